@@ -1,0 +1,252 @@
+"""A trained model on disk: weights without code, and a card that says what they are.
+
+A bundle is a folder of two files. `model.safetensors` holds tensors only. `card.json` says which network of
+this package they fit, for which sensor and classes, and the sha256 of the weights. Loading executes nothing
+from the files, and refuses whatever is missing, changed, of another schema or of another shape.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+
+from geo_xmodal.errors import BundleError, OutputError
+from geo_xmodal.networks import NetworkSpec, PixelModel
+from geo_xmodal.types import BandStatistics, Kind, LandClass, Transform
+
+SCHEMA: Literal[1] = 1
+CARD, WEIGHTS = "card.json", "model.safetensors"
+MAX_CARD_BYTES, MAX_WEIGHTS_BYTES = 4 << 20, 4 << 30
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ClassEntry(_Part):
+    """A class of the legend, in the order of the model's logits."""
+
+    id: int = Field(ge=1, le=255)
+    name: str = Field(max_length=200)
+    color: str = Field(pattern=r"^#[0-9a-fA-F]{6}$")
+
+
+class StatisticsEntry(_Part):
+    """`BandStatistics` on disk; one entry a band in every list."""
+
+    bands: tuple[str, ...] = Field(min_length=1, max_length=4096)
+    transform: tuple[Transform, ...]
+    scale: tuple[Positive, ...]
+    low: tuple[Finite, ...]
+    high: tuple[Finite, ...]
+    mean: tuple[Finite, ...]
+    std: tuple[Positive, ...]
+
+    @model_validator(mode="after")
+    def _one_entry_a_band(self) -> StatisticsEntry:
+        for name in ("transform", "scale", "low", "high", "mean", "std"):
+            if len(getattr(self, name)) != len(self.bands):
+                raise ValueError(f"{name} has {len(getattr(self, name))} entries for {len(self.bands)} bands")
+        return self
+
+
+class TargetEntry(_Part):
+    """The sensor that the model maps from."""
+
+    modality: str = Field(max_length=200)
+    kind: Kind
+    sensor: str = Field("", max_length=500)
+    statistics: StatisticsEntry
+
+
+class NetworkEntry(_Part):
+    """Which network of this package the weights fit."""
+
+    name: str = Field(max_length=100)
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class Card(_Part):
+    """Everything about a model but its weights."""
+
+    schema_version: Literal[1] = SCHEMA
+    method: str = Field(max_length=100)
+    network: NetworkEntry
+    margin: int = Field(ge=0, le=512)
+    target: TargetEntry
+    rich: str | None = Field(None, max_length=200)
+    """Kind of the sensor that took part in training only; nothing more of it is kept."""
+    classes: tuple[ClassEntry, ...] = Field(min_length=2, max_length=255)
+    resolution: tuple[Positive, Positive] | None = None
+    """Row and column size of a pixel, in `resolution_unit`."""
+    resolution_unit: str = Field("", max_length=50)
+    scene: str = Field(max_length=500)
+    simulated: bool
+    transductive: bool = False
+    training: dict[str, Any] = Field(default_factory=dict)
+    weights_sha256: str = Field("", max_length=64)
+
+    @property
+    def legend(self) -> tuple[LandClass, ...]:
+        """The classes, in the order of the model's logits."""
+        return tuple(LandClass(entry.id, entry.name, entry.color) for entry in self.classes)
+
+    @property
+    def statistics(self) -> BandStatistics:
+        """How the target's raw bands become network input."""
+        return BandStatistics(**self.target.statistics.model_dump())
+
+    @property
+    def spec(self) -> NetworkSpec:
+        """The network."""
+        return NetworkSpec(self.network.name, self.network.options)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A model with its card."""
+
+    card: Card
+    model: PixelModel
+
+
+def describe_target(modality: str, kind: Kind, sensor: str, statistics: BandStatistics) -> TargetEntry:
+    """The card's entry for the sensor that maps."""
+    return TargetEntry(
+        modality=modality,
+        kind=kind,
+        sensor=sensor,
+        statistics=StatisticsEntry(**dataclasses.asdict(statistics)),
+    )
+
+
+def save(folder: Path, model: PixelModel, card: Card) -> Card:
+    """Write a bundle; the folder appears whole or not at all.
+
+    Returns:
+        The card as written, with the sha256 of the weights.
+
+    Raises:
+        OutputError: if the folder holds something else already, or cannot be written.
+    """
+    if folder.exists() and any(folder.iterdir()) and not (folder / CARD).exists():
+        raise OutputError(f"{folder} is not empty and holds no model: choose another folder")
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    weights = save_tensors(state)
+    card = card.model_copy(update={"weights_sha256": hashlib.sha256(weights).hexdigest()})
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        try:
+            beside.chmod(0o755)
+            (beside / WEIGHTS).write_bytes(weights)
+            (beside / CARD).write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
+            if folder.exists():
+                shutil.rmtree(folder)
+            beside.rename(folder)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+    except OSError as error:
+        raise OutputError(f"cannot write the model to {folder}: {error.strerror}") from None
+    return card
+
+
+def read_card(folder: Path) -> Card:
+    """The checked card of a bundle, or of a run folder that holds one in `model/`.
+
+    Raises:
+        BundleError: if there is none, or it does not fit the schema.
+    """
+    path = bundle_folder(folder) / CARD
+    content = _read(path, MAX_CARD_BYTES)
+    try:
+        raw = json.loads(content)
+    except ValueError as error:
+        raise BundleError(f"{path}: not JSON ({error}); the file is damaged: get the model again") from None
+    version = raw.get("schema_version") if isinstance(raw, Mapping) else None
+    if version != SCHEMA:
+        raise BundleError(
+            f"{path}: schema_version is {version!r}, this version reads {SCHEMA}: "
+            "train again, or use the geo_xmodal that wrote it"
+        )
+    try:
+        return Card.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BundleError(f"{path}: {where}: {first['msg']}") from None
+
+
+def load(folder: Path) -> Bundle:
+    """A bundle, checked: schema, sha256, names and shapes of all weights.
+
+    Raises:
+        BundleError: if anything is missing or does not fit.
+    """
+    card = read_card(folder)
+    path = bundle_folder(folder) / WEIGHTS
+    weights = _read(path, MAX_WEIGHTS_BYTES)
+    digest = hashlib.sha256(weights).hexdigest()
+    if digest != card.weights_sha256:
+        raise BundleError(
+            f"{path}: sha256 is {digest[:12]}..., the card says {card.weights_sha256[:12]}...: "
+            "the file was changed or cut short; get the model again"
+        )
+    try:
+        state = load_tensors(weights)
+    except SafetensorError as error:
+        raise BundleError(f"{path}: not a safetensors file ({error})") from None
+    model = PixelModel(card.spec, card.statistics, len(card.classes))
+    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    observed = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    for name in sorted(expected.keys() | observed.keys()):
+        if expected.get(name) != observed.get(name):
+            raise BundleError(
+                f"{path}: weight '{name}' has shape {observed.get(name)}, the card's network needs "
+                f"{expected.get(name)}: card and weights are not of the same model"
+            )
+    if model.margin != card.margin:
+        raise BundleError(f"{path.parent / CARD}: margin is {card.margin}, its network has {model.margin}")
+    for name, tensor in state.items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise BundleError(f"{path}: weight '{name}' holds values that are not finite")
+    model.load_state_dict(state)
+    return Bundle(card, model.eval())
+
+
+def bundle_folder(folder: Path) -> Path:
+    """The bundle in a folder: itself, or `model/` of a run folder.
+
+    Raises:
+        BundleError: if neither holds a card.
+    """
+    for candidate in (folder, folder / "model"):
+        if (candidate / CARD).is_file():
+            return candidate
+    what = "is no folder" if not folder.is_dir() else f"holds no {CARD}, nor does its model/"
+    raise BundleError(f"{folder} {what}: give a run folder or a model folder (with {CARD} and {WEIGHTS})")
+
+
+def _read(path: Path, limit: int) -> bytes:
+    try:
+        size = path.stat().st_size
+        if size > limit:
+            raise BundleError(f"{path}: {size} bytes, more than the {limit} that a model may have")
+        return path.read_bytes()
+    except OSError as error:
+        raise BundleError(f"{path}: {error.strerror}: a model folder has {CARD} and {WEIGHTS}") from None

@@ -1,0 +1,57 @@
+"""What can go wrong, one class a cause.
+
+Every message is one line that says what is wrong, what was observed and expected, where, and what to do.
+The command line prints it and exits with `exit_status`; anything that is not a `GeoXmodalError` is a fault.
+"""
+
+from __future__ import annotations
+
+
+class GeoXmodalError(Exception):
+    """Root of every error that a user can mend."""
+
+    exit_status = 2
+
+
+class UsageError(GeoXmodalError):
+    """An option, or a combination of options, that has no meaning."""
+
+
+class RasterError(GeoXmodalError):
+    """A raster that cannot be opened, is not what it claims to be, or is not safe to read."""
+
+
+class VectorError(GeoXmodalError):
+    """A vector file that cannot be opened or lacks what was asked of it."""
+
+
+class SceneError(GeoXmodalError):
+    """A scene folder or scene.toml that does not describe a usable scene."""
+
+
+class AlignmentError(GeoXmodalError):
+    """Files that cannot be brought onto one grid (no overlap, no CRS, no size in common)."""
+
+
+class LabelError(GeoXmodalError):
+    """Labels that are missing, empty, of one class only, or outside the class list."""
+
+
+class TrainingDataError(GeoXmodalError):
+    """Pixels that do not suffice for what the method needs."""
+
+
+class BundleError(GeoXmodalError):
+    """A model folder that is incomplete, changed, or of another schema."""
+
+
+class ModelMismatchError(GeoXmodalError):
+    """A model applied to data that it was not made for (band count, modality kind, resolution)."""
+
+
+class OutputError(GeoXmodalError):
+    """An output that cannot be written: no permission, no room, or in the way of something else."""
+
+
+class ResumeError(GeoXmodalError):
+    """An unfinished run or map that does not fit what is asked to resume it."""

@@ -1,0 +1,17 @@
+"""Torch modules, all dense: image in, image out. They know tensors only, no rasters and no files."""
+
+from geo_xmodal.networks.encoders import PixelEncoder, SpectralEncoder
+from geo_xmodal.networks.pixel_model import PixelModel, linear_model
+from geo_xmodal.networks.registry import NETWORKS, NetworkSpec, build_network
+from geo_xmodal.networks.standardize import Standardize
+
+__all__ = [
+    "NETWORKS",
+    "NetworkSpec",
+    "PixelEncoder",
+    "PixelModel",
+    "SpectralEncoder",
+    "Standardize",
+    "build_network",
+    "linear_model",
+]

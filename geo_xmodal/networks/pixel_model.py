@@ -1,0 +1,71 @@
+"""A pixel model: raw target-sensor values in, class logits out, whole in itself."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from geo_xmodal.errors import ModelMismatchError
+from geo_xmodal.networks.registry import NetworkSpec, build_network
+from geo_xmodal.networks.standardize import Standardize
+from geo_xmodal.types import BandStatistics
+
+
+class PixelModel(nn.Module):
+    """What every method delivers: `(B, bands, H + 2m, W + 2m) -> (B, classes, H, W)`, `m` = `margin`.
+
+    Input is raw values with NaN where there is none; standardisation is part of the model.
+    """
+
+    def __init__(self, spec: NetworkSpec, statistics: BandStatistics, classes: int) -> None:
+        super().__init__()
+        self.spec = spec
+        self.classes = classes
+        self.bands = len(statistics.bands)
+        self.standardize = Standardize(statistics)
+        self.network = build_network(spec, self.bands, classes)
+        self.margin = cast(int, self.network.margin)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Class logits.
+
+        Raises:
+            ModelMismatchError: if `x` has another number of bands, or is smaller than one patch.
+        """
+        side = 2 * self.margin + 1
+        if x.ndim != 4 or x.shape[1] != self.bands or min(x.shape[2:]) < side:
+            raise ModelMismatchError(
+                f"input of shape {tuple(x.shape)}; the model expects (batch, {self.bands}, >= {side}, >= {side})"
+            )
+        return cast(Tensor, self.network(self.standardize(x)))
+
+    @torch.no_grad()
+    def probabilities(self, x: Tensor) -> Tensor:
+        """(B, classes, H, W) class probabilities, batch norm and dropout in evaluation mode."""
+        was_training = self.training
+        self.eval()
+        try:
+            return cast(Tensor, self(x)).softmax(dim=1)
+        finally:
+            self.train(was_training)
+
+
+def linear_model(
+    statistics: BandStatistics, weight: npt.NDArray[np.floating], bias: npt.NDArray[np.floating]
+) -> PixelModel:
+    """A linear classifier of single pixels, as a dense model.
+
+    Args:
+        statistics: how raw bands become the features that the classifier was fitted on.
+        weight: (classes, band).
+        bias: (classes,).
+    """
+    model = PixelModel(NetworkSpec("linear"), statistics, len(bias))
+    with torch.no_grad():
+        model.network.weight.copy_(torch.as_tensor(weight)[:, :, None, None])  # type: ignore[operator]
+        model.network.bias.copy_(torch.as_tensor(bias))  # type: ignore[operator]
+    return model

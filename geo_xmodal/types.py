@@ -1,0 +1,171 @@
+"""The values that parts hand each other: no files, no tensors, nothing that changes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Kind = Literal["hsi", "msi", "sar", "lidar", "other"]
+"""What a modality measures: decides resampling, transform and display."""
+
+Transform = Literal["identity", "log", "asinh"]
+"""Band-wise map to a scale on which differences mean the same everywhere (`BandStatistics`)."""
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+ClassArray = npt.NDArray[np.uint8]
+
+
+class Progress(Protocol):
+    """Told how far long work has come; may raise `KeyboardInterrupt` to stop it."""
+
+    def __call__(self, done: int, total: int, message: str) -> None:
+        """Report `done` of `total` steps."""
+
+
+@dataclass(frozen=True, order=True)
+class Window:
+    """A rectangle of whole pixels on a grid; may reach beyond the grid's edge."""
+
+    row: int
+    col: int
+    height: int
+    width: int
+
+    def padded(self, margin: int) -> Window:
+        """The window with `margin` pixels more on every side."""
+        return Window(self.row - margin, self.col - margin, self.height + 2 * margin, self.width + 2 * margin)
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Row and column slices (meaningful inside the grid only)."""
+        return slice(self.row, self.row + self.height), slice(self.col, self.col + self.width)
+
+
+def windows_over(height: int, width: int, size: int) -> Iterator[Window]:
+    """Windows of `size` x `size` pixels (smaller at the far edges) that tile a grid row by row."""
+    for row in range(0, height, size):
+        for col in range(0, width, size):
+            yield Window(row, col, min(size, height - row), min(size, width - col))
+
+
+@dataclass(frozen=True)
+class LandClass:
+    """One class of the legend: id 1..255 in maps, a name, and a colour `#rrggbb`."""
+
+    id: int
+    name: str
+    color: str
+
+
+@dataclass(frozen=True)
+class BandStatistics:
+    """How a modality's raw bands become network input; from training pixels only.
+
+    For band b: t = transform(clip(x, low, high)), input = (t - mean) / std, where transform is
+    `identity`: t = x;  `log`: t = ln(max(x, scale)), scale > 0;  `asinh`: t = asinh(x / scale), scale > 0.
+    All tuples have one entry a band.
+    """
+
+    bands: tuple[str, ...]
+    transform: tuple[Transform, ...]
+    scale: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class ModalitySummary:
+    """A modality as a model sees it: name in the scene, kind, sensor, and band statistics."""
+
+    name: str
+    kind: Kind
+    sensor: str
+    statistics: BandStatistics
+
+    @property
+    def bands(self) -> int:
+        """Number of bands."""
+        return len(self.statistics.bands)
+
+
+@dataclass(frozen=True)
+class PixelGroup:
+    """Pixels with what is known of them: raw values (not yet standardised), NaN where a sensor has no data.
+
+    Attributes:
+        position: (n, 2) int64, row and column on the scene's reference grid.
+        target: (n, band, 2m + 1, 2m + 1) float32, the target sensor's patch around each pixel.
+        rich: (n, band, 2q + 1, 2q + 1) float32, the training-only sensor's patch, or None.
+        label: (n,) int64, index into `TrainingData.classes` (not the class id), or None.
+    """
+
+    position: IntArray
+    target: FloatArray
+    rich: FloatArray | None = None
+    label: IntArray | None = None
+
+    def __len__(self) -> int:
+        return len(self.position)
+
+    def take(self, index: IntArray) -> PixelGroup:
+        """The pixels at `index`, in that order."""
+        return PixelGroup(
+            self.position[index],
+            self.target[index],
+            None if self.rich is None else self.rich[index],
+            None if self.label is None else self.label[index],
+        )
+
+    def without_rich(self) -> PixelGroup:
+        """The same pixels as the target sensor alone knows them."""
+        return dataclasses.replace(self, rich=None)
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The four groups of training data, and labelled pixels held out of them in blocks for validation.
+
+    The two groups of pairs have `rich` filled, the two target-only groups have `rich` None;
+    the labelled groups and `validation` have `label`. Any group may be empty.
+    """
+
+    classes: tuple[LandClass, ...]
+    target: ModalitySummary
+    rich: ModalitySummary | None
+    labelled_pairs: PixelGroup
+    labelled_target: PixelGroup
+    unlabelled_pairs: PixelGroup
+    unlabelled_target: PixelGroup
+    validation: PixelGroup
+    margin: int
+    rich_margin: int = 0
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+    def without_rich(self) -> TrainingData:
+        """The same pixels for a control: pairs become target-only pixels, in the same order."""
+        return dataclasses.replace(
+            self,
+            rich=None,
+            labelled_pairs=self.labelled_pairs.take(np.empty(0, np.int64)),
+            labelled_target=_joined(self.labelled_pairs, self.labelled_target),
+            unlabelled_pairs=self.unlabelled_pairs.take(np.empty(0, np.int64)),
+            unlabelled_target=_joined(self.unlabelled_pairs, self.unlabelled_target),
+        )
+
+
+def _joined(first: PixelGroup, second: PixelGroup) -> PixelGroup:
+    labelled = first.label is not None and second.label is not None
+    return PixelGroup(
+        np.concatenate([first.position, second.position]),
+        np.concatenate([first.target, second.target]),
+        None,
+        np.concatenate([first.label, second.label]) if labelled else None,  # type: ignore[list-item]
+    )
