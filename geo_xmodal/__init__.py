@@ -1,1 +1,97 @@
-"""geo_xmodal: land-cover maps from a poor sensor, trained with a rich one."""
+"""geo_xmodal: land-cover maps from a poor sensor, trained with a rich one.
+
+The public API is what this module names; each name is imported when it is first used, so that
+`import geo_xmodal as gx` costs nothing and listing scenes loads no PyTorch.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from geo_xmodal.bundle import Bundle, Card, read_card
+    from geo_xmodal.bundle import load as load_bundle
+    from geo_xmodal.errors import GeoXmodalError
+    from geo_xmodal.evaluation import Evaluation, evaluate_map
+    from geo_xmodal.mapping import MapResult, map_scene
+    from geo_xmodal.methods import METHODS
+    from geo_xmodal.models import ModelSummary, find_model, list_models
+    from geo_xmodal.scenes import (
+        RasterInfo,
+        Scene,
+        SceneSummary,
+        align_scene,
+        describe_raster,
+        list_scenes,
+        open_scene,
+    )
+    from geo_xmodal.simulate import simulate_scene
+    from geo_xmodal.training import TrainRequest, train_scene
+
+__all__ = [
+    "METHODS",
+    "Bundle",
+    "Card",
+    "Evaluation",
+    "GeoXmodalError",
+    "MapResult",
+    "ModelSummary",
+    "RasterInfo",
+    "Scene",
+    "SceneSummary",
+    "TrainRequest",
+    "__version__",
+    "align_scene",
+    "describe_raster",
+    "evaluate_map",
+    "find_model",
+    "list_models",
+    "list_scenes",
+    "load_bundle",
+    "map_scene",
+    "open_scene",
+    "read_card",
+    "simulate_scene",
+    "train_scene",
+]
+
+_HOMES = {
+    "bundle": ("Bundle", "Card", "read_card", "load_bundle"),
+    "errors": ("GeoXmodalError",),
+    "evaluation": ("Evaluation", "evaluate_map"),
+    "mapping": ("MapResult", "map_scene"),
+    "methods": ("METHODS",),
+    "models": ("ModelSummary", "find_model", "list_models"),
+    "scenes": (
+        "RasterInfo",
+        "Scene",
+        "SceneSummary",
+        "align_scene",
+        "describe_raster",
+        "list_scenes",
+        "open_scene",
+    ),
+    "simulate": ("simulate_scene",),
+    "training": ("TrainRequest", "train_scene"),
+}
+_HOME = {name: f"geo_xmodal.{module}" for module, names in _HOMES.items() for name in names}
+_RENAMED = {"load_bundle": "load"}
+
+__version__: str
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        value: Any = importlib.metadata.version("geo_xmodal")
+    elif name in _HOME:
+        value = getattr(importlib.import_module(_HOME[name]), _RENAMED.get(name, name))
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

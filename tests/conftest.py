@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,3 +19,22 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real scenes: set GEO_XMODAL_REAL_DATA (looked in {folder})")
     return folder
+
+
+@pytest.fixture(scope="session")
+def system_program() -> Callable[[str], str]:
+    """Where a program of the system lies, such as `chromium`.
+
+    A test that needs one is skipped where it is missing, and fails where `GEO_XMODAL_REQUIRE_SYSTEM=1`
+    says that nothing may be missing (`.ci/run`).
+    """
+
+    def find(name: str) -> str:
+        found = shutil.which(name)
+        if found is None:
+            if os.environ.get("GEO_XMODAL_REQUIRE_SYSTEM") == "1":
+                pytest.fail(f"{name} is not installed, and GEO_XMODAL_REQUIRE_SYSTEM=1 says that it must be")
+            pytest.skip(f"{name} is not installed")
+        return found
+
+    return find

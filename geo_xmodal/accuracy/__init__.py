@@ -1,1 +1,34 @@
-"""."""
+"""How good a map is: counts and numbers in, measures and a page out. No rasters, no tensors, no files."""
+
+from __future__ import annotations
+
+from geo_xmodal.accuracy.areas import AreaEstimates, ClassArea, Estimate, area_estimates
+from geo_xmodal.accuracy.calibration import Calibration, ReliabilityBin
+from geo_xmodal.accuracy.confusion import ConfusionMatrix
+from geo_xmodal.accuracy.gain import PairedGain, compare, paired_gain, spread
+from geo_xmodal.accuracy.metrics import MEASURES, ClassMetrics, Metrics, metrics
+from geo_xmodal.accuracy.report import Curve, Groups, Picture, Report, curves_from_log, render_report
+
+__all__ = [
+    "MEASURES",
+    "AreaEstimates",
+    "Calibration",
+    "ClassArea",
+    "ClassMetrics",
+    "ConfusionMatrix",
+    "Curve",
+    "Estimate",
+    "Groups",
+    "Metrics",
+    "PairedGain",
+    "Picture",
+    "ReliabilityBin",
+    "Report",
+    "area_estimates",
+    "compare",
+    "curves_from_log",
+    "metrics",
+    "paired_gain",
+    "render_report",
+    "spread",
+]

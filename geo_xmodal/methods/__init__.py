@@ -1,1 +1,15 @@
-"""."""
+"""The methods, one file each, and the registry in which they are found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from geo_xmodal.methods.base import Batch, Learner, LoopOptions, Method, Options, Pool, Stage
+from geo_xmodal.methods.cnn import Cnn
+from geo_xmodal.methods.hgr import Hgr
+from geo_xmodal.methods.svm import Svm
+
+METHODS: Mapping[str, Method] = MappingProxyType({method.name: method for method in (Hgr(), Cnn(), Svm())})
+
+__all__ = ["METHODS", "Batch", "Learner", "LoopOptions", "Method", "Options", "Pool", "Stage"]

@@ -1,61 +1,91 @@
-"""Encoders: spatial ones for the sensor that maps, spectral ones for the sensor that teaches."""
+"""Encoders: a spatial one for the sensor that maps, a spectral one for the sensor that teaches."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 def _norm(norm: str, width: int) -> nn.Module:
     return nn.BatchNorm2d(width) if norm == "batch" else nn.Identity()
 
 
-class PixelEncoder(nn.Sequential):
-    """Valid convolutions, then 1 x 1 layers: features of each pixel from its surroundings.
+class LocalContrast(nn.Module):
+    """Each band, and what it is above its mean over k x k pixels, for each k: what stays when levels drift.
 
-    A stack of kernels k1, k2, ... sees a patch of side 1 + sum(k - 1) = 2m + 1, `m` being `margin`.
-    As no convolution pads, a patch gives one feature vector and a window gives one for every inner pixel,
-    the same numbers (X-ModalNet Table 2 has kernels 5, 3 with widths 32, 64).
+    A height above the ground and a backscatter against the field around it carry over to places where the
+    absolute level does not. Valid like a convolution: (B, b, H + 2m, W + 2m) -> (B, b (1 + len(sizes)), H, W)
+    with m = max(sizes) // 2.
+    """
+
+    def __init__(self, bands: int, sizes: Sequence[int]) -> None:
+        super().__init__()
+        self.sizes = tuple(sizes)
+        self.margin = max(self.sizes, default=1) // 2
+        self.features = bands * (1 + len(self.sizes))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Bands and contrasts."""
+        m = self.margin
+        inner = x[:, :, m : x.shape[2] - m, m : x.shape[3] - m]
+        contrasts = [inner]
+        for size in self.sizes:
+            mean = F.avg_pool2d(x, size, stride=1)
+            cut = m - size // 2
+            contrasts.append(inner - mean[:, :, cut : mean.shape[2] - cut, cut : mean.shape[3] - cut])
+        return torch.cat(contrasts, dim=1)
+
+
+class PixelEncoder(nn.Sequential):
+    """Local contrasts, valid convolutions, one linear layer: an embedding of each pixel in its surroundings.
+
+    Kernels k1, k2, ... on contrasts of sizes c1, c2, ... see 2m + 1 pixels a side, m = `margin` =
+    max(c) // 2 + sum(k - 1) / 2. As nothing pads, a patch gives one embedding and a window gives one for
+    every inner pixel, the same numbers. Without contrasts, kernels 5, 3 of widths 32, 64 are X-ModalNet's
+    feature extractor (Table 2) with ReLU in place of Tanh.
     """
 
     def __init__(
         self,
         bands: int,
+        contrasts: Sequence[int] = (),
         widths: Sequence[int] = (32, 64),
         kernels: Sequence[int] = (5, 3),
-        hidden: Sequence[int] = (64,),
-        dropout: float = 0.0,
+        embedding: int = 64,
         norm: str = "batch",
     ) -> None:
-        layers: list[nn.Module] = []
-        before = bands
-        for width, kernel in [*zip(widths, kernels, strict=True), *((width, 1) for width in hidden)]:
+        contrast = LocalContrast(bands, contrasts)
+        layers: list[nn.Module] = [contrast, _norm(norm, contrast.features)]
+        before = contrast.features
+        for width, kernel in zip(widths, kernels, strict=True):
             layers += [nn.Conv2d(before, width, kernel, bias=norm != "batch"), _norm(norm, width), nn.ReLU()]
-            if dropout:
-                layers.append(nn.Dropout(dropout))
             before = width
-        super().__init__(*layers)
-        self.margin = sum(kernel - 1 for kernel in kernels) // 2
-        self.features = before
+        super().__init__(*layers, nn.Conv2d(before, embedding, 1))
+        self.margin = contrast.margin + sum(kernel - 1 for kernel in kernels) // 2
+        self.features = embedding
 
 
 class SpectralEncoder(nn.Sequential):
-    """Layers over the bands of each pixel alone: (B, bands, H, W) -> (B, features, H, W).
+    """Layers over the bands of each pixel alone: (n, bands) -> (n, embedding).
 
-    With `dropout`, whole features are dropped between the layers, as in the fully-connected HSI stream of
-    X-ModalNet Table 2 (widths 160, 64).
+    X-ModalNet's HSI stream (Table 2: fully-connected 160, 64) with ReLU in place of Tanh.
     """
 
     def __init__(
-        self, bands: int, widths: Sequence[int] = (160, 64), dropout: float = 0.0, norm: str = "batch"
+        self, bands: int, widths: Sequence[int] = (128,), embedding: int = 64, dropout: float = 0.0
     ) -> None:
         layers: list[nn.Module] = []
         before = bands
         for width in widths:
-            layers += [nn.Conv2d(before, width, 1, bias=norm != "batch"), _norm(norm, width), nn.ReLU()]
-            if dropout:
-                layers.append(nn.Dropout(dropout))
+            layers += [
+                nn.Linear(before, width, bias=False),
+                nn.BatchNorm1d(width),
+                nn.ReLU(),
+                nn.Dropout(dropout),
+            ]
             before = width
-        super().__init__(*layers)
-        self.features = before
+        super().__init__(*layers, nn.Linear(before, embedding))
+        self.features = embedding

@@ -39,7 +39,7 @@ class PixelModel(nn.Module):
         side = 2 * self.margin + 1
         if x.ndim != 4 or x.shape[1] != self.bands or min(x.shape[2:]) < side:
             raise ModelMismatchError(
-                f"input of shape {tuple(x.shape)}; the model expects (batch, {self.bands}, >= {side}, >= {side})"
+                f"input of shape {tuple(x.shape)}; the model needs (batch, {self.bands}, >={side}, >={side})"
             )
         return cast(Tensor, self.network(self.standardize(x)))
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from torch import nn
+from torch import Tensor, nn
 
 from geo_xmodal.errors import BundleError
 from geo_xmodal.networks.encoders import PixelEncoder
@@ -21,24 +21,25 @@ class PixelCnnOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    contrasts: tuple[Kernel, ...] = Field((), max_length=16)
     widths: tuple[Width, ...] = Field((32, 64), max_length=16)
     kernels: tuple[Kernel, ...] = Field((5, 3), max_length=16)
-    hidden: tuple[Width, ...] = Field((64,), max_length=16)
-    dropout: float = Field(0.0, ge=0, lt=1)
+    embedding: Width = 64
+    dropout: float = Field(default=0.0, ge=0, lt=1)
     norm: Literal["batch", "none"] = "batch"
 
     @model_validator(mode="after")
-    def _kernels_are_odd_and_paired(self) -> PixelCnnOptions:
+    def _sizes_are_odd_and_paired(self) -> PixelCnnOptions:
         if len(self.widths) != len(self.kernels):
             raise ValueError(f"{len(self.widths)} widths but {len(self.kernels)} kernels")
-        if any(kernel % 2 == 0 for kernel in self.kernels):
-            raise ValueError(f"kernels {self.kernels} must be odd, so that a patch has a centre")
+        if even := [size for size in (*self.kernels, *self.contrasts) if size % 2 == 0]:
+            raise ValueError(f"sizes {even} must be odd, so that a patch has a centre")
         return self
 
     @property
     def margin(self) -> int:
         """Pixels on each side that a prediction looks at."""
-        return sum(kernel - 1 for kernel in self.kernels) // 2
+        return max(self.contrasts, default=1) // 2 + sum(kernel - 1 for kernel in self.kernels) // 2
 
 
 class LinearOptions(BaseModel):
@@ -48,17 +49,20 @@ class LinearOptions(BaseModel):
 
 
 class PixelCnn(nn.Module):
-    """`PixelEncoder`, then one linear layer to class logits (X-ModalNet's unlabelled-stream head)."""
+    """`PixelEncoder`, then a linear classifier of its embedding."""
 
     def __init__(self, bands: int, classes: int, options: PixelCnnOptions) -> None:
         super().__init__()
-        self.encoder = PixelEncoder(bands, **options.model_dump())
-        self.head = nn.Conv2d(self.encoder.features, classes, 1)
+        self.encoder = PixelEncoder(bands, **options.model_dump(exclude={"dropout"}))
+        norm = nn.BatchNorm2d(options.embedding) if options.norm == "batch" else nn.Identity()
+        self.head = nn.Sequential(
+            norm, nn.ReLU(), nn.Dropout(options.dropout), nn.Conv2d(options.embedding, classes, 1)
+        )
         self.margin = self.encoder.margin
 
-    def forward(self, x):  # type: ignore[no-untyped-def]  # torch's own signature is untyped
+    def forward(self, x: Tensor) -> Tensor:
         """(B, bands, H + 2m, W + 2m) standardised -> (B, classes, H, W) logits."""
-        return self.head(self.encoder(x))
+        return cast(Tensor, self.head(self.encoder(x)))
 
 
 class LinearPixels(nn.Conv2d):

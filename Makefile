@@ -1,0 +1,41 @@
+# From a clone to a land-cover map: `make demo`. Everything else is explained by `make help`.
+
+# The first Python that is new enough; `make setup PYTHON=/path/to/python` takes another.
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint bench app
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+setup: $(INSTALLED) ## create .venv and install the package with all that its tests need
+
+$(INSTALLED): pyproject.toml
+	@test -n "$(PYTHON)" || { echo "geo_xmodal needs Python 3.11 or newer: make setup PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing geo_xmodal into $(VENV) (PyTorch is large: this takes minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+demo: setup ## train on two sensors, map with one, measure: sample scene berlin
+	@$(BIN)/python scripts/demo.py
+
+test: setup ## run every test
+	@$(BIN)/python -m pytest
+
+lint: setup ## check style, types and layers
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+bench: setup ## time it: tests/benchmarks
+	@$(BIN)/python -m pytest tests/benchmarks -s
+
+app: ## the web app (not in this version)
+	@echo "this version has no web app: use geo-xmodal on the command line, see README.md" >&2; exit 2

@@ -1,0 +1,252 @@
+"""The page: which sections there are, and what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import jinja2
+import numpy as np
+
+from geo_xmodal.accuracy.gain import PairedGain, compare, mean_and_sd, spread
+from geo_xmodal.accuracy.report import charts, numbers, pictures
+from geo_xmodal.accuracy.report.values import Report
+
+_NAMES = {
+    "oa": "Overall accuracy",
+    "aa": "Average accuracy",
+    "kappa": "Cohen’s κ",
+    "miou": "Mean IoU",
+    "macro_f1": "Macro F1",
+    "ece": "Calibration error",
+}
+
+
+@dataclass(frozen=True)
+class _GainRow:
+    control: str
+    measure: str
+    gain: PairedGain
+    strip: charts.Chart
+
+
+def render_report(report: Report) -> str:
+    """The report as one HTML page that needs nothing else: no script, no address, no font.
+
+    Raises:
+        LabelError: if a class colour is not `#rrggbb`.
+        ValueError: if runs and controls cannot be paired, or do not have the report's classes.
+    """
+    if report.seeds and len(report.seeds) != len(report.runs):
+        raise ValueError(f"{len(report.seeds)} seeds for {len(report.runs)} runs")
+    if any(len(run["per_class"]) != len(report.classes) for run in report.runs):
+        raise ValueError(f"a run does not have the report's {len(report.classes)} classes")
+    return _environment().get_template("template.html").render(
+        report=report,
+        swatches=_swatches(report),
+        scores=_scores(report),
+        summary=_summary(report),
+        the_map=_map(report),
+        other_pictures=[_picture(report, k) for k in range(len(report.pictures))],
+        gain=_gain(report),
+        per_class=_per_class(report),
+        confusion=_confusion(report),
+        reliability=charts.reliability_chart(report.reliability)
+        if any(one.count for one in report.reliability)
+        else None,
+        validation=[(curve.name, charts.curve_chart(curve, as_percent=True)) for curve in report.validation],
+        losses=[(curve.name, charts.curve_chart(curve)) for curve in report.losses],
+    )  # fmt: skip
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("geo_xmodal.accuracy.report", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for show in (numbers.percent, numbers.points, numbers.signed, numbers.number, numbers.whole):
+        environment.filters[show.__name__] = show
+    return environment
+
+
+def _swatches(report: Report) -> dict[int, dict[str, Any]]:
+    colours = {land.id: pictures.colour(land) for land in report.classes}
+    return {
+        class_id: {
+            "background": f"rgb({rgb[0]} {rgb[1]} {rgb[2]})",
+            "ink": "#000" if pictures.is_light(rgb) else "#fff",
+        }
+        for class_id, rgb in colours.items()
+    }
+
+
+def _scores(report: Report) -> list[dict[str, Any]]:
+    if not report.runs:
+        return []
+    over_seeds = spread(report.runs)
+    return [
+        {
+            "measure": measure,
+            "name": name,
+            "mean": over_seeds["mean"][measure],
+            "sd": over_seeds["sd"][measure],
+            "runs": [run.get(measure) for run in report.runs],
+        }
+        for measure, name in _NAMES.items()
+    ]
+
+
+def _summary(report: Report) -> str:
+    if not report.runs:
+        return ""
+    mean, sd = mean_and_sd([run["oa"] for run in report.runs])
+    pixels = {run["n"] for run in report.runs}
+    where = f"{numbers.whole(max(pixels))} reference pixels"
+    if len(pixels) > 1:
+        where = f"{numbers.whole(min(pixels))} to {where}"
+    spread_words = (
+        "" if sd is None else f", standard deviation {numbers.points(sd)} over {len(report.runs)} seeds"
+    )
+    return f"Overall accuracy {numbers.percent(mean)}{spread_words}, on {where} ({report.runs[0]['split']})."
+
+
+def _picture(report: Report, index: int) -> dict[str, Any]:
+    picture = report.pictures[index]
+    return {"uri": pictures.picture_uri(picture, report.classes), "caption": picture.caption,
+            "height": picture.pixels.shape[0], "width": picture.pixels.shape[1],
+            "bar": pictures.scale_bar(picture)}  # fmt: skip
+
+
+def _map(report: Report) -> dict[str, Any] | None:
+    if report.map is None:
+        return None
+    pixels = report.map.pixels
+    counts = report.mapped_pixels
+    if counts is None:
+        counts = pictures.class_counts(pixels) if pixels.ndim == 2 else {}
+    has_places = pixels.ndim == 2
+    total = sum(counts.get(land.id, 0) for land in report.classes)
+    largest = max((counts.get(land.id, 0) for land in report.classes), default=0)
+    legend = [
+        {
+            "land": land,
+            "share": counts.get(land.id, 0) / total if total else None,
+            "bar": 100 * counts.get(land.id, 0) / largest if largest else 0,
+            "where": pictures.silhouette_uri(pixels, land.id)
+            if has_places and (pixels == land.id).any()
+            else None,
+        }
+        for land in report.classes
+    ]
+    return {
+        "uri": pictures.picture_uri(report.map, report.classes),
+        "caption": report.map.caption,
+        "height": pixels.shape[0],
+        "width": pixels.shape[1],
+        "bar": pictures.scale_bar(report.map),
+        "legend": legend,
+        "has_shares": total > 0,
+        "has_places": has_places,
+    }
+
+
+def _gain(report: Report) -> dict[str, Any] | None:
+    if not report.controls or not report.runs:
+        return None
+    measures = [measure for measure in _NAMES if measure != "ece"]
+    pairs = [(control, measure) for control in report.controls for measure in measures]
+    gains = {
+        (control, measure): compare(report.runs, report.controls[control], measure)
+        for control, measure in pairs
+    }
+    strips = charts.interval_charts(list(gains.values()))
+    rows = [
+        _GainRow(_control_name(control), _NAMES[measure], gains[control, measure], strip)
+        for (control, measure), strip in zip(pairs, strips, strict=True)
+    ]
+    methods = {_control_name(name): runs for name, runs in report.controls.items()} | {
+        report.method: report.runs
+    }
+    panels = []
+    for measure in ("oa", "aa"):
+        lines = [(name, [run[measure] for run in runs]) for name, runs in methods.items()]
+        if all(value is not None for _, line in lines for value in line):
+            panels.append(charts.seeds_chart(_NAMES[measure], lines))
+    return {
+        "verdicts": [
+            _verdict(measure, {_control_name(name): gains[name, measure] for name in report.controls})
+            for measure in ("oa", "aa")
+        ],
+        "panels": panels,
+        "rows": rows,
+    }
+
+
+def _control_name(name: str) -> str:
+    return f"{name.replace('_', '-')} control"
+
+
+def _verdict(measure: str, gains: Mapping[str, PairedGain]) -> dict[str, Any]:
+    """Whether there is a gain, in words: it is one over every control, and a loss to any is a loss."""
+    by_outcome = {
+        outcome: " and the ".join(name for name, gain in gains.items() if gain.outcome == outcome)
+        for outcome in ("gain", "no gain shown", "loss", "undecided")
+    }
+    style = "open"
+    if by_outcome["undecided"]:
+        words = "undecided: only several seeds can tell a gain from luck."
+    elif by_outcome["loss"]:
+        style, words = "loss", f"a loss against the {by_outcome['loss']}."
+    elif by_outcome["no gain shown"]:
+        words = f"no gain shown over the {by_outcome['no gain shown']}."
+    else:
+        style, words = "gain", f"a gain over the {by_outcome['gain']}."
+    return {
+        "style": style,
+        "words": f"{_NAMES[measure]}: {words}",
+        "details": [_difference(name, gain) for name, gain in gains.items()],
+    }
+
+
+def _difference(control: str, gain: PairedGain) -> str:
+    if gain.mean is None:
+        return f"Against the {control}: undefined for some run."
+    said = f"Against the {control}: {numbers.signed(gain.mean)} points"
+    if gain.low is None or gain.high is None:
+        return f"{said}, from one seed."
+    return (
+        f"{said}, standard error {numbers.points(gain.se, 2)}, "
+        f"95 % interval {numbers.signed(gain.low)} to {numbers.signed(gain.high)}."
+    )
+
+
+def _per_class(report: Report) -> list[dict[str, Any]]:
+    if not report.runs:
+        return []
+    rows = []
+    for k, land in enumerate(report.classes):
+        runs = [run["per_class"][k] for run in report.runs]
+        row: dict[str, Any] = {"land": land, "support": _support([run["support"] for run in runs])}
+        for measure in ("recall", "precision", "f1", "iou"):
+            row[measure], row[f"{measure}_sd"] = mean_and_sd([run[measure] for run in runs])
+        rows.append(row)
+    return rows
+
+
+def _support(counts: Sequence[int]) -> str:
+    if len(set(counts)) == 1:
+        return numbers.whole(counts[0])
+    return f"{numbers.whole(min(counts))}–{numbers.whole(max(counts))}"
+
+
+def _confusion(report: Report) -> charts.Chart | None:
+    if not report.runs:
+        return None
+    counts = np.sum([np.asarray(run["confusion"], np.int64) for run in report.runs], axis=0)
+    return charts.confusion_chart(counts, report.classes)

@@ -1,0 +1,1 @@
+"""The commands of `geo-xmodal`: parse, call the public API, print."""

@@ -1,0 +1,163 @@
+"""The `geo-xmodal` program: which commands there are, and how it ends.
+
+Exit status 0: done. 2: wrong usage or input, one line on standard error. 1: a fault of this program.
+130: stopped by Ctrl-C, with the line that resumes.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import shlex
+import sys
+import tempfile
+import traceback
+import warnings
+from collections.abc import Sequence
+from typing import Annotated, NoReturn, TextIO
+
+import typer
+
+import geo_xmodal as gx
+from geo_xmodal.commands import catalog, evaluating, mapping, preparing, training
+from geo_xmodal.commands.console import one_line
+from geo_xmodal.errors import GeoXmodalError
+
+PROGRAM = "geo-xmodal"
+INTERRUPTED = 130
+
+_RESUMABLE = ("train", "map")
+
+_ADVICE = {
+    errno.ENOSPC: "free some space or choose another disk",
+    errno.EDQUOT: "free some space or choose another disk",
+    errno.EFBIG: "choose a disk that takes files of that size",
+    errno.EACCES: "choose a place that you may write to",
+    errno.EPERM: "choose a place that you may write to",
+    errno.EROFS: "choose a place that you may write to",
+    errno.ENOTDIR: "a file is in the way: choose another place",
+    errno.EISDIR: "a folder is in the way: choose another place",
+    errno.EEXIST: "something is in the way: choose another place",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ENOENT: "check the path",
+    errno.EMFILE: "close other programs or raise the limit of open files (ulimit -n)",
+}
+"""What to do about errors of the file system; other errors of the operating system are faults."""
+
+app = typer.Typer(
+    name=PROGRAM,
+    help="Land-cover maps from a poor sensor, trained with a rich one.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for _name, _command in (
+    ("scenes", catalog.scenes),
+    ("methods", catalog.methods),
+    ("models", catalog.models),
+    ("info", catalog.info),
+    ("simulate", preparing.simulate),
+    ("align", preparing.align),
+    ("train", training.train),
+    ("map", mapping.map_),
+    ("evaluate", evaluating.evaluate),
+):
+    app.command(_name)(_command)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"{PROGRAM} {gx.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Land-cover maps from a poor sensor, trained with a rich one."""
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the program on `arguments` (default: the process's) and exit with its status."""
+    _quieten_libraries()
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the program on `arguments`; returns the exit status."""
+    try:
+        status = app(args=list(arguments) or ["--help"], prog_name=PROGRAM, standalone_mode=False)
+    except GeoXmodalError as error:
+        return _fail(str(error), error.exit_status)
+    except typer.TyperException as error:
+        return _fail(_usage(error), 2)
+    except KeyboardInterrupt:
+        status = INTERRUPTED
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in _ADVICE:
+            return _fail(_file_system(error), 2)
+        return _fault(error)
+    if status == INTERRUPTED:
+        _say(_stopped(arguments))
+    return status if isinstance(status, int) else 0
+
+
+def _say(text: str) -> None:
+    print(one_line(text), file=sys.stderr, flush=True)
+
+
+def _fail(message: str, status: int) -> int:
+    _say(f"error: {message}")
+    return status
+
+
+def _usage(error: typer.TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else PROGRAM
+    return f"{error.format_message().rstrip('.')}; see {command} --help"
+
+
+def _file_system(error: OSError) -> str:
+    place = f"{error.filename}: " if error.filename else ""
+    return f"{place}{error.strerror}: {_ADVICE[error.errno or 0]}"
+
+
+def _stopped(arguments: Sequence[str]) -> str:
+    if not arguments or arguments[0] not in _RESUMABLE:
+        return "stopped: nothing was written"
+    again = [*arguments, *(() if "--resume" in arguments else ("--resume",))]
+    return f"stopped; to go on: {shlex.join([PROGRAM, *again])}"
+
+
+def _fault(error: Exception) -> int:
+    with tempfile.NamedTemporaryFile(
+        "w", prefix=f"{PROGRAM}-fault-", suffix=".log", delete=False, encoding="utf-8"
+    ) as log:
+        traceback.print_exception(error, file=log)
+    return _fail(
+        f"this is a fault in {PROGRAM}, not in your input: {type(error).__name__}: {error}; "
+        f"please report it with {log.name}",
+        1,
+    )
+
+
+def _quieten_libraries() -> None:
+    """Keep libraries' words off standard error; our own warnings are one line each."""
+    logging.getLogger().addHandler(logging.NullHandler())
+    warnings.filterwarnings("ignore")
+    warnings.filterwarnings("default", module=r"geo_xmodal(\.|$)")
+    warnings.showwarning = _show_warning
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    _say(f"warning: {message}")

@@ -1,0 +1,292 @@
+"""`scenes`, `methods`, `models`, `info`: what is known, and what a path is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import geo_xmodal as gx
+from geo_xmodal.commands.console import Console, fields, table
+from geo_xmodal.commands.options import Json
+from geo_xmodal.errors import GeoXmodalError, UsageError
+
+
+def scenes(json: Json = False) -> None:
+    """List the scenes that --scene knows by name."""
+    found = gx.list_scenes()
+    Console(json).result(
+        {
+            "scenes": [
+                {
+                    "name": scene.name,
+                    "folder": scene.folder,
+                    "source": scene.source,
+                    "simulated": scene.simulated,
+                    "description": scene.description,
+                    "problem": scene.problem,
+                }
+                for scene in found
+            ]
+        },
+        table(
+            "name",
+            "data",
+            "found in",
+            "description",
+            rows=[
+                (
+                    scene.name,
+                    "unusable" if scene.problem else "simulated" if scene.simulated else "real",
+                    scene.folder,
+                    scene.problem or scene.description,
+                )
+                for scene in found
+            ],
+        )
+        if found
+        else "no scenes: set GEO_XMODAL_DATA to a folder of scene folders, or give --scene a path",
+    )
+
+
+def methods(
+    name: Annotated[str | None, typer.Argument(help="Show the settings of one method.")] = None,
+    json: Json = False,
+) -> None:
+    """List the methods that --method knows, or the settings of one."""
+    if name is not None and name not in gx.METHODS:
+        raise UsageError(f"no method {name!r}; methods: {', '.join(gx.METHODS)}")
+    known = [
+        {
+            "name": method.name,
+            "summary": method.summary,
+            "uses_rich": method.uses_rich,
+            "settings": [
+                {"name": key, "default": field.get_default(call_default_factory=True), "help": field.description}
+                for key, field in method.Options.model_fields.items()
+            ],
+        }
+        for method in gx.METHODS.values()
+        if name in (None, method.name)
+    ]
+    if name is None:
+        human = table(
+            "name",
+            "second sensor",
+            "summary",
+            rows=[(one["name"], one["uses_rich"], one["summary"]) for one in known],
+        )
+    else:
+        settings: Any = known[0]["settings"]
+        human = table(
+            "--set",
+            "default",
+            "what it is",
+            rows=[(one["name"], str(one["default"]), one["help"] or "") for one in settings],
+        )
+    Console(json).result({"methods": known}, human)
+
+
+def models(json: Json = False) -> None:
+    """List the trained models that ship with the project."""
+    found = gx.list_models()
+    Console(json).result(
+        {
+            "models": [
+                {"name": model.name, "folder": model.folder, "problem": model.problem}
+                | ({} if model.card is None else describe_card(model.card))
+                for model in found
+            ]
+        },
+        table(
+            "name",
+            "method",
+            "maps from",
+            "trained on",
+            "classes",
+            rows=[
+                (model.name, "unusable", model.problem, "", 0)
+                if model.card is None
+                else (
+                    model.name,
+                    model.card.method,
+                    f"{model.card.target.modality}, {len(model.card.statistics.bands)} bands",
+                    f"{model.card.scene} ({'simulated' if model.card.simulated else 'real'})",
+                    len(model.card.classes),
+                )
+                for model in found
+            ],
+        )
+        if found
+        else "no models ship with this installation: train one with geo-xmodal train",
+    )
+
+
+def info(
+    path: Annotated[str, typer.Argument(help="A scene, a GeoTIFF, a run or model folder, or a known name.")],
+    json: Json = False,
+) -> None:
+    """Say what a scene, raster or model is."""
+    console = Console(json)
+    place = Path(path).expanduser()
+    if place.is_dir() and ((place / "card.json").is_file() or (place / "model" / "card.json").is_file()):
+        _show_card(gx.find_model(place), console)
+    elif place.is_file() and place.name != "scene.toml":
+        _show_raster(place, console)
+    else:
+        try:
+            scene = gx.open_scene(path)
+        except GeoXmodalError:
+            if place.exists() or not any(model.name == path for model in gx.list_models()):
+                raise
+            _show_card(gx.find_model(path), console)
+        else:
+            _show_scene(scene, console)
+
+
+def describe_card(card: gx.Card) -> dict[str, Any]:
+    """What a model is, for people: no statistics, no shapes."""
+    return {
+        "method": card.method,
+        "target": {
+            "modality": card.target.modality,
+            "kind": card.target.kind,
+            "sensor": card.target.sensor,
+            "bands": card.statistics.bands,
+        },
+        "rich": card.rich,
+        "margin": card.margin,
+        "classes": [entry.model_dump() for entry in card.classes],
+        "resolution": card.resolution,
+        "resolution_unit": card.resolution_unit,
+        "scene": card.scene,
+        "simulated": card.simulated,
+        "transductive": card.transductive,
+        "training": card.training,
+    }
+
+
+def _show_card(folder: Path, console: Console) -> None:
+    card = gx.read_card(folder)
+    pixel = None
+    if card.resolution is not None:
+        pixel = f"{card.resolution[0]:g} x {card.resolution[1]:g} {card.resolution_unit}".rstrip()
+    console.result(
+        {"type": "model", "folder": folder, **describe_card(card)},
+        fields(
+            model=folder,
+            method=card.method,
+            maps_from=f"{card.target.modality} ({card.target.kind}) {card.target.sensor}".rstrip(),
+            bands=", ".join(card.statistics.bands),
+            trained_with=card.rich,
+            trained_on=f"{card.scene} ({'simulated' if card.simulated else 'real'})",
+            pixel=pixel,
+            margin=f"{card.margin} pixels",
+            transductive=card.transductive or None,
+        ),
+        _legend([(entry.id, entry.name, entry.color) for entry in card.classes]),
+    )
+
+
+def _show_raster(path: Path, console: Console) -> None:
+    raster = gx.describe_raster(path)
+    rows, cols = raster.block
+    waves = raster.wavelengths
+    transform = tuple(raster.grid.affine)[:6]
+    console.result(
+        {
+            "type": "raster",
+            "path": path,
+            "width": raster.width,
+            "height": raster.height,
+            "count": raster.count,
+            "dtype": raster.dtype,
+            "crs": raster.crs,
+            "transform": transform,
+            "nodata": raster.nodata,
+            "band_names": raster.band_names,
+            "wavelengths": waves,
+            "block": raster.block,
+            "compression": raster.compression,
+            "bytes": raster.bytes,
+        },
+        fields(
+            raster=path,
+            size=f"{raster.height} rows x {raster.width} columns, {raster.count} bands of {raster.dtype}",
+            crs=raster.crs or "none: its pixel grid is all that is known",
+            pixel=f"{abs(transform[4]):g} x {abs(transform[0]):g}",
+            nodata=raster.nodata,
+            bands=_shortened(raster.band_names),
+            wavelengths=None if waves is None else f"{min(waves):g} to {max(waves):g} nm",
+            stored=f"{raster.bytes:,} bytes, blocks of {rows} x {cols}, {raster.compression or 'not compressed'}",
+        ),
+    )
+
+
+def _show_scene(scene: gx.Scene, console: Console) -> None:
+    height, width = scene.grid.shape
+    config = scene.config
+    missing = set(scene.missing_modalities)
+    labels = {split: source.file for split, source in config.labels.given()}
+    console.result(
+        {
+            "type": "scene",
+            "name": scene.name,
+            "folder": scene.folder,
+            "source": scene.source,
+            "simulated": scene.simulated,
+            "description": config.description,
+            "target": scene.target,
+            "height": height,
+            "width": width,
+            "crs": str(scene.grid.crs) if scene.has_crs else None,
+            "transform": tuple(scene.grid.affine)[:6],
+            "modalities": [
+                {
+                    "name": name,
+                    "kind": modality.kind,
+                    "sensor": modality.sensor,
+                    "file": modality.file,
+                    "present": name not in missing,
+                }
+                for name, modality in config.modalities.items()
+            ],
+            "labels": labels,
+            "classes": [{"id": land.id, "name": land.name, "color": land.color} for land in scene.classes],
+        },
+        fields(
+            scene=f"{scene.name} ({'simulated' if scene.simulated else 'real'})",
+            folder=scene.folder,
+            description=config.description or None,
+            grid=f"{height} rows x {width} columns",
+            crs=scene.grid.crs if scene.has_crs else "none: the scene is on its pixel grid",
+            labels=", ".join(f"{split}: {file}" for split, file in labels.items()) or "none",
+        ),
+        table(
+            "modality",
+            "kind",
+            "sensor",
+            "file",
+            "use",
+            rows=[
+                (
+                    name,
+                    modality.kind,
+                    modality.sensor,
+                    f"{modality.file}{' (missing)' if name in missing else ''}",
+                    "training and mapping" if name == scene.target else "training only",
+                )
+                for name, modality in config.modalities.items()
+            ],
+        ),
+        _legend([(land.id, land.name, land.color) for land in scene.classes]),
+    )
+
+
+def _legend(classes: list[tuple[int, str, str]]) -> Any:
+    return table("id", "class", "colour", rows=classes) if classes else "no classes"
+
+
+def _shortened(names: tuple[str, ...], most: int = 12) -> str:
+    return ", ".join(names[:most]) + (f", ... ({len(names)} in all)" if len(names) > most else "")

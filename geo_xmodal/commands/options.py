@@ -1,0 +1,71 @@
+"""Options that several commands have, and checks of what they are given."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import geo_xmodal as gx
+from geo_xmodal.commands.console import Console
+from geo_xmodal.errors import OutputError, UsageError
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with what was stopped.")]
+SceneName = Annotated[
+    str, typer.Option("--scene", metavar="NAME_OR_PATH", help="A scene folder, or the name of a known scene.")
+]
+
+
+def opened_scene(name_or_path: str, console: Console) -> gx.Scene:
+    """The scene, after saying which it is and whether it is real."""
+    scene = gx.open_scene(name_or_path)
+    origin = {"path": "by path", "data": "in $GEO_XMODAL_DATA", "sample": "sample scene"}[scene.source]
+    console.note(f"scene {scene.name}: {'simulated' if scene.simulated else 'real'}, {scene.folder} ({origin})")
+    return scene
+
+
+def check_writable(out: Path) -> None:
+    """Find out before the work starts that `out` (a file or a folder to come) cannot be written.
+
+    Raises:
+        OutputError: if the nearest folder that exists is none, or takes no file.
+    """
+    place = out.absolute().parent
+    try:
+        while not place.exists():
+            place = place.parent
+        if not place.is_dir():
+            raise OutputError(f"{out}: {place} is a file, expected a folder: choose another place")
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        raise OutputError(f"{out}: cannot be written: {error.strerror}: choose another place") from None
+
+
+def key_values(pairs: list[str]) -> dict[str, str]:
+    """`key=value` options as a dictionary.
+
+    Raises:
+        UsageError: if one has no `=`, or a key comes twice.
+    """
+    found: dict[str, str] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        key = key.strip()
+        if not equals or not key:
+            raise UsageError(f"--set {pair!r}: expected key=value, such as --set epochs=20")
+        if key in found:
+            raise UsageError(f"--set {key} is given twice: {found[key]!r} and {value.strip()!r}")
+        found[key] = value.strip()
+    return found
+
+
+def labels_argument(text: str) -> tuple[Path, str | None]:
+    """`FILE` or `FILE:COLUMN`; a colon in the name of a file that exists belongs to the name."""
+    if Path(text).exists():
+        return Path(text), None
+    file, colon, column = text.rpartition(":")
+    return (Path(file), column) if colon and file and column and "/" not in column else (Path(text), None)

@@ -1,0 +1,88 @@
+"""The content of metrics.json as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import rich.table
+
+from geo_xmodal.commands.console import table
+
+_MEASURES = {
+    "oa": "overall accuracy",
+    "aa": "average accuracy",
+    "kappa": "kappa",
+    "miou": "mean IoU",
+    "macro_f1": "macro F1",
+    "ece": "calibration error",
+}
+
+
+def percent(value: float | None) -> str:
+    """A fraction as a percentage, one decimal."""
+    return "-" if value is None else f"{100 * value:.1f}"
+
+
+def accuracy_tables(metrics: Mapping[str, Any]) -> list[rich.table.Table | str]:
+    """Measures (over seeds where there are several, beside the controls where there are any) and classes."""
+    parts: list[rich.table.Table | str] = [
+        f"{metrics['n']:,} {metrics['split']} pixels; all figures in percent",
+        _measures(metrics),
+    ]
+    if metrics.get("gain"):
+        parts.append(_gains(metrics["gain"]))
+    parts.append(
+        table(
+            "class",
+            "user's accuracy",
+            "producer's accuracy",
+            "F1",
+            "IoU",
+            "pixels",
+            rows=[
+                (
+                    one["name"],
+                    *(percent(one[measure]) for measure in ("precision", "recall", "f1", "iou")),
+                    one["support"],
+                )
+                for one in metrics["per_class"]
+            ],
+        )
+    )
+    return parts
+
+
+def _measures(metrics: Mapping[str, Any]) -> rich.table.Table:
+    columns = {"this run": metrics, **metrics.get("controls", {})}
+    return table(
+        "measure",
+        *columns,
+        rows=[
+            (words, *(_mean_and_sd(run, measure) for run in columns.values()))
+            for measure, words in _MEASURES.items()
+        ],
+    )
+
+
+def _mean_and_sd(run: Mapping[str, Any], measure: str) -> str:
+    if "mean" not in run:
+        return percent(run.get(measure))
+    mean, sd = run["mean"].get(measure), run["sd"].get(measure)
+    return percent(mean) if sd is None else f"{percent(mean)} ± {percent(sd)}"
+
+
+def _gains(gains: Mapping[str, Any]) -> rich.table.Table:
+    return table(
+        "gain over",
+        "overall accuracy",
+        "average accuracy",
+        rows=[(control, _gain(gain["oa"]), _gain(gain["aa"])) for control, gain in gains.items()],
+    )
+
+
+def _gain(gain: Mapping[str, float | None]) -> str:
+    mean, se = gain["mean"], gain["se"]
+    if mean is None:
+        return "-"
+    return f"{100 * mean:+.1f}" + ("" if se is None else f" ± {percent(se)} (standard error)")

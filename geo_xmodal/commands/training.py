@@ -1,0 +1,62 @@
+"""`train`: a scene to a run folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import geo_xmodal as gx
+from geo_xmodal.commands.console import Console
+from geo_xmodal.commands.options import Json, Resume, SceneName, check_writable, key_values, opened_scene
+from geo_xmodal.commands.results import accuracy_tables
+
+
+def train(
+    scene: SceneName,
+    method: Annotated[str, typer.Option(help="How to learn: see geo-xmodal methods.")] = "hgr",
+    target: Annotated[
+        str | None, typer.Option(help="The sensor to map from (default: the scene's target).")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The run folder (default: runs/SCENE-METHOD).", show_default=False)
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training pixels.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The first seed.")] = 0,
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds, from --seed on.")] = 1,
+    control: Annotated[
+        bool, typer.Option("--control", help="Also train twice without the second sensor, to know its worth.")
+    ] = False,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A setting: see geo-xmodal methods NAME."),
+    ] = None,
+    resume: Resume = False,
+    json: Json = False,
+) -> None:
+    """Train on two sensors; what comes out maps with one."""
+    console = Console(json)
+    pairs = key_values(settings or [])
+    opened = opened_scene(scene, console)
+    folder = out or Path("runs") / f"{opened.name}-{method}"
+    check_writable(folder)
+    request = gx.TrainRequest(
+        method=method,
+        target=target,
+        epochs=epochs,
+        seed=seed,
+        seeds=seeds,
+        control=control,
+        settings=pairs,
+        resume=resume,
+    )
+    with console.progress() as progress:
+        metrics = gx.train_scene(opened, folder, request, progress)
+    console.result(
+        metrics,
+        *accuracy_tables(metrics),
+        f"run: {folder}",
+        f"report: {folder / 'report.html'}",
+        f"to map: geo-xmodal map --model {folder} --scene {scene} --out map.tif",
+    )

@@ -1,0 +1,85 @@
+"""Barlow Twins and VICReg: self-supervised losses that are relatives of CCA."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from geo_xmodal.correlation.features import centre, pairs, unit_columns
+from geo_xmodal.correlation.objective import Objective
+from geo_xmodal.correlation.trace_term import inner_minus_energy, self_energy
+
+_VARIANCE_EPS = 1e-4
+
+
+class BarlowTwins(Objective):
+    """Barlow Twins: the cross-correlation matrix of the features should be the identity.
+
+    As it stands in the code, for C = Z_f^T Z_g / m of batch-normalised features:
+
+        U = K - sum_i (1 - C_ii)^2 - w sum_{i != j} C_ij^2
+          = sum_i (2 C_ii - C_ii^2) - w (||C||_F^2 - sum_i C_ii^2)
+
+    the published loss subtracted from its value K at collapsed features, so that these score 0.
+
+    Source: Zbontar, Jing, Misra, LeCun, Deny (ICML 2021), "Barlow Twins". Sum over pairs.
+
+    Args:
+        weight: weight w of the off-diagonal elements.
+    """
+
+    def __init__(self, weight: float = 5e-3) -> None:
+        super().__init__()
+        self.weight = weight
+
+    def score(self, views: tuple[Tensor, ...], labels: Tensor | None) -> Tensor:
+        """Normalise each modality once, then sum over pairs."""
+        return super().score(tuple(unit_columns(centre(x)) for x in views), labels)
+
+    def pair(self, f: Tensor, g: Tensor) -> Tensor:
+        """The objective of two batch-normalised modalities."""
+        m = f.shape[0]
+        diagonal = (f * g).sum(dim=0) / m
+        # ||C||_F^2 = ||Z_f^T Z_g||_F^2 / m^2 is the energy of the transposes.
+        linear_and_energy = inner_minus_energy(f.t(), g.t(), a=2 / m, b=self.weight / m**2)
+        return linear_and_energy + (self.weight - 1) * diagonal.square().sum()
+
+
+class VICReg(Objective):
+    """VICReg: features should agree (invariance), vary (variance) and not repeat each other (covariance).
+
+    As it stands in the code, for centred features, s_k^2 = var_k + 1e-4 and covariance S (1/(m-1)):
+
+        U = - u sum_pairs mean (f - g)^2
+            + v sum_modalities (mean_k min(1, s_k) - 0.01)
+            - c sum_modalities sum_{i != j} S_ij^2 / K
+
+    the published loss with its sign turned and the constant added that makes collapsed features score 0.
+    Unlike the published one the means of the features are free, as they are in every objective here.
+
+    Source: Bardes, Ponce, LeCun (ICLR 2022), "VICReg". Invariance is summed over pairs.
+
+    Args:
+        invariance: weight u.
+        variance: weight v.
+        covariance: weight c.
+    """
+
+    def __init__(self, invariance: float = 25.0, variance: float = 25.0, covariance: float = 1.0) -> None:
+        super().__init__()
+        self.invariance = invariance
+        self.variance = variance
+        self.covariance = covariance
+
+    def score(self, views: tuple[Tensor, ...], labels: Tensor | None) -> Tensor:
+        """Invariance summed over pairs, the rest over modalities."""
+        centred = [centre(x) for x in views]
+        apart = torch.stack([(f - g).square().mean() for f, g in pairs(centred)]).sum()
+        spread, repeated = torch.stack([torch.stack(self._within(x)) for x in centred]).sum(dim=0)
+        return self.variance * spread - self.invariance * apart - self.covariance * repeated
+
+    def _within(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        n = x.shape[0] - 1
+        variances = x.square().sum(dim=0) / n
+        spread = (variances + _VARIANCE_EPS).sqrt().clamp_max(1).mean() - _VARIANCE_EPS**0.5
+        return spread, (self_energy(x) / n**2 - variances.square().sum()) / x.shape[1]

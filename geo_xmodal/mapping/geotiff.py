@@ -1,0 +1,179 @@
+"""Class maps as files: a tiled GeoTIFF first, then a cloud-optimised one (COG) with colours and names."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from xml.etree import ElementTree
+
+import numpy as np
+import rasterio
+import rasterio.shutil
+from odc.geo.geobox import GeoBox
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.io import DatasetWriter
+from rasterio.windows import Window as FileWindow
+
+from geo_xmodal.errors import OutputError, RasterError
+from geo_xmodal.types import ClassArray, LandClass, Window
+
+NO_CLASS = 0
+_BLOCK = 512
+_CACHE_BYTES = 256 << 20
+_CLASSES_TAG = "CLASSES"
+
+Blocks = Iterable[tuple[Window, ClassArray]]
+
+
+@dataclass(frozen=True)
+class RasterLayer:
+    """One uint8 band to be written.
+
+    Attributes:
+        nodata: The value that means "no data".
+        overviews: How smaller pictures of it are made.
+        description: What the band is.
+        legend: Classes to colour and name; empty for a quantity.
+        tags: TIFF metadata.
+    """
+
+    nodata: int
+    overviews: Literal["MODE", "AVERAGE"]
+    description: str
+    legend: tuple[LandClass, ...]
+    tags: Mapping[str, str]
+
+
+def write_cog(path: Path, grid: GeoBox, layer: RasterLayer, blocks: Blocks) -> None:
+    """Write a COG of `grid` from blocks that tile it, through a tiled GeoTIFF beside it.
+
+    The file is read back and compared before it counts as written: GDAL does not report every block that a
+    full disk lost.
+
+    Args:
+        path: The file; nobody else looks at its folder.
+        blocks: Can be iterated over twice, with the same result.
+
+    Raises:
+        OutputError: If the file cannot be written, or does not hold what was written.
+    """
+    tiled = path.with_suffix(".tiled.tif")
+    try:
+        with _environment():
+            with rasterio.open(tiled, "w", **_profile(grid, layer)) as dataset:
+                _describe(dataset, layer)
+                for window, values in blocks:
+                    dataset.write(values, 1, window=_file_window(window))
+            rasterio.shutil.copy(
+                tiled,
+                path,
+                driver="COG",
+                COMPRESS="DEFLATE",
+                BLOCKSIZE=_BLOCK,
+                BIGTIFF="IF_SAFER",
+                OVERVIEW_RESAMPLING=layer.overviews,
+            )
+            tiled.unlink()
+            with rasterio.open(path, driver="GTiff") as dataset:
+                for window, values in blocks:
+                    if not np.array_equal(dataset.read(1, window=_file_window(window)), values):
+                        raise OutputError(f"{path.name} does not hold what was written")
+    except (RasterioError, OSError) as error:
+        raise OutputError(f"cannot write {path.name}: {_one_line(error)}") from error
+
+
+def write_category_names(path: Path, legend: Sequence[LandClass]) -> None:
+    """Class names where GDAL and QGIS look for them: `<map>.aux.xml`, as TIFF has no place for them."""
+    names = {entry.id: entry.name for entry in legend}
+    dataset = ElementTree.Element("PAMDataset")
+    band = ElementTree.SubElement(dataset, "PAMRasterBand", band="1")
+    categories = ElementTree.SubElement(band, "CategoryNames")
+    for value in range(max(names) + 1):
+        name = "no data" if value == NO_CLASS else names.get(value, "")
+        ElementTree.SubElement(categories, "Category").text = printable(name)
+    ElementTree.indent(dataset)
+    path.write_bytes(ElementTree.tostring(dataset, encoding="utf-8") + b"\n")
+
+
+def legend_tag(legend: Sequence[LandClass]) -> dict[str, str]:
+    """The legend as a TIFF tag, in the order of the model's logits."""
+    classes = [{"id": entry.id, "name": entry.name, "color": entry.color} for entry in legend]
+    return {_CLASSES_TAG: json.dumps(classes)}
+
+
+def read_legend(dataset: rasterio.DatasetReader) -> tuple[LandClass, ...]:
+    """The legend that a map of this package carries.
+
+    Raises:
+        RasterError: If it carries none.
+    """
+    try:
+        entries = json.loads(dataset.tags()[_CLASSES_TAG])
+        return tuple(LandClass(int(e["id"]), str(e["name"]), str(e["color"])) for e in entries)
+    except (KeyError, TypeError, ValueError):
+        raise RasterError(
+            f"{dataset.name}: no legend in its tags (no readable {_CLASSES_TAG}): give a map that "
+            "`geo-xmodal map` made"
+        ) from None
+
+
+def rgb_of(color: str) -> tuple[int, int, int]:
+    """Red, green and blue (0-255) of `#rrggbb`."""
+    return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)
+
+
+def printable(text: str) -> str:
+    """`text` without control characters, which neither XML nor a TIFF tag can hold."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+@contextmanager
+def _environment() -> Iterator[None]:
+    with (
+        warnings.catch_warnings(),
+        rasterio.Env(GDAL_CACHEMAX=_CACHE_BYTES, GDAL_PAM_ENABLED="NO", GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"),
+    ):
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)  # a pixel grid is a legal grid here
+        yield
+
+
+def _profile(grid: GeoBox, layer: RasterLayer) -> dict[str, object]:
+    return {
+        "driver": "GTiff",
+        "dtype": "uint8",
+        "count": 1,
+        "height": grid.shape[0],
+        "width": grid.shape[1],
+        "transform": grid.affine,
+        "crs": None if grid.crs is None else grid.crs.to_wkt(),
+        "nodata": layer.nodata,
+        "tiled": True,
+        "blockxsize": _BLOCK,
+        "blockysize": _BLOCK,
+        "compress": "DEFLATE",
+        "zlevel": 1,
+        "bigtiff": "IF_SAFER",
+    }
+
+
+def _describe(dataset: DatasetWriter, layer: RasterLayer) -> None:
+    dataset.set_band_description(1, layer.description)
+    dataset.update_tags(AREA_OR_POINT="Area", **{name: printable(text) for name, text in layer.tags.items()})
+    if layer.legend:
+        colors = {value: (0, 0, 0, 0) for value in range(256)}
+        colors |= {entry.id: (*rgb_of(entry.color), 255) for entry in layer.legend}
+        dataset.write_colormap(1, colors)
+
+
+def _file_window(window: Window) -> FileWindow:
+    return FileWindow(window.col, window.row, window.width, window.height)
+
+
+def _one_line(error: BaseException) -> str:
+    reason = getattr(error, "strerror", None) or error.__cause__ or error
+    return " ".join(str(reason).split())

@@ -1,0 +1,139 @@
+"""Finished windows of an unfinished map, on disk: an append-only file that any sudden end leaves usable.
+
+One line of JSON says what the windows belong to; then records follow, each with its length and CRC-32. A
+record that was cut off by a kill or a full disk fails its check, and is dropped when the file is opened again.
+Nothing is ever written in place, so no order of writes to the disk can leave a wrong window behind.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import sys
+import time
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from geo_xmodal.errors import OutputError, ResumeError
+
+if sys.platform != "win32":
+    import fcntl
+
+_RECORD = struct.Struct("<QII")  # window, length of the payload, CRC-32 of both and the payload
+_MAX_HEADER = 1 << 20
+_SYNC_SECONDS = 10.0
+
+
+class Journal:
+    """The finished windows of one map; held by one process at a time.
+
+    Args:
+        path: The file; its folder exists.
+        identity: What the windows depend on.
+        resume: Keep the windows of an earlier run, which must have the same identity.
+
+    Raises:
+        ResumeError: If the earlier run differs, saying in what.
+        OutputError: If another process holds the file.
+        OSError: If it cannot be written.
+    """
+
+    def __init__(self, path: Path, identity: Mapping[str, str], resume: bool) -> None:
+        self.path = path
+        self.finished: dict[int, tuple[int, int]] = {}
+        """Window -> offset and length of its payload."""
+        self._file: BinaryIO = open(path, "a+b", buffering=0)  # noqa: SIM115 PTH123  # closed by __exit__
+        try:
+            self._lock()
+            self._end = self._scan(identity) if resume else 0
+            self._file.truncate(self._end)
+            if not self._end:
+                header = json.dumps(dict(identity), sort_keys=True).encode() + b"\n"
+                self._write(header)
+        except BaseException:
+            self._file.close()
+            raise
+        self._synced = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def append(self, window: int, payload: bytes) -> None:
+        """Keep a finished window.
+
+        Raises:
+            OSError: If the disk is full; the windows before this one stay.
+        """
+        head = _RECORD.pack(window, len(payload), _checksum(window, payload))
+        self._write(head + payload)
+        self.finished[window] = (self._end - len(payload), len(payload))
+        if time.monotonic() - self._synced > _SYNC_SECONDS:  # bounds what a power cut can take
+            os.fsync(self._file.fileno())
+            self._synced = time.monotonic()
+
+    def read(self, window: int) -> bytes:
+        """The payload of a finished window."""
+        offset, length = self.finished[window]
+        self._file.seek(offset)
+        return self._file.read(length)
+
+    def _write(self, content: bytes) -> None:
+        rest = memoryview(content)
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError:
+            self._file.truncate(self._end)
+            raise
+        self._end += len(content)
+
+    def _lock(self) -> None:
+        if sys.platform != "win32":
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise OutputError(
+                    f"{self.path.parent}: another process is writing this map: wait for it, or give another output"
+                ) from None
+
+    def _scan(self, identity: Mapping[str, str]) -> int:
+        """Find the finished windows; return where the sound part of the file ends."""
+        self._file.seek(0)
+        header = self._file.readline(_MAX_HEADER)
+        if not header.endswith(b"\n"):
+            return 0
+        _check_same(json.loads(header), dict(identity), self.path)
+        end = len(header)
+        size = os.fstat(self._file.fileno()).st_size
+        while end + _RECORD.size <= size:
+            window, length, checksum = _RECORD.unpack(self._file.read(_RECORD.size))
+            if end + _RECORD.size + length > size:
+                break
+            if _checksum(window, self._file.read(length)) != checksum:
+                break
+            self.finished[window] = (end + _RECORD.size, length)
+            end += _RECORD.size + length
+        return end
+
+
+def _checksum(window: int, payload: bytes) -> int:
+    return zlib.crc32(payload, zlib.crc32(struct.pack("<QI", window, len(payload))))
+
+
+def _check_same(before: dict[str, str], now: dict[str, str], path: Path) -> None:
+    different = [name for name in sorted(before.keys() | now.keys()) if before.get(name) != now.get(name)]
+    if different:
+        what = "; ".join(f"{name} was {before.get(name)}, is {now.get(name)}" for name in different[:3])
+        raise ResumeError(
+            f"{path.parent}: the unfinished map is of something else: {what}"
+            f"{'; ...' if len(different) > 3 else ''}: start again without --resume"
+        )

@@ -1,0 +1,73 @@
+"""One window of a map, as a worker does it: read, classify, hand back few bytes."""
+
+from __future__ import annotations
+
+import threading
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import rasterio
+
+from geo_xmodal import bundle
+from geo_xmodal.errors import BundleError
+from geo_xmodal.mapping.engine import Classifier, Engine
+from geo_xmodal.mapping.inputs import WindowReader
+from geo_xmodal.types import ClassArray, Window
+
+NO_PROBABILITY = 255
+"""Percent where there is no data."""
+
+_FILE_CACHE_BYTES = 128 << 20
+_loaded = threading.local()
+
+
+@dataclass(frozen=True)
+class WindowTask:
+    """All that a worker must know; small, so that it travels with every window.
+
+    Attributes:
+        bundle_folder: The model, where the worker sees it.
+        weights_sha256: Of the model that was asked for.
+        reader: The input.
+        probability: Whether percent is asked for besides classes.
+    """
+
+    bundle_folder: Path
+    weights_sha256: str
+    engine: Engine
+    reader: WindowReader
+    probability: bool
+
+
+def run_window(task: WindowTask, window: Window) -> bytes:
+    """Class ids of a window, and percent if asked for, compressed."""
+    classifier = _classifier(task.bundle_folder, task.weights_sha256, task.engine)
+    with rasterio.Env(GDAL_CACHEMAX=_FILE_CACHE_BYTES):
+        values = task.reader.read(window, classifier.margin)
+    ids, probability = classifier.classify(values)
+    content = ids.tobytes()
+    if task.probability:
+        percent = np.where(ids > 0, np.rint(100 * probability), NO_PROBABILITY)
+        content += percent.astype(np.uint8).tobytes()
+    return zlib.compress(content, 1)
+
+
+def unpack_window(payload: bytes, window: Window) -> tuple[ClassArray, ClassArray | None]:
+    """Class ids and percent (row, col) of what `run_window` gave."""
+    layers = np.frombuffer(zlib.decompress(payload), np.uint8).reshape(-1, window.height, window.width)
+    return layers[0], layers[1] if len(layers) > 1 else None
+
+
+def _classifier(folder: Path, sha256: str, engine: Engine) -> Classifier:
+    """The model, loaded once a thread: an engine's buffers are not shared."""
+    key = (folder, sha256, engine)
+    if getattr(_loaded, "key", None) != key:
+        model = bundle.load(folder)
+        if model.card.weights_sha256 != sha256:
+            raise BundleError(f"{folder}: the model was replaced while it was mapping: map again")
+        _loaded.classifier = Classifier(model, engine, threads=1)
+        _loaded.key = key
+    classifier: Classifier = _loaded.classifier
+    return classifier

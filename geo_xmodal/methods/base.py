@@ -1,0 +1,177 @@
+"""What a method is: a way to learn a target-sensor model from pairs."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from torch import Tensor, nn
+
+from geo_xmodal.networks import PixelModel
+from geo_xmodal.types import IntArray, PixelGroup, TrainingData
+
+
+class Options(BaseModel):
+    """Options of a method: each may be set by `--set key=value`, lists as `key=5,3`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split_lists(cls, raw: Any) -> Any:
+        if not isinstance(raw, Mapping):
+            return raw
+        lists = {
+            name
+            for name, info in cls.model_fields.items()
+            if "tuple" in str(info.annotation) or "list" in str(info.annotation)
+        }
+        return {
+            key: [part for part in value.split(",") if part]
+            if key in lists and isinstance(value, str)
+            else value
+            for key, value in raw.items()
+        }
+
+    @property
+    def margin(self) -> int:
+        """Radius of the target patches that the method learns from."""
+        return 0
+
+    @property
+    def rich_margin(self) -> int:
+        """Radius of the rich sensor's patches that the method learns from."""
+        return 0
+
+
+class LoopOptions(Options):
+    """What every method that is trained by gradient steps can be told."""
+
+    epochs: int = Field(20, ge=1, description="passes over the training pixels, all stages together")
+    batch_size: int = Field(512, ge=2, description="unlabelled pixels in a step")
+    label_batch: int = Field(128, ge=2, description="labelled pixels in a step")
+    optimizer: Literal["adam", "adamw"] = Field("adamw", description="adam or adamw")
+    learning_rate: float = Field(2e-3, gt=0, description="highest learning rate")
+    weight_decay: float = Field(1e-2, ge=0, description="weight decay (decoupled in adamw)")
+    schedule: Literal["cosine", "poly", "constant"] = Field(
+        "cosine", description="how the learning rate falls: cosine, poly (X-ModalNet) or constant"
+    )
+    power: float = Field(0.98, gt=0, description="exponent of the poly schedule (X-ModalNet: 0.98)")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of the training with its own optimiser: `share` of the epochs go to it."""
+
+    name: str
+    share: float = 1.0
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pixels of one step. `index` says where in their pool they stand; `rich` rows are NaN where absent."""
+
+    index: Tensor
+    target: Tensor
+    rich: Tensor | None
+    label: Tensor | None
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Pixels that batches are drawn from: a labelled or an unlabelled pool."""
+
+    target: Tensor
+    rich: Tensor | None
+    label: Tensor | None
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    def draw(self, index: Tensor) -> Batch:
+        """The pixels at `index` as a batch."""
+        return Batch(
+            index,
+            self.target[index],
+            None if self.rich is None else self.rich[index],
+            None if self.label is None else self.label[index],
+        )
+
+    def empty(self) -> Pool:
+        """A pool of the same kind without pixels."""
+        return Pool(
+            self.target[:0],
+            None if self.rich is None else self.rich[:0],
+            None if self.label is None else self.label[:0],
+        )
+
+
+def joined_pool(pairs: PixelGroup, target_only: PixelGroup, labelled: bool) -> Pool:
+    """Pairs first, then target-only pixels, whose `rich` is NaN; `rich` is None where there are no pairs."""
+    target = np.concatenate([pairs.target, target_only.target])
+    rich = None
+    if pairs.rich is not None and len(pairs):
+        absent = np.full((len(target_only), *pairs.rich.shape[1:]), np.nan, np.float32)
+        rich = torch.from_numpy(np.concatenate([pairs.rich, absent]))
+    label = None
+    if labelled:
+        parts = [group.label for group in (pairs, target_only) if group.label is not None and len(group)]
+        label = torch.from_numpy(np.concatenate(parts).astype(np.int64))
+    return Pool(torch.from_numpy(target), rich, label)
+
+
+class Learner(nn.Module, ABC):
+    """A method at work on one set of training data.
+
+    Its whole state is its `state_dict` (anything that a stage computes is a buffer), so that a run can stop
+    after any epoch and go on to the same bytes. All randomness in a step is torch's own, seeded by the loop.
+    """
+
+    stages: tuple[Stage, ...] = ()
+    labelled: Pool
+    unlabelled: Pool
+
+    def begin(self, stage: int) -> None:
+        """Called once when a stage starts (not when it is resumed), in evaluation mode."""
+
+    @abstractmethod
+    def loss(self, stage: int, labelled: Batch, unlabelled: Batch | None) -> dict[str, Tensor]:
+        """The weighted terms to minimise, by name; their sum is followed."""
+
+    def after_step(self, stage: int) -> None:
+        """Called after each optimiser step (running averages of weights)."""
+
+    @abstractmethod
+    def pixel_model(self) -> PixelModel:
+        """The model as it stands: the target sensor alone."""
+
+
+class Method(ABC):
+    """A method of the registry."""
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    uses_rich: ClassVar[bool]
+    Options: ClassVar[type[Options]]
+
+    @abstractmethod
+    def learner(self, data: TrainingData, options: Any, seed: int) -> Learner:
+        """A learner on `data`, its weights drawn from `seed`."""
+
+
+def labels_of(data: TrainingData) -> IntArray:
+    """Class indices of all labelled training pixels, pairs first."""
+    groups = (data.labelled_pairs, data.labelled_target)
+    return np.concatenate([group.label for group in groups if group.label is not None and len(group)])
+
+
+def class_weights(label: Tensor, classes: int) -> Tensor:
+    """Weights inverse to class frequency, of mean 1 over the classes that occur; 0 for the others."""
+    counts = torch.bincount(label, minlength=classes).double()
+    weights = torch.where(counts > 0, 1 / counts.clamp(min=1), torch.zeros_like(counts))
+    return (weights / weights[counts > 0].mean()).float()

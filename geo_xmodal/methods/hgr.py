@@ -1,0 +1,168 @@
+"""`hgr`: maximal correlation between the sensors, and the rich side as teacher of the target's.
+
+First a teacher that sees both sensors learns the few labels; then the branch that maps learns, from the
+target sensor alone, the labels, what the teacher says of every pair, and features that correlate maximally
+with the rich sensor's (Soft-HGR, Wang et al. 2019). Pairs cost no labels, so there can be many of them.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from pydantic import Field, field_validator
+from torch import Tensor, nn
+
+from geo_xmodal.correlation import OBJECTIVES, objective
+from geo_xmodal.errors import TrainingDataError
+from geo_xmodal.methods.base import Batch, Method, Pool, Stage
+from geo_xmodal.methods.rich_side import RichInput, SpectralHead, embedding_head
+from geo_xmodal.methods.target_branch import BranchLearner, BranchOptions, soft_cross_entropy
+from geo_xmodal.networks import SpectralEncoder
+from geo_xmodal.types import TrainingData
+
+
+class HgrOptions(BranchOptions):
+    """Options of `hgr`; a weight of 0 switches its term off."""
+
+    label_weight: float = Field(1.0, ge=0, description="target head on labels")
+    distill_weight: float = Field(1.0, ge=0, description="target head on the teacher's word, over every pair")
+    correlation_weight: float = Field(0.1, ge=0, description="correlation of the two embeddings, every pair")
+    rich_weight: float = Field(1.0, ge=0, description="head on the rich sensor alone, beside the correlation")
+    joint_weight: float = Field(1.0, ge=0, description="head on both embeddings, beside the correlation")
+    objective: str = Field("soft_hgr", description="what is maximised between the embeddings")
+    teacher_share: float = Field(0.5, gt=0, lt=1, description="share of the epochs that train the teacher")
+    teachers: int = Field(5, ge=1, le=50, description="teachers whose opinions are averaged")
+    teacher_width: int = Field(128, ge=1, le=4096, description="hidden features of a teacher")
+    components: int = Field(15, ge=1, le=4096, description="principal components of the rich bands")
+    rich_radius: int = Field(1, ge=0, le=8, description="rich pixels around that are averaged")
+
+    @field_validator("objective")
+    @classmethod
+    def _objective_exists(cls, name: str) -> str:
+        if name not in OBJECTIVES:
+            raise ValueError(f"unknown objective; choose one of {', '.join(OBJECTIVES)}")
+        return name
+
+    @property
+    def rich_margin(self) -> int:
+        """Radius of the rich patches."""
+        return self.rich_radius
+
+
+class HgrLearner(BranchLearner):
+    """Stage `teacher` (unless its word has no weight), then stage `student`."""
+
+    options: HgrOptions
+
+    def __init__(self, data: TrainingData, options: HgrOptions) -> None:
+        super().__init__(data, options)
+        if data.rich is None or self.labelled.rich is None or self.unlabelled.rich is None:
+            raise TrainingDataError(
+                "hgr needs labelled and unlabelled pixels where both sensors have data, and there are none: "
+                "does the rich sensor overlap the training labels? `cnn` learns without it"
+            )
+        self.rich_input = RichInput(data, options.components)
+        self.labelled, self.unlabelled = self._condensed(self.labelled), self._condensed(self.unlabelled)
+        features, classes = self.rich_input.features, len(data.classes)
+        width, drop = options.teacher_width, options.dropout
+        self.teachers = nn.ModuleList(
+            SpectralHead(features + data.target.bands, width, options.embedding, classes, drop)
+            for _ in range(options.teachers if options.distill_weight else 0)
+        )
+        self.correlates = options.correlation_weight > 0
+        if self.correlates:
+            self.objective = objective(options.objective)
+            self.rich_encoder = SpectralEncoder(features, (width,), options.embedding, drop)
+            self.rich_head = embedding_head(options.embedding, classes, drop)
+            self.joint_head = embedding_head(2 * options.embedding, classes, drop)
+        student = Stage("student", 1 - options.teacher_share)
+        self.stages = (Stage("teacher", options.teacher_share), student) if self.teachers else (student,)
+        self.soft_labelled: Tensor
+        self.soft_unlabelled: Tensor
+        self.register_buffer("soft_labelled", torch.zeros(len(self.labelled), classes))
+        self.register_buffer("soft_unlabelled", torch.zeros(len(self.unlabelled), classes))
+
+    def _condensed(self, pool: Pool) -> Pool:
+        """Rich patches as the few numbers a pixel that the teacher reads; NaN rows stay NaN."""
+        assert pool.rich is not None
+        return Pool(pool.target, self.rich_input(pool.rich), pool.label)
+
+    def begin(self, stage: int) -> None:
+        """Ask the teachers about every pair before the student starts."""
+        if self.stages[stage].name == "student" and self.teachers:
+            self.soft_labelled.copy_(self._taught(self.labelled))
+            self.soft_unlabelled.copy_(self._taught(self.unlabelled))
+
+    @torch.no_grad()
+    def _taught(self, pool: Pool) -> Tensor:
+        seen = self._teacher_input(cast(Tensor, pool.rich), pool.target)
+        return torch.stack([teacher(seen).softmax(1) for teacher in self.teachers]).mean(0)
+
+    def _teacher_input(self, rich: Tensor, target: Tensor) -> Tensor:
+        """What a teacher sees of a pixel: the rich components, and the mean of its 3 x 3 target pixels."""
+        m = self.model.margin
+        near = target[:, :, max(m - 1, 0) : m + 2, max(m - 1, 0) : m + 2].mean((2, 3))
+        return torch.cat([rich.nan_to_num(), near], 1)
+
+    def loss(self, stage: int, labelled: Batch, unlabelled: Batch | None) -> dict[str, Tensor]:
+        """The terms of a stage."""
+        if self.stages[stage].name == "teacher":
+            return {"teacher": self._teacher_loss(labelled)}
+        return self._student_loss(labelled, unlabelled)
+
+    def _teacher_loss(self, labelled: Batch) -> Tensor:
+        rich, label = cast(Tensor, labelled.rich), cast(Tensor, labelled.label)
+        paired = rich.isfinite().all(1)
+        seen = self._teacher_input(rich, labelled.target)[paired]
+        losses = [
+            self.supervised(teacher(seen + self.options.noise * torch.randn_like(seen)), label[paired])
+            for teacher in self.teachers
+        ]
+        return torch.stack(losses).sum()
+
+    def _student_loss(self, labelled: Batch, unlabelled: Batch | None) -> dict[str, Tensor]:
+        options, label = self.options, cast(Tensor, labelled.label)
+        batches = [labelled] if unlabelled is None else [labelled, unlabelled]
+        soft = self.soft_labelled[labelled.index]
+        if unlabelled is not None:
+            soft = torch.cat([soft, self.soft_unlabelled[unlabelled.index]])
+        rich = torch.cat([cast(Tensor, batch.rich) for batch in batches])
+        paired = rich.isfinite().all(1)
+        count = len(label)
+        embedding = self.branch.encoder(self.augmented(torch.cat([batch.target for batch in batches])))
+        logits = self.branch.head(embedding).flatten(1)
+        terms: dict[str, Tensor] = {}
+        if options.label_weight:
+            terms["label"] = options.label_weight * self.supervised(logits[:count], label)
+        if self.teachers:
+            terms["distill"] = options.distill_weight * soft_cross_entropy(logits[paired], soft[paired])
+        if self.correlates:
+            f, x = embedding.flatten(1)[paired], rich[paired]
+            g = self.rich_encoder(x + options.noise * torch.randn_like(x))
+            terms["correlation"] = -options.correlation_weight * self.objective(f, g)
+            known = label[paired[:count]]
+            for name, weight, seen in (
+                ("rich", options.rich_weight, self.rich_head(g)),
+                ("joint", options.joint_weight, self.joint_head(torch.cat([f, g], 1))),
+            ):
+                if weight:
+                    value = self.supervised(seen[: len(known)], known)
+                    if self.teachers:
+                        value = value + soft_cross_entropy(seen, soft[paired])
+                    terms[name] = weight * value
+        return terms
+
+
+class Hgr(Method):
+    """Soft-HGR with distillation over pairs."""
+
+    name = "hgr"
+    summary = "maximal correlation and distillation over pairs of both sensors (the flagship)"
+    uses_rich = True
+    Options = HgrOptions
+
+    def learner(self, data: TrainingData, options: HgrOptions, seed: int) -> HgrLearner:
+        """A learner with weights drawn from `seed`."""
+        torch.manual_seed(seed)
+        return HgrLearner(data, options)

@@ -1,0 +1,69 @@
+"""The rich sensor's side of a pair: its bands condensed, and heads on them. It never leaves training."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from geo_xmodal.errors import TrainingDataError
+from geo_xmodal.networks import SpectralEncoder, Standardize
+from geo_xmodal.types import TrainingData
+
+
+class RichInput(nn.Module):
+    """Rich patches to whitened principal components of their mean spectrum, from training pairs only.
+
+    Hundreds of bands are strongly correlated, labels are few: whitened leading components are what a small
+    network learns from them best. (n, band, row, col) raw -> (n, features); NaN rows where no pixel has data.
+    """
+
+    def __init__(self, data: TrainingData, components: int) -> None:
+        super().__init__()
+        if data.rich is None:
+            raise TrainingDataError("there is no rich sensor in the training data")
+        self.standardize = Standardize(data.rich.statistics)
+        groups = (data.labelled_pairs, data.unlabelled_pairs)
+        rich = np.concatenate([group.rich for group in groups if group.rich is not None])
+        spectra = self._mean_spectrum(torch.from_numpy(rich))
+        spectra = spectra[spectra.isfinite().all(1)].double()
+        if len(spectra) < 2:
+            raise TrainingDataError(f"{len(spectra)} pixels have rich data; the components need two at least")
+        mean = spectra.mean(0)
+        _, values, axes = torch.linalg.svd(spectra - mean, full_matrices=False)
+        kept = min(components, int((values > values[0] * 1e-6).sum()))
+        axes = axes[:kept] * torch.sign(axes[:kept].gather(1, axes[:kept].abs().argmax(1, keepdim=True)))
+        self.features = kept
+        self.mean: Tensor
+        self.whiten: Tensor
+        self.register_buffer("mean", mean.float())
+        self.register_buffer("whiten", (axes.T / values[:kept] * (len(spectra) - 1) ** 0.5).float())
+
+    def _mean_spectrum(self, rich: Tensor) -> Tensor:
+        """(n, band): the mean over the pixels of a patch that have data."""
+        present = rich.isfinite().all(1, keepdim=True)
+        total = (self.standardize(rich) * present).sum((2, 3))
+        return cast(Tensor, total / present.sum((2, 3)))
+
+    def forward(self, rich: Tensor) -> Tensor:
+        """(n, features), of unit variance over the training pairs."""
+        return (self._mean_spectrum(rich) - self.mean) @ self.whiten
+
+
+class SpectralHead(nn.Sequential):
+    """A small classifier of vectors: (n, features) -> (n, classes) logits."""
+
+    def __init__(self, features: int, width: int, embedding: int, classes: int, dropout: float) -> None:
+        super().__init__(
+            SpectralEncoder(features, (width,), embedding, dropout),
+            embedding_head(embedding, classes, dropout),
+        )
+
+
+def embedding_head(embedding: int, classes: int, dropout: float) -> nn.Sequential:
+    """Norm, ReLU, dropout and a linear layer: the same head as the target branch's, on vectors."""
+    return nn.Sequential(
+        nn.BatchNorm1d(embedding), nn.ReLU(), nn.Dropout(dropout), nn.Linear(embedding, classes)
+    )

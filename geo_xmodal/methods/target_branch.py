@@ -1,0 +1,117 @@
+"""The branch that maps: one network on the target sensor, shared by every method that trains one.
+
+The controls are honest only if they train the same branch, with the same pixels, augmentation and steps, so
+all of that lives here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import cast
+
+import torch
+from pydantic import Field, ValidationInfo, field_validator
+from torch import Tensor
+from torch.nn import functional as F
+
+from geo_xmodal.methods.base import Learner, LoopOptions, Pool, class_weights, joined_pool
+from geo_xmodal.networks import NetworkSpec, PixelModel
+from geo_xmodal.networks.registry import PixelCnn, PixelCnnOptions
+from geo_xmodal.types import TrainingData
+
+CHUNK = 4096
+
+
+class BranchOptions(LoopOptions):
+    """Options of the target branch and of how it is trained."""
+
+    contrasts: tuple[int, ...] = Field((7, 15), description="sizes of the means that bands are held against")
+    kernels: tuple[int, ...] = Field((5, 3), description="sizes of the valid convolutions")
+    widths: tuple[int, ...] = Field((32, 64), description="features of each convolution")
+    embedding: int = Field(64, ge=1, le=4096, description="features that a pixel is described by")
+    dropout: float = Field(0.3, ge=0, lt=1, description="share of embedding features dropped in training")
+    augment: bool = Field(True, description="turn and mirror patches")
+    noise: float = Field(0.1, ge=0, description="noise on standardised input, in standard deviations")
+    balance: bool = Field(True, description="weigh classes alike, however many labels each has")
+
+    @field_validator("widths")
+    @classmethod
+    def _network_exists(cls, widths: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
+        PixelCnnOptions(
+            contrasts=info.data.get("contrasts", ()), kernels=info.data.get("kernels", ()), widths=widths
+        )
+        return widths
+
+    @property
+    def network(self) -> PixelCnnOptions:
+        """The network's own options."""
+        return PixelCnnOptions(
+            contrasts=self.contrasts, kernels=self.kernels, widths=self.widths,
+            embedding=self.embedding, dropout=self.dropout,
+        )  # fmt: skip
+
+    @property
+    def margin(self) -> int:
+        """Radius of the target patches."""
+        return self.network.margin
+
+
+class BranchLearner(Learner):
+    """A learner with a target branch; its pools hold target patches that are standardised already."""
+
+    def __init__(self, data: TrainingData, options: BranchOptions) -> None:
+        super().__init__()
+        self.options = options
+        self.data_classes = len(data.classes)
+        self.statistics = data.target.statistics
+        self.model = self.fresh_model()
+        labelled = joined_pool(data.labelled_pairs, data.labelled_target, labelled=True)
+        unlabelled = joined_pool(data.unlabelled_pairs, data.unlabelled_target, labelled=False)
+        self.labelled, self.unlabelled = self._standardized(labelled), self._standardized(unlabelled)
+        label = cast(Tensor, labelled.label)
+        self.class_weight: Tensor
+        self.register_buffer(
+            "class_weight",
+            class_weights(label, self.data_classes) if options.balance else torch.ones(self.data_classes),
+        )
+
+    def fresh_model(self) -> PixelModel:
+        """The branch with new weights."""
+        spec = NetworkSpec("pixel_cnn", self.options.network.model_dump(mode="json"))
+        return PixelModel(spec, self.statistics, self.data_classes)
+
+    @property
+    def branch(self) -> PixelCnn:
+        """The network behind the standardisation."""
+        return cast(PixelCnn, self.model.network)
+
+    def _standardized(self, pool: Pool) -> Pool:
+        with torch.no_grad():
+            parts = [self.model.standardize(part) for part in torch.split(pool.target, CHUNK)]
+        return dataclasses.replace(pool, target=torch.cat(parts) if parts else pool.target)
+
+    def augmented(self, x: Tensor) -> Tensor:
+        """Patches turned and mirrored (the whole batch alike), with noise."""
+        if self.options.augment:
+            x = torch.rot90(x, int(torch.randint(4, ())), (2, 3))
+            if torch.rand(()) < 0.5:
+                x = x.flip(3)
+        return x + self.options.noise * torch.randn_like(x) if self.options.noise else x
+
+    def supervised(self, logits: Tensor, label: Tensor) -> Tensor:
+        """Cross-entropy on labels, classes weighed alike if asked for."""
+        return F.cross_entropy(logits, label, weight=self.class_weight)
+
+    @torch.no_grad()
+    def predicted(self, target: Tensor) -> Tensor:
+        """(n, classes) probabilities of standardised patches, in evaluation mode."""
+        return torch.cat([self.branch(part).flatten(1).softmax(1) for part in torch.split(target, CHUNK)])
+
+    def pixel_model(self) -> PixelModel:
+        """The branch with its standardisation."""
+        return self.model
+
+
+def soft_cross_entropy(logits: Tensor, soft: Tensor) -> Tensor:
+    """Cross-entropy of predictions to soft labels: -mean_i sum_c soft_ic log p_ic (both (n, classes))."""
+    return -(soft * logits.log_softmax(1)).sum(1).mean()

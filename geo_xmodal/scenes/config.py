@@ -1,0 +1,360 @@
+"""What a person writes of a scene: `scene.toml`, checked, and written back."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import os
+import re
+import tempfile
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic.functional_validators import AfterValidator
+from pydantic_core import PydanticCustomError
+
+from geo_xmodal.errors import OutputError, SceneError
+from geo_xmodal.types import Kind, LandClass
+
+CONFIG_NAME = "scene.toml"
+
+Resampling = Literal["nearest", "bilinear", "cubic", "average", "mode", "max", "min", "med"]
+"""How a file that is off the reference grid is brought onto it (GDAL's names)."""
+
+_LARGEST_CONFIG = 4 * 2**20
+
+
+def _inside(file: str) -> str:
+    path = PurePosixPath(file)
+    windows = PureWindowsPath(file)
+    if not file or "\0" in file:
+        raise PydanticCustomError("path", "must name a file")
+    if "\\" in file or windows.drive or path.is_absolute() or ".." in path.parts:
+        raise PydanticCustomError(
+            "path", "must be relative to the scene folder and inside it, with / between folders"
+        )
+    return file
+
+
+InsideFile = Annotated[str, AfterValidator(_inside)]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
+ClassId = Annotated[int, Field(ge=1, le=255)]
+BandNumber = Annotated[int, Field(ge=1)]
+
+
+class _Table(BaseModel):
+    """A TOML table that knows its keys, and says which one a misspelt key may have meant."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        for key in data:
+            if key not in cls.model_fields:
+                near = difflib.get_close_matches(str(key), cls.model_fields, n=1)
+                hint = (
+                    f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(cls.model_fields)}"
+                )
+                raise PydanticCustomError(
+                    "unknown_key", "unknown key {key}; {hint}", {"key": repr(key), "hint": hint}
+                )
+        return data
+
+
+class ModalityConfig(_Table):
+    """`[modalities.NAME]`: one sensor's file and what it measures.
+
+    Attributes:
+        file: Path of a GeoTIFF, relative to the scene folder and inside it.
+        kind: What the sensor measures.
+        sensor: Sensor and product in words.
+        scale: `db` where a SAR file holds decibels; values are linear power once read.
+        bands: 1-based bands to use, in that order (default: all).
+        invalid_bands: 1-based bands to leave out (water absorption, broken detectors).
+        nodata: Value that means "no data", in place of the file's own.
+        resampling: In place of the choice by kind and pixel size.
+    """
+
+    file: InsideFile
+    kind: Kind
+    sensor: str = ""
+    scale: Literal["linear", "db"] = "linear"
+    bands: tuple[BandNumber, ...] | None = Field(default=None, min_length=1)
+    invalid_bands: tuple[BandNumber, ...] = ()
+    nodata: float | None = None
+    resampling: Resampling | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.scale == "db" and self.kind != "sar":
+            raise PydanticCustomError("scale", "scale = 'db' is for kind = 'sar' only")
+        if self.bands is not None and set(self.bands) <= set(self.invalid_bands):
+            raise PydanticCustomError("bands", "invalid_bands leaves none of bands")
+        return self
+
+
+class ClassConfig(_Table):
+    """`[[classes]]`: one class of the legend."""
+
+    id: ClassId
+    name: Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+    color: Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$", to_lower=True)]
+
+
+class LabelsConfig(_Table):
+    """`[labels.train]`, `[labels.test]` or `[labels.all]`: a raster of class ids, or a vector with a column.
+
+    Attributes:
+        file: Path relative to the scene folder and inside it.
+        layer: Layer of a vector file that has several.
+        column: Column of a vector that holds the class id or name.
+        classes: Value in the file (as text) to class id, where the file does not hold ids or names of
+            the legend; 0 leaves the value unlabelled.
+    """
+
+    file: InsideFile
+    layer: str | None = None
+    column: str | None = None
+    classes: dict[str, Annotated[int, Field(ge=0, le=255)]] | None = None
+
+
+class LabelsTable(_Table):
+    """`[labels]`: train and test apart, or one set of labels for `[split]` to divide."""
+
+    train: LabelsConfig | None = None
+    test: LabelsConfig | None = None
+    all: LabelsConfig | None = None
+
+    def given(self) -> Iterator[tuple[Literal["train", "test", "all"], LabelsConfig]]:
+        """The sources that the scene names."""
+        if self.train is not None:
+            yield "train", self.train
+        if self.test is not None:
+            yield "test", self.test
+        if self.all is not None:
+            yield "all", self.all
+
+
+class SplitConfig(_Table):
+    """`[split]`: how one set of labels becomes train and test.
+
+    Attributes:
+        kind: `blocks` keeps test pixels spatially apart from training pixels, `random` does not.
+        block: Side of a block in pixels.
+        buffer: Pixels between a training and a test block that belong to neither.
+        test: Share of the labelled pixels (or blocks) that are for test.
+        seed: Of the draw.
+    """
+
+    kind: Literal["blocks", "random"] = "blocks"
+    block: Annotated[int, Field(ge=1)] = 16
+    buffer: Annotated[int, Field(ge=0)] = 4
+    test: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+class SceneConfig(_Table):
+    """`scene.toml`: one grid, many sensors, classes and labels.
+
+    A scene without labels can be mapped but not trained on; it need not name classes.
+    """
+
+    name: Name
+    description: str = ""
+    citation: str = ""
+    license: str = ""
+    simulated: bool = False
+    target: str
+    modalities: dict[Name, ModalityConfig] = Field(min_length=1)
+    classes: tuple[ClassConfig, ...] = ()
+    labels: LabelsTable = LabelsTable()
+    split: SplitConfig | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.target not in self.modalities:
+            raise PydanticCustomError(
+                "target",
+                "target = {target} is not a modality; modalities: {known}",
+                {"target": repr(self.target), "known": ", ".join(self.modalities)},
+            )
+        self._check_classes()
+        self._check_labels()
+        return self
+
+    def _check_classes(self) -> None:
+        ids = [entry.id for entry in self.classes]
+        names = [entry.name for entry in self.classes]
+        for what, values in (("id", ids), ("name", names)):
+            twice = sorted({str(value) for value in values if values.count(value) > 1})  # type: ignore[arg-type]
+            if twice:
+                raise PydanticCustomError(
+                    "classes",
+                    "classes: {what} {twice} is used more than once",
+                    {"what": what, "twice": ", ".join(twice)},
+                )
+        labelled = any(True for _ in self.labels.given())
+        if len(ids) < 2 and (labelled or ids):
+            raise PydanticCustomError(
+                "classes", "classes: at least 2 are needed, found {n}", {"n": len(ids)}
+            )
+        for split, source in self.labels.given():
+            unknown = sorted(set((source.classes or {}).values()) - set(ids) - {0})
+            if unknown:
+                raise PydanticCustomError(
+                    "labels",
+                    "labels.{split}.classes: id {unknown} is not in classes",
+                    {"split": split, "unknown": ", ".join(map(str, unknown))},
+                )
+
+    def _check_labels(self) -> None:
+        given = {split for split, _ in self.labels.given()}
+        allowed = ({"train", "test"},) if self.split is None else ({"all"}, {"train"})
+        if given and given not in allowed:
+            found = " + ".join([f"labels.{name}" for name in sorted(given)] + (["split"] if self.split else []))
+            raise PydanticCustomError(
+                "labels",
+                "labels: expected labels.train + labels.test, or labels.all + split, "
+                "or labels.train + split; found {found}",
+                {"found": found},
+            )
+        if self.split is not None and not given:
+            raise PydanticCustomError("labels", "split: there are no labels to split; add [labels.all]")
+
+    @property
+    def legend(self) -> tuple[LandClass, ...]:
+        """The classes in the order of the file."""
+        return tuple(LandClass(entry.id, entry.name, entry.color) for entry in self.classes)
+
+
+def read_config(folder: Path | str) -> SceneConfig:
+    """The checked `scene.toml` of `folder`.
+
+    Raises:
+        SceneError: The file is missing, is not TOML, or does not describe a scene (one line, key named).
+    """
+    folder = Path(folder)
+    path = folder / CONFIG_NAME
+    try:
+        if path.stat().st_size > _LARGEST_CONFIG:
+            raise SceneError(f"{path}: larger than {_LARGEST_CONFIG} bytes, which no scene.toml is")
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SceneError(f"{folder} is not a scene folder: it holds no {CONFIG_NAME}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SceneError(f"{path}: cannot be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SceneError(f"{path}: not valid TOML: {error}") from None
+    config = parse_config(table, str(path))
+    for modality in config.modalities.values():
+        scene_file(folder, modality.file)
+    for _, source in config.labels.given():
+        scene_file(folder, source.file)
+    return config
+
+
+def parse_config(table: Mapping[str, Any], where: str = CONFIG_NAME) -> SceneConfig:
+    """A `SceneConfig` from a parsed table; `where` names it in the message of a `SceneError`."""
+    try:
+        return SceneConfig.model_validate(table)
+    except ValidationError as error:
+        first, *others = error.errors(include_url=False)
+        key = ".".join(str(part) for part in first["loc"] if part != "[key]")
+        more = f" (and {len(others)} more)" if others else ""
+        given = first["input"]
+        shown = f", found {given!r}" if isinstance(given, str | int | float | bool) else ""
+        raise SceneError(f"{where}: {key + ': ' if key else ''}{first['msg']}{shown}{more}") from None
+
+
+def scene_file(folder: Path, file: str) -> Path:
+    """Where `file` of a scene lies; the file itself may be missing.
+
+    Raises:
+        SceneError: A symbolic link leads out of the folder.
+    """
+    path = folder / file
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise SceneError(
+            f"{path}: leads out of the scene folder to {path.resolve()}; copy the file into the folder"
+        )
+    return path
+
+
+def write_config(config: SceneConfig, folder: Path | str) -> Path:
+    """Write `config` as `scene.toml` in `folder`, whole or not at all, and return its path.
+
+    Raises:
+        OutputError: The folder cannot be written to.
+    """
+    path = Path(folder) / CONFIG_NAME
+    text = to_toml(config.model_dump(exclude_defaults=True))
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{CONFIG_NAME}.", dir=folder)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror}") from None
+    return path
+
+
+def to_toml(table: Mapping[str, Any]) -> str:
+    """TOML text of nested tables of plain values; keys that are None are left out."""
+    return "\n".join(_toml_lines(table, ())).strip() + "\n"
+
+
+def _toml_lines(table: Mapping[str, Any], prefix: tuple[str, ...]) -> Iterator[str]:
+    tables: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping) or _is_array_of_tables(value):
+            tables[key] = value
+        elif value is not None:
+            yield f"{_toml_key(key)} = {_toml_value(value)}"
+    for key, value in tables.items():
+        path = (*prefix, key)
+        header = ".".join(_toml_key(part) for part in path)
+        if isinstance(value, Mapping):
+            holds_values = not value or any(
+                not isinstance(item, Mapping) and not _is_array_of_tables(item) for item in value.values()
+            )
+            if holds_values:
+                yield ""
+                yield f"[{header}]"
+            yield from _toml_lines(value, path)
+        else:
+            for entry in value:
+                yield ""
+                yield f"[[{header}]]"
+                yield from _toml_lines(entry, path)
+
+
+def _is_array_of_tables(value: Any) -> bool:
+    return isinstance(value, list | tuple) and bool(value) and all(isinstance(item, Mapping) for item in value)
+
+
+def _toml_key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml_value(key)
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, float) and not math.isfinite(value):
+        return "nan" if math.isnan(value) else ("inf" if value > 0 else "-inf")
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml_value(item) for item in value) + "]"
+    return repr(value)

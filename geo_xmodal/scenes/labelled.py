@@ -1,0 +1,133 @@
+"""Which pixels of a scene train and which test, from two label files or from one and a split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+
+from geo_xmodal.scenes import labels
+from geo_xmodal.scenes.config import LabelsConfig, SplitConfig, scene_file
+from geo_xmodal.scenes.splits import Partition, block_split, random_split
+from geo_xmodal.types import ClassArray, IntArray, LandClass, Window, windows_over
+
+if TYPE_CHECKING:
+    from geo_xmodal.scenes.scene import Scene
+
+Side = Literal["train", "test"]
+
+_WINDOW = 1024
+
+
+@dataclass(frozen=True)
+class LabelledPixels:
+    """Pixels of a grid that have a label, in row-major order.
+
+    Attributes:
+        position: (n, 2) row and column.
+        label: (n,) class ids.
+    """
+
+    position: IntArray
+    label: ClassArray
+
+    @classmethod
+    def of(cls, position: IntArray, label: ClassArray) -> LabelledPixels:
+        """Pixels in any order."""
+        order = np.lexsort((position[:, 1], position[:, 0]))
+        return cls(position[order], label[order])
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def within(self, window: Window) -> ClassArray:
+        """Class ids (row, col) of a window, 0 where none of the pixels is."""
+        first, last = np.searchsorted(self.position[:, 0], [window.row, window.row + window.height])
+        rows, cols = (self.position[first:last] - (window.row, window.col)).T
+        inside = (cols >= 0) & (cols < window.width)
+        out = np.zeros((window.height, window.width), np.uint8)
+        out[rows[inside], cols[inside]] = self.label[first:last][inside]
+        return out
+
+
+def read_split(scene: Scene, split: Side, window: Window) -> ClassArray:
+    """Class ids (row, col) of the training or test labels of a window, 0 = unlabelled.
+
+    Where scene.toml has a `[split]`, its one set of labels is divided as a whole, the same way at every call.
+
+    Raises:
+        LabelError: The scene has no such labels, or they hold values outside its classes.
+    """
+    if scene.config.split is not None:
+        return labelled_pixels(scene, split).within(window)
+    source = scene.label_source(split)
+    return labels.read_labels(source, scene_file(scene.folder, source.file), scene.grid, scene.classes, window)
+
+
+def labelled_pixels(scene: Scene, split: Side) -> LabelledPixels:
+    """Every training or test pixel of a scene: 17 bytes each, read window by window.
+
+    Raises:
+        LabelError: The scene has no such labels, or they hold values outside its classes.
+    """
+    divide = scene.config.split
+    source = scene.label_source(split if divide is None else "all")
+    path = scene_file(scene.folder, source.file)
+    if divide is None:
+        return _read_all(source, path, scene.grid, scene.classes)
+    stamp = path.stat() if path.is_file() else None
+    key = (source.model_dump_json(), path, stamp and (stamp.st_mtime_ns, stamp.st_size))
+    return _divided(*key, scene.grid, scene.classes, divide)[split]
+
+
+def labelled_windows(scene: Scene, split: Side, size: int = _WINDOW) -> Iterator[tuple[Window, ClassArray]]:
+    """The windows of `size` x `size` pixels that hold labels of a split, and these; row by row.
+
+    Raises:
+        LabelError: The scene has no such labels, or they hold values outside its classes.
+    """
+    for window in windows_over(*scene.grid.shape, size):
+        ids = read_split(scene, split, window)
+        if ids.any():
+            yield window, ids
+
+
+@lru_cache(maxsize=4)
+def _divided(
+    source: str,
+    path: Path,
+    stamp: tuple[int, int] | None,
+    grid: GeoBox,
+    classes: tuple[LandClass, ...],
+    divide: SplitConfig,
+) -> dict[str, LabelledPixels]:
+    pixels = _read_all(LabelsConfig.model_validate_json(source), path, grid, classes)
+    sides = _partition(pixels, divide)
+    return {
+        "train": LabelledPixels(pixels.position[sides.train], pixels.label[sides.train]),
+        "test": LabelledPixels(pixels.position[sides.test], pixels.label[sides.test]),
+    }
+
+
+def _partition(pixels: LabelledPixels, divide: SplitConfig) -> Partition:
+    position, label = pixels.position, pixels.label.astype(np.int64)
+    if divide.kind == "random":
+        return random_split(position, label, divide.test, divide.buffer, divide.seed)
+    return block_split(position, label, divide.block, divide.test, divide.buffer, divide.seed)
+
+
+def _read_all(
+    source: LabelsConfig, path: Path, grid: GeoBox, classes: tuple[LandClass, ...]
+) -> LabelledPixels:
+    positions, ids = [np.empty((0, 2), np.int64)], [np.empty(0, np.uint8)]
+    for window in windows_over(*grid.shape, _WINDOW):
+        block = labels.read_labels(source, path, grid, classes, window)
+        found = np.argwhere(block)
+        positions.append(found + (window.row, window.col))
+        ids.append(block[found[:, 0], found[:, 1]])
+    return LabelledPixels.of(np.concatenate(positions), np.concatenate(ids))

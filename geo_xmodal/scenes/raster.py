@@ -1,0 +1,305 @@
+"""The one door for rasters: a file that a person hands over is opened here and nowhere else.
+
+GDAL chooses a driver from a file's content and follows what it names: a VRT saved as `.tif` reads any file
+of the machine, side-cars (`.ovr`, `.msk`, `.aux.xml`) lead elsewhere, a small sparse file decodes to more
+than the machine holds. So: the magic bytes are checked before GDAL sees the file, one driver is allowed, no
+neighbour is looked at, and sizes are checked before anything is decoded
+(https://gdal.org/en/stable/user/security.html).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from odc.geo.geobox import GeoBox
+from rasterio.enums import Interleaving
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+
+from geo_xmodal.errors import RasterError
+from geo_xmodal.scenes.grid import grid_of
+
+# A scene without CRS is legal here, and `warnings.catch_warnings` is not safe with threads.
+warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
+
+_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+_GUARD = {
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+    "GDAL_PAM_ENABLED": "NO",
+    "GDAL_GEOREF_SOURCES": "INTERNAL",
+    "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".none",
+    "GDAL_HTTP_TIMEOUT": "5",
+    "GDAL_VRT_ENABLE_PYTHON": "NO",
+}
+
+_DTYPES = frozenset(
+    ["uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64"]
+)
+
+_BLOCKS_CHECKED = 64
+
+_MICROMETRES_BELOW = 100.0
+"""A wavelength without unit below this is in micrometres (0.4 to 15), above it in nanometres (400 to 15000)."""
+
+
+@dataclass(frozen=True)
+class RasterLimits:
+    """What a raster may claim before it is refused; real mosaics of tens of gigabytes pass.
+
+    Attributes:
+        side: Rows or columns.
+        bands: Bands.
+        block_bytes: Decoded size of one tile or strip, which has to be held whole to read a pixel of it.
+        ratio: Decoded to stored bytes, for files that decode to more than `free_bytes`.
+        free_bytes: Decoded size up to which the ratio does not matter.
+    """
+
+    side: int = 2**22
+    bands: int = 4096
+    block_bytes: int = 2**30
+    ratio: float = 20_000.0
+    free_bytes: int = 4 * 2**30
+
+
+DEFAULT_LIMITS = RasterLimits()
+
+
+@dataclass(frozen=True)
+class RasterInfo:
+    """What a raster is.
+
+    Attributes:
+        crs: `EPSG:n` where there is such a code, else WKT; None without CRS.
+        band_names: Descriptions in the file, `band 1` and so on where there is none.
+        wavelengths: Centre of each band in nanometres, or None where the file does not say.
+        block: Rows and columns of a tile or strip.
+        bytes: Size of the file.
+    """
+
+    path: Path
+    width: int
+    height: int
+    count: int
+    dtype: str
+    crs: str | None
+    grid: GeoBox
+    nodata: float | None
+    band_names: tuple[str, ...]
+    wavelengths: tuple[float, ...] | None
+    block: tuple[int, int]
+    compression: str | None
+    bytes: int
+
+
+@contextmanager
+def open_raster(
+    path: Path | str, *, root: Path | None = None, limits: RasterLimits = DEFAULT_LIMITS
+) -> Iterator[rasterio.DatasetReader]:
+    """Open a GeoTIFF for reading, whatever the file turns out to be.
+
+    Args:
+        path: A file on this machine; no GDAL prefix, address or document is taken.
+        root: Folder that the file must lie in, symbolic links followed.
+        limits: Sizes above which the file is refused.
+
+    Yields:
+        The open dataset. It belongs to this thread and is closed at the end of the `with` block.
+
+    Raises:
+        RasterError: The file is missing, not a GeoTIFF, truncated, too large, outside `root`, or fails to
+            be read inside the `with` block.
+    """
+    file = _checked_path(path, root)
+    try:
+        with rasterio.Env(**_GUARD), rasterio.open(file, driver="GTiff") as dataset:
+            _check(dataset, file, limits)
+            yield dataset
+    except RasterioError as error:
+        raise RasterError(f"{file}: cannot be read as a GeoTIFF: {_reason(error)}") from error
+
+
+def read_window(
+    dataset: rasterio.DatasetReader, bands: Sequence[int], window: rasterio.windows.Window
+) -> np.ndarray:
+    """Pixels (band, row, col) of `window`, in the file's dtype.
+
+    Raises:
+        RasterError: The blocks of the window cannot be decoded (file and window named).
+    """
+    try:
+        return np.asarray(dataset.read(list(bands), window=window))
+    except RasterioError as error:
+        where = (
+            f"rows {window.row_off} to {window.row_off + window.height - 1}, "
+            f"columns {window.col_off} to {window.col_off + window.width - 1}"
+        )
+        raise RasterError(
+            f"{dataset.name}: {where} cannot be read: {_reason(error)}; the file is damaged or incomplete, "
+            "fetch it again"
+        ) from error
+
+
+def describe_raster(path: Path | str, *, root: Path | None = None) -> RasterInfo:
+    """What the raster at `path` is, from its header alone.
+
+    Raises:
+        RasterError: As `open_raster`.
+    """
+    with open_raster(path, root=root) as dataset:
+        file = Path(path)
+        return RasterInfo(
+            path=file,
+            width=dataset.width,
+            height=dataset.height,
+            count=dataset.count,
+            dtype=dataset.dtypes[0],
+            crs=dataset.crs.to_string() if dataset.crs else None,
+            grid=grid_of(dataset),
+            nodata=dataset.nodata,
+            band_names=band_names(dataset),
+            wavelengths=_wavelengths(dataset),
+            block=tuple(dataset.block_shapes[0]),
+            compression=dataset.compression.value.lower() if dataset.compression else None,
+            bytes=file.stat().st_size,
+        )
+
+
+def band_names(dataset: rasterio.DatasetReader) -> tuple[str, ...]:
+    """The description of every band, `band 1` and so on where there is none."""
+    return tuple(name or f"band {band}" for band, name in enumerate(dataset.descriptions, start=1))
+
+
+def _checked_path(path: Path | str, root: Path | None) -> Path:
+    text = str(path)
+    odd = (
+        "\0" in text
+        or "://" in text
+        or text.lstrip().startswith("<")
+        or re.match(r"[/\\]+vsi", text, re.IGNORECASE)
+        or re.match(r"[A-Za-z0-9_]{2,}:", text)
+    )
+    if odd:
+        raise RasterError(f"{text[:200]!r}: not the path of a file; give a GeoTIFF on this machine")
+    file = Path(path)
+    try:
+        resolved = file.resolve()
+        if root is not None and not resolved.is_relative_to(root.resolve()):
+            raise RasterError(f"{file}: lies outside {root} (at {resolved}); copy it there")
+        if resolved.is_dir():
+            raise RasterError(f"{file}: is a folder, expected a GeoTIFF file")
+        if not resolved.is_file():
+            what = "is not a regular file" if resolved.exists() else "no such file"
+            raise RasterError(f"{file}: {what}")
+        with resolved.open("rb") as stream:
+            magic = stream.read(4)
+    except OSError as error:
+        raise RasterError(f"{file}: cannot be opened: {error.strerror}") from None
+    if magic not in _MAGIC:
+        found = "an empty file" if not magic else f"a file that starts with {magic!r}"
+        raise RasterError(
+            f"{file}: not a GeoTIFF but {found}; convert it with: gdal_translate -of GTiff INPUT OUTPUT.tif"
+        )
+    return resolved
+
+
+def _check(dataset: rasterio.DatasetReader, file: Path, limits: RasterLimits) -> None:
+    if dataset.driver != "GTiff" or [Path(name) for name in dataset.files] != [file]:
+        raise RasterError(f"{file}: reads other files ({', '.join(dataset.files)}), expected one plain GeoTIFF")
+    height, width, count = dataset.height, dataset.width, dataset.count
+    if not (0 < height <= limits.side and 0 < width <= limits.side):
+        raise RasterError(f"{file}: {height} x {width} pixels, expected at most {limits.side} a side")
+    if not 0 < count <= limits.bands:
+        raise RasterError(f"{file}: {count} bands, expected 1 to {limits.bands}")
+    others = sorted(set(dataset.dtypes) - _DTYPES)
+    if others:
+        advice = "; convert complex values to power (|z|^2) first" if "complex" in others[0] else ""
+        raise RasterError(f"{file}: pixels of type {others[0]}, expected integers or floats{advice}")
+    itemsize = max(np.dtype(name).itemsize for name in dataset.dtypes)
+    rows, cols = dataset.block_shapes[0]
+    together = count if dataset.interleaving == Interleaving.pixel else 1
+    block = rows * cols * itemsize * together
+    if block > limits.block_bytes:
+        raise RasterError(
+            f"{file}: one block ({rows} x {cols} pixels) decodes to {block} bytes, expected at most "
+            f"{limits.block_bytes}; cut it in tiles with: gdal_translate -co TILED=YES INPUT OUTPUT.tif"
+        )
+    decoded, stored = height * width * count * itemsize, file.stat().st_size
+    if decoded > limits.free_bytes and decoded > limits.ratio * stored:
+        raise RasterError(
+            f"{file}: {stored} bytes decode to {decoded}, more than {limits.ratio:g} times as many; "
+            "expected a raster that holds data, not an empty frame"
+        )
+    _check_complete(dataset, file, stored)
+
+
+def _check_complete(dataset: rasterio.DatasetReader, file: Path, stored: int) -> None:
+    """A truncated copy opens, since its header is whole; its last blocks then end beyond the file."""
+    rows, cols = dataset.block_shapes[0]
+    down, across = math.ceil(dataset.height / rows), math.ceil(dataset.width / cols)
+    last = down * across - 1
+    planes = 1 if dataset.interleaving == Interleaving.pixel else dataset.count
+    step = max(1, (last + 1) * planes // _BLOCKS_CHECKED)
+    for flat in {last, (last + 1) * planes - 1, *range(0, (last + 1) * planes, step)}:
+        plane, block = divmod(flat, last + 1)
+        place = f"{block % across}_{block // across}"
+        offset = dataset.get_tag_item(f"BLOCK_OFFSET_{place}", "TIFF", bidx=plane + 1)
+        size = dataset.get_tag_item(f"BLOCK_SIZE_{place}", "TIFF", bidx=plane + 1)
+        if offset and size and int(offset) + int(size) > stored:
+            raise RasterError(
+                f"{file}: truncated: block {block} of band {plane + 1} ends at byte "
+                f"{int(offset) + int(size)}, the file has {stored}; fetch it again"
+            )
+
+
+def _reason(error: BaseException) -> str:
+    """GDAL's own words, which rasterio hides behind "see previous exception"."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return " ".join(str(error).split())
+
+
+def _wavelengths(dataset: rasterio.DatasetReader) -> tuple[float, ...] | None:
+    found = [_wavelength(dataset, band) for band in range(1, dataset.count + 1)]
+    whole = [value for value in found if value is not None]
+    return tuple(whole) if len(whole) == dataset.count else None
+
+
+def _wavelength(dataset: rasterio.DatasetReader, band: int) -> float | None:
+    micrometres = _number(dataset.tags(band, ns="IMAGERY").get("CENTRAL_WAVELENGTH_UM"))
+    if micrometres is not None:
+        return micrometres * 1000
+    tags = {key.lower(): value for key, value in dataset.tags(band).items()}
+    value = _number(tags.get("wavelength", tags.get("center_wavelength")))
+    unit = tags.get("wavelength_units", tags.get("wavelength_unit", ""))
+    if value is None:
+        stated = _stated_wavelength(dataset.descriptions[band - 1] or "")
+        if stated is None:
+            return None
+        value, unit = stated
+    short = unit.strip().lower()
+    if short.startswith(("micro", "um", "µm", "μm")) or (not short and value < _MICROMETRES_BELOW):
+        return value * 1000
+    return value
+
+
+def _stated_wavelength(description: str) -> tuple[float, str] | None:
+    match = re.search(
+        r"(\d+(?:\.\d+)?)\s*(nm|nanomet|um|µm|μm|micromet)", description, re.IGNORECASE
+    )
+    return (float(match[1]), match[2]) if match else None
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text) if text is not None else math.nan
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and value > 0 else None

@@ -1,0 +1,259 @@
+"""A scene: one reference grid, the sensors on it, classes and labels; opened by name or path."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import dask.array
+import numpy as np
+import xarray
+from odc.geo.geobox import GeoBox
+
+import geo_xmodal
+from geo_xmodal.errors import LabelError, SceneError
+from geo_xmodal.scenes import labels, raster
+from geo_xmodal.scenes.config import (
+    CONFIG_NAME,
+    LabelsConfig,
+    ModalityConfig,
+    SceneConfig,
+    read_config,
+    scene_file,
+)
+from geo_xmodal.scenes.grid import grid_of
+from geo_xmodal.scenes.reader import AlignedReader, aligned_reader
+from geo_xmodal.types import ClassArray, FloatArray, LandClass, Window
+
+DATA_VARIABLE = "GEO_XMODAL_DATA"
+
+Source = Literal["path", "data", "sample"]
+Split = Literal["train", "test", "all"]
+
+_CHUNK = 1024
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One grid, many sensors.
+
+    Attributes:
+        folder: Where `scene.toml` and the files lie.
+        config: The checked `scene.toml`.
+        grid: The reference grid: the target sensor's.
+        source: Where the scene was found: at a path, under `$GEO_XMODAL_DATA`, or among the samples.
+    """
+
+    folder: Path
+    config: SceneConfig
+    grid: GeoBox
+    source: Source
+
+    @property
+    def name(self) -> str:
+        """Name in `scene.toml`."""
+        return self.config.name
+
+    @property
+    def classes(self) -> tuple[LandClass, ...]:
+        """The legend, in the order of `scene.toml`; empty for a scene without classes."""
+        return self.config.legend
+
+    @property
+    def target(self) -> str:
+        """Name of the modality that maps are made from."""
+        return self.config.target
+
+    @property
+    def rich_modalities(self) -> tuple[str, ...]:
+        """Names of the modalities that only training has."""
+        return tuple(name for name in self.config.modalities if name != self.target)
+
+    @property
+    def missing_modalities(self) -> tuple[str, ...]:
+        """Names of the modalities whose file is not there; the scene can be mapped without them."""
+        return tuple(name for name in self.config.modalities if not self.path(name).is_file())
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the scene is computed, not observed."""
+        return self.config.simulated
+
+    @property
+    def has_crs(self) -> bool:
+        """Whether the reference grid lies somewhere on Earth."""
+        return self.grid.crs is not None
+
+    def modality(self, name: str) -> ModalityConfig:
+        """What `scene.toml` says of modality `name`.
+
+        Raises:
+            SceneError: There is no such modality.
+        """
+        try:
+            return self.config.modalities[name]
+        except KeyError:
+            known = ", ".join(self.config.modalities)
+            raise SceneError(
+                f"{self.folder / CONFIG_NAME}: no modality {name!r}; modalities: {known}"
+            ) from None
+
+    def path(self, name: str) -> Path:
+        """The file of modality `name`."""
+        return scene_file(self.folder, self.modality(name).file)
+
+    def reader(self, name: str) -> AlignedReader:
+        """How to read modality `name` on the reference grid.
+
+        Raises:
+            RasterError: The file is missing or cannot be read.
+            AlignmentError: The file cannot be brought onto the reference grid.
+        """
+        modality = self.modality(name)
+        return aligned_reader(
+            self.path(name),
+            grid=self.grid,
+            kind=modality.kind,
+            bands=modality.bands,
+            invalid_bands=modality.invalid_bands,
+            nodata=modality.nodata,
+            resampling=modality.resampling,
+            decibel=modality.scale == "db",
+        )
+
+    def array(self, name: str) -> xarray.DataArray:
+        """Modality `name` on the reference grid as a lazy array, dims (band, y, x), float32, NaN = no data.
+
+        `x` and `y` hold pixel centres unless the grid is rotated. `attrs` hold `crs` (WKT or None),
+        `transform` (GDAL order of affine: a, b, c, d, e, f) and `kind`.
+        """
+        reader = self.reader(name)
+        height, width = self.grid.shape
+        shape = (len(reader.bands), height, width)
+        # Chunks that hold all bands, because a GeoTIFF is read for all bands of a window at once.
+        side = max(64, int(_CHUNK / max(1, len(reader.bands) / 4) ** 0.5))
+        chunks = dask.array.core.normalize_chunks((shape[0], side, side), shape)
+        data = dask.array.map_blocks(_read_chunk, reader, chunks=chunks, dtype=np.float32, meta=_NO_DATA)
+        affine = self.grid.affine
+        coords: dict[str, object] = {"band": list(reader.band_names)}
+        if affine.b == affine.d == 0:
+            coords["x"] = affine.c + affine.a * (np.arange(width) + 0.5)
+            coords["y"] = affine.f + affine.e * (np.arange(height) + 0.5)
+        return xarray.DataArray(
+            data,
+            dims=("band", "y", "x"),
+            coords=coords,
+            name=name,
+            attrs={
+                "crs": self.grid.crs.to_wkt() if self.grid.crs is not None else None,
+                "transform": tuple(affine)[:6],
+                "kind": reader.kind,
+            },
+        )
+
+    def label_source(self, split: Split) -> LabelsConfig:
+        """The labels of `split`; "all" is the one set that `[split]` divides.
+
+        Raises:
+            LabelError: The scene has no such labels.
+        """
+        table = self.config.labels
+        source = {"train": table.train, "test": table.test, "all": table.all}[split]
+        if split == "all" and source is None and self.config.split is not None:
+            source = table.train
+        if source is None:
+            found = ", ".join(f"labels.{name}" for name, _ in table.given()) or "no labels"
+            raise LabelError(f"{self.folder / CONFIG_NAME}: no labels for {split!r}; the scene has {found}")
+        return source
+
+    def read_labels(self, split: Split, window: Window) -> ClassArray:
+        """Class ids (row, col) of `window` on the reference grid, 0 = unlabelled, as the label file has them.
+
+        Raises:
+            LabelError: The scene has no such labels, or they hold values outside its classes.
+        """
+        source = self.label_source(split)
+        path = scene_file(self.folder, source.file)
+        return labels.read_labels(source, path, self.grid, self.classes, window)
+
+
+_NO_DATA = np.empty((0, 0, 0), np.float32)
+
+
+def _read_chunk(reader: AlignedReader, block_info: dict[None, dict[str, list[tuple[int, int]]]]) -> FloatArray:
+    _, (row, row_end), (col, col_end) = block_info[None]["array-location"]
+    return reader.read(Window(row, col, row_end - row, col_end - col))
+
+
+@dataclass(frozen=True)
+class SceneSummary:
+    """A scene that can be opened by name, or why it cannot."""
+
+    name: str
+    folder: Path
+    source: Source
+    description: str
+    simulated: bool
+    problem: str | None = None
+
+
+def open_scene(name_or_path: str | Path) -> Scene:
+    """The scene at a path, under `$GEO_XMODAL_DATA/NAME/`, or among the samples, in that order.
+
+    Only `scene.toml` and the target sensor's header are read; other files may be missing.
+
+    Raises:
+        SceneError: There is no such scene (the message says where it looked), or it is not usable.
+        RasterError: The target sensor's file cannot be opened.
+    """
+    candidates = _candidates(name_or_path)
+    for source, folder in candidates:
+        if (folder / CONFIG_NAME).is_file():
+            config = read_config(folder)
+            target = scene_file(folder, config.modalities[config.target].file)
+            with raster.open_raster(target) as dataset:
+                return Scene(folder, config, grid_of(dataset), source)
+    names = ", ".join(sorted({summary.name for summary in list_scenes()})) or "none"
+    looked = ", ".join(str(folder / CONFIG_NAME) for _, folder in candidates)
+    unset = "" if os.environ.get(DATA_VARIABLE) else f" (${DATA_VARIABLE} is not set)"
+    raise SceneError(f"no scene {str(name_or_path)!r}: looked for {looked}{unset}; scenes known: {names}")
+
+
+def list_scenes() -> list[SceneSummary]:
+    """Every scene that `open_scene` finds by name; a name found first hides the same name found later."""
+    found: dict[str, SceneSummary] = {}
+    for source, parent in _parents():
+        for config_file in sorted(parent.glob(f"*/{CONFIG_NAME}")):
+            folder = config_file.parent
+            if folder.name not in found:
+                found[folder.name] = _summary(folder, source)
+    return list(found.values())
+
+
+def _summary(folder: Path, source: Source) -> SceneSummary:
+    try:
+        config = read_config(folder)
+    except SceneError as error:
+        return SceneSummary(folder.name, folder, source, "", False, str(error))
+    return SceneSummary(folder.name, folder, source, config.description, config.simulated)
+
+
+def _candidates(name_or_path: str | Path) -> list[tuple[Source, Path]]:
+    path = Path(name_or_path).expanduser()
+    candidates: list[tuple[Source, Path]] = [("path", path.parent if path.name == CONFIG_NAME else path)]
+    if len(path.parts) == 1 and path.name not in ("", ".."):
+        candidates += [(source, parent / path) for source, parent in _parents()]
+    return candidates
+
+
+def _parents() -> Iterator[tuple[Source, Path]]:
+    data = os.environ.get(DATA_VARIABLE)
+    if data:
+        yield "data", Path(data)
+    package = Path(geo_xmodal.__file__).resolve().parent
+    for folder in (package.parent / "sample_scenes", package / "_shipped" / "sample_scenes"):
+        if folder.is_dir():
+            yield "sample", folder

@@ -1,0 +1,225 @@
+"""Training and test pixels that are fair to each other: random or by blocks, with a buffer between them.
+
+Pixels that lie close together are alike, and their patches share pixels, so that a random split inflates
+accuracy (Liang et al., arXiv 1605.05829). Blocks keep neighbours on one side, the buffer keeps patches apart:
+patches of margin m share no pixel when the buffer is at least 2 m.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.spatial import cKDTree
+
+from geo_xmodal.types import IntArray
+
+BoolArray = npt.NDArray[np.bool_]
+
+ATTEMPTS = 8
+"""Draws of a block split, of which the first that has every class on both sides is taken."""
+
+VALIDATION_BLOCKS = (64, 32, 16, 8)
+"""Block sizes (pixels) tried for validation when none is asked for, largest first."""
+
+LEAST_VALIDATION_PER_CLASS = 5
+"""Validation pixels a class, on average, below which a validation score says nothing."""
+
+
+@dataclass(frozen=True)
+class Partition:
+    """Which pixels train and which test; a pixel in neither was dropped by the buffer.
+
+    Attributes:
+        train: (n,) mask.
+        test: (n,) mask.
+    """
+
+    train: BoolArray
+    test: BoolArray
+
+    @property
+    def dropped(self) -> int:
+        """Number of pixels that the buffer took from training."""
+        return int((~self.train & ~self.test).sum())
+
+    def on_both_sides(self, labels: IntArray) -> int:
+        """Number of classes that both train and test."""
+        return len(np.intersect1d(labels[self.train], labels[self.test]))
+
+
+def random_split(
+    positions: IntArray, labels: IntArray, test: float, buffer: int = 0, seed: int = 0
+) -> Partition:
+    """Partition pixels class by class at random: at least one on each side of a class that has two.
+
+    Args:
+        positions: (n, 2) row and column, no pixel twice.
+        labels: (n,) class of each pixel.
+        test: Share of pixels that test, between 0 and 1.
+        buffer: Training pixels at most this many rows and columns from a test pixel are dropped.
+        seed: The same seed gives the same split, whatever the order of the pixels.
+    """
+    rng = np.random.default_rng(seed)
+    order = _canonical(positions)
+    chosen = np.zeros(len(labels), bool)
+    for label in np.unique(labels):
+        members = order[labels[order] == label]
+        count = min(max(round(test * len(members)), 1), len(members) - 1)
+        chosen[rng.permutation(members)[:count]] = True
+    return _with_buffer(positions, chosen, buffer)
+
+
+def block_split(
+    positions: IntArray, labels: IntArray, block: int, test: float, buffer: int = 0, seed: int = 0
+) -> Partition:
+    """Partition pixels by whole square blocks, so that each class has about its share of test pixels.
+
+    Blocks are dealt greedily, large ones first, each to the side that lacks its classes most; a class that lives
+    in one block only cannot be on both sides, and trains.
+
+    Args:
+        positions: (n, 2) row and column, no pixel twice.
+        labels: (n,) class of each pixel.
+        block: Side of a block in pixels.
+        test: Share of pixels that test, between 0 and 1.
+        buffer: Training pixels at most this many rows and columns from a test pixel are dropped.
+        seed: The same seed gives the same split, whatever the order of the pixels.
+    """
+    block_of, counts = _block_counts(positions, labels, block)
+    possible = int(((counts > 0).sum(axis=0) > 1).sum())
+    best = nothing = Partition(np.zeros(len(labels), bool), np.zeros(len(labels), bool))
+    for split in _draws(positions, block_of, counts, test, buffer, seed):
+        if best is nothing or split.on_both_sides(labels) > best.on_both_sides(labels):
+            best = split
+        if best.on_both_sides(labels) >= possible:
+            break
+    return best
+
+
+def validation_split(
+    positions: IntArray, labels: IntArray, share: float, block: int = 0, buffer: int = 0, seed: int = 0
+) -> Partition:
+    """Hold pixels out of the training data in blocks, and never more than training can spare.
+
+    The rule: every class keeps at least half of its pixels in training after the buffer, and validation holds at
+    least `LEAST_VALIDATION_PER_CLASS` pixels a class on average (ten labels a class with a share of 0.2
+    are too few). Among the splits that keep the rule, the one with the most classes on both sides is taken, of
+    the largest blocks. Where none keeps it, validation is empty and every pixel trains.
+
+    Args:
+        positions: (n, 2) row and column, no pixel twice.
+        labels: (n,) class of each pixel.
+        share: Share of pixels to hold out, 0 for none.
+        block: Side of a block in pixels; 0 tries `VALIDATION_BLOCKS`.
+        buffer: Training pixels at most this many rows and columns from a validation pixel are dropped.
+        seed: The same seed gives the same split, whatever the order of the pixels.
+
+    Returns:
+        The split; `test` is validation.
+    """
+    nothing = Partition(np.ones(len(labels), bool), np.zeros(len(labels), bool))
+    classes, sizes = np.unique(labels, return_counts=True)
+    least = LEAST_VALIDATION_PER_CLASS * len(classes)
+    if share * len(labels) < least or not len(labels):
+        return nothing
+    best, best_classes = nothing, -1
+    for size in (block,) if block else VALIDATION_BLOCKS:
+        for split in _draws(positions, *_block_counts(positions, labels, size), share, buffer, seed):
+            kept = np.array([(labels[split.train] == label).sum() for label in classes])
+            if (2 * kept < sizes).any() or split.test.sum() < least:
+                continue
+            shared = split.on_both_sides(labels)
+            if shared == len(classes):
+                return split
+            if shared > best_classes:
+                best, best_classes = split, shared
+    return best
+
+
+def overlap_share(train: IntArray, test: IntArray, margin: int) -> float:
+    """Share of test patches (side 2 margin + 1) that share at least one pixel with a training patch.
+
+    Args:
+        train: (n, 2) centres of training patches.
+        test: (k, 2) centres of test patches.
+        margin: Patch radius in pixels.
+
+    Returns:
+        Share between 0 and 1; 0 where one side is empty.
+    """
+    if not len(train) or not len(test):
+        return 0.0
+    return float(near(train, test, 2 * margin).mean())
+
+
+def near(pixels: IntArray, others: IntArray, distance: int) -> BoolArray:
+    """Which of `others` lie at most `distance` rows and columns from any of `pixels` (both (n, 2))."""
+    if not len(pixels) or not len(others):
+        return np.zeros(len(others), bool)
+    # Half a pixel more, because the tree's bound is exclusive and distances here are whole.
+    found, _ = cKDTree(pixels).query(others, p=np.inf, distance_upper_bound=distance + 0.5)
+    return np.asarray(np.isfinite(found))
+
+
+def _canonical(positions: IntArray) -> IntArray:
+    return np.lexsort((positions[:, 1], positions[:, 0]))
+
+
+def _with_buffer(positions: IntArray, test: BoolArray, buffer: int) -> Partition:
+    train = ~test
+    if buffer > 0:
+        train[train] = ~near(positions[test], positions[train], buffer)
+    return Partition(train, test)
+
+
+def _block_counts(positions: IntArray, labels: IntArray, block: int) -> tuple[IntArray, IntArray]:
+    """Block of each pixel (n,), and pixels of each class in each block (block, class)."""
+    _, block_of = np.unique(positions // block, axis=0, return_inverse=True)
+    classes, class_of = np.unique(labels, return_inverse=True)
+    block_of = block_of.reshape(-1)
+    shape = (int(block_of.max(initial=-1)) + 1, len(classes))
+    counts = np.bincount(block_of * shape[1] + class_of.reshape(-1), minlength=shape[0] * shape[1])
+    return block_of, counts.reshape(shape)
+
+
+def _draws(
+    positions: IntArray, block_of: IntArray, counts: IntArray, test: float, buffer: int, seed: int
+) -> Iterator[Partition]:
+    for attempt in range(ATTEMPTS if len(counts) else 0):
+        rng = np.random.default_rng([seed, attempt])
+        yield _with_buffer(positions, _deal(counts, test, rng)[block_of], buffer)
+
+
+def _deal(counts: IntArray, test: float, rng: np.random.Generator) -> BoolArray:
+    """Which blocks test, from the pixels of each class in each block (block, class)."""
+    weight = counts / counts.sum(axis=0)  # a rare class counts as much as a common one
+    share = np.array([1.0 - test, test])
+    filled = np.zeros((2, counts.shape[1]))
+    alone = (counts > 0)[:, (counts > 0).sum(axis=0) == 1].any(axis=1)  # the only block of some class
+    must_train = alone & ~alone.all()
+    # Large pieces first leaves small ones to even out; the jitter makes seeds differ.
+    order = np.argsort(-weight.max(axis=1) * rng.uniform(0.5, 1.5, len(weight)), kind="stable")
+    side = np.zeros(len(counts), np.int64)
+    for index in order:
+        excess = (filled / share[:, None]) @ weight[index]
+        side[index] = int(excess[1] < excess[0] and not must_train[index])
+        filled[side[index]] += weight[index]
+    _repair(side, counts)
+    return side == 1
+
+
+def _repair(side: IntArray, counts: IntArray) -> None:
+    """Give each class of two blocks or more a block on both sides, where no other class loses its own."""
+    has = counts > 0
+    for label in np.argsort(has.sum(axis=0), kind="stable"):
+        for wanted in (0, 1):
+            if has[side == wanted, label].any():
+                continue
+            spare = has[side == 1 - wanted].sum(axis=0)
+            movable = has[:, label] & ((spare - has > 0) | ~has).all(axis=1)
+            if movable.any():
+                candidates = np.flatnonzero(movable)
+                side[candidates[np.argmin(counts[candidates].sum(axis=1))]] = wanted

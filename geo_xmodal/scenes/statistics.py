@@ -1,0 +1,85 @@
+"""What a modality's bands look like at training pixels: the numbers by which a network standardises them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from geo_xmodal.errors import TrainingDataError
+from geo_xmodal.types import BandStatistics, FloatArray, Kind, Transform
+
+LOW_PERCENTILE = 0.5
+HIGH_PERCENTILE = 99.5
+"""Values are clipped here: a few specular targets or dead pixels must not set a band's scale."""
+
+SMALLEST_RELATIVE_STD = 1e-6
+"""A band that varies less than this share of its mean carries float32 rounding, not information."""
+
+_Values = npt.NDArray[np.float64]
+
+
+def band_statistics(samples: FloatArray, band_names: Sequence[str], kind: Kind) -> BandStatistics:
+    """Statistics of each band over training pixels; the result does not depend on their order.
+
+    SAR power is multiplicative (speckle), so it is taken to its logarithm where it is strictly positive;
+    signed SAR bands (the off-diagonal of a covariance) and LiDAR are compressed by `asinh`, linear near zero
+    and logarithmic far from it; other kinds keep their values. Values are clipped at robust percentiles
+    before the transform, and mean and standard deviation are those of the transformed values.
+
+    Args:
+        samples: (n, band) raw values of training pixels, not finite where there is no data.
+        band_names: One name a band, for messages and the model card.
+        kind: What the modality measures.
+
+    Raises:
+        TrainingDataError: A band has no finite value at any training pixel.
+    """
+    if samples.ndim != 2 or samples.shape[1] != len(band_names):
+        raise ValueError(f"samples of shape {samples.shape} for {len(band_names)} bands")
+    empty = [
+        name for name, column in zip(band_names, samples.T, strict=True) if not np.isfinite(column).any()
+    ]
+    if empty:
+        raise TrainingDataError(
+            f"{len(empty)} of {len(band_names)} {kind} bands have no value at any of {len(samples)} training "
+            f"pixels: {', '.join(empty[:10])}{', ...' if len(empty) > 10 else ''}; "
+            "leave them out with `bands = [...]` in scene.toml"
+        )
+    columns = [_one_band(column[np.isfinite(column)].astype(np.float64), kind) for column in samples.T]
+    transform, scale, low, high, mean, std = zip(*columns, strict=True)
+    return BandStatistics(tuple(band_names), transform, scale, low, high, mean, std)
+
+
+def _one_band(values: _Values, kind: Kind) -> tuple[Transform, float, float, float, float, float]:
+    # Sorted first: a floating-point sum depends on the order of its terms, and the statistics must not.
+    values = np.sort(values)
+    low, high = (float(v) for v in np.percentile(values, [LOW_PERCENTILE, HIGH_PERCENTILE]))
+    transform, scale = _transform_of(values, kind, low)
+    clipped = np.clip(values, low, high)
+    if transform == "log":
+        clipped = np.log(np.maximum(clipped, scale))
+    elif transform == "asinh":
+        clipped = np.arcsinh(clipped / scale)
+    mean, std = float(clipped.mean()), float(clipped.std())
+    constant = std <= SMALLEST_RELATIVE_STD * abs(mean)
+    return transform, scale, low, high, mean, 1.0 if constant else std
+
+
+def _transform_of(values: _Values, kind: Kind, low: float) -> tuple[Transform, float]:
+    if kind == "sar" and values[0] > 0:
+        return "log", low
+    if kind in ("sar", "lidar"):
+        return "asinh", _typical_size(values)
+    return "identity", 1.0
+
+
+def _typical_size(values: _Values) -> float:
+    """Median of |x|; of the non-zero ones where most are zero (height above ground on open land)."""
+    size = np.abs(values)
+    median = float(np.median(size))
+    if median > 0:
+        return median
+    nonzero = size[size > 0]
+    return float(np.median(nonzero)) if len(nonzero) else 1.0

@@ -1,0 +1,93 @@
+"""Where a run stands, on disk: written beside its place and renamed, read without pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from geo_xmodal.errors import OutputError, ResumeError
+
+FILE = "checkpoint.safetensors"
+
+
+@dataclass(frozen=True)
+class Position:
+    """The next epoch to do: `epoch` of `stage`, both counted from 0."""
+
+    stage: int = 0
+    epoch: int = 0
+
+
+def fingerprint(description: Any) -> str:
+    """What a run was asked to do, as one short word: a checkpoint of another word does not fit."""
+    return hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def write_checkpoint(
+    folder: Path, mark: str, position: Position, learner: nn.Module, optimizer: torch.optim.Optimizer
+) -> None:
+    """Save the whole state of a run.
+
+    Raises:
+        OutputError: if the folder cannot be written; the checkpoint before this one stays.
+    """
+    tensors = {f"learner.{name}": value for name, value in learner.state_dict().items()}
+    for index, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{key}": torch.as_tensor(value) for key, value in state.items()}
+    metadata = {"mark": mark, "stage": str(position.stage), "epoch": str(position.epoch)}
+    beside = folder / f".{FILE}"
+    try:
+        beside.write_bytes(save({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, metadata))
+        beside.replace(folder / FILE)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise OutputError(
+            f"cannot write {folder / FILE}: {error.strerror}; make room and use --resume"
+        ) from None
+
+
+def read_checkpoint(folder: Path, mark: str) -> tuple[Position, dict[str, Tensor]] | None:
+    """Where an earlier run stopped, and its tensors; None if there is no checkpoint.
+
+    Raises:
+        ResumeError: if the checkpoint is damaged or belongs to a run with other options.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a mapping
+    except (SafetensorError, OSError) as error:
+        raise ResumeError(f"{path} is damaged ({error}): delete it, or train anew without --resume") from None
+    if metadata.get("mark") != mark:
+        raise ResumeError(
+            f"{path} belongs to a run with other options, data or version (mark {metadata.get('mark')}, "
+            f"this run's is {mark}): resume with the options in config.json, or train anew without --resume"
+        )
+    return Position(int(metadata["stage"]), int(metadata["epoch"])), tensors
+
+
+def restore_learner(tensors: dict[str, Tensor], learner: nn.Module) -> None:
+    """Put a learner's state back from the tensors of `read_checkpoint`."""
+    state = {k.removeprefix("learner."): v for k, v in tensors.items() if k.startswith("learner.")}
+    learner.load_state_dict(state)
+
+
+def restore_optimizer(tensors: dict[str, Tensor], optimizer: torch.optim.Optimizer) -> None:
+    """Put an optimiser's state back from the tensors of `read_checkpoint`."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        if name.startswith("optimizer."):
+            _, index, key = name.split(".", 2)
+            state.setdefault(int(index), {})[key] = value
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -1,0 +1,141 @@
+"""Seeds and controls: every claim of gain is measured beside what the target sensor does alone."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from geo_xmodal import bundle
+from geo_xmodal.accuracy import MEASURES, ConfusionMatrix, metrics, paired_gain, spread
+from geo_xmodal.errors import OutputError
+from geo_xmodal.scenes import Scene, gather
+from geo_xmodal.training.files import write_json, write_text
+from geo_xmodal.training.report import run_report
+from geo_xmodal.training.request import Plan, TrainRequest, Variant, resolve
+from geo_xmodal.training.run import RunResult, run_variant
+from geo_xmodal.types import LandClass, Progress
+
+
+def train_scene(
+    scene: Scene, out: Path, request: TrainRequest, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Train on a scene, test, and write a run folder (docs/file-formats.md).
+
+    With several seeds each has a run folder `seed-K`, and `model/` is that of the first seed, never the best
+    on test. With `request.control` the same branch learns from the same pixels with the same seeds twice
+    without the rich sensor (`controls/target_only/seed-K`, `controls/self_training/seed-K`), and the gain
+    over each is paired seed by seed.
+
+    Args:
+        scene: what to learn from.
+        out: the run folder.
+        request: method, seeds, controls and settings.
+        progress: told of every epoch.
+
+    Returns:
+        The content of metrics.json.
+
+    Raises:
+        UsageError: an unknown method or setting.
+        LabelError, TrainingDataError: if the scene's labels or pixels do not suffice.
+        OutputError: if `out` cannot be written, or holds something else.
+        ResumeError: if `request.resume` finds a run with other options.
+    """
+    plan = resolve(request)
+    _prepare(out, request.resume)
+    variants = (plan.main, *plan.controls)
+    results: dict[str, list[RunResult]] = {variant.name: [] for variant in variants}
+    if len(plan.seeds) > 1:
+        write_json(out / "config.json", {"scene": scene.name, **plan.describe()})
+    done, total = 0, len(plan.seeds) * len(variants)
+    legend: tuple[LandClass, ...] = ()
+    for seed in plan.seeds:
+        data = gather(scene, plan.gather_for(seed))
+        legend = data.classes
+        alone = data.without_rich()
+        for variant in variants:
+            result = run_variant(
+                scene,
+                data if variant.method.uses_rich else alone,
+                variant,
+                seed,
+                _folder(out, variant, plan, seed),
+                transductive=plan.gather.transductive,
+                resume=request.resume,
+                progress=_part(progress, done, total, f"seed {seed}, {variant.name}"),
+            )
+            results[variant.name].append(result)
+            done += 1
+    main = results.pop(plan.main.name)
+    scores = _summary([one.metrics for one in main], results, legend)
+    if len(plan.seeds) > 1:
+        first = bundle.load(main[0].folder)
+        bundle.save(out / "model", first.model, first.card)
+    write_json(out / "metrics.json", scores)
+    write_text(out / "report.html", run_report(scene, plan, main, results, out))
+    return scores
+
+
+def _prepare(out: Path, resume: bool) -> None:
+    """See that `out` may be written and, for a new run, that nothing of an earlier one stays."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        probe = out / ".probe"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise OutputError(f"cannot write to {out}: {error.strerror}; choose another --out") from None
+    if resume or not any(out.iterdir()):
+        return
+    if not (out / "config.json").is_file():
+        raise OutputError(f"{out} is not empty and holds no run: choose another --out")
+    for old in (*out.glob("seed-*"), out / "controls"):
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _folder(out: Path, variant: Variant, plan: Plan, seed: int) -> Path:
+    if variant is not plan.main:
+        return out / "controls" / variant.name / f"seed-{seed}"
+    return out / f"seed-{seed}" if len(plan.seeds) > 1 else out
+
+
+def _summary(
+    main: Sequence[Mapping[str, Any]],
+    controls: Mapping[str, Sequence[RunResult]],
+    classes: Sequence[LandClass],
+) -> dict[str, Any]:
+    """metrics.json: means over seeds; classes and confusion from the counts of all seeds together."""
+    scores: dict[str, Any] = dict(main[0])
+    if len(main) > 1:
+        counts = np.sum([one["confusion"] for one in main], axis=0, dtype=np.int64)
+        pooled = metrics(ConfusionMatrix.from_counts(counts), classes, split=scores["split"])
+        several = spread(main)
+        scores = {**pooled, **several["mean"], **several, "unmapped": sum(one["unmapped"] for one in main)}
+    if controls:
+        runs = {name: [one.metrics for one in results] for name, results in controls.items()}
+        scores["controls"] = {name: _brief(one) for name, one in runs.items()}
+        scores["gain"] = {name: paired_gain(main, one) for name, one in runs.items()}
+    return scores
+
+
+def _brief(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    measures = (*MEASURES, "ece")
+    several = spread(runs)
+    seeds = [{key: run[key] for key in ("seed", *measures)} for run in runs]
+    return {**several["mean"], "mean": several["mean"], "sd": several["sd"], "seeds": seeds}
+
+
+def _part(progress: Progress | None, done: int, total: int, name: str) -> Progress | None:
+    """Progress of one run as a part of all runs."""
+    if progress is None:
+        return None
+    tell = progress
+
+    def part(epoch: int, epochs: int, message: str) -> None:
+        tell(done * epochs + epoch, total * epochs, f"{name}, {message}")
+
+    return part

@@ -1,0 +1,194 @@
+"""One run: a method on training data, to a bundle, tested on pixels that it never saw."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+
+import geo_xmodal
+from geo_xmodal import bundle
+from geo_xmodal.accuracy import Calibration, ConfusionMatrix, ReliabilityBin, metrics
+from geo_xmodal.errors import OutputError
+from geo_xmodal.mapping import evaluate_windows
+from geo_xmodal.methods.base import Learner, LoopOptions
+from geo_xmodal.networks import PixelModel
+from geo_xmodal.scenes import Scene, labelled_windows, pixel_size
+from geo_xmodal.training.checkpoint import FILE as CHECKPOINT
+from geo_xmodal.training.checkpoint import fingerprint
+from geo_xmodal.training.files import RunLog, read_json, write_json
+from geo_xmodal.training.loop import fit
+from geo_xmodal.training.request import Variant
+from geo_xmodal.types import FloatArray, IntArray, PixelGroup, Progress, TrainingData
+
+TEST_WINDOW = 512
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What one run left behind; `metrics` is its metrics.json."""
+
+    folder: Path
+    metrics: dict[str, Any]
+    log: tuple[dict[str, Any], ...]
+    data_notes: Mapping[str, Any]
+
+    @property
+    def reliability(self) -> tuple[ReliabilityBin, ...]:
+        """The reliability diagram of the tested pixels."""
+        return tuple(ReliabilityBin(**one) for one in self.metrics["reliability"])
+
+
+def run_variant(
+    scene: Scene,
+    data: TrainingData,
+    variant: Variant,
+    seed: int,
+    folder: Path,
+    *,
+    transductive: bool = False,
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> RunResult:
+    """Train, save and test one variant with one seed.
+
+    Writes config.json, log.jsonl, model/ and metrics.json into `folder`. A finished run of the same mark is
+    not done again with `resume`; an unfinished one goes on after its last epoch.
+
+    Raises:
+        OutputError: if the folder holds other things, or cannot be written.
+        ResumeError: if what is in the folder was asked for otherwise.
+    """
+    config: dict[str, Any] = {
+        "version": geo_xmodal.__version__,
+        "scene": {"name": scene.name, "simulated": scene.simulated},
+        "variant": variant.name,
+        "method": variant.method.name,
+        "options": variant.options.model_dump(mode="json"),
+        "target": data.target.name,
+        "rich": None if data.rich is None else data.rich.name,
+        "seed": seed,
+        "transductive": transductive,
+        "data": {**data.notes, "sha256": _digest(data)},
+    }
+    mark = fingerprint(config)
+    log = RunLog(folder / "log.jsonl")
+    if resume:
+        finished = read_json(folder / "metrics.json")
+        if finished is not None and finished.get("mark") == mark:
+            return RunResult(folder, finished, tuple(log.read()), data.notes)
+    else:
+        _clear(folder)
+    write_json(folder / "config.json", config | {"mark": mark})
+    learner = variant.method.learner(data, variant.options, seed)
+    if learner.stages:
+        fit(
+            learner,
+            cast(LoopOptions, variant.options),
+            seed,
+            mark=mark,
+            folder=folder,
+            resume=resume,
+            validate=_validator(data.validation) if len(data.validation) else None,
+            log=log.append,
+            progress=progress,
+        )
+    model = learner.pixel_model()
+    bundle.save(folder / "model", model, _card(scene, data, variant, model, config | {"mark": mark}))
+    scores = _tested(scene, data, folder) | {"seed": seed, "mark": mark}
+    write_json(folder / "metrics.json", scores)
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+    return RunResult(folder, scores, tuple(log.read()), data.notes)
+
+
+def _card(
+    scene: Scene, data: TrainingData, variant: Variant, model: PixelModel, config: dict[str, Any]
+) -> bundle.Card:
+    row_size, col_size, unit = pixel_size(scene.grid)
+    target = data.target
+    return bundle.Card(
+        method=variant.name,
+        network=bundle.NetworkEntry(name=model.spec.name, options=dict(model.spec.options)),
+        margin=model.margin,
+        target=bundle.describe_target(target.name, target.kind, target.sensor, target.statistics),
+        rich=None if data.rich is None else data.rich.kind,
+        classes=tuple(bundle.ClassEntry(id=c.id, name=c.name, color=c.color) for c in data.classes),
+        resolution=(row_size, col_size),
+        resolution_unit=unit,
+        scene=scene.name,
+        simulated=scene.simulated,
+        transductive=config["transductive"],
+        training={key: config[key] for key in ("version", "seed", "options", "mark")},
+    )
+
+
+def _tested(scene: Scene, data: TrainingData, folder: Path) -> dict[str, Any]:
+    """Metrics on the test pixels; on the validation pixels of a scene without test labels."""
+    trained = bundle.load(folder)
+    confusion, calibration = ConfusionMatrix(len(data.classes)), Calibration()
+    split = "test" if scene.has_labels("test") else "validation" if len(data.validation) else "none"
+    if split == "test":
+        ids = [land.id for land in data.classes]
+        windows = labelled_windows(scene, "test", TEST_WINDOW)
+        for reference, predicted, probability in evaluate_windows(
+            trained, scene.reader(data.target.name), windows
+        ):
+            confusion.add(reference, predicted, ids)
+            mapped = predicted > 0
+            calibration.add(probability[mapped], (predicted == reference)[mapped])
+    elif split == "validation":
+        reference, predicted, probability = _on_validation(trained.model, data.validation)
+        confusion.add_indices(reference, predicted)
+        calibration.add(probability, predicted == reference)
+    scores = dict(metrics(confusion, data.classes, calibration, split))
+    bins = [dataclasses.asdict(one) for one in calibration.curve]
+    return scores | {"unmapped": confusion.unmapped, "reliability": bins}
+
+
+def _validator(pixels: PixelGroup) -> Callable[[Learner], dict[str, float]]:
+    def validate(learner: Learner) -> dict[str, float]:
+        reference, predicted, _ = _on_validation(learner.pixel_model(), pixels)
+        recalls = [float((predicted[reference == c] == c).mean()) for c in np.unique(reference)]
+        return {"oa": float((predicted == reference).mean()), "aa": float(np.mean(recalls))}
+
+    return validate
+
+
+def _on_validation(model: PixelModel, pixels: PixelGroup) -> tuple[IntArray, IntArray, FloatArray]:
+    assert pixels.label is not None
+    best = [
+        model.probabilities(torch.from_numpy(part)).flatten(1).max(1)
+        for part in np.array_split(pixels.target, max(1, len(pixels) // TEST_WINDOW))
+    ]
+    predicted = torch.cat([one.indices for one in best]).numpy()
+    return pixels.label, predicted, torch.cat([one.values for one in best]).numpy()
+
+
+def _digest(data: TrainingData) -> str:
+    """One word for all training pixels: a resumed run must find the same."""
+    digest = hashlib.sha256()
+    for group in (
+        data.labelled_pairs,
+        data.labelled_target,
+        data.unlabelled_pairs,
+        data.unlabelled_target,
+        data.validation,
+    ):
+        for array in (group.position, group.target, group.rich, group.label):
+            if array is not None:
+                digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()[:16]
+
+
+def _clear(folder: Path) -> None:
+    """Make room for a new run where an old one was; anything else is left alone."""
+    if folder.exists() and any(folder.iterdir()) and not (folder / "config.json").is_file():
+        raise OutputError(f"{folder} is not empty and holds no run: choose another --out")
+    for name in ("metrics.json", "log.jsonl", "report.html", CHECKPOINT):
+        (folder / name).unlink(missing_ok=True)
