@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from geo_xmodal.bundle import load as load_bundle
     from geo_xmodal.errors import GeoXmodalError
     from geo_xmodal.evaluation import Evaluation, evaluate_map
-    from geo_xmodal.mapping import MapResult, map_scene
+    from geo_xmodal.mapping import MapResult, map_scene, save_picture
     from geo_xmodal.methods import METHODS
     from geo_xmodal.models import ModelSummary, find_model, list_models
     from geo_xmodal.scenes import (
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         Scene,
         SceneSummary,
         align_scene,
+        aligned_reader,
         describe_raster,
         list_scenes,
         open_scene,
@@ -44,6 +45,7 @@ __all__ = [
     "TrainRequest",
     "__version__",
     "align_scene",
+    "aligned_reader",
     "describe_raster",
     "evaluate_map",
     "find_model",
@@ -53,6 +55,7 @@ __all__ = [
     "map_scene",
     "open_scene",
     "read_card",
+    "save_picture",
     "simulate_scene",
     "train_scene",
 ]
@@ -61,7 +64,7 @@ _HOMES = {
     "bundle": ("Bundle", "Card", "read_card", "load_bundle"),
     "errors": ("GeoXmodalError",),
     "evaluation": ("Evaluation", "evaluate_map"),
-    "mapping": ("MapResult", "map_scene"),
+    "mapping": ("MapResult", "map_scene", "save_picture"),
     "methods": ("METHODS",),
     "models": ("ModelSummary", "find_model", "list_models"),
     "scenes": (
@@ -69,6 +72,7 @@ _HOMES = {
         "Scene",
         "SceneSummary",
         "align_scene",
+        "aligned_reader",
         "describe_raster",
         "list_scenes",
         "open_scene",

@@ -6,15 +6,14 @@ import contextlib
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import rasterio
 from odc.geo.geobox import GeoBox
-from rasterio.enums import Resampling
 
 from geo_xmodal.accuracy import (
     AreaEstimates,
@@ -28,15 +27,18 @@ from geo_xmodal.accuracy import (
     render_report,
 )
 from geo_xmodal.errors import LabelError, OutputError, RasterError
-from geo_xmodal.mapping import NO_PROBABILITY, probability_path, read_legend
-from geo_xmodal.scenes import LabelsConfig, grid_of, label_values, open_raster, pixel_size, read_labels
+from geo_xmodal.mapping import quicklook, read_legend
+from geo_xmodal.mapping.outputs import MapFiles
+from geo_xmodal.mapping.tasks import NO_PROBABILITY
+from geo_xmodal.scenes.config import LabelsConfig
+from geo_xmodal.scenes.grid import grid_of, pixel_size
+from geo_xmodal.scenes.labels import read_labels
+from geo_xmodal.scenes.raster import describe_raster, open_raster
 from geo_xmodal.types import ClassArray, IntArray, LandClass, Progress, Window, windows_over
 
 _WINDOW = 1024
 _PICTURE = 1200
 """Longest side of the map's picture in the report, in pixels."""
-
-_SQUARE_METRES_A_HECTARE = 10_000.0
 
 
 @dataclass(frozen=True)
@@ -56,10 +58,9 @@ class Evaluation:
 
 def evaluate_map(
     map_file: Path,
-    reference: Path,
+    reference: Path | str,
     out: Path | None = None,
     *,
-    column: str | None = None,
     layer: str | None = None,
     sampled: bool = False,
     progress: Progress | None = None,
@@ -71,9 +72,9 @@ def evaluate_map(
 
     Args:
         map_file: one band of uint8 class ids, 0 = no data, as `map_scene` writes it.
-        reference: a raster of class ids, or a vector file with `column`.
+        reference: a raster of class ids, or a vector file as `file.gpkg:column`, whose
+            column holds class ids or names.
         out: folder for metrics.json and report.html; None writes nothing.
-        column: of a vector file, holds class ids or names.
         layer: of a vector file that has several.
         sampled: the reference is a random sample stratified by the map's classes, so that areas and
             accuracies can be estimated with intervals (Olofsson et al. 2014). Dense labels are no sample.
@@ -86,69 +87,77 @@ def evaluate_map(
         OutputError: if `out` cannot be written, or holds a training run.
     """
     if out is not None and (out / "config.json").exists():
-        raise OutputError(f"{out} holds a training run, whose metrics.json would be lost: choose another folder")
-    source = LabelsConfig(file=reference.name, column=column, layer=layer)
+        raise OutputError(
+            f"{out} holds a training run, whose metrics.json would be lost: choose another folder"
+        )
+    labels, column = _file_and_column(reference)
+    source = LabelsConfig(file=labels.name, column=column, layer=layer)
     with contextlib.ExitStack() as stack:
-        dataset = stack.enter_context(_open_bands(map_file))
-        grid = grid_of(dataset)
-        classes = _legend(dataset, reference, source)
-        beside = probability_path(map_file)
-        probability = stack.enter_context(_open_bands(beside)) if beside.is_file() else None
+        dataset = stack.enter_context(_open_band(map_file))
+        classes = read_legend(dataset)
+        beside = MapFiles.of(map_file, probability=True).probability
+        probability = stack.enter_context(_open_band(beside)) if beside and beside.is_file() else None
         if probability is not None and probability.shape != dataset.shape:
             raise RasterError(
-                f"{beside}: {probability.shape[0]} x {probability.shape[1]} pixels, its map has "
+                f"{probability.name}: {probability.shape[0]} x {probability.shape[1]} pixels, its map has "
                 f"{dataset.shape[0]} x {dataset.shape[1]}: the two do not belong together, map again"
             )
-        counts = _count(dataset, probability, source, reference, grid, classes, progress)
-        picture = _picture(dataset) if out is not None else None
+        grid = grid_of(dataset)
+        counts = _count(dataset, probability, source, labels, grid, classes, progress)
     if not counts.confusion.n:
-        raise LabelError(_nothing_to_compare(map_file, reference, int(counts.confusion.unmapped.sum())))
-    row, col, unit = pixel_size(grid)
-    area_unit = "ha" if unit == "m" else "square units"
-    areas = None
-    if sampled:
-        pixel_area = row * col / (_SQUARE_METRES_A_HECTARE if unit == "m" else 1.0)
-        mapped = [int(counts.mapped[land.id]) for land in classes]
-        areas = area_estimates(counts.confusion, classes, mapped, pixel_area)
+        raise LabelError(_nothing_to_compare(map_file, labels, counts.unmapped))
     scores: dict[str, Any] = dict(metrics(counts.confusion, classes, counts.calibration, split="reference"))
-    scores["unmapped"] = int(counts.confusion.unmapped.sum())
-    scores["map"], scores["reference"] = str(map_file), str(reference)
-    if areas is not None:
-        scores["areas"] = _area_json(areas, area_unit)
-    if out is not None and picture is not None:
-        metres = max(row, col) * max(grid.shape) / max(picture.shape) if unit == "m" else None
-        report = Report(
-            title=f"Accuracy of {map_file.name}",
-            classes=classes,
-            runs=(scores,),
-            description=_description(map_file, reference, grid, sampled),
-            unmapped=scores["unmapped"],
-            reliability=counts.calibration.curve if counts.calibration is not None else (),
-            map=Picture(picture, map_file.name, metres),
-            mapped_pixels={land.id: int(counts.mapped[land.id]) for land in classes},
-            areas=areas,
-            area_unit=area_unit,
-        )
-        page = render_report(report)
-        _write_all(
-            out, {"metrics.json": json.dumps(scores, indent=2, ensure_ascii=False) + "\n", "report.html": page}
-        )
-    return Evaluation(classes, scores, areas)
+    scores |= {"unmapped": counts.unmapped, "map": str(map_file), "reference": str(reference)}
+    areas, unit = None, _area_unit(grid)
+    if sampled:
+        mapped = [int(counts.mapped[land.id]) for land in classes]
+        areas = area_estimates(counts.confusion, classes, mapped, unit.pixel)
+        scores["areas"] = _area_json(areas, unit.name)
+    evaluation = Evaluation(classes, scores, areas)
+    if out is not None:
+        page = render_report(_report(map_file, labels, grid, evaluation, counts, unit.name, sampled))
+        text = json.dumps(scores, indent=2, ensure_ascii=False)
+        _write_all(out, {"metrics.json": text + "\n", "report.html": page})
+    return evaluation
 
 
 @dataclass(frozen=True)
 class _Counts:
+    """What one pass over the map gives; `mapped` has the pixels of each id 0-255 in the whole map."""
+
     confusion: ConfusionMatrix
     calibration: Calibration | None
     mapped: IntArray
 
+    @property
+    def unmapped(self) -> int:
+        return int(self.confusion.unmapped.sum())
+
+
+class _AreaUnit(NamedTuple):
+    name: str
+    pixel: float
+
+
+def _area_unit(grid: GeoBox) -> _AreaUnit:
+    row, col, unit = pixel_size(grid)
+    return _AreaUnit("ha", row * col / 10_000) if unit == "m" else _AreaUnit("square units", row * col)
+
+
+def _file_and_column(reference: Path | str) -> tuple[Path, str | None]:
+    """A colon in the name of a file that exists belongs to the name."""
+    file, colon, column = str(reference).rpartition(":")
+    if Path(reference).exists() or not colon or not file or "/" in column:
+        return Path(reference), None
+    return Path(file), column
+
 
 @contextlib.contextmanager
-def _open_bands(path: Path) -> Any:
+def _open_band(path: Path) -> Iterator[rasterio.DatasetReader]:
     with open_raster(path) as dataset:
         if dataset.count != 1 or dataset.dtypes[0] != "uint8":
             raise RasterError(
-                f"{path}: {dataset.count} bands of {dataset.dtypes[0]}, expected one band of uint8 class ids, "
+                f"{path}: {dataset.count} bands of {dataset.dtypes[0]}, expected one band of uint8, "
                 "as geo-xmodal map writes it"
             )
         yield dataset
@@ -188,58 +197,41 @@ def _read(dataset: rasterio.DatasetReader, window: Window) -> ClassArray:
     return block
 
 
-def _legend(
-    dataset: rasterio.DatasetReader, reference: Path, source: LabelsConfig
-) -> tuple[LandClass, ...]:
-    """The map's own legend; a map of another program has none, and its classes are then known by id only."""
-    legend = read_legend(dataset)
-    if legend:
-        return legend
-    found = set(np.flatnonzero(_class_counts(dataset)).tolist()) - {0}
-    for value in label_values(reference, source.column, source.layer):
-        if not value.isdecimal() or not 0 < int(value) <= 255:
-            raise LabelError(
-                f"{dataset.name}: has no class names, so {value!r} in {reference} cannot be matched: "
-                "give a reference with class ids 1 to 255"
-            )
-        found.add(int(value))
-    if not found:
-        raise LabelError(f"{dataset.name} and {reference}: no pixel has a class")
-    return tuple(LandClass(one, f"class {one}", _grey(one)) for one in sorted(found))
-
-
-def _class_counts(dataset: rasterio.DatasetReader) -> IntArray:
-    counts = np.zeros(256, np.int64)
-    for window in windows_over(dataset.height, dataset.width, _WINDOW):
-        counts += np.bincount(_read(dataset, window).ravel(), minlength=256)
-    return counts
-
-
-def _grey(class_id: int) -> str:
-    # A step of 97 keeps neighbouring ids apart: it has no common factor with 200.
-    return f"#{(97 * class_id % 200 + 30):02x}" * 1 + f"{(97 * class_id % 200 + 30):02x}" * 2
-
-
-def _picture(dataset: rasterio.DatasetReader) -> ClassArray:
-    reduction = max(1.0, max(dataset.shape) / _PICTURE)
-    shape = tuple(max(1, round(side / reduction)) for side in dataset.shape)
-    picture: ClassArray = dataset.read(1, out_shape=shape, resampling=Resampling.mode)
-    return picture
+def _report(
+    map_file: Path,
+    labels: Path,
+    grid: GeoBox,
+    evaluation: Evaluation,
+    counts: _Counts,
+    area_unit: str,
+    sampled: bool,
+) -> Report:
+    picture = quicklook(map_file, max_side=_PICTURE)
+    row, _, unit = pixel_size(grid)
+    crs = describe_raster(map_file).crs
+    design = "a random sample stratified by the map's classes" if sampled else "no probability sample"
+    return Report(
+        title=f"Accuracy of {map_file.name}",
+        classes=evaluation.classes,
+        runs=(evaluation.metrics,),
+        description={
+            "Map": str(map_file),
+            "Reference": f"{labels}, {design}",
+            "Grid": f"{grid.shape[0]} x {grid.shape[1]} pixels, CRS {crs or 'unknown'}",
+        },
+        unmapped=counts.unmapped,
+        reliability=counts.calibration.curve if counts.calibration is not None else (),
+        map=Picture(picture, map_file.name, row * grid.shape[0] / len(picture) if unit == "m" else None),
+        mapped_pixels={land.id: int(counts.mapped[land.id]) for land in evaluation.classes},
+        areas=evaluation.areas,
+        area_unit=area_unit,
+    )
 
 
 def _nothing_to_compare(map_file: Path, reference: Path, unmapped: int) -> str:
     if unmapped:
         return f"{map_file}: no data at any of the {unmapped:,} labelled pixels of {reference}: check the map"
     return f"{reference}: no labelled pixel lies on {map_file}: check place, CRS and class values of both"
-
-
-def _description(map_file: Path, reference: Path, grid: GeoBox, sampled: bool) -> dict[str, str]:
-    return {
-        "Map": str(map_file),
-        "Reference": str(reference),
-        "Grid": f"{grid.shape[0]} x {grid.shape[1]} pixels, CRS {grid.crs if grid.crs is not None else 'unknown'}",
-        "Reference is": "a random sample stratified by the map's classes" if sampled else "no probability sample",
-    }
 
 
 def _area_json(areas: AreaEstimates, unit: str) -> dict[str, Any]:

@@ -47,7 +47,8 @@ def find_model(name_or_path: str | Path) -> Path:
                 return place / path
     known = ", ".join(model.name for model in list_models()) or "none"
     raise BundleError(
-        f"no model {str(name_or_path)!r}: give a run folder, a model folder or the name of a shipped model ({known})"
+        f"no model {str(name_or_path)!r}: give a run folder, a model folder or the name of a shipped "
+        f"model ({known})"
     )
 
 

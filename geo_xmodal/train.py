@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-
-from geo_xmodal.commands.app import main
+from geo_xmodal.commands.app import run_command
 
 if __name__ == "__main__":
-    main(["train", *sys.argv[1:]])
+    run_command("train")

@@ -47,13 +47,18 @@ def lint_commands() -> list[list[str]]:
 @pytest.mark.parametrize("command", lint_commands(), ids=" ".join)
 def test_what_make_lint_runs_finds_nothing(command: list[str]) -> None:
     program = Path(sys.executable).parent / command[0]
-    done = subprocess.run([program, *command[1:]], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [program, *command[1:]], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
 
 
 def test_every_dependency_says_why_it_is_there() -> None:
     project = tomllib.loads(PYPROJECT)["project"]
-    wanted = [*project["dependencies"], *(one for extra in project["optional-dependencies"].values() for one in extra)]
+    wanted = [
+        *project["dependencies"],
+        *(one for extra in project["optional-dependencies"].values() for one in extra),
+    ]
     lines = PYPROJECT.splitlines()
     assert len(wanted) > 10
     for requirement in wanted:
@@ -122,7 +127,9 @@ def runs_what_a_file_says(node: ast.Import | ast.ImportFrom | ast.Call) -> bool:
 )
 def test_that_test_would_see_it(source: str) -> None:
     nodes = ast.walk(ast.parse(source))
-    assert any(runs_what_a_file_says(n) for n in nodes if isinstance(n, ast.Import | ast.ImportFrom | ast.Call))
+    assert any(
+        runs_what_a_file_says(n) for n in nodes if isinstance(n, ast.Import | ast.ImportFrom | ast.Call)
+    )
 
 
 def test_links_in_the_documents_lead_somewhere() -> None:
@@ -133,9 +140,7 @@ def test_links_in_the_documents_lead_somewhere() -> None:
             if file.startswith("http"):
                 continue
             place = page if not file else (page.parent / file)
-            if not place.exists():
-                broken.append(f"{page.name}: {target}")
-            elif heading and heading not in _anchors(place):
+            if not place.exists() or (heading and heading not in _anchors(place)):
                 broken.append(f"{page.name}: {target}")
     assert not broken
 

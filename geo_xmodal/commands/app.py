@@ -74,7 +74,8 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def _program(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and exit.", callback=_show_version, is_eager=True)
+        bool,
+        typer.Option("--version", help="Print the version and exit.", callback=_show_version, is_eager=True),
     ] = False,
 ) -> None:
     """Land-cover maps from a poor sensor, trained with a rich one."""
@@ -84,6 +85,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the program on `arguments` (default: the process's) and exit with its status."""
     _quieten_libraries()
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run_command(name: str) -> NoReturn:
+    """Run one command on the process's arguments: `python -m geo_xmodal.NAME`."""
+    main([name, *sys.argv[1:]])
 
 
 def run(arguments: Sequence[str]) -> int:

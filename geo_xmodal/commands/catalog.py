@@ -63,7 +63,11 @@ def methods(
             "summary": method.summary,
             "uses_rich": method.uses_rich,
             "settings": [
-                {"name": key, "default": field.get_default(call_default_factory=True), "help": field.description}
+                {
+                    "name": key,
+                    "default": field.get_default(call_default_factory=True),
+                    "help": field.description,
+                }
                 for key, field in method.Options.model_fields.items()
             ],
         }
@@ -219,13 +223,15 @@ def _show_raster(path: Path, console: Console) -> None:
             nodata=raster.nodata,
             bands=_shortened(raster.band_names),
             wavelengths=None if waves is None else f"{min(waves):g} to {max(waves):g} nm",
-            stored=f"{raster.bytes:,} bytes, blocks of {rows} x {cols}, {raster.compression or 'not compressed'}",
+            stored=f"{raster.bytes:,} bytes in blocks of {rows} x {cols}",
+            compression=raster.compression or "none",
         ),
     )
 
 
 def _show_scene(scene: gx.Scene, console: Console) -> None:
     height, width = scene.grid.shape
+    crs = gx.describe_raster(scene.path(scene.target)).crs
     config = scene.config
     missing = set(scene.missing_modalities)
     labels = {split: source.file for split, source in config.labels.given()}
@@ -240,7 +246,7 @@ def _show_scene(scene: gx.Scene, console: Console) -> None:
             "target": scene.target,
             "height": height,
             "width": width,
-            "crs": str(scene.grid.crs) if scene.has_crs else None,
+            "crs": crs,
             "transform": tuple(scene.grid.affine)[:6],
             "modalities": [
                 {
@@ -260,7 +266,7 @@ def _show_scene(scene: gx.Scene, console: Console) -> None:
             folder=scene.folder,
             description=config.description or None,
             grid=f"{height} rows x {width} columns",
-            crs=scene.grid.crs if scene.has_crs else "none: the scene is on its pixel grid",
+            crs=crs or "none: the scene is on its pixel grid",
             labels=", ".join(f"{split}: {file}" for split, file in labels.items()) or "none",
         ),
         table(

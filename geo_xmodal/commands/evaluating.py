@@ -10,14 +10,15 @@ import typer
 
 import geo_xmodal as gx
 from geo_xmodal.commands.console import Console, table
-from geo_xmodal.commands.options import Json, check_writable, labels_argument
+from geo_xmodal.commands.options import Json, check_writable
 from geo_xmodal.commands.results import accuracy_tables
 
 
 def evaluate(
     map_: Annotated[Path, typer.Option("--map", help="A classified GeoTIFF.")],
     reference: Annotated[
-        str, typer.Option(metavar="FILE[:COLUMN]", help="A label raster, or a vector file and its class column.")
+        str,
+        typer.Option(metavar="FILE[:COLUMN]", help="A label raster, or a vector file and its class column."),
     ],
     out: Annotated[Path | None, typer.Option(help="Folder for metrics.json and report.html.")] = None,
     layer: Annotated[str | None, typer.Option(help="Layer of a vector file that has several.")] = None,
@@ -35,11 +36,8 @@ def evaluate(
     console = Console(json)
     if out is not None:
         check_writable(out)
-    file, column = labels_argument(reference)
     with console.progress() as progress:
-        result = gx.evaluate_map(
-            map_, file, out, column=column, layer=layer, sampled=sampled, progress=progress
-        )
+        result = gx.evaluate_map(map_, reference, out, layer=layer, sampled=sampled, progress=progress)
     parts: list[rich.table.Table | str] = accuracy_tables(result.metrics)
     if sampled:
         parts.append(_areas(result.metrics["areas"]))

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 import geo_xmodal as gx
 from geo_xmodal.commands.console import Console
 from geo_xmodal.errors import OutputError, UsageError
+
+Scale = Literal["linear", "db"]
+"""How a radar file holds power."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with what was stopped.")]
@@ -22,8 +25,9 @@ SceneName = Annotated[
 def opened_scene(name_or_path: str, console: Console) -> gx.Scene:
     """The scene, after saying which it is and whether it is real."""
     scene = gx.open_scene(name_or_path)
-    origin = {"path": "by path", "data": "in $GEO_XMODAL_DATA", "sample": "sample scene"}[scene.source]
-    console.note(f"scene {scene.name}: {'simulated' if scene.simulated else 'real'}, {scene.folder} ({origin})")
+    origin = {"path": "a path", "data": "in $GEO_XMODAL_DATA", "sample": "a sample scene"}[scene.source]
+    truth = "simulated" if scene.simulated else "real"
+    console.note(f"scene {scene.name} ({truth}): {scene.folder} ({origin})")
     return scene
 
 
@@ -63,9 +67,15 @@ def key_values(pairs: list[str]) -> dict[str, str]:
     return found
 
 
-def labels_argument(text: str) -> tuple[Path, str | None]:
-    """`FILE` or `FILE:COLUMN`; a colon in the name of a file that exists belongs to the name."""
-    if Path(text).exists():
-        return Path(text), None
-    file, colon, column = text.rpartition(":")
-    return (Path(file), column) if colon and file and column and "/" not in column else (Path(text), None)
+def band_numbers(text: str | None) -> tuple[int, ...] | None:
+    """`1,2,5` as numbers.
+
+    Raises:
+        UsageError: if that is not what it is.
+    """
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise UsageError(f"--bands {text!r}: expected band numbers from 1 up, such as 1,2")
+    return tuple(int(part) for part in parts)

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from geo_xmodal.correlation.discrete import DiscreteHGR, exact_hgr
+from geo_xmodal.correlation.estimate import CorrelationEstimate, estimate_correlation
 from geo_xmodal.correlation.features import FeatureError
+from geo_xmodal.correlation.linear_cca import FunctionPair
 from geo_xmodal.correlation.objective import Objective
 from geo_xmodal.correlation.registry import OBJECTIVES, objective
 from geo_xmodal.correlation.soft_hgr import SoftHGR, soft_hgr
+from geo_xmodal.correlation.two_view import TwoViewResult, two_view_benchmark
 
 __all__ = [
     "OBJECTIVES",
+    "CorrelationEstimate",
+    "DiscreteHGR",
     "FeatureError",
+    "FunctionPair",
     "Objective",
     "SoftHGR",
+    "TwoViewResult",
+    "estimate_correlation",
+    "exact_hgr",
     "objective",
     "soft_hgr",
+    "two_view_benchmark",
 ]

@@ -80,7 +80,8 @@ class _Centre(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
-        return grad - grad.mean(dim=0)
+        deviation: Tensor = grad - grad.mean(dim=0)
+        return deviation
 
 
 class _Scale(torch.autograd.Function):
@@ -88,10 +89,9 @@ class _Scale(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, dims: tuple[int, ...], count: int) -> Tensor:
-        inverse = (
-            torch.linalg.vector_norm(x, dim=dims, keepdim=True).square().div_(count).add_(_FLOOR).rsqrt_()
-        )
-        scaled = x * inverse
+        squares = torch.linalg.vector_norm(x, dim=dims, keepdim=True).square()
+        inverse = (squares / count + _FLOOR).rsqrt()
+        scaled: Tensor = x * inverse
         ctx.dims, ctx.count = dims, count
         ctx.save_for_backward(scaled, inverse)
         return scaled

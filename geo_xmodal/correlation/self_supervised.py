@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -75,11 +77,13 @@ class VICReg(Objective):
         """Invariance summed over pairs, the rest over modalities."""
         centred = [centre(x) for x in views]
         apart = torch.stack([(f - g).square().mean() for f, g in pairs(centred)]).sum()
-        spread, repeated = torch.stack([torch.stack(self._within(x)) for x in centred]).sum(dim=0)
+        spread, repeated = (torch.stack(terms).sum() for terms in zip(*map(_within, centred), strict=True))
         return self.variance * spread - self.invariance * apart - self.covariance * repeated
 
-    def _within(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        n = x.shape[0] - 1
-        variances = x.square().sum(dim=0) / n
-        spread = (variances + _VARIANCE_EPS).sqrt().clamp_max(1).mean() - _VARIANCE_EPS**0.5
-        return spread, (self_energy(x) / n**2 - variances.square().sum()) / x.shape[1]
+
+def _within(x: Tensor) -> tuple[Tensor, Tensor]:
+    """How much the columns of a centred modality vary, and how much they repeat each other."""
+    n = x.shape[0] - 1
+    variances = x.square().sum(dim=0) / n
+    spread = (variances + _VARIANCE_EPS).sqrt().clamp_max(1).mean() - math.sqrt(_VARIANCE_EPS)
+    return spread, (self_energy(x) / n**2 - variances.square().sum()) / x.shape[1]

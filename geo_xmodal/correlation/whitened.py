@@ -49,14 +49,18 @@ class _Whitened:
 
     def weights(self, directions: Tensor) -> Tensor:
         """B U: the canonical weights (K, k) of directions (d, k)."""
+        weights: Tensor
         if self.gram:
-            return self.x.t() @ (self.reduced @ (directions * self.lift[:, None]))
-        return torch.linalg.solve_triangular(self.factor.t(), directions, upper=True)
+            weights = self.x.t() @ (self.reduced @ (directions * self.lift[:, None]))
+        else:
+            weights = torch.linalg.solve_triangular(self.factor.t(), directions, upper=True)
+        return weights
 
     def _scale_right(self, product: Tensor) -> Tensor:
         if self.gram:
             return product * self.scales
-        return torch.linalg.solve_triangular(self.factor.t(), product, upper=True, left=False)
+        solved: Tensor = torch.linalg.solve_triangular(self.factor.t(), product, upper=True, left=False)
+        return solved
 
 
 def relative_ridge(x: Tensor, ridge: float) -> Tensor:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import copy
-import itertools
+import importlib
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.fx.experimental.optimization import fuse
 
 from geo_xmodal.bundle import Bundle
 from geo_xmodal.errors import ModelMismatchError, UsageError
@@ -54,7 +55,8 @@ class Classifier:
         self._standardize = copy.deepcopy(bundle.model.standardize).eval()
         side = TILE + 2 * self.margin
         self._tile = np.empty((1, self.bands, side, side), np.float32)
-        network = fold_batch_norm(bundle.model.network).requires_grad_(False)
+        # Each batch norm folded into the convolution before it, in a copy.
+        network = fuse(copy.deepcopy(bundle.model.network).eval()).requires_grad_(False)
         build = _ENGINES[check_engine(engine)]
         self._network = build(network, self._tile.shape, threads)
 
@@ -81,9 +83,10 @@ class Classifier:
                 f"window of shape {values.shape}; the model expects ({self.bands}, > {2 * m}, > {2 * m})"
             )
         height, width = values.shape[1] - 2 * m, values.shape[2] - 2 * m
-        valid = np.isfinite(values[:, m : m + height, m : m + width]).all(axis=0)
+        centre = values[:, m : m + height, m : m + width]
+        valid: npt.NDArray[np.bool_] = np.logical_and.reduce(np.isfinite(centre), axis=0)
         if where is not None:
-            valid &= where
+            valid = valid & where
         ids = np.zeros((height, width), np.uint8)
         probability = np.full((height, width), np.nan, np.float32)
         for tile in windows_over(height, width, TILE):
@@ -127,17 +130,6 @@ def engine_version(engine: Engine) -> str:
     return f"{engine} {version}"
 
 
-def fold_batch_norm(network: nn.Module) -> nn.Module:
-    """A copy of `network` for evaluation, each batch norm folded into the convolution before it."""
-    network = copy.deepcopy(network).eval()
-    for sequence in [module for module in network.modules() if isinstance(module, nn.Sequential)]:
-        for (name, layer), (next_name, following) in itertools.pairwise(list(sequence.named_children())):
-            if isinstance(layer, nn.Conv2d) and isinstance(following, nn.BatchNorm2d):
-                setattr(sequence, name, fuse_conv_bn_eval(layer, following))
-                setattr(sequence, next_name, nn.Identity())
-    return network
-
-
 def _torch_network(network: nn.Module, shape: tuple[int, ...], threads: int | None) -> _Network:
     if threads is not None:
         torch.set_num_threads(threads)
@@ -150,12 +142,11 @@ def _torch_network(network: nn.Module, shape: tuple[int, ...], threads: int | No
 
 def _openvino_network(network: nn.Module, shape: tuple[int, ...], threads: int | None) -> _Network:
     openvino = _openvino()
-    from openvino.frontend import FrontEndManager
-    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
-
     # What `openvino.convert_model` does, without the usage statistics that it sends.
-    front_end = FrontEndManager().load_by_framework("pytorch")
-    model = front_end.convert(front_end.load(TorchScriptPythonDecoder(network, example_input=torch.zeros(shape))))
+    front_end = openvino.frontend.FrontEndManager().load_by_framework("pytorch")
+    decoder = importlib.import_module("openvino.frontend.pytorch.ts_decoder")
+    traced = decoder.TorchScriptPythonDecoder(network, example_input=torch.zeros(shape))
+    model = front_end.convert(front_end.load(traced))
     model.reshape(list(shape))
     config: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": 1}
     if threads is not None:
@@ -168,14 +159,13 @@ def _openvino_network(network: nn.Module, shape: tuple[int, ...], threads: int |
     return run
 
 
-def _openvino() -> Any:
+def _openvino() -> ModuleType:
     try:
-        import openvino  # an optional extra, and slow to import
+        return importlib.import_module("openvino")  # an optional extra, and slow to import
     except ImportError:
         raise UsageError(
             "engine openvino is not installed: pip install 'geo_xmodal[openvino]', or use --engine torch"
         ) from None
-    return openvino
 
 
 _ENGINES: dict[str, Callable[[nn.Module, tuple[int, ...], int | None], _Network]] = {

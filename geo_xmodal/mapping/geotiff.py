@@ -57,6 +57,8 @@ def write_cog(path: Path, grid: GeoBox, layer: RasterLayer, blocks: Blocks) -> N
 
     Args:
         path: The file; nobody else looks at its folder.
+        grid: Where its pixels lie.
+        layer: What they mean.
         blocks: Can be iterated over twice, with the same result.
 
     Raises:
@@ -136,7 +138,9 @@ def printable(text: str) -> str:
 def _environment() -> Iterator[None]:
     with (
         warnings.catch_warnings(),
-        rasterio.Env(GDAL_CACHEMAX=_CACHE_BYTES, GDAL_PAM_ENABLED="NO", GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"),
+        rasterio.Env(
+            GDAL_CACHEMAX=_CACHE_BYTES, GDAL_PAM_ENABLED="NO", GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"
+        ),
     ):
         warnings.simplefilter("ignore", NotGeoreferencedWarning)  # a pixel grid is a legal grid here
         yield
@@ -165,7 +169,7 @@ def _describe(dataset: DatasetWriter, layer: RasterLayer) -> None:
     dataset.set_band_description(1, layer.description)
     dataset.update_tags(AREA_OR_POINT="Area", **{name: printable(text) for name, text in layer.tags.items()})
     if layer.legend:
-        colors = {value: (0, 0, 0, 0) for value in range(256)}
+        colors = dict.fromkeys(range(256), (0, 0, 0, 0))
         colors |= {entry.id: (*rgb_of(entry.color), 255) for entry in layer.legend}
         dataset.write_colormap(1, colors)
 

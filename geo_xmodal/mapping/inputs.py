@@ -55,9 +55,9 @@ def check_fit(card: Card, reader: WindowReader, grid: GeoBox) -> list[str]:
     expected = len(target.statistics.bands)
     if len(reader.band_names) != expected:
         raise ModelMismatchError(
-            f"the input has {len(reader.band_names)} bands ({_few(reader.band_names)}), the model was made for "
-            f"{expected} of {target.modality} ({_few(target.statistics.bands)}): choose the input's bands, "
-            "or another model"
+            f"the input has {len(reader.band_names)} bands ({_few(reader.band_names)}), the model was made "
+            f"for {expected} of {target.modality} ({_few(target.statistics.bands)}): "
+            "choose the input's bands, or another model"
         )
     if reader.kind not in ("other", target.kind):
         raise ModelMismatchError(
@@ -66,7 +66,7 @@ def check_fit(card: Card, reader: WindowReader, grid: GeoBox) -> list[str]:
         )
     lines = []
     if reader.kind != target.kind:
-        lines.append(f"the input does not say what it measures: taken to be {target.kind}, as the model expects")
+        lines.append(f"the input does not say what it measures: taken to be {target.kind}, as the model is")
     if grid.crs is None:
         lines.append("the input has no CRS: the map is on its pixel grid")
     if card.resolution is not None:

@@ -1,7 +1,8 @@
 """Finished windows of an unfinished map, on disk: an append-only file that any sudden end leaves usable.
 
 One line of JSON says what the windows belong to; then records follow, each with its length and CRC-32. A
-record that was cut off by a kill or a full disk fails its check, and is dropped when the file is opened again.
+record that was cut off by a kill or a full disk fails its check, and is dropped when the file is opened
+again.
 Nothing is ever written in place, so no order of writes to the disk can leave a wrong window behind.
 """
 
@@ -13,7 +14,8 @@ import struct
 import sys
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -38,26 +40,22 @@ class Journal:
 
     Raises:
         ResumeError: If the earlier run differs, saying in what.
-        OutputError: If another process holds the file.
-        OSError: If it cannot be written.
+        OutputError: If another process holds the file, or it cannot be written.
     """
 
     def __init__(self, path: Path, identity: Mapping[str, str], resume: bool) -> None:
         self.path = path
         self.finished: dict[int, tuple[int, int]] = {}
         """Window -> offset and length of its payload."""
-        self._file: BinaryIO = open(path, "a+b", buffering=0)  # noqa: SIM115 PTH123  # closed by __exit__
-        try:
+        with ExitStack() as stack, _output_errors(path):
+            self._file: BinaryIO = stack.enter_context(path.open("a+b", buffering=0))
             self._lock()
             self._end = self._scan(identity) if resume else 0
             self._file.truncate(self._end)
             if not self._end:
-                header = json.dumps(dict(identity), sort_keys=True).encode() + b"\n"
-                self._write(header)
-        except BaseException:
-            self._file.close()
-            raise
-        self._synced = time.monotonic()
+                self._write(json.dumps(dict(identity), sort_keys=True).encode() + b"\n")
+            self._synced = time.monotonic()
+            stack.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -71,14 +69,14 @@ class Journal:
         """Keep a finished window.
 
         Raises:
-            OSError: If the disk is full; the windows before this one stay.
+            OutputError: If the disk is full, say; the windows before this one stay.
         """
-        head = _RECORD.pack(window, len(payload), _checksum(window, payload))
-        self._write(head + payload)
+        with _output_errors(self.path):
+            self._write(_RECORD.pack(window, len(payload), _checksum(window, payload)) + payload)
+            if time.monotonic() - self._synced > _SYNC_SECONDS:  # bounds what a power cut can take
+                os.fsync(self._file.fileno())
+                self._synced = time.monotonic()
         self.finished[window] = (self._end - len(payload), len(payload))
-        if time.monotonic() - self._synced > _SYNC_SECONDS:  # bounds what a power cut can take
-            os.fsync(self._file.fileno())
-            self._synced = time.monotonic()
 
     def read(self, window: int) -> bytes:
         """The payload of a finished window."""
@@ -102,7 +100,7 @@ class Journal:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise OutputError(
-                    f"{self.path.parent}: another process is writing this map: wait for it, or give another output"
+                    f"{self.path.parent}: another process writes this map: wait, or give another output"
                 ) from None
 
     def _scan(self, identity: Mapping[str, str]) -> int:
@@ -123,6 +121,14 @@ class Journal:
             self.finished[window] = (end + _RECORD.size, length)
             end += _RECORD.size + length
         return end
+
+
+@contextmanager
+def _output_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror}") from None
 
 
 def _checksum(window: int, payload: bytes) -> int:

@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 import itertools
-import os
-import shutil
 import time
 from collections.abc import Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
-from contextlib import contextmanager
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
-
-import numpy as np
-from odc.geo.geobox import GeoBox
 
 import geo_xmodal
 from geo_xmodal import bundle
-from geo_xmodal.bundle import Card
-from geo_xmodal.errors import GeoXmodalError, OutputError, UsageError
-from geo_xmodal.mapping import geotiff
+from geo_xmodal.errors import UsageError
 from geo_xmodal.mapping.engine import Engine, check_engine, engine_version
 from geo_xmodal.mapping.inputs import WindowReader, check_fit, files_of, identity_of, with_full_paths
-from geo_xmodal.mapping.journal import Journal
+from geo_xmodal.mapping.outputs import MapFiles, unfinished_map, write_map
 from geo_xmodal.mapping.pools import window_pool
-from geo_xmodal.mapping.tasks import NO_PROBABILITY, WindowTask, run_window, unpack_window
-from geo_xmodal.types import ClassArray, Progress, Window, windows_over
+from geo_xmodal.mapping.tasks import WindowTask, run_window
+from geo_xmodal.types import Progress, Window, windows_over
 
 _AHEAD = 2
-"""Windows in flight for each that is computed: one in work, one waiting, so that no worker is idle."""
+"""Windows in flight for each that is being computed: one in work, one waiting, so that no worker idles."""
 
 _MAX_WINDOW = 1 << 16
 
@@ -43,10 +34,10 @@ class MapResult:
         probability: The map of top-1 probability in percent, if asked for.
         shape: Rows and columns.
         counts: Pixels of each class id; 0 is no data.
-        windows: Windows in all, and how many of them an earlier run had done.
-        resumed: See `windows`.
+        windows: Windows in all.
+        resumed: How many of them an earlier run had done.
         seconds: Wall-clock time of this run.
-        pixels_per_second: Pixels mapped by this run over that time.
+        pixels_per_second: Pixels that this run mapped, over that time.
         warnings: Lines that the user should see.
     """
 
@@ -96,41 +87,109 @@ def map_scene(
     Raises:
         KeyboardInterrupt: If stopped; its text says how to go on.
         UsageError: If an option has no meaning, or no scheduler answers.
-        ModelMismatchError: If the model was made for other data.
+        BundleError: If the model cannot be loaded.
+        ModelMismatchError: If it was made for other data.
+        RasterError: If the input cannot be read.
         ResumeError: If what an earlier run left is of something else.
-        OutputError: If the map cannot be written; finished windows are kept, and it says so.
+        OutputError: If the map cannot be written.
     """
     started = time.monotonic()
-    _check_options(window, workers, scheduler, threads, out, reader)
+    files = MapFiles.of(out, probability)
+    files.check(files_of(reader))
+    _check_numbers(window=window, workers=workers, threads=threads)
+    if scheduler is not None and workers > 1:
+        raise UsageError(
+            f"--workers {workers} with --scheduler: a cluster has its own workers; give one of both"
+        )
     card = bundle.load(bundle_folder).card
     warnings = check_fit(card, reader, reader.grid)
-    folder = bundle.bundle_folder(bundle_folder).resolve()
     task = WindowTask(
-        folder, card.weights_sha256, check_engine(engine), with_full_paths(reader), probability
+        bundle_folder=bundle.bundle_folder(bundle_folder).resolve(),
+        weights_sha256=card.weights_sha256,
+        engine=check_engine(engine),
+        reader=with_full_paths(reader),
+        probability=probability,
     )
-    plan = _Plan(reader.grid, window)
-    targets = _Targets.beside(out, probability)
-    with _work_folder(targets) as work, _journal(work, task, plan, targets, resume) as journal:
+    rows, cols = reader.grid.shape
+    windows = list(windows_over(rows, cols, window))
+    with unfinished_map(files, _identity(task, window), len(windows), resume) as journal:
         resumed = len(journal.finished)
-        mapped = sum(w.height * w.width for i, w in plan.windows() if i not in journal.finished)
-        with _kept_on_failure(journal, plan, targets):
+        todo = [(index, part) for index, part in enumerate(windows) if index not in journal.finished]
+        speed = _Speed(sum(part.height * part.width for _, part in todo))
+        if todo:
             with window_pool(workers, scheduler, threads) as (executor, slots):
-                results = _computed(executor, slots * _AHEAD, task, plan, journal.finished)
-                for index, payload in results:
+                for index, payload in _computed(executor, slots * _AHEAD, task, todo):
                     journal.append(index, payload)
+                    message = speed.after(windows[index])
                     if progress is not None:
-                        progress(len(journal.finished), len(plan), _rate(journal, resumed, plan, started))
-            counts = _write(work, journal, plan, card, targets)
-    shutil.rmtree(work)
+                        progress(len(journal.finished), len(windows), message)
+        counts = write_map(files, journal, windows, reader.grid, card)
     seconds = time.monotonic() - started
     return MapResult(
-        out=out,
-        probability=targets.probability,
-        shape=plan.shape,
+        out=files.classes,
+        probability=files.probability,
+        shape=(rows, cols),
         counts=counts,
-        windows=len(plan),
+        windows=len(windows),
         resumed=resumed,
         seconds=seconds,
-        pixels_per_second=mapped / seconds,
+        pixels_per_second=speed.pixels / seconds,
         warnings=tuple(warnings),
     )
+
+
+def _check_numbers(**numbers: int | None) -> None:
+    for name, number in numbers.items():
+        if number is not None and not 1 <= number <= _MAX_WINDOW:
+            raise UsageError(f"--{name} {number}: give a number from 1 to {_MAX_WINDOW}")
+
+
+def _identity(task: WindowTask, window: int) -> dict[str, str]:
+    return {
+        "model": task.weights_sha256,
+        "engine": engine_version(task.engine),
+        "software": f"geo_xmodal {geo_xmodal.__version__}",
+        "window": str(window),
+        "probability": str(task.probability),
+        **identity_of(task.reader),
+    }
+
+
+def _computed(
+    executor: Executor, limit: int, task: WindowTask, todo: list[tuple[int, Window]]
+) -> Iterator[tuple[int, bytes]]:
+    """Index and payload of every window, in the order they get done, at most `limit` in flight."""
+    waiting = iter(todo)
+    running: dict[Future[bytes], int] = {}
+
+    def submit(count: int) -> None:
+        for index, window in itertools.islice(waiting, count):
+            running[executor.submit(run_window, task, window)] = index
+
+    try:
+        submit(limit)
+        while running:
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            submit(len(done))
+            for future in done:
+                yield running.pop(future), future.result()
+    except CancelledError:
+        raise UsageError("the Dask cluster is gone, or gave windows back undone: look at its logs") from None
+    finally:
+        for future in running:
+            future.cancel()
+
+
+class _Speed:
+    """Pixels done, and what that says of the time left."""
+
+    def __init__(self, total: int) -> None:
+        self.pixels = 0
+        self._total = total
+        self._started = time.monotonic()
+
+    def after(self, window: Window) -> str:
+        self.pixels += window.height * window.width
+        speed = self.pixels / max(time.monotonic() - self._started, 1e-9)
+        minutes, seconds = divmod(round((self._total - self.pixels) / speed), 60)
+        return f"{speed / 1e6:.2f} Mpixel/s, {minutes}:{seconds:02d} left"

@@ -6,12 +6,14 @@ import logging
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import torch
 
 from geo_xmodal.errors import UsageError
 
-_PATIENCE = "10s"
+_PATIENCE = 10.0
+"""Seconds to wait for a cluster."""
 
 
 @contextmanager
@@ -50,10 +52,10 @@ def _local_cluster(workers: int) -> Iterator[str]:
     from distributed import LocalCluster
 
     # Dask's own environment for workers makes the C library give memory back at once; see `engine`.
-    one_thread = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    one_thread = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     with (
         dask.config.set({"distributed.nanny.pre-spawn-environ": one_thread}),
-        LocalCluster(
+        LocalCluster(  # type: ignore[no-untyped-call]
             n_workers=workers,
             threads_per_worker=1,
             processes=True,
@@ -71,10 +73,10 @@ def _dask_executor(address: str) -> Iterator[tuple[Executor, int]]:
     from distributed import Client
 
     try:
-        client = Client(address, timeout=_PATIENCE, set_as_default=False)
+        client: Any = Client(address, timeout=_PATIENCE, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"no Dask scheduler answers at {address} within {_PATIENCE} ({_first_line(error)}): "
+            f"no Dask scheduler answers at {address} within {_PATIENCE:g} s ({_first_line(error)}): "
             "give the address that dask-scheduler prints, such as tcp://127.0.0.1:8786"
         ) from None
     with client:

@@ -54,10 +54,9 @@ def run_window(task: WindowTask, window: Window) -> bytes:
     return zlib.compress(content, 1)
 
 
-def unpack_window(payload: bytes, window: Window) -> tuple[ClassArray, ClassArray | None]:
-    """Class ids and percent (row, col) of what `run_window` gave."""
-    layers = np.frombuffer(zlib.decompress(payload), np.uint8).reshape(-1, window.height, window.width)
-    return layers[0], layers[1] if len(layers) > 1 else None
+def unpack_window(payload: bytes, window: Window) -> ClassArray:
+    """What `run_window` gave, (layer, row, col): class ids, and percent if it was asked for."""
+    return np.frombuffer(zlib.decompress(payload), np.uint8).reshape(-1, window.height, window.width)
 
 
 def _classifier(folder: Path, sha256: str, engine: Engine) -> Classifier:

@@ -22,6 +22,10 @@ from geo_xmodal.networks import SpectralEncoder
 from geo_xmodal.types import TrainingData
 
 
+UNKNOWN = -1
+"""Label of a pair that has none, for objectives that ask."""
+
+
 class HgrOptions(BranchOptions):
     """Options of `hgr`; a weight of 0 switches its term off."""
 
@@ -139,9 +143,10 @@ class HgrLearner(BranchLearner):
             terms["distill"] = options.distill_weight * soft_cross_entropy(logits[paired], soft[paired])
         if self.correlates:
             f, x = embedding.flatten(1)[paired], rich[paired]
-            g = self.rich_encoder(x + options.noise * torch.randn_like(x))
-            terms["correlation"] = -options.correlation_weight * self.objective(f, g)
             known = label[paired[:count]]
+            labels = torch.cat([known, known.new_full((len(x) - len(known),), UNKNOWN)])
+            g = self.rich_encoder(x + options.noise * torch.randn_like(x))
+            terms["correlation"] = -options.correlation_weight * self.objective(f, g, labels=labels)
             for name, weight, seen in (
                 ("rich", options.rich_weight, self.rich_head(g)),
                 ("joint", options.joint_weight, self.joint_head(torch.cat([f, g], 1))),

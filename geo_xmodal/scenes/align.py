@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import colorsys
+import math
 import re
 import shutil
 import tempfile
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -17,22 +16,21 @@ import numpy as np
 import rasterio
 from affine import Affine
 from odc.geo.geobox import GeoBox
-from pydantic import TypeAdapter, ValidationError
 from rasterio.errors import RasterioError
 from rasterio.windows import Window as FileWindow
 
-from geo_xmodal.errors import LabelError, OutputError, SceneError, UsageError
+from geo_xmodal.errors import AlignmentError, OutputError, UsageError
 from geo_xmodal.scenes import labels as label_files
 from geo_xmodal.scenes.config import (
     ClassConfig,
     LabelsConfig,
-    LabelsTable,
-    ModalityConfig,
-    SceneConfig,
     SplitConfig,
+    parse_config,
+    read_classes,
     write_config,
 )
 from geo_xmodal.scenes.grid import extent_text, overlap
+from geo_xmodal.scenes.legend import legend_of
 from geo_xmodal.scenes.raster import describe_raster
 from geo_xmodal.scenes.reader import AlignedReader, aligned_reader
 from geo_xmodal.scenes.scene import Scene, Split, open_scene
@@ -42,12 +40,6 @@ Scale = Literal["linear", "db"]
 
 TILE = 256
 """Side of the tiles that are read, warped and written at once; that of the reader's own blocks."""
-
-PALETTE = (
-    "#332288", "#117733", "#ddcc77", "#cc6677", "#88ccee",
-    "#aa4499", "#44aa99", "#999933", "#882255", "#661100",
-)  # fmt: skip
-"""Colours that colour-blind readers tell apart (P. Tol, "Colour schemes", SRON/EPS/TN/09-002, muted)."""
 
 _KIND_WORDS: Mapping[Kind, str] = {
     "hsi": r"hsi|hyper\w*|enmap|prisma|hyperion|aviris|desis|emit|hymap|casi",
@@ -59,14 +51,35 @@ _KIND_WORDS: Mapping[Kind, str] = {
 _DECIBEL_SHARE = 0.95
 """Intensity is never negative; decibels of natural surfaces nearly always are."""
 
-_SPLITS = get_args(Split)
-
 
 @dataclass(frozen=True)
 class _LabelInput:
     split: Split
     path: Path
     source: LabelsConfig
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """A raster to be written: where its values come from, and the window of the grid that it covers."""
+
+    file: str
+    origin: str
+    read: Callable[[Window], FloatArray | ClassArray]
+    window: Window
+    dtype: str
+    nodata: float
+    band_names: tuple[str, ...]
+    band_tags: tuple[Mapping[str, str], ...]
+    colors: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+
+    @property
+    def tiles(self) -> list[Window]:
+        """The window cut in tiles, in positions of the grid."""
+        return [
+            Window(self.window.row + tile.row, self.window.col + tile.col, tile.height, tile.width)
+            for tile in windows_over(self.window.height, self.window.width, TILE)
+        ]
 
 
 def align_scene(
@@ -116,7 +129,9 @@ def align_scene(
     known_kinds = {key: _kind(key, path, kinds or {}) for key, path in files.items()}
     decibel = {key: scale == "db" and kind == "sar" for key, kind in known_kinds.items()}
     if scale == "db" and not any(decibel.values()):
-        raise UsageError("scale db is for SAR, and no modality is of kind sar; name one sar, or give its kind")
+        raise UsageError(
+            "scale db is for SAR, and no modality is of kind sar; name one sar, or give its kind"
+        )
     grid = describe_raster(reference).grid
     readers = {
         key: aligned_reader(path, grid=grid, kind=known_kinds[key], decibel=decibel[key])
@@ -124,55 +139,39 @@ def align_scene(
     }
     inputs = _label_inputs(labels or {})
     legend, inputs = _legend(inputs, Path(classes) if classes is not None else None)
-    config = SceneConfig(
-        name=_scene_name(name or out.resolve().name),
-        description=f"Aligned to the grid of {reference.name}",
-        target=target,
-        modalities={
-            key: ModalityConfig(file=f"{key}.tif", kind=reader.kind, sensor=files[key].name)
-            for key, reader in readers.items()
+    config = parse_config(
+        {
+            "name": _scene_name(name or out.resolve().name),
+            "description": f"Aligned to the grid of {reference.name}",
+            "target": target,
+            "modalities": {
+                key: {"file": f"{key}.tif", "kind": reader.kind, "sensor": files[key].name}
+                for key, reader in readers.items()
+            },
+            "classes": legend,
+            "labels": {item.split: {"file": f"labels_{item.split}.tif"} for item in inputs},
+            "split": SplitConfig() if len(inputs) == 1 else None,
         },
-        classes=legend,
-        labels=LabelsTable(**{item.split: LabelsConfig(file=f"{item.split}.tif") for item in inputs}),
-        split=SplitConfig() if len(inputs) == 1 else None,
+        str(out),
     )
+    for reader in readers.values():
+        _refuse_decibels(reader)
+    layers = [_modality_layer(key, reader) for key, reader in readers.items()]
+    layers += [_label_layer(item, grid, config.legend) for item in inputs]
     with _in_place(out) as folder:
-        step = _steps(readers, inputs, grid, progress)
-        for key, reader in readers.items():
-            if not decibel[key]:
-                _refuse_decibels(reader)
-            for message in _write_modality(folder / f"{key}.tif", reader):
-                step(message)
-        for item in inputs:
-            for message in _write_labels(folder / f"{item.split}.tif", item, grid, config.legend):
-                step(message)
+        _write_layers(layers, folder, grid, progress)
         write_config(config, folder)
     return open_scene(out)
-
-
-def palette(count: int) -> tuple[str, ...]:
-    """`count` different colours, the first ten of which colour-blind readers tell apart."""
-    colors = list(PALETTE[:count])
-    turn = 0
-    while len(colors) < count:
-        hue, lightness = (turn * 0.618034) % 1, (0.35, 0.55, 0.75)[turn % 3]
-        rgb = colorsys.hls_to_rgb(hue, lightness, 0.6)
-        color = "#" + "".join(f"{round(channel * 255):02x}" for channel in rgb)
-        turn += 1
-        if color not in colors:
-            colors.append(color)
-    return tuple(colors)
 
 
 def _with_reference(files: dict[str, Path], reference: Path) -> tuple[dict[str, Path], str]:
     for key, path in files.items():
         if path.resolve() == reference.resolve():
             return files, key
-    target = _guessed(reference.stem) or "target"
+    guess = _kind("", reference, {})
+    target = "target" if guess == "other" or guess in files else guess
     if target in files:
-        target = "target"
-    if target in files:
-        raise UsageError(f"modality {target!r} is {files[target]}, but the reference is {reference}; rename it")
+        raise UsageError(f"modality {target!r} is {files[target]}, not the reference {reference}; rename it")
     return {target: reference, **files}, target
 
 
@@ -181,11 +180,12 @@ def _kind(key: str, path: Path, kinds: Mapping[str, Kind]) -> Kind:
         if kinds[key] not in get_args(Kind):
             raise UsageError(f"{key}: kind {kinds[key]!r} is not one of {', '.join(get_args(Kind))}")
         return kinds[key]
-    return _guessed(key) or _guessed(path.stem) or "other"
+    by_name = _guessed(key) or _guessed(path.stem)
+    return by_name or _guessed(" ".join(describe_raster(path).band_names)) or "other"
 
 
 def _guessed(text: str) -> Kind | None:
-    words = re.split(r"[^a-z0-9]+", text.lower())
+    words = re.findall(r"[a-z]+\d*", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", text).lower())
     for kind, pattern in _KIND_WORDS.items():
         if any(re.fullmatch(rf"(?:{pattern})\d*", word) for word in words):
             return kind
@@ -198,10 +198,10 @@ def _scene_name(text: str) -> str:
 
 def _label_inputs(labels: Mapping[str, Path | str]) -> list[_LabelInput]:
     inputs = []
-    for split in _SPLITS:
+    for split in get_args(Split):
         if split in labels:
             path, column = _path_and_column(labels[split])
-            inputs.append(_LabelInput(split, path, LabelsConfig(file=path.name, column=column)))
+            inputs.append(_LabelInput(split, path, LabelsConfig(file="labels", column=column)))
     given = set(labels)
     if given and given not in ({"train"}, {"all"}, {"train", "test"}):
         raise UsageError(
@@ -223,45 +223,16 @@ def _legend(
 ) -> tuple[tuple[ClassConfig, ...], list[_LabelInput]]:
     """The classes, and the label inputs with a table of values to ids where their values are no ids."""
     if file is not None:
-        return _read_classes(file), list(inputs)
+        return read_classes(file), list(inputs)
     if not inputs:
         return (), []
-    values: list[str] = []
-    for item in inputs:
-        found = label_files.label_values(item.path, item.source.column, item.source.layer)
-        values += [value for value in found if value not in values]
-    where = ", ".join(str(item.path) for item in inputs)
-    if not 2 <= len(values) <= 255:
-        raise LabelError(
-            f"{where}: {len(values)} different labels ({', '.join(values[:5])}), expected 2 to 255 classes"
-        )
-    are_ids = all(value.isdecimal() and 1 <= int(value) <= 255 for value in values)
-    if are_ids:
-        values.sort(key=int)
-    ids = {value: int(value) if are_ids else order for order, value in enumerate(values, 1)}
-    legend = tuple(
-        ClassConfig(id=id_, name=f"class {value}" if value.isdecimal() else value, color=color)
-        for (value, id_), color in zip(ids.items(), palette(len(values)), strict=True)
+    found = [label_files.label_values(item.path, item.source.column) for item in inputs]
+    legend, ids = legend_of(
+        [value for values in found for value in values], ", ".join(str(item.path) for item in inputs)
     )
     return legend, [
         _LabelInput(item.split, item.path, item.source.model_copy(update={"classes": ids})) for item in inputs
     ]
-
-
-def _read_classes(file: Path) -> tuple[ClassConfig, ...]:
-    try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
-        return TypeAdapter(tuple[ClassConfig, ...]).validate_python(table["classes"])
-    except OSError as error:
-        raise SceneError(f"{file}: cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SceneError(f"{file}: not valid TOML: {error}") from None
-    except KeyError:
-        raise SceneError(f"{file}: has no [[classes]] with id, name and color") from None
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in ("classes", *first["loc"]))
-        raise SceneError(f"{file}: {key}: {first['msg']}") from None
 
 
 @contextmanager
@@ -286,21 +257,118 @@ def _in_place(out: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-class _steps:  # noqa: N801 - called like the function that it stands for
-    def __init__(
-        self,
-        readers: Mapping[str, AlignedReader],
-        inputs: Sequence[_LabelInput],
-        grid: GeoBox,
-        progress: Progress | None,
-    ) -> None:
-        covered = [_covered(reader) for reader in readers.values()]
-        covered += [Window(0, 0, *grid.shape)] * len(inputs)
-        self._total = sum(1 for part in covered for _ in windows_over(part.height, part.width, TILE))
-        self._done = 0
-        self._progress = progress
+def _modality_layer(key: str, reader: AlignedReader) -> _Layer:
+    wavelengths = describe_raster(reader.path).wavelengths
+    _, covered = overlap(reader.source, reader.grid)
+    tags = tuple(
+        {"wavelength": f"{wavelengths[band - 1]:g}", "wavelength_units": "Nanometers"} if wavelengths else {}
+        for band in reader.bands
+    )
+    return _Layer(
+        f"{key}.tif",
+        str(reader.path),
+        reader.read,
+        _snapped(covered, reader.grid),
+        "float32",
+        math.nan,
+        reader.band_names,
+        tags,
+    )
 
-    def __call__(self, message: str) -> None:
-        self._done += 1
-        if self._progress is not None:
-            self._progress(self._done, self._total, message)
+
+def _label_layer(item: _LabelInput, grid: GeoBox, legend: Sequence[LandClass]) -> _Layer:
+    def read(window: Window) -> ClassArray:
+        return label_files.read_labels(item.source, item.path, grid, legend, window)[np.newaxis]
+
+    colors = {entry.id: tuple(bytes.fromhex(entry.color[1:])) for entry in legend}
+    return _Layer(
+        f"labels_{item.split}.tif",
+        str(item.path),
+        read,
+        Window(0, 0, *grid.shape),
+        "uint8",
+        0,
+        ("class",),
+        ({},),
+        colors,
+    )
+
+
+def _snapped(covered: Window, grid: GeoBox) -> Window:
+    """Grown to whole tiles of the grid, so that a tile is read, warped and written once."""
+    row, col = covered.row // TILE * TILE, covered.col // TILE * TILE
+    end_row = min(-(-(covered.row + covered.height) // TILE) * TILE, grid.shape[0])
+    end_col = min(-(-(covered.col + covered.width) // TILE) * TILE, grid.shape[1])
+    return Window(row, col, end_row - row, end_col - col)
+
+
+def _write_layers(layers: Sequence[_Layer], folder: Path, grid: GeoBox, progress: Progress | None) -> None:
+    total = sum(len(layer.tiles) for layer in layers)
+    done = 0
+    for layer in layers:
+        holds_data = False
+        try:
+            with rasterio.open(folder / layer.file, "w", **_profile(layer, grid)) as dataset:
+                _describe(dataset, layer)
+                for tile in layer.tiles:
+                    values = layer.read(tile)
+                    holds_data |= bool((values != layer.nodata).any() and np.isfinite(values).any())
+                    there = FileWindow(
+                        tile.col - layer.window.col, tile.row - layer.window.row, tile.width, tile.height
+                    )
+                    dataset.write(values, window=there)
+                    done += 1
+                    if progress is not None:
+                        progress(done, total, f"aligning {Path(layer.origin).name}")
+        except RasterioError as error:
+            raise OutputError(f"{folder / layer.file}: cannot be written: {error}") from error
+        if not holds_data:
+            raise AlignmentError(f"{layer.origin}: holds no data on the reference grid ({extent_text(grid)})")
+
+
+def _profile(layer: _Layer, grid: GeoBox) -> dict[str, object]:
+    floats = layer.dtype == "float32"
+    return {
+        "driver": "GTiff",
+        "height": layer.window.height,
+        "width": layer.window.width,
+        "count": len(layer.band_names),
+        "dtype": layer.dtype,
+        "nodata": layer.nodata,
+        "crs": None if grid.crs is None else grid.crs.to_wkt(),
+        "transform": grid.affine * Affine.translation(layer.window.col, layer.window.row),
+        "tiled": True,
+        "blockxsize": TILE,
+        "blockysize": TILE,
+        "interleave": "band",
+        "compress": "deflate",
+        "predictor": 3 if floats else 1,
+        "bigtiff": "if_safer",
+    }
+
+
+def _describe(dataset: rasterio.io.DatasetWriter, layer: _Layer) -> None:
+    for band, (name, tags) in enumerate(zip(layer.band_names, layer.band_tags, strict=True), 1):
+        dataset.set_band_description(band, name)
+        dataset.update_tags(band, **tags)
+    if layer.colors:
+        dataset.write_colormap(
+            1, {0: (0, 0, 0, 0), **{id_: (*rgb, 255) for id_, rgb in layer.colors.items()}}
+        )
+
+
+def _refuse_decibels(reader: AlignedReader) -> None:
+    _, covered = overlap(reader.source, reader.grid)
+    middle = Window(
+        covered.row + covered.height // 2 - TILE // 2,
+        covered.col + covered.width // 2 - TILE // 2,
+        TILE,
+        TILE,
+    )
+    values = reader.read(middle)[0]
+    values = values[np.isfinite(values)]
+    if reader.kind == "sar" and not reader.decibel and len(values) and np.mean(values < 0) > _DECIBEL_SHARE:
+        raise UsageError(
+            f"{reader.path}: band 1 of this SAR file is negative (median {np.median(values):.3g}), "
+            "so it holds decibels, expected linear power; give scale db"
+        )

@@ -13,7 +13,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 from pydantic.functional_validators import AfterValidator
 from pydantic_core import PydanticCustomError
 
@@ -59,9 +67,7 @@ class _Table(BaseModel):
         for key in data:
             if key not in cls.model_fields:
                 near = difflib.get_close_matches(str(key), cls.model_fields, n=1)
-                hint = (
-                    f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(cls.model_fields)}"
-                )
+                hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(cls.model_fields)}"
                 raise PydanticCustomError(
                     "unknown_key", "unknown key {key}; {hint}", {"key": repr(key), "hint": hint}
                 )
@@ -202,9 +208,7 @@ class SceneConfig(_Table):
                 )
         labelled = any(True for _ in self.labels.given())
         if len(ids) < 2 and (labelled or ids):
-            raise PydanticCustomError(
-                "classes", "classes: at least 2 are needed, found {n}", {"n": len(ids)}
-            )
+            raise PydanticCustomError("classes", "classes: at least 2 are needed, found {n}", {"n": len(ids)})
         for split, source in self.labels.given():
             unknown = sorted(set((source.classes or {}).values()) - set(ids) - {0})
             if unknown:
@@ -218,7 +222,9 @@ class SceneConfig(_Table):
         given = {split for split, _ in self.labels.given()}
         allowed = ({"train", "test"},) if self.split is None else ({"all"}, {"train"})
         if given and given not in allowed:
-            found = " + ".join([f"labels.{name}" for name in sorted(given)] + (["split"] if self.split else []))
+            found = " + ".join(
+                [f"labels.{name}" for name in sorted(given)] + ["split"] * (self.split is not None)
+            )
             raise PydanticCustomError(
                 "labels",
                 "labels: expected labels.train + labels.test, or labels.all + split, "
@@ -242,17 +248,9 @@ def read_config(folder: Path | str) -> SceneConfig:
     """
     folder = Path(folder)
     path = folder / CONFIG_NAME
-    try:
-        if path.stat().st_size > _LARGEST_CONFIG:
-            raise SceneError(f"{path}: larger than {_LARGEST_CONFIG} bytes, which no scene.toml is")
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise SceneError(f"{folder} is not a scene folder: it holds no {CONFIG_NAME}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SceneError(f"{path}: cannot be read: {error}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise SceneError(f"{path}: not valid TOML: {error}") from None
-    config = parse_config(table, str(path))
+    if not path.is_file():
+        raise SceneError(f"{folder} is not a scene folder: it holds no {CONFIG_NAME}")
+    config = parse_config(_read_toml(path), str(path))
     for modality in config.modalities.values():
         scene_file(folder, modality.file)
     for _, source in config.labels.given():
@@ -265,12 +263,42 @@ def parse_config(table: Mapping[str, Any], where: str = CONFIG_NAME) -> SceneCon
     try:
         return SceneConfig.model_validate(table)
     except ValidationError as error:
-        first, *others = error.errors(include_url=False)
-        key = ".".join(str(part) for part in first["loc"] if part != "[key]")
-        more = f" (and {len(others)} more)" if others else ""
-        given = first["input"]
-        shown = f", found {given!r}" if isinstance(given, str | int | float | bool) else ""
-        raise SceneError(f"{where}: {key + ': ' if key else ''}{first['msg']}{shown}{more}") from None
+        raise SceneError(f"{where}: {_first_problem(error)}") from None
+
+
+def read_classes(file: Path) -> tuple[ClassConfig, ...]:
+    """The `[[classes]]` of a TOML file, which may be a scene.toml.
+
+    Raises:
+        SceneError: The file cannot be read, or holds no class list (one line, key named).
+    """
+    table = _read_toml(file)
+    if "classes" not in table:
+        raise SceneError(f"{file}: has no [[classes]] with id, name and color")
+    try:
+        return TypeAdapter(tuple[ClassConfig, ...]).validate_python(table["classes"])
+    except ValidationError as error:
+        raise SceneError(f"{file}: {_first_problem(error, 'classes')}") from None
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > _LARGEST_CONFIG:
+            raise SceneError(f"{path}: larger than {_LARGEST_CONFIG} bytes, expected a TOML file of settings")
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SceneError(f"{path}: cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise SceneError(f"{path}: not valid TOML: {error}") from None
+
+
+def _first_problem(error: ValidationError, *prefix: str) -> str:
+    first, *others = error.errors(include_url=False)
+    key = ".".join(str(part) for part in (*prefix, *first["loc"]) if part != "[key]")
+    given = first["input"]
+    shown = f", found {given!r}" if isinstance(given, str | int | float | bool) else ""
+    more = f" (and {len(others)} more)" if others else ""
+    return f"{key + ': ' if key else ''}{first['msg']}{shown}{more}"
 
 
 def scene_file(folder: Path, file: str) -> Path:
@@ -341,7 +369,7 @@ def _toml_lines(table: Mapping[str, Any], prefix: tuple[str, ...]) -> Iterator[s
 
 
 def _is_array_of_tables(value: Any) -> bool:
-    return isinstance(value, list | tuple) and bool(value) and all(isinstance(item, Mapping) for item in value)
+    return isinstance(value, list | tuple) and {isinstance(item, Mapping) for item in value} == {True}
 
 
 def _toml_key(key: str) -> str:

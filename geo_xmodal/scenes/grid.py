@@ -68,7 +68,7 @@ def pixel_size(grid: GeoBox) -> tuple[float, float, Literal["m", "unit"]]:
         return math.hypot(*row_step), math.hypot(*col_step), "unit"
     crs: pyproj.CRS = grid.crs.proj
     if crs.is_geographic:
-        geod = crs.get_geod()
+        geod = crs.get_geod() or pyproj.Geod(ellps="WGS84")
         degrees = _unit_factor(crs) * 180 / math.pi
         x, y = affine * (grid.shape[1] / 2, grid.shape[0] / 2)
         sizes = [
@@ -106,7 +106,9 @@ def to_pixels(a: GeoBox, b: GeoBox, points: npt.NDArray[np.float64]) -> npt.NDAr
     Raises:
         AlignmentError: One of the grids has a CRS and the other has none.
     """
-    if (a.crs is None) != (b.crs is None):
+    if a.crs is None or b.crs is None:
+        if a.crs is b.crs:
+            return np.stack(_apply(~b.affine * a.affine, points), axis=1)
         raise AlignmentError(
             f"one grid has a CRS and the other has none: {extent_text(a)}; {extent_text(b)}; "
             "give both their CRS (gdal_edit.py -a_srs) or neither"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +14,20 @@ from geo_xmodal.scenes import labels
 from geo_xmodal.scenes.config import scene_file
 from geo_xmodal.scenes.labelled import LabelledPixels, labelled_pixels, labelled_windows
 from geo_xmodal.scenes.patches import read_patches
-from geo_xmodal.scenes.pools import Availability, BoolArray, UnlabelledPools, availability, drawn, unlabelled_pools
+from geo_xmodal.scenes.pools import (
+    Availability,
+    BoolArray,
+    UnlabelledPools,
+    availability,
+    drawn,
+    unlabelled_pools,
+)
 from geo_xmodal.scenes.reader import AlignedReader
 from geo_xmodal.scenes.splits import overlap_share, validation_split
 from geo_xmodal.scenes.statistics import band_statistics
 from geo_xmodal.types import (
-    ClassArray,
     FloatArray,
     IntArray,
-    LandClass,
     ModalitySummary,
     PixelGroup,
     Progress,
@@ -54,10 +59,10 @@ class GatherOptions(BaseModel):
 def gather(scene: Scene, options: GatherOptions, progress: Progress | None = None) -> TrainingData:
     """The four groups of training pixels of a scene, and labelled pixels held out for validation.
 
-    A pixel has a sensor where all of its bands have a value at the pixel itself. Patches of unlabelled pixels
-    contain no test pixel (unless `transductive`) and no validation pixel. Statistics come from the pixels that
-    train, their centres only, and those of the rich sensor from pairs only. The result depends on the scene,
-    the options and the seed, and not on how the scene is read.
+    A pixel has a sensor where all of its bands have a value at the pixel itself. Patches of unlabelled
+    pixels contain no test pixel (unless `transductive`) and no validation pixel. Statistics come from the
+    centres of the pixels that train, those of the rich sensor from pairs only. The result depends on the
+    scene, the options and the seed, and not on how the scene is read.
 
     Args:
         scene: With training labels.
@@ -65,77 +70,256 @@ def gather(scene: Scene, options: GatherOptions, progress: Progress | None = Non
         progress: Told after every block that is read.
 
     Raises:
-        LabelError: No training labels, of one class only, outside the class list, or that are test labels too.
+        LabelError: Training labels are missing, of one class only, outside the class list, or test labels.
         TrainingDataError: The target has no data at training pixels, or no pixel has both sensors.
         UsageError: The patches would not fit into `options.memory`.
         SceneError: No such modality.
     """
-    names = _modalities(scene, options)
-    target, rich = scene.reader(names[0]), None if names[1] is None else scene.reader(names[1])
-    train, test = labelled_pixels(scene, "train"), labelled_pixels(scene, "test")
-    _check_labels(scene, train, test)
-    has_target = availability(target, train.position, progress)
-    if not has_target.pixels.any():
-        raise TrainingDataError(
-            f"{target.path}: no value at any of {len(train)} training pixels{_empty_bands(target, has_target)}"
-        )
-    labelled = _draw(train, has_target.pixels, options)
-    class_index = _class_index(labelled.label, scene.classes)
-    if len(np.unique(class_index)) < 2:
-        raise LabelError(
-            f"{scene.folder}: {len(labelled)} training pixels with data, all {_names(scene, labelled.label)}; "
-            "at least two classes are needed"
-        )
-
-    reach = max(options.margin, options.rich_margin if rich is not None else 0)
+    target_name, rich_name = _modalities(scene, options)
+    target = scene.reader(target_name)
+    rich = None if rich_name is None else scene.reader(rich_name)
+    test = labelled_pixels(scene, "test")
+    labelled = _labelled(scene, target, test, options, progress)
+    reach = max(options.margin, 0 if rich is None else options.rich_margin)
     sides = validation_split(
-        labelled.position, class_index, options.validation, options.validation_block, 2 * reach, options.seed
+        labelled.position,
+        labelled.index,
+        options.validation,
+        options.validation_block,
+        2 * reach,
+        options.seed,
     )
-    held_out = [labelled.position[sides.test]] + ([] if options.transductive else [test.position])
+    validation = labelled.position[sides.test]
     pools = unlabelled_pools(
         target,
         rich,
         labelled.position,
-        np.concatenate(held_out),
+        validation if options.transductive else np.concatenate([validation, test.position]),
         reach,
         options.unlabelled,
         options.seed,
         progress,
     )
-    has_rich = _rich_at(rich, labelled.position, len(pools.pairs), progress)
-    plan = _Plan(
-        pairs=np.flatnonzero(sides.train & has_rich),
-        target=np.flatnonzero(sides.train & ~has_rich),
-        validation=np.flatnonzero(sides.test),
-    )
-    _check_memory(target, rich, plan, pools, options)
-
-    def group(positions: IntArray, label: IntArray | None, pair: bool = False) -> PixelGroup:
-        return PixelGroup(
-            positions,
-            read_patches(target, positions, options.margin, progress),
-            read_patches(rich, positions, options.rich_margin, progress) if pair and rich is not None else None,
-            label,
-        )
-
-    def labelled_group(index: IntArray, pair: bool = False) -> PixelGroup:
-        return group(labelled.position[index], class_index[index], pair)
-
-    pairs, alone = labelled_group(plan.pairs, pair=True), labelled_group(plan.target)
-    unlabelled_pairs, unlabelled_alone = group(pools.pairs, None, pair=True), group(pools.target, None)
-    training = (pairs, alone, unlabelled_pairs, unlabelled_alone)
+    has_rich = _pairs(target, rich, labelled.position, len(pools.pairs), progress)
+    chosen = {
+        "labelled_pairs": np.flatnonzero(sides.train & has_rich),
+        "labelled_target": np.flatnonzero(sides.train & ~has_rich),
+        "validation": np.flatnonzero(sides.test),
+    }
+    groups = {
+        name: _Pixels(labelled.position[index], labelled.index[index], name == "labelled_pairs")
+        for name, index in chosen.items()
+    } | {
+        "unlabelled_pairs": _Pixels(pools.pairs, None, True),
+        "unlabelled_target": _Pixels(pools.target, None, False),
+    }
+    _check_memory(groups, target, rich, options)
+    read = _read(groups, target, rich, options, progress)
+    training = [group for name, group in read.items() if name != "validation"]
     return TrainingData(
         classes=scene.classes,
-        target=_summary(scene, names[0], target, [one.target for one in training]),
-        rich=_summary(scene, names[1], rich, [one.rich for one in training if one.rich is not None])
-        if rich is not None and names[1] is not None
+        target=_summary(scene, target_name, target, [group.target for group in training]),
+        rich=_summary(scene, rich_name, rich, [group.rich for group in training if group.rich is not None])
+        if rich is not None and rich_name is not None
         else None,
-        labelled_pairs=pairs,
-        labelled_target=alone,
-        unlabelled_pairs=unlabelled_pairs,
-        unlabelled_target=unlabelled_alone,
-        validation=labelled_group(plan.validation),
         margin=options.margin,
         rich_margin=options.rich_margin,
-        notes={},
+        notes=_notes(scene, groups, labelled, test, pools, options),
+        **read,
     )
+
+
+@dataclass(frozen=True)
+class _Labelled:
+    """Training pixels: position (n, 2), index into the classes (n,), and how many lacked target data."""
+
+    position: IntArray
+    index: IntArray
+    without_data: int
+
+
+@dataclass(frozen=True)
+class _Pixels:
+    """A group before its patches are read."""
+
+    position: IntArray
+    index: IntArray | None
+    pair: bool
+
+
+def _modalities(scene: Scene, options: GatherOptions) -> tuple[str, str | None]:
+    target = scene.target if options.target is None else options.target
+    scene.modality(target)
+    if options.rich is not None:
+        scene.modality(options.rich)
+        if options.rich == target:
+            raise UsageError(f"{target} is both the target and the rich modality; name another one as rich")
+        return target, options.rich
+    others = [name for name in scene.config.modalities if name not in (target, *scene.missing_modalities)]
+    hyperspectral = [name for name in others if scene.modality(name).kind == "hsi"]
+    return target, next(iter(hyperspectral + others), None)
+
+
+def _labelled(
+    scene: Scene,
+    target: AlignedReader,
+    test: LabelledPixels,
+    options: GatherOptions,
+    progress: Progress | None,
+) -> _Labelled:
+    train = labelled_pixels(scene, "train")
+    if not len(train):
+        raise LabelError(f"{scene.folder}: no training label lies on the grid; check file, column and CRS")
+    shared = int(np.isin(_flat(scene, train.position), _flat(scene, test.position)).sum())
+    if shared:
+        raise LabelError(
+            f"{scene.folder}: {shared} of {len(train)} training pixels are test pixels too; "
+            "take them out of one, or give all labels as labels.all with a [split]"
+        )
+    found = availability(target, train.position, progress)
+    if not found.pixels.any():
+        raise TrainingDataError(
+            f"{target.path}: none of {len(train)} training pixels has a value in every band"
+            f"{_empty(target, found)}"
+        )
+    position, label = train.position[found.pixels], train.label[found.pixels]
+    present = np.unique(label)
+    if len(present) < 2:
+        name = next(entry.name for entry in scene.classes if entry.id == present[0])
+        raise LabelError(
+            f"{scene.folder}: all {len(label)} training pixels with data are of class {name!r}; "
+            "at least two classes are needed"
+        )
+    if options.labels_per_class is not None:
+        members = [np.flatnonzero(label == one) for one in present]
+        picked = [one[drawn(position[one], options.labels_per_class, options.seed)] for one in members]
+        chosen = np.sort(np.concatenate(picked))
+        position, label = position[chosen], label[chosen]
+    place = {entry.id: index for index, entry in enumerate(scene.classes)}
+    index = np.array([place[one] for one in label.tolist()], np.int64)
+    return _Labelled(position, index, int((~found.pixels).sum()))
+
+
+def _pairs(
+    target: AlignedReader,
+    rich: AlignedReader | None,
+    position: IntArray,
+    unlabelled_pairs: int,
+    progress: Progress | None,
+) -> BoolArray:
+    if rich is None:
+        return np.zeros(len(position), bool)
+    found = availability(rich, position, progress)
+    if not found.pixels.any() and not unlabelled_pairs:
+        raise TrainingDataError(
+            f"{rich.path}: no pixel has values in every band of it and of {target.path.name}"
+            f"{_empty(rich, found)}; check that the files overlap, and that unlabelled pixels may be drawn"
+        )
+    return found.pixels
+
+
+def _empty(reader: AlignedReader, found: Availability) -> str:
+    """Names of bands without any value, which make every pixel invalid."""
+    names = [name for name, any_value in zip(reader.band_names, found.bands, strict=True) if not any_value]
+    if not names or len(names) == len(reader.band_names):
+        return " (it is empty there)" if names else ""
+    listed = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
+    return f" ({len(names)} bands are empty there: {listed}; list them as invalid_bands in scene.toml)"
+
+
+def _check_memory(
+    groups: dict[str, _Pixels], target: AlignedReader, rich: AlignedReader | None, options: GatherOptions
+) -> None:
+    pixels = sum(len(group.position) for group in groups.values())
+    pairs = sum(len(group.position) for group in groups.values() if group.pair)
+    values = pixels * len(target.bands) * (2 * options.margin + 1) ** 2
+    if rich is not None:
+        values += pairs * len(rich.bands) * (2 * options.rich_margin + 1) ** 2
+    needed = 4 * values / 2**30
+    if needed > options.memory:
+        raise UsageError(
+            f"patches of {pixels} pixels take {needed:.3g} GiB, more than memory = {options.memory:g}; lower "
+            "labels_per_class, unlabelled, margin or rich_margin, or raise memory"
+        )
+
+
+def _read(
+    groups: dict[str, _Pixels],
+    target: AlignedReader,
+    rich: AlignedReader | None,
+    options: GatherOptions,
+    progress: Progress | None,
+) -> dict[str, PixelGroup]:
+    """Every group with its patches; all groups at once, so that no block of a file is read twice."""
+    with_rich = {name: group for name, group in groups.items() if group.pair}
+    targets = _patches(groups, target, options.margin, progress)
+    riches = {} if rich is None else _patches(with_rich, rich, options.rich_margin, progress)
+    return {
+        name: PixelGroup(group.position, targets[name], riches.get(name), group.index)
+        for name, group in groups.items()
+    }
+
+
+def _patches(
+    groups: dict[str, _Pixels], reader: AlignedReader, margin: int, progress: Progress | None
+) -> dict[str, FloatArray]:
+    positions = np.concatenate([group.position for group in groups.values()])
+    ends = np.cumsum([len(group.position) for group in groups.values()])
+    together = read_patches(reader, positions, margin, progress)
+    return dict(zip(groups, np.split(together, ends[:-1]), strict=True))
+
+
+def _summary(
+    scene: Scene, name: str, reader: AlignedReader, patches: Sequence[FloatArray]
+) -> ModalitySummary:
+    centres = [one[:, :, one.shape[2] // 2, one.shape[3] // 2] for one in patches]
+    modality = scene.modality(name)
+    statistics = band_statistics(np.concatenate(centres), reader.band_names, modality.kind)
+    return ModalitySummary(name, modality.kind, modality.sensor, statistics)
+
+
+def _notes(
+    scene: Scene,
+    groups: dict[str, _Pixels],
+    labelled: _Labelled,
+    test: LabelledPixels,
+    pools: UnlabelledPools,
+    options: GatherOptions,
+) -> dict[str, Any]:
+    """What a report should say of the data; plain values, ready for JSON."""
+    training = [groups["labelled_pairs"].position, groups["labelled_target"].position]
+    train_position = np.concatenate(training)
+    split = scene.config.split
+    return {
+        "counts": {name: len(group.position) for name, group in groups.items()},
+        "per_class": {
+            name: {entry.name: int((group.index == place).sum()) for place, entry in enumerate(scene.classes)}
+            for name, group in groups.items()
+            if group.index is not None
+        },
+        "split": {"kind": "files"} if split is None else split.model_dump(),
+        "test_pixels": len(test),
+        "overlap_share": overlap_share(train_position, test.position, options.margin),
+        "excluded_unlabelled_share": pools.excluded,
+        "labelled_without_target_data": labelled.without_data,
+        "dropped_beside_validation": len(labelled.position)
+        - len(train_position)
+        - len(groups["validation"].position),
+        "label_conflicts": _conflicts(scene),
+        "transductive": options.transductive,
+    }
+
+
+def _conflicts(scene: Scene) -> int:
+    source = scene.label_source("train" if scene.config.split is None else "all")
+    path = scene_file(scene.folder, source.file)
+    if labels.is_raster(path):
+        return 0
+    return sum(
+        labels.count_conflicts(source, path, scene.grid, scene.classes, window)
+        for window, _ in labelled_windows(scene, "train")
+    )
+
+
+def _flat(scene: Scene, position: IntArray) -> IntArray:
+    return position[:, 0] * int(scene.grid.shape[1]) + position[:, 1]

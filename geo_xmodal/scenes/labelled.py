@@ -66,7 +66,9 @@ def read_split(scene: Scene, split: Side, window: Window) -> ClassArray:
     if scene.config.split is not None:
         return labelled_pixels(scene, split).within(window)
     source = scene.label_source(split)
-    return labels.read_labels(source, scene_file(scene.folder, source.file), scene.grid, scene.classes, window)
+    return labels.read_labels(
+        source, scene_file(scene.folder, source.file), scene.grid, scene.classes, window
+    )
 
 
 def labelled_pixels(scene: Scene, split: Side) -> LabelledPixels:
@@ -91,7 +93,8 @@ def labelled_windows(scene: Scene, split: Side, size: int = _WINDOW) -> Iterator
     Raises:
         LabelError: The scene has no such labels, or they hold values outside its classes.
     """
-    for window in windows_over(*scene.grid.shape, size):
+    height, width = scene.grid.shape
+    for window in windows_over(height, width, size):
         ids = read_split(scene, split, window)
         if ids.any():
             yield window, ids
@@ -125,9 +128,10 @@ def _read_all(
     source: LabelsConfig, path: Path, grid: GeoBox, classes: tuple[LandClass, ...]
 ) -> LabelledPixels:
     positions, ids = [np.empty((0, 2), np.int64)], [np.empty(0, np.uint8)]
-    for window in windows_over(*grid.shape, _WINDOW):
+    height, width = grid.shape
+    for window in windows_over(height, width, _WINDOW):
         block = labels.read_labels(source, path, grid, classes, window)
         found = np.argwhere(block)
-        positions.append(found + (window.row, window.col))
+        positions.append(found + np.array([window.row, window.col]))
         ids.append(block[found[:, 0], found[:, 1]])
     return LabelledPixels.of(np.concatenate(positions), np.concatenate(ids))

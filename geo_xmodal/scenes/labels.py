@@ -42,9 +42,9 @@ def read_labels(
 ) -> ClassArray:
     """Class ids of a window on the grid; a pixel has the same id whatever the window.
 
-    A raster on another grid is brought onto this one by nearest neighbour, or where it is finer by the commonest
-    label within the pixel. Polygons label the pixels whose centre they contain, points the pixel that contains
-    them, and later features (in the order of their ids) overwrite earlier ones.
+    A raster on another grid is brought onto this one by nearest neighbour, or where it is finer by the
+    commonest label within the pixel. Polygons label the pixels whose centre they contain, points the pixel
+    that contains them, and later features (in the order of their ids) overwrite earlier ones.
 
     Args:
         source: What scene.toml says of the labels.
@@ -63,7 +63,7 @@ def read_labels(
     if is_raster(path):
         return _raster_labels(source, path, grid, classes, window)
     geometries, ids = _features(source, path, grid, classes, window)
-    return _burn(geometries, ids, window)
+    return _burn(geometries, ids, grid, window)
 
 
 def count_conflicts(
@@ -73,7 +73,9 @@ def count_conflicts(
     if is_raster(path):
         return 0
     geometries, ids = _features(source, path, grid, classes, window)
-    claims = sum((_burn(geometries[ids == one], ids[ids == one], window) > 0) * 1 for one in np.unique(ids))
+    claims = sum(
+        (_burn(geometries[ids == one], ids[ids == one], grid, window) > 0) * 1 for one in np.unique(ids)
+    )
     return int(np.sum(claims > 1))
 
 
@@ -105,7 +107,7 @@ def label_values(path: Path, column: str | None = None, layer: str | None = None
 
 
 def is_raster(path: Path) -> bool:
-    """Whether labels at `path` are for the raster door: by name, or by content where the name says nothing."""
+    """Whether labels at `path` are a raster: by name, or by content where the name says nothing."""
     if path.suffix.lower() in (".tif", ".tiff"):
         return True
     try:
@@ -143,7 +145,7 @@ def _raster_labels(
 def _features(
     source: LabelsConfig, path: Path, grid: GeoBox, classes: Sequence[LandClass], window: Window
 ) -> tuple[vector.ObjectArray, IntArray]:
-    """Points and polygons near a window, in pixels of the grid, and their class ids; unlabelled ones left out."""
+    """Labelled points and polygons near a window, in pixels of the grid, and their class ids."""
     layer = vector.open_layer(path, source.layer)
     values, geometries = vector.read_features(layer, layer.require(source.column), grid, window)
     texts = [_text(value) for value in values]
@@ -173,16 +175,19 @@ def _parts(geometries: vector.ObjectArray) -> tuple[vector.ObjectArray, IntArray
     return geometries[whole], owner[whole]
 
 
-def _burn(geometries: vector.ObjectArray, ids: IntArray, window: Window) -> ClassArray:
-    shape = (window.height, window.width)
-    if not len(geometries):
-        return np.zeros(shape, np.uint8)
-    origin = (window.col, window.row)
-    shapes = shapely.transform(geometries, lambda xy: np.round(xy * _SNAP) / _SNAP - origin)
-    burned = rasterio.features.rasterize(
-        zip(shapes, ids.tolist(), strict=True), shape, all_touched=False, dtype="uint8", skip_invalid=False
-    )
-    return np.asarray(burned)
+def _burn(geometries: vector.ObjectArray, ids: IntArray, grid: GeoBox, window: Window) -> ClassArray:
+    out = np.zeros((window.height, window.width), np.uint8)
+    if len(geometries):
+        origin = (window.col, window.row)
+        shapes = shapely.transform(geometries, lambda xy: np.round(xy * _SNAP) / _SNAP - origin)
+        burned = zip(shapes, ids.tolist(), strict=True)
+        rasterio.features.rasterize(burned, out=out, all_touched=False, skip_invalid=False)
+    height, width = grid.shape
+    out[: max(0, -window.row)] = 0
+    out[max(0, height - window.row) :] = 0
+    out[:, : max(0, -window.col)] = 0
+    out[:, max(0, width - window.col) :] = 0
+    return out
 
 
 def _text(value: Any) -> str:

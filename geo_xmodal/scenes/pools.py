@@ -15,7 +15,7 @@ from scipy.ndimage import maximum_filter
 from geo_xmodal.scenes.labelled import LabelledPixels
 from geo_xmodal.scenes.patches import block_side, blocks_with
 from geo_xmodal.scenes.reader import AlignedReader
-from geo_xmodal.types import FloatArray, IntArray, Progress, Window, windows_over
+from geo_xmodal.types import IntArray, Progress, Window, windows_over
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -48,15 +48,17 @@ class UnlabelledPools:
     excluded: float
 
 
-def availability(reader: AlignedReader, positions: IntArray, progress: Progress | None = None) -> Availability:
+def availability(
+    reader: AlignedReader, positions: IntArray, progress: Progress | None = None
+) -> Availability:
     """Which of the pixels (n, 2) a modality has data for."""
     pixels = np.zeros(len(positions), bool)
     bands = np.zeros(len(reader.bands), bool)
     done = 0
     for window, members in blocks_with(positions, block_side(len(reader.bands))):
-        finite = np.isfinite(reader.read(window))
+        finite: BoolArray = np.isfinite(reader.read(window))
         rows, cols = (positions[members] - (window.row, window.col)).T
-        pixels[members] = finite.all(axis=0)[rows, cols]
+        pixels[members] = np.all(finite, axis=0)[rows, cols]
         bands |= finite.any(axis=(1, 2))
         done += len(members)
         if progress is not None:
@@ -89,7 +91,8 @@ def unlabelled_pools(
     pairs, alone = PixelPool(size, seed), PixelPool(size, seed)
     own, others = _marks(labelled), _marks(held_out)
     bands = len(target.bands) + (0 if rich is None else len(rich.bands))
-    windows = list(windows_over(*target.grid.shape, block_side(bands))) if size else []
+    height, width = target.grid.shape
+    windows = list(windows_over(height, width, block_side(bands))) if size else []
     unlabelled = excluded = 0
     for done, window in enumerate(windows, start=1):
         free = own.within(window) == 0
@@ -118,7 +121,8 @@ def _dilated(marks: LabelledPixels, window: Window, reach: int) -> BoolArray:
 
 
 def _positions(mask: BoolArray, window: Window) -> IntArray:
-    return np.argwhere(mask) + (window.row, window.col)
+    rows, cols = np.nonzero(mask)
+    return np.stack([rows + window.row, cols + window.col], axis=1)
 
 
 def position_keys(positions: IntArray, seed: int) -> npt.NDArray[np.uint64]:

@@ -47,7 +47,7 @@ _DTYPES = frozenset(
 _BLOCKS_CHECKED = 64
 
 _MICROMETRES_BELOW = 100.0
-"""A wavelength without unit below this is in micrometres (0.4 to 15), above it in nanometres (400 to 15000)."""
+"""Without a unit, a smaller wavelength (0.4 to 15) is in micrometres, a larger one in nanometres."""
 
 
 @dataclass(frozen=True)
@@ -212,7 +212,7 @@ def _checked_path(path: Path | str, root: Path | None) -> Path:
 
 def _check(dataset: rasterio.DatasetReader, file: Path, limits: RasterLimits) -> None:
     if dataset.driver != "GTiff" or [Path(name) for name in dataset.files] != [file]:
-        raise RasterError(f"{file}: reads other files ({', '.join(dataset.files)}), expected one plain GeoTIFF")
+        raise RasterError(f"{file}: reads other files ({', '.join(dataset.files)}), expected one GeoTIFF")
     height, width, count = dataset.height, dataset.width, dataset.count
     if not (0 < height <= limits.side and 0 < width <= limits.side):
         raise RasterError(f"{file}: {height} x {width} pixels, expected at most {limits.side} a side")
@@ -291,9 +291,7 @@ def _wavelength(dataset: rasterio.DatasetReader, band: int) -> float | None:
 
 
 def _stated_wavelength(description: str) -> tuple[float, str] | None:
-    match = re.search(
-        r"(\d+(?:\.\d+)?)\s*(nm|nanomet|um|µm|μm|micromet)", description, re.IGNORECASE
-    )
+    match = re.search(r"(\d+(?:\.\d+)?)\s*(nm|nanomet|um|µm|μm|micromet)", description, re.IGNORECASE)
     return (float(match[1]), match[2]) if match else None
 
 

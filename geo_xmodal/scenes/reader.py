@@ -1,4 +1,4 @@
-"""One sensor's file as it looks on the reference grid: any window of it, the same values whatever the window."""
+"""One sensor's file as it looks on the reference grid: the same values whatever window is read."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -99,12 +100,9 @@ class AlignedReader:
 
     def valid(self, window: Window, margin: int = 0) -> npt.NDArray[np.bool_]:
         """Where (row, col) every band of `window` has data."""
-        finite: npt.NDArray[np.bool_] = np.isfinite(self.read(window, margin)).all(axis=0)
-        return finite
+        return np.asarray(np.isfinite(self.read(window, margin)).all(axis=0))
 
-    def _parts(
-        self, dataset: rasterio.DatasetReader, inside: Window
-    ) -> Iterator[tuple[Window, FloatArray]]:
+    def _parts(self, dataset: rasterio.DatasetReader, inside: Window) -> Iterator[tuple[Window, FloatArray]]:
         if self.resampling is None:
             yield from self._copied(dataset, inside)
             return
@@ -119,9 +117,7 @@ class AlignedReader:
                     rows, cols = Window(part.row - row, part.col - col, part.height, part.width).slices
                     yield part, values[:, rows, cols]
 
-    def _copied(
-        self, dataset: rasterio.DatasetReader, inside: Window
-    ) -> Iterator[tuple[Window, FloatArray]]:
+    def _copied(self, dataset: rasterio.DatasetReader, inside: Window) -> Iterator[tuple[Window, FloatArray]]:
         offset = pixel_offset(self.source, self.grid)
         if offset is None:
             raise AlignmentError(f"{self.path}: its pixels are not the grid's; a resampling is needed")
@@ -169,16 +165,16 @@ class AlignedReader:
                 with memory.open(driver="GTiff") as part, WarpedVRT(part, **onto) as warped:
                     return np.asarray(warped.read())
         except RasterioError as error:
-            raise AlignmentError(f"{self.path}: cannot be warped to {extent_text(self.grid)}: {error}") from error
+            where = extent_text(self.grid)
+            raise AlignmentError(f"{self.path}: cannot be warped to the grid ({where}): {error}") from error
 
     def _linear(self, dataset: rasterio.DatasetReader, there: FileWindow) -> FloatArray:
         """Float32 values with NaN for no data; decibels become power here, before anything is averaged."""
         raw = read_window(dataset, self.bands, there)
         missing = _equals(raw, self.nodata)
         with np.errstate(over="ignore", invalid="ignore"):
-            values = raw.astype(np.float64 if self.decibel else np.float32)
-            if self.decibel:
-                values = np.power(10.0, values / 10).astype(np.float32)
+            power = np.power(10.0, raw.astype(np.float64) / 10) if self.decibel else raw
+            values: FloatArray = power.astype(np.float32)
         values[missing | ~np.isfinite(values)] = np.nan
         if MaskFlags.per_dataset in dataset.mask_flag_enums[0]:
             values[:, dataset.read_masks(1, window=there) == 0] = np.nan
@@ -312,14 +308,14 @@ def _intersection(a: Window, b: Window) -> Window | None:
     return Window(row, col, height, width) if height > 0 and width > 0 else None
 
 
-def _equals(raw: np.ndarray, nodata: float | None) -> npt.NDArray[np.bool_] | np.bool_:
+def _equals(raw: npt.NDArray[Any], nodata: float | None) -> npt.NDArray[np.bool_]:
     """Where `raw` holds `nodata`, compared in the file's dtype; nowhere if that cannot hold it."""
     if nodata is None or not math.isfinite(nodata):
-        return np.bool_(False)
+        return np.zeros(raw.shape, np.bool_)
     if np.issubdtype(raw.dtype, np.integer):
         limits = np.iinfo(raw.dtype)
         if nodata != int(nodata) or not limits.min <= nodata <= limits.max:
-            return np.bool_(False)
+            return np.zeros(raw.shape, np.bool_)
         return np.asarray(raw == int(nodata))
     with np.errstate(over="ignore"):
         return np.asarray(raw == np.asarray(nodata).astype(raw.dtype))

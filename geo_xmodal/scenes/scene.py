@@ -6,16 +6,14 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import dask.array
 import numpy as np
-import xarray
 from odc.geo.geobox import GeoBox
 
 import geo_xmodal
 from geo_xmodal.errors import LabelError, SceneError
-from geo_xmodal.scenes import labels, raster
+from geo_xmodal.scenes import labelled, labels, raster
 from geo_xmodal.scenes.config import (
     CONFIG_NAME,
     LabelsConfig,
@@ -27,6 +25,9 @@ from geo_xmodal.scenes.config import (
 from geo_xmodal.scenes.grid import grid_of
 from geo_xmodal.scenes.reader import AlignedReader, aligned_reader
 from geo_xmodal.types import ClassArray, FloatArray, LandClass, Window
+
+if TYPE_CHECKING:
+    import xarray
 
 DATA_VARIABLE = "GEO_XMODAL_DATA"
 
@@ -130,13 +131,21 @@ class Scene:
         `x` and `y` hold pixel centres unless the grid is rotated. `attrs` hold `crs` (WKT or None),
         `transform` (GDAL order of affine: a, b, c, d, e, f) and `kind`.
         """
+        # These take most of a second to import, and the command line never asks for lazy arrays.
+        import dask.array
+        import xarray
+
         reader = self.reader(name)
         height, width = self.grid.shape
         shape = (len(reader.bands), height, width)
         # Chunks that hold all bands, because a GeoTIFF is read for all bands of a window at once.
         side = max(64, int(_CHUNK / max(1, len(reader.bands) / 4) ** 0.5))
-        chunks = dask.array.core.normalize_chunks((shape[0], side, side), shape)
-        data = dask.array.map_blocks(_read_chunk, reader, chunks=chunks, dtype=np.float32, meta=_NO_DATA)
+        chunks = tuple(
+            _chunks(length, size) for length, size in zip(shape, (shape[0], side, side), strict=True)
+        )
+        data = dask.array.map_blocks(  # type: ignore[no-untyped-call]
+            _read_chunk, reader, chunks=chunks, dtype=np.float32, meta=_NO_DATA
+        )
         affine = self.grid.affine
         coords: dict[str, object] = {"band": list(reader.band_names)}
         if affine.b == affine.d == 0:
@@ -154,28 +163,39 @@ class Scene:
             },
         )
 
+    def has_labels(self, split: Split) -> bool:
+        """Whether there are labels for `split`, in a file of their own or by `[split]`."""
+        given = {name for name, _ in self.config.labels.given()}
+        return bool(given) and (split in given or split == "all" or self.config.split is not None)
+
     def label_source(self, split: Split) -> LabelsConfig:
-        """The labels of `split`; "all" is the one set that `[split]` divides.
+        """The labels named `split` in scene.toml; "all" is also the one set that `[split]` divides.
 
         Raises:
             LabelError: The scene has no such labels.
         """
-        table = self.config.labels
-        source = {"train": table.train, "test": table.test, "all": table.all}[split]
-        if split == "all" and source is None and self.config.split is not None:
-            source = table.train
-        if source is None:
-            found = ", ".join(f"labels.{name}" for name, _ in table.given()) or "no labels"
-            raise LabelError(f"{self.folder / CONFIG_NAME}: no labels for {split!r}; the scene has {found}")
-        return source
+        given = dict(self.config.labels.given())
+        if split == "all" and self.config.split is not None:
+            return next(iter(given.values()))
+        if split not in given:
+            found = ", ".join(f"labels.{name}" for name in given) or "none"
+            raise LabelError(f"{self.folder / CONFIG_NAME}: no labels for {split!r}; labels given: {found}")
+        return given[split]
 
     def read_labels(self, split: Split, window: Window) -> ClassArray:
-        """Class ids (row, col) of `window` on the reference grid, 0 = unlabelled, as the label file has them.
+        """Class ids (row, col) of `window` on the reference grid, 0 = unlabelled.
+
+        "all" is training and test labels together (training first, where both label a pixel).
 
         Raises:
             LabelError: The scene has no such labels, or they hold values outside its classes.
         """
-        source = self.label_source(split)
+        if split != "all":
+            return labelled.read_split(self, split, window)
+        if self.config.split is None:
+            train, test = (labelled.read_split(self, side, window) for side in ("train", "test"))
+            return np.where(train > 0, train, test)
+        source = self.label_source("all")
         path = scene_file(self.folder, source.file)
         return labels.read_labels(source, path, self.grid, self.classes, window)
 
@@ -183,7 +203,11 @@ class Scene:
 _NO_DATA = np.empty((0, 0, 0), np.float32)
 
 
-def _read_chunk(reader: AlignedReader, block_info: dict[None, dict[str, list[tuple[int, int]]]]) -> FloatArray:
+def _chunks(length: int, size: int) -> tuple[int, ...]:
+    return (size,) * (length // size) + ((length % size,) if length % size else ())
+
+
+def _read_chunk(reader: AlignedReader, block_info: Any) -> FloatArray:
     _, (row, row_end), (col, col_end) = block_info[None]["array-location"]
     return reader.read(Window(row, col, row_end - row, col_end - col))
 

@@ -27,6 +27,9 @@ VALIDATION_BLOCKS = (64, 32, 16, 8)
 LEAST_VALIDATION_PER_CLASS = 5
 """Validation pixels a class, on average, below which a validation score says nothing."""
 
+MOST_OVERSHOOT = 1.5
+"""Times the share asked for that whole validation blocks may add up to."""
+
 
 @dataclass(frozen=True)
 class Partition:
@@ -53,7 +56,7 @@ class Partition:
 def random_split(
     positions: IntArray, labels: IntArray, test: float, buffer: int = 0, seed: int = 0
 ) -> Partition:
-    """Partition pixels class by class at random: at least one on each side of a class that has two.
+    """Divide pixels class by class at random: at least one on each side of a class that has two.
 
     Args:
         positions: (n, 2) row and column, no pixel twice.
@@ -75,10 +78,10 @@ def random_split(
 def block_split(
     positions: IntArray, labels: IntArray, block: int, test: float, buffer: int = 0, seed: int = 0
 ) -> Partition:
-    """Partition pixels by whole square blocks, so that each class has about its share of test pixels.
+    """Divide pixels by whole square blocks, so that each class has about its share of test pixels.
 
-    Blocks are dealt greedily, large ones first, each to the side that lacks its classes most; a class that lives
-    in one block only cannot be on both sides, and trains.
+    Blocks are dealt greedily, large ones first, each to the side that lacks its classes most; a class that
+    lives in one block only cannot be on both sides, and trains.
 
     Args:
         positions: (n, 2) row and column, no pixel twice.
@@ -104,10 +107,11 @@ def validation_split(
 ) -> Partition:
     """Hold pixels out of the training data in blocks, and never more than training can spare.
 
-    The rule: every class keeps at least half of its pixels in training after the buffer, and validation holds at
-    least `LEAST_VALIDATION_PER_CLASS` pixels a class on average (ten labels a class with a share of 0.2
-    are too few). Among the splits that keep the rule, the one with the most classes on both sides is taken, of
-    the largest blocks. Where none keeps it, validation is empty and every pixel trains.
+    The rule: every class keeps at least half of its pixels in training after the buffer, and validation holds
+    at least `LEAST_VALIDATION_PER_CLASS` pixels a class on average (ten labels a class with a share of 0.2
+    are too few). Blocks that would break it are passed over; where too little is left, validation is empty
+    and every pixel trains. Without `block`, the size that puts most classes on both sides is taken, the
+    largest of equals.
 
     Args:
         positions: (n, 2) row and column, no pixel twice.
@@ -121,21 +125,15 @@ def validation_split(
         The split; `test` is validation.
     """
     nothing = Partition(np.ones(len(labels), bool), np.zeros(len(labels), bool))
-    classes, sizes = np.unique(labels, return_counts=True)
-    least = LEAST_VALIDATION_PER_CLASS * len(classes)
+    least = LEAST_VALIDATION_PER_CLASS * len(np.unique(labels))
     if share * len(labels) < least or not len(labels):
         return nothing
-    best, best_classes = nothing, -1
+    best = nothing
     for size in (block,) if block else VALIDATION_BLOCKS:
-        for split in _draws(positions, *_block_counts(positions, labels, size), share, buffer, seed):
-            kept = np.array([(labels[split.train] == label).sum() for label in classes])
-            if (2 * kept < sizes).any() or split.test.sum() < least:
-                continue
-            shared = split.on_both_sides(labels)
-            if shared == len(classes):
-                return split
-            if shared > best_classes:
-                best, best_classes = split, shared
+        split = _spared(positions, labels, size, share, buffer, np.random.default_rng(seed))
+        enough = split.test.sum() >= least
+        if enough and split.on_both_sides(labels) > best.on_both_sides(labels):
+            best = split
     return best
 
 
@@ -193,12 +191,53 @@ def _draws(
         yield _with_buffer(positions, _deal(counts, test, rng)[block_of], buffer)
 
 
+def _spared(
+    positions: IntArray,
+    labels: IntArray,
+    block: int,
+    share: float,
+    buffer: int,
+    rng: np.random.Generator,
+) -> Partition:
+    """Hold out the blocks whose classes are needed most, while every class keeps half of its pixels."""
+    block_of, counts = _block_counts(positions, labels, block)
+    _, class_of = np.unique(labels, return_inverse=True)
+    sizes, wanted = counts.sum(axis=0), share * len(labels)
+    held = np.zeros_like(sizes)
+    train, test = np.ones(len(labels), bool), np.zeros(len(labels), bool)
+    jitter = rng.uniform(0.75, 1.25, len(counts))
+    while held.sum() < wanted:
+        need = jitter * (np.minimum(np.maximum(share * sizes - held, 0), counts) / sizes).sum(axis=1)
+        chosen = int(need.argmax())
+        if need[chosen] <= 0:
+            break
+        jitter[chosen] = 0  # taken or passed over for good: training only shrinks
+        members = block_of == chosen
+        lost = members | _around(positions, members, buffer)
+        kept = np.bincount(class_of[train & ~lost], minlength=len(sizes))
+        if held.sum() + counts[chosen].sum() <= MOST_OVERSHOOT * wanted and (2 * kept >= sizes).all():
+            train &= ~lost
+            test |= members
+            held += counts[chosen]
+    return Partition(train, test)
+
+
+def _around(positions: IntArray, members: BoolArray, buffer: int) -> BoolArray:
+    """Which pixels lie at most `buffer` rows and columns from any of `members`."""
+    box = positions[members]
+    low, high = box.min(axis=0) - buffer, box.max(axis=0) + buffer
+    close: BoolArray = np.all((positions >= low) & (positions <= high), axis=1)
+    close[close] = near(box, positions[close], buffer)
+    return close
+
+
 def _deal(counts: IntArray, test: float, rng: np.random.Generator) -> BoolArray:
     """Which blocks test, from the pixels of each class in each block (block, class)."""
     weight = counts / counts.sum(axis=0)  # a rare class counts as much as a common one
     share = np.array([1.0 - test, test])
     filled = np.zeros((2, counts.shape[1]))
-    alone = (counts > 0)[:, (counts > 0).sum(axis=0) == 1].any(axis=1)  # the only block of some class
+    has: BoolArray = counts.astype(bool)
+    alone: BoolArray = np.any(has[:, has.sum(axis=0) == 1], axis=1)  # the only block of some class
     must_train = alone & ~alone.all()
     # Large pieces first leaves small ones to even out; the jitter makes seeds differ.
     order = np.argsort(-weight.max(axis=1) * rng.uniform(0.5, 1.5, len(weight)), kind="stable")
@@ -208,12 +247,12 @@ def _deal(counts: IntArray, test: float, rng: np.random.Generator) -> BoolArray:
         side[index] = int(excess[1] < excess[0] and not must_train[index])
         filled[side[index]] += weight[index]
     _repair(side, counts)
-    return side == 1
+    return np.equal(side, 1)
 
 
 def _repair(side: IntArray, counts: IntArray) -> None:
     """Give each class of two blocks or more a block on both sides, where no other class loses its own."""
-    has = counts > 0
+    has: BoolArray = counts.astype(bool)
     for label in np.argsort(has.sum(axis=0), kind="stable"):
         for wanted in (0, 1):
             if has[side == wanted, label].any():

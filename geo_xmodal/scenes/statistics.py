@@ -38,14 +38,13 @@ def band_statistics(samples: FloatArray, band_names: Sequence[str], kind: Kind) 
     """
     if samples.ndim != 2 or samples.shape[1] != len(band_names):
         raise ValueError(f"samples of shape {samples.shape} for {len(band_names)} bands")
-    empty = [
-        name for name, column in zip(band_names, samples.T, strict=True) if not np.isfinite(column).any()
-    ]
+    known = np.asarray(np.isfinite(samples).any(axis=0))
+    empty = [name for name, any_value in zip(band_names, known, strict=True) if not any_value]
     if empty:
         raise TrainingDataError(
             f"{len(empty)} of {len(band_names)} {kind} bands have no value at any of {len(samples)} training "
             f"pixels: {', '.join(empty[:10])}{', ...' if len(empty) > 10 else ''}; "
-            "leave them out with `bands = [...]` in scene.toml"
+            "list them as invalid_bands in scene.toml"
         )
     columns = [_one_band(column[np.isfinite(column)].astype(np.float64), kind) for column in samples.T]
     transform, scale, low, high, mean, std = zip(*columns, strict=True)

@@ -1,7 +1,7 @@
 """The one door for vector files: GeoPackage and GeoJSON, opened with the driver named, read by bounding box.
 
-GDAL picks a driver by content, so that a file called `x.gpkg` may be a virtual layer that reads other files
-(OGR VRT) or the network. Here the content is checked first and the driver is part of the name that GDAL is given.
+GDAL picks a driver by content, so that a file called `x.gpkg` may be a virtual layer that reads other
+files (OGR VRT) or the network. Here the content is checked first, and GDAL is told the driver.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _SQLITE_MAGIC = b"SQLite format 3\0"
 _APPLICATION_IDS = (b"GPKG", b"GP10", b"GP11")
 _SAFE_VIRTUAL_TABLES = ("rtree", "fts3", "fts4", "fts5")
 _FILTER_MARGIN = 16
-"""Pixels around a window where features are looked for: edges that are straight in one CRS bulge in another."""
+"""Pixels around a window where features are looked for: edges straight in one CRS bulge in another."""
 
 Bounds = tuple[float, float, float, float]
 ObjectArray = npt.NDArray[np.object_]
@@ -115,9 +115,8 @@ def read_features(layer: Layer, column: str, grid: GeoBox, window: Window) -> tu
     crs = None if grid.crs is None else grid.crs.proj
     if (crs is None) != (layer.crs is None):
         raise VectorError(
-            f"{layer.path}: CRS of layer {layer.name!r} is {_name(layer.crs)}, of the scene's grid {_name(crs)}; "
-            "give both their CRS (ogr2ogr -a_srs EPSG:... for the labels, gdal_edit.py -a_srs EPSG:... for "
-            "the raster), or neither"
+            f"{layer.path}: CRS of layer {layer.name!r} is {_name(layer.crs)}, of the grid {_name(crs)}; "
+            "give both their CRS (ogr2ogr -a_srs EPSG:..., gdal_edit.py -a_srs EPSG:...), or neither"
         )
     frame = _near(layer, column, _bounds(layer, grid, window))
     geometries = np.asarray(frame.geometry.array)
@@ -245,7 +244,7 @@ def _bounds(layer: Layer, grid: GeoBox, window: Window) -> Bounds | None:
     )
     cols, rows = shapely.get_coordinates(outline).T
     x, y = grid.affine * (cols, rows)
-    if layer.crs is not None and layer.crs != grid.crs.proj:
+    if layer.crs is not None and grid.crs is not None and layer.crs != grid.crs.proj:
         x, y = pyproj.Transformer.from_crs(grid.crs.proj, layer.crs, always_xy=True).transform(x, y)
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         return None

@@ -49,12 +49,12 @@ def lake(water_label: int, shore_label: int) -> Filler:
         cover = Cover.of(points, Material.GRASS, shore_label)
         _wood(cover, points, smooth(points.x, points.y, 180.0, points.seed + 50) > -0.3)
         reach = 0.34 + 0.10 * smooth(points.x, points.y, 220.0, points.seed + 51, octaves=2)
-        reeds = points.radius < reach + 0.03
-        cover.put(reeds, Material.SHRUB, height=1.5, wetness=1.0)
-        cover.put(points.radius < reach, Material.WATER, tint=signed(points.own(52)), growth=signed(points.own(53)))
-        cover.label[points.radius < reach] = water_label
+        reach = np.minimum(reach - points.radius, (points.edge - 30.0) / 400.0)
+        cover.put(reach > -0.03, Material.SHRUB, height=1.5, wetness=1.0)
+        cover.put(reach > 0, Material.WATER, tint=signed(points.own(52)), growth=signed(points.own(53)))
+        cover.label[reach > 0] = water_label
         # the belt of reeds is neither water nor what grows behind it
-        cover.label[reeds & (points.radius >= reach)] = 0
+        cover.label[(reach > -0.03) & (reach <= 0)] = 0
         return cover
 
     return fill
@@ -78,7 +78,11 @@ def low_plants(label: int) -> Filler:
         wetness = 0.7 * points.wetness + 0.4 * signed(points.at(parcel, 66))
         cover = Cover.of(points, Material.GRASS, label)
         material = pick(
-            kind, (0.48, Material.GRASS), (0.70, Material.DRY_GRASS), (0.94, Material.CROP), (1.0, Material.SHRUB)
+            kind,
+            (0.48, Material.GRASS),
+            (0.70, Material.DRY_GRASS),
+            (0.94, Material.CROP),
+            (1.0, Material.SHRUB),
         )
         cover.put(
             np.ones(kind.shape, np.bool_),
@@ -106,9 +110,13 @@ def bare_soil(label: int) -> Filler:
     def fill(points: Points) -> Cover:
         parcel = parcels(points, 170.0 + 120.0 * points.own(72), 80.0 + 80.0 * points.own(73))
         kind = points.at(parcel, 74)
-        ground = smooth(points.x, points.y, 900.0, points.seed + 75, octaves=2) + 0.5 * signed(points.at(parcel, 76))
+        ground = smooth(points.x, points.y, 900.0, points.seed + 75, octaves=2) + 0.5 * signed(
+            points.at(parcel, 76)
+        )
         material = np.where(
-            ground > 0.35, int(Material.SAND), np.where(ground < -0.75, int(Material.PEAT), int(Material.LOAM))
+            ground > 0.35,
+            int(Material.SAND),
+            np.where(ground < -0.75, int(Material.PEAT), int(Material.LOAM)),
         )
         wetness = 0.8 * points.wetness + 0.5 * signed(points.at(parcel, 77))
         cover = Cover.of(points, material, label)
@@ -116,12 +124,15 @@ def bare_soil(label: int) -> Filler:
             np.ones(kind.shape, np.bool_),
             material,
             wetness=wetness,
-            tint=0.6 * signed(points.at(parcel, 78)) + 0.4 * smooth(points.x, points.y, 60.0, points.seed + 79),
+            tint=0.6 * signed(points.at(parcel, 78))
+            + 0.4 * smooth(points.x, points.y, 60.0, points.seed + 79),
             rough=signed(points.at(parcel, 80)),
         )
         plants, tint = points.scatter(5.0, np.where(kind < 0.22, 0.55, np.where(kind > 0.85, 0.30, 0.05)), 81)
         cover.put(
-            plants, np.where(kind > 0.85, int(Material.CROP), int(Material.DRY_GRASS)), growth=-0.3 + 0.4 * tint
+            plants,
+            np.where(kind > 0.85, int(Material.CROP), int(Material.DRY_GRASS)),
+            growth=-0.3 + 0.4 * tint,
         )
         cover.put(np.minimum(parcel.a, parcel.b) < 4.0, Material.GRASS)
         _hedges(cover, points, parcel.b, 0.12)
@@ -145,7 +156,9 @@ def allotments(label: int) -> Filler:
         cover.put(beds, np.where(plot.a % 5.0 < 2.5, int(Material.LOAM), int(Material.CROP)), tint=0.5)
         trees(cover, points, depth > 2.0, 0.22, 85, size=6.0)
         shed = (np.abs(plot.a - 5.0 - 4.0 * kind) < 2.8) & (np.abs(depth - 7.5) < 2.6)
-        roof = pick(points.at(plot, 86), (0.6, Material.BITUMEN), (0.85, Material.DARK_TILE), (1.0, Material.METAL))
+        roof = pick(
+            points.at(plot, 86), (0.6, Material.BITUMEN), (0.85, Material.DARK_TILE), (1.0, Material.METAL)
+        )
         cover.put(shed, roof, height=2.6, tint=signed(points.at(plot, 87)), rough=signed(points.at(plot, 88)))
         cover.put((plot.a < 1.2) & ~shed, Material.SHRUB, height=1.6)
         cover.put((depth < 0.0) | (lane.a < 4.0), Material.GRAVEL)

@@ -141,7 +141,9 @@ def pick(value: Floats, *choices: tuple[float, Material]) -> npt.NDArray[np.uint
     return materials[np.minimum(np.searchsorted(shares, value, side="right"), len(choices) - 1)]
 
 
-def trees(cover: Cover, points: Points, where: Mask, share: npt.ArrayLike, stream: int, size: float = 7.0) -> None:
+def trees(
+    cover: Cover, points: Points, where: Mask, share: npt.ArrayLike, stream: int, size: float = 7.0
+) -> None:
     """Single broadleaf crowns over a share of the ground."""
     crowns, tint = points.scatter(size, share, stream)
     cover.put(where & crowns, Material.BROADLEAF, height=7.0 + 4.0 * tint, tint=tint, rough=tint)
@@ -151,5 +153,3 @@ def parcels(points: Points, length: Floats, width: Floats) -> Grid:
     """Field parcels with irregular boundaries."""
     bent = points.v + 14.0 * smooth(points.x, points.y, 260.0, points.seed + 31)
     return grid_cells(points.u, bent, length, width)
-
-

@@ -14,9 +14,6 @@ from geo_xmodal.simulate.cover import Cover, Filler, Points
 from geo_xmodal.simulate.noise import Cells, Floats, Hashes, Ints, hashed, smooth, uniform, voronoi
 from geo_xmodal.simulate.spectra import Material
 
-PARCEL = 85.0
-"""Side in metres of the polygons in which reference labels are kept or left out."""
-
 
 @dataclass(frozen=True)
 class LandUse:
@@ -64,7 +61,7 @@ class Layout:
         lines: Rivers, rails and motorways, lowest first.
         road_label: Class id of the roads between districts.
         road_widths: Width of roads at the edge of towns' districts: main, other; and of tracks, metres.
-        road_scale: Factor on what is built beside these roads.
+        polygon: Side of the polygons in which reference labels are kept or left out, metres.
     """
 
     seed: int
@@ -74,6 +71,7 @@ class Layout:
     lines: tuple[Line, ...]
     road_label: int
     road_widths: tuple[float, float, float]
+    polygon: float
 
     def cover(self, x: Floats, y: Floats) -> tuple[Cover, Floats, Hashes]:
         """What covers the points at `x`, `y` (metres east and south of the scene's corner; any one shape).
@@ -85,11 +83,13 @@ class Layout:
         wet = smooth(x, y, 420.0, self.seed + 101, octaves=2)
         grow = 0.8 * smooth(x, y, 300.0, self.seed + 102, octaves=3) + 0.25 * wet
         sway = self.district * 0.17
-        bent_x = x + sway * smooth(x, y, self.district * 0.8, self.seed + 103, octaves=2)
-        bent_y = y + sway * smooth(x, y, self.district * 0.8, self.seed + 104, octaves=2)
+        bend_x = sway * smooth(x, y, self.district * 0.8, self.seed + 103, octaves=2)
+        bend_y = sway * smooth(x, y, self.district * 0.8, self.seed + 104, octaves=2)
+        bent_x, bent_y = x + bend_x, y + bend_y
         cells = voronoi(bent_x, bent_y, self.district, 0.42, 0.35, self.seed + 105)
         angle = self._angle(cells.row, cells.col)
-        east, south = bent_x - cells.site_x, bent_y - cells.site_y
+        # streets inside a district are straighter than its edges
+        east, south = x + 0.3 * bend_x - cells.site_x, y + 0.3 * bend_y - cells.site_y
         u = np.cos(angle) * east + np.sin(angle) * south
         v = np.cos(angle) * south - np.sin(angle) * east
         key = hashed(self.seed + 106, cells.row, cells.col)
@@ -104,7 +104,7 @@ class Layout:
         self._roads(cover, cells, use, x, y)
         for number, line in enumerate(self.lines):
             self._line(cover, line, number, x, y, cells)
-        parcel = hashed(key, np.floor(u / PARCEL), np.floor(v / PARCEL))
+        parcel = hashed(key, np.floor(u / self.polygon), np.floor(v / self.polygon))
         return cover, angle, parcel
 
     def _angle(self, row: Ints, col: Ints) -> Floats:
@@ -133,7 +133,10 @@ class Layout:
         other = self._use(cells.next_row, cells.next_col)
         urban = np.array([slot.urban for slot in self.slots])
         town, country = urban[use] | urban[other], ~urban[use] & ~urban[other]
-        here, there = (hashed(self.seed, 111, r, c) for r, c in ((cells.row, cells.col), (cells.next_row, cells.next_col)))
+        here, there = (
+            hashed(self.seed, 111, r, c)
+            for r, c in ((cells.row, cells.col), (cells.next_row, cells.next_col))
+        )
         # a road belongs to both its sides, so its hash must not know which is which
         draw = uniform(here ^ there)
         main, street, track = self.road_widths

@@ -53,9 +53,14 @@ def observe(layout: Layout, sensor: LidarSensor, grid: PixelGrid, window: Window
     height, intensity = spread.apply(cover.height), spread.apply(bright)
     crown = spread.apply(leafy * cover.height)
     noise = drawn_in_blocks(
-        window, layout.seed, sensor.stream, lambda random: random.standard_normal((3, NOISE_BLOCK, NOISE_BLOCK), np.float32)
+        window,
+        layout.seed,
+        sensor.stream,
+        lambda random: random.standard_normal((3, NOISE_BLOCK, NOISE_BLOCK), np.float32),
     )
     # pulses go some way into a crown before they return
     height = height + sensor.height_noise * noise[0] - 0.12 * crown * np.abs(noise[2])
     intensity = intensity * (1.0 + sensor.intensity_noise * noise[1])
-    return np.stack([np.rint(height * 20.0) / 20.0, np.rint(np.maximum(intensity, 0.0) * 250.0) / 250.0]).astype(np.float32)
+    return np.stack(
+        [np.rint(height * 20.0) / 20.0, np.rint(np.maximum(intensity, 0.0) * 250.0) / 250.0]
+    ).astype(np.float32)

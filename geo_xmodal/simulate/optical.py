@@ -33,7 +33,6 @@ class OpticalSensor:
         spread: Point spread.
         snr: Best signal-to-noise ratio at 30 % reflectance.
         striping: Strength of column stripes, in standard deviations of the noise.
-        quantum: Step of the stored integers, reflectance x 10000.
         stream: Which of the scene's random fields its noise is.
     """
 
@@ -43,7 +42,6 @@ class OpticalSensor:
     spread: PointSpread
     snr: float
     striping: float
-    quantum: int
     stream: int
 
     def library(self) -> npt.NDArray[np.float64]:
@@ -61,7 +59,13 @@ class OpticalSensor:
         """
         nm = np.array(self.wavelengths)
         light = np.where(nm < 500, 0.45 + 0.55 * (nm - 380) / 120, np.exp(-np.maximum(nm - 560, 0) / 1500))
-        for center, width, depth in ((760, 5, 0.4), (940, 22, 0.6), (1130, 28, 0.7), (1390, 42, 0.96), (1870, 55, 0.97)):
+        for center, width, depth in (
+            (760, 5, 0.4),
+            (940, 22, 0.6),
+            (1130, 28, 0.7),
+            (1390, 42, 0.96),
+            (1870, 55, 0.97),
+        ):
             light *= 1.0 - depth * np.exp(-0.5 * ((nm - center) / width) ** 2)
         return np.asarray(0.3 / (self.snr * light))
 
@@ -74,9 +78,7 @@ def _illumination(land: Ground) -> Floats:
     return np.asarray(lean * (1.0 - (1.0 - _SKY) * shade))
 
 
-def observe(
-    layout: Layout, sensor: OpticalSensor, grid: PixelGrid, window: Window
-) -> npt.NDArray[np.int16]:
+def observe(layout: Layout, sensor: OpticalSensor, grid: PixelGrid, window: Window) -> npt.NDArray[np.int16]:
     """What `sensor` sees of `window`: (band, row, col) int16, reflectance x 10000."""
     spread = sensor.spread
     step = grid.pixel / spread.factor
@@ -98,10 +100,14 @@ def observe(
     noise = sensor.noise()[:, None, None]
     drawn = drawn_in_blocks(window, layout.seed, sensor.stream, lambda random: _normals(random, len(noise)))
     column = Window(0, window.col, 1, window.width)
-    stripes = drawn_in_blocks(column, layout.seed, sensor.stream + 1, lambda random: _normals(random, len(noise)))
+    stripes = drawn_in_blocks(
+        column, layout.seed, sensor.stream + 1, lambda random: _normals(random, len(noise))
+    )
     signal = signal + noise * (drawn + sensor.striping * stripes)
-    counts = np.rint(signal * (REFLECTANCE_SCALE / sensor.quantum)) * sensor.quantum
-    return np.clip(counts, -500, 12000).astype(np.int16)
+    # finer steps than the noise would only store noise
+    quantum = 2.0 ** np.maximum(np.rint(np.log2(noise * REFLECTANCE_SCALE)), 0.0)
+    counts = np.rint(signal * REFLECTANCE_SCALE / quantum) * quantum
+    return np.clip(counts, -2048, 16384).astype(np.int16)
 
 
 def _normals(random: np.random.Generator, bands: int) -> Singles:

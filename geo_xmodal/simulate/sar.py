@@ -43,9 +43,9 @@ _SURFACES = {
     Material.BROADLEAF: _Surface(-8.7, -14.2, growth=0.7, wetness=0.3, rough=0.5),
     Material.CONIFER: _Surface(-9.3, -15.0, growth=0.6, wetness=0.3, rough=0.5),
     Material.SHRUB: _Surface(-10.0, -16.2, growth=0.8, wetness=0.4, rough=0.6),
-    Material.LOAM: _Surface(-11.5, -20.6, wetness=1.7, rough=2.0),
-    Material.SAND: _Surface(-13.0, -22.0, wetness=1.5, rough=1.8),
-    Material.PEAT: _Surface(-10.8, -19.8, wetness=1.3, rough=1.8),
+    Material.LOAM: _Surface(-11.5, -21.4, wetness=1.7, rough=2.0),
+    Material.SAND: _Surface(-13.2, -23.0, wetness=1.5, rough=1.8),
+    Material.PEAT: _Surface(-10.8, -20.6, wetness=1.3, rough=1.8),
     Material.WATER: _Surface(-20.5, -28.0, rough=1.5),
     Material.TURF: _Surface(-14.0, -22.5),
     Material.TRACK: _Surface(-15.0, -24.0),
@@ -101,12 +101,18 @@ def backscatter(land: Ground, seed: int) -> tuple[Floats, Floats, npt.NDArray[np
     built = ((material >= Material.CLAY_TILE) & (material <= Material.BRIGHT_ROOF)).astype(np.float64)
     turn = np.remainder(land.angle - np.radians(_LOOK_AZIMUTH - 90.0) + np.pi / 4, np.pi / 2) - np.pi / 4
     wall = built * np.clip(cover.height - land.shifted(cover.height, 0, -1), 0.0, 40.0) * (4.6 / land.step)
-    bounce = wall * (0.22 * np.exp(-0.5 * (turn / np.radians(12.0)) ** 2) + 0.045) * 10.0 ** (0.25 * cover.rough)
-    spark = built * (cover.height > 5.0) * _sparks(land, seed) * 10.0 ** (0.3 * cover.rough)
+    bounce = (
+        wall * (0.22 * np.exp(-0.5 * (turn / np.radians(12.0)) ** 2) + 0.045) * 10.0 ** (0.25 * cover.rough)
+    )
+    spark = (
+        built * (cover.height > 5.0) * _sparks(land, seed) * cover.height / 12.0 * 10.0 ** (0.3 * cover.rough)
+    )
     turned = np.sin(2.0 * turn)
     vv = vv + bounce + spark
-    vh = vh + bounce * (0.05 + 0.30 * turned**2) + 0.08 * spark
-    shade = land.shadow(_LOOK_AZIMUTH + 180.0, 1.0 / _INCIDENCE_SLOPE, min(land.border, int(_SHADOW / land.step)))
+    vh = vh + bounce * (0.05 + 0.18 * turned**2) + 0.08 * spark
+    shade = land.shadow(
+        _LOOK_AZIMUTH + 180.0, 1.0 / _INCIDENCE_SLOPE, min(land.border, int(_SHADOW / land.step))
+    )
     vv, vh = vv * (1.0 - 0.8 * shade), vh * (1.0 - 0.8 * shade)
     # rotated dihedrals correlate VV with VH; vegetation and soil, symmetric under reflection, do not
     coherence = 0.45 * np.sign(turn) * np.abs(turned) * bounce / vv * np.exp(0.35j)
@@ -115,7 +121,9 @@ def backscatter(land: Ground, seed: int) -> tuple[Floats, Floats, npt.NDArray[np
 
 def _sparks(land: Ground, seed: int) -> Floats:
     """Corner reflectors: strong in a few places of about 10 m, nothing elsewhere."""
-    draw = uniform(seed, 150, land.parcel, np.floor(land.cover.tint * 500.0), np.floor(land.cover.height * 20.0))
+    draw = uniform(
+        seed, 150, land.parcel, np.floor(land.cover.tint * 500.0), np.floor(land.cover.height * 20.0)
+    )
     return np.where(draw < 0.10, 0.7 * (draw / 0.10) ** 2, 0.0)
 
 

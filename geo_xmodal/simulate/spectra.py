@@ -151,11 +151,17 @@ def reflectance(
     """Reflectance (0 to 1) of a material at wavelengths `nm`, for latent values of about [-1, 1]."""
     match material:
         case Material.GRASS:
-            return vegetation(nm, 0.72 + 0.2 * growth, 0.80 + 0.13 * growth, 0.9 + 0.3 * wetness, 0.16 - 0.12 * growth)
+            return vegetation(
+                nm, 0.72 + 0.2 * growth, 0.80 + 0.13 * growth, 0.9 + 0.3 * wetness, 0.16 - 0.12 * growth
+            )
         case Material.DRY_GRASS:
-            return vegetation(nm, 0.35 + 0.2 * growth, 0.62 + 0.1 * growth, 0.4 + 0.2 * wetness, 0.60 - 0.2 * growth)
+            return vegetation(
+                nm, 0.35 + 0.2 * growth, 0.62 + 0.1 * growth, 0.4 + 0.2 * wetness, 0.60 - 0.2 * growth
+            )
         case Material.CROP:
-            return vegetation(nm, 0.82 + 0.15 * growth, 0.88 + 0.1 * growth, 1.1 + 0.2 * wetness, 0.10 - 0.05 * tint)
+            return vegetation(
+                nm, 0.82 + 0.15 * growth, 0.88 + 0.1 * growth, 1.1 + 0.2 * wetness, 0.10 - 0.05 * tint
+            )
         case Material.BROADLEAF:
             leaf = vegetation(nm, 0.80 + 0.12 * tint, 0.80 + 0.10 * growth, 1.0 + 0.15 * wetness, 0.04)
             return leaf * (0.88 + 0.06 * growth)

@@ -39,7 +39,9 @@ def _streets(cover: Cover, points: Points, block: Block, verge: float, planted: 
     trees(cover, points, kerb & near, planted, 12)
 
 
-def _roof(cover: Cover, points: Points, where: Mask, lot: Grid, height: Floats, kinds: Floats, slope: Floats) -> None:
+def _roof(
+    cover: Cover, points: Points, where: Mask, lot: Grid, height: Floats, kinds: Floats, slope: Floats
+) -> None:
     cover.put(
         where,
         kinds,
@@ -61,7 +63,9 @@ def houses(label: int) -> Filler:
         front = np.where(back, block.depth - block.b, block.b)
         width = block.length / np.round(block.length / (17.0 + 9.0 * points.own(3)))
         k = np.floor(block.a / width)
-        lot = Grid(block.cell.i * 64 + k.astype(np.int64), block.cell.j * 2 + back, block.a - k * width, front)
+        lot = Grid(
+            block.cell.i * 64 + k.astype(np.int64), block.cell.j * 2 + back, block.a - k * width, front
+        )
         cover = Cover.of(points, Material.GRASS, label)
         cover.growth[:] = 0.6 * points.growth + 0.5 * signed(points.at(lot, 15))
         lawn = points.at(lot, 16)
@@ -96,7 +100,9 @@ def tenements(label: int) -> Filler:
         block = _blocks(points, 105.0 + 60.0 * points.own(1), 80.0 + 30.0 * points.own(2), 13.0)
         inset = np.minimum.reduce([block.a, block.length - block.a, block.b, block.depth - block.b])
         lot = grid_cells(points.u + points.v, points.v, 22.0, 26.0)
-        cover = Cover.of(points, pick(points.at(lot, 15), (0.5, Material.GRASS), (1.0, Material.CONCRETE)), label)
+        cover = Cover.of(
+            points, pick(points.at(lot, 15), (0.5, Material.GRASS), (1.0, Material.CONCRETE)), label
+        )
         trees(cover, points, inset > 14.0, 0.38, 17)
         wing = grid_cells(block.a, block.b, 24.0, 1e6)
         built = (inset < 13.0) | ((wing.a < 9.0) & (points.at(wing, 16) < 0.55) & (inset < 32.0))
@@ -125,9 +131,16 @@ def slabs(label: int) -> Filler:
         cover.put(parking, Material.ASPHALT, tint=0.3)
         cars, tint = points.scatter(4.5, 0.45, 16)
         cover.put(parking & cars, Material.CAR, height=1.5, tint=tint)
-        house = (np.abs(block.b - block.depth * 0.62) < 6.3) & (block.a > 8.0) & (block.a < block.length - 10.0)
+        house = (
+            (np.abs(block.b - block.depth * 0.62) < 6.3) & (block.a > 8.0) & (block.a < block.length - 10.0)
+        )
         house &= (points.edge > 7.0) & (points.at(block.cell, 18) > 0.08)
-        kinds = pick(points.at(block.cell, 21), (0.6, Material.BITUMEN), (0.85, Material.GRAVEL), (1, Material.BRIGHT_ROOF))
+        kinds = pick(
+            points.at(block.cell, 21),
+            (0.6, Material.BITUMEN),
+            (0.85, Material.GRAVEL),
+            (1, Material.BRIGHT_ROOF),
+        )
         height = 15.0 + 16.0 * points.at(block.cell, 19)
         _roof(cover, points, house, block.cell, height, kinds, np.zeros_like(points.x))
         _streets(cover, points, block, 2.0, 0.25)
@@ -173,7 +186,11 @@ def works(label: int) -> Filler:
         lot = Grid(block.cell.i * 2 + lot.i, block.cell.j * 2 + lot.j, lot.a, lot.b)
         yard = points.at(lot, 15)
         ground = pick(
-            yard, (0.40, Material.ASPHALT), (0.68, Material.CONCRETE), (0.84, Material.GRAVEL), (1.0, Material.DRY_GRASS)
+            yard,
+            (0.40, Material.ASPHALT),
+            (0.68, Material.CONCRETE),
+            (0.84, Material.GRAVEL),
+            (1.0, Material.DRY_GRASS),
         )
         cover = Cover.of(points, ground, label, tint=signed(points.at(lot, 16)))
         goods, tint = points.scatter(11.0, 0.10, 22)
@@ -182,7 +199,12 @@ def works(label: int) -> Filler:
         cover.put(fringe, Material.GRASS)
         trees(cover, points, fringe, 0.3, 17)
         share_a, share_b = 0.45 + 0.45 * points.at(lot, 18), 0.45 + 0.42 * points.at(lot, 20)
-        hall = (lot.a > 9.0) & (lot.a < block.length / 2 * share_a) & (lot.b > 8.0) & (lot.b < block.depth / 2 * share_b)
+        hall = (
+            (lot.a > 9.0)
+            & (lot.a < block.length / 2 * share_a)
+            & (lot.b > 8.0)
+            & (lot.b < block.depth / 2 * share_b)
+        )
         hall &= (points.edge > 10.0) & (points.at(lot, 23) > 0.12)
         kinds = pick(
             points.at(lot, 21),

@@ -15,7 +15,9 @@ HECTARE = 1e4
 def estimate(map_by_reference: np.ndarray, pixels: list[int], pixel_area: float = 1.0) -> AreaEstimates:
     """The paper prints rows = map; the matrix has rows = reference."""
     classes = [LandClass(k + 1, f"class {k}", "#336699") for k in range(len(pixels))]
-    return area_estimates(ConfusionMatrix.from_counts(np.array(map_by_reference).T), classes, pixels, pixel_area)
+    return area_estimates(
+        ConfusionMatrix.from_counts(np.array(map_by_reference).T), classes, pixels, pixel_area
+    )
 
 
 def test_worked_example_of_olofsson_2014():
@@ -26,7 +28,10 @@ def test_worked_example_of_olofsson_2014():
         30 * 30 / HECTARE,
     )
     overall = found.overall_accuracy
-    assert (overall.value, overall.half_width) == (pytest.approx(0.9465, abs=1e-4), pytest.approx(0.0185, abs=1e-4))
+    assert (overall.value, overall.half_width) == (
+        pytest.approx(0.9465, abs=1e-4),
+        pytest.approx(0.0185, abs=1e-4),
+    )
 
     def column(name: str) -> tuple[list[float], list[float]]:
         estimates = [getattr(one, name) for one in found.classes]

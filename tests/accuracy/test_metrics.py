@@ -92,13 +92,15 @@ def test_kappa_at_its_edges(counts, kappa):
 
 def test_kappa_is_exact_where_int64_products_overflow():
     small = metrics_of([[40, 10], [5, 45]])["kappa"]
-    assert metrics_of((np.array([[40, 10], [5, 45]]) * 10**9))["kappa"] == pytest.approx(small)
+    assert metrics_of(np.array([[40, 10], [5, 45]]) * 10**9)["kappa"] == pytest.approx(small)
 
 
 def test_the_calibration_error_is_passed_on():
     calibration = Calibration()
     calibration.add(np.array([0.9, 0.9]), np.array([True, False]))
-    assert metrics_of([[1, 1], [0, 0]], calibration=calibration, split="validation")["ece"] == pytest.approx(0.4)
+    assert metrics_of([[1, 1], [0, 0]], calibration=calibration, split="validation")["ece"] == pytest.approx(
+        0.4
+    )
 
 
 def test_classes_must_be_those_of_the_matrix():

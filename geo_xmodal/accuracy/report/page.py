@@ -11,8 +11,10 @@ import jinja2
 import numpy as np
 
 from geo_xmodal.accuracy.gain import PairedGain, compare, mean_and_sd, spread
+from geo_xmodal.accuracy.metrics import MEASURES
 from geo_xmodal.accuracy.report import charts, numbers, pictures
-from geo_xmodal.accuracy.report.values import Report
+from geo_xmodal.accuracy.report.values import Picture, Report
+from geo_xmodal.types import LandClass
 
 _NAMES = {
     "oa": "Overall accuracy",
@@ -49,7 +51,7 @@ def render_report(report: Report) -> str:
         scores=_scores(report),
         summary=_summary(report),
         the_map=_map(report),
-        other_pictures=[_picture(report, k) for k in range(len(report.pictures))],
+        other_pictures=[_picture(picture, report.classes) for picture in report.pictures],
         gain=_gain(report),
         per_class=_per_class(report),
         confusion=_confusion(report),
@@ -116,21 +118,22 @@ def _summary(report: Report) -> str:
     return f"Overall accuracy {numbers.percent(mean)}{spread_words}, on {where} ({report.runs[0]['split']})."
 
 
-def _picture(report: Report, index: int) -> dict[str, Any]:
-    picture = report.pictures[index]
-    return {"uri": pictures.picture_uri(picture, report.classes), "caption": picture.caption,
-            "height": picture.pixels.shape[0], "width": picture.pixels.shape[1],
-            "bar": pictures.scale_bar(picture)}  # fmt: skip
+def _picture(picture: Picture, classes: Sequence[LandClass]) -> dict[str, Any]:
+    return {
+        "uri": pictures.picture_uri(picture, classes),
+        "caption": picture.caption,
+        "height": picture.pixels.shape[0],
+        "width": picture.pixels.shape[1],
+        "bar": pictures.scale_bar(picture),
+    }
 
 
 def _map(report: Report) -> dict[str, Any] | None:
     if report.map is None:
         return None
     pixels = report.map.pixels
-    counts = report.mapped_pixels
-    if counts is None:
-        counts = pictures.class_counts(pixels) if pixels.ndim == 2 else {}
-    has_places = pixels.ndim == 2
+    shown = pictures.class_counts(pixels) if pixels.ndim == 2 else {}
+    counts = shown if report.mapped_pixels is None else report.mapped_pixels
     total = sum(counts.get(land.id, 0) for land in report.classes)
     largest = max((counts.get(land.id, 0) for land in report.classes), default=0)
     legend = [
@@ -138,29 +141,21 @@ def _map(report: Report) -> dict[str, Any] | None:
             "land": land,
             "share": counts.get(land.id, 0) / total if total else None,
             "bar": 100 * counts.get(land.id, 0) / largest if largest else 0,
-            "where": pictures.silhouette_uri(pixels, land.id)
-            if has_places and (pixels == land.id).any()
-            else None,
+            "where": pictures.silhouette_uri(pixels, land.id) if land.id in shown else None,
         }
         for land in report.classes
     ]
-    return {
-        "uri": pictures.picture_uri(report.map, report.classes),
-        "caption": report.map.caption,
-        "height": pixels.shape[0],
-        "width": pixels.shape[1],
-        "bar": pictures.scale_bar(report.map),
+    return _picture(report.map, report.classes) | {
         "legend": legend,
         "has_shares": total > 0,
-        "has_places": has_places,
+        "has_places": bool(shown),
     }
 
 
 def _gain(report: Report) -> dict[str, Any] | None:
     if not report.controls or not report.runs:
         return None
-    measures = [measure for measure in _NAMES if measure != "ece"]
-    pairs = [(control, measure) for control in report.controls for measure in measures]
+    pairs = [(control, measure) for control in report.controls for measure in MEASURES]
     gains = {
         (control, measure): compare(report.runs, report.controls[control], measure)
         for control, measure in pairs
@@ -170,12 +165,11 @@ def _gain(report: Report) -> dict[str, Any] | None:
         _GainRow(_control_name(control), _NAMES[measure], gains[control, measure], strip)
         for (control, measure), strip in zip(pairs, strips, strict=True)
     ]
-    methods = {_control_name(name): runs for name, runs in report.controls.items()} | {
-        report.method: report.runs
-    }
+    methods = [(_control_name(name), runs) for name, runs in report.controls.items()]
+    methods.append((report.method, report.runs))
     panels = []
     for measure in ("oa", "aa"):
-        lines = [(name, [run[measure] for run in runs]) for name, runs in methods.items()]
+        lines = [(name, [run[measure] for run in runs]) for name, runs in methods]
         if all(value is not None for _, line in lines for value in line):
             panels.append(charts.seeds_chart(_NAMES[measure], lines))
     return {

@@ -1,0 +1,141 @@
+"""`simulate` and `align`: scene folders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import geo_xmodal as gx
+from geo_xmodal.commands.console import Console, fields, table
+from geo_xmodal.commands.options import Json, Scale, check_writable
+from geo_xmodal.errors import UsageError
+from geo_xmodal.types import Kind
+
+
+def simulate(
+    out: Annotated[Path, typer.Argument(help="The scene folder.")],
+    like: Annotated[str, typer.Option(help="The benchmark to be like: berlin or houston.")] = "berlin",
+    rows: Annotated[int | None, typer.Option(min=1, help="Rows of the target sensor.")] = None,
+    cols: Annotated[int | None, typer.Option(min=1, help="Columns of the target sensor.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed is another place.")] = 0,
+    json: Json = False,
+) -> None:
+    """Make a simulated scene, whose truth is known."""
+    console = Console(json)
+    check_writable(out)
+    with console.progress() as progress:
+        gx.simulate_scene(out, like, rows, cols, seed, progress)
+    _show(gx.open_scene(out), console)
+
+
+def align(
+    out: Annotated[Path, typer.Argument(help="The scene folder.")],
+    reference: Annotated[Path, typer.Option(help="The sensor to map from; the scene gets its grid.")],
+    target_kind: Annotated[
+        Kind | None, typer.Option(help="What the reference measures (default: what its name says).")
+    ] = None,
+    hsi: Annotated[list[Path] | None, typer.Option(help="A hyperspectral file (can be repeated).")] = None,
+    msi: Annotated[list[Path] | None, typer.Option(help="A multispectral file (can be repeated).")] = None,
+    sar: Annotated[list[Path] | None, typer.Option(help="A radar file (can be repeated).")] = None,
+    lidar: Annotated[list[Path] | None, typer.Option(help="A LiDAR file (can be repeated).")] = None,
+    other: Annotated[list[Path] | None, typer.Option(help="Any other file (can be repeated).")] = None,
+    labels: Annotated[
+        str | None, typer.Option(metavar="FILE[:COLUMN]", help="Labels, to be split into training and test.")
+    ] = None,
+    train_labels: Annotated[
+        str | None, typer.Option(metavar="FILE[:COLUMN]", help="Labels for training.")
+    ] = None,
+    test_labels: Annotated[str | None, typer.Option(metavar="FILE[:COLUMN]", help="Labels for test.")] = None,
+    classes: Annotated[
+        Path | None, typer.Option(help="TOML file with [[classes]], such as another scene.toml.")
+    ] = None,
+    scale: Annotated[
+        Scale | None, typer.Option(help="How the radar files hold power (default: linear, if they can).")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the scene (default: that of the folder).")] = None,
+    json: Json = False,
+) -> None:
+    """Bring files of any CRS and resolution onto one grid."""
+    console = Console(json)
+    check_writable(out)
+    files: dict[Kind, Sequence[Path]] = {
+        "hsi": hsi or (),
+        "msi": msi or (),
+        "sar": sar or (),
+        "lidar": lidar or (),
+        "other": other or (),
+    }
+    kinds: dict[str, Kind] = {}
+    modalities: dict[str, Path] = {}
+    if target_kind is not None:
+        modalities[target_kind], kinds[target_kind] = reference, target_kind
+    for kind, paths in files.items():
+        for path in paths:
+            if target_kind is not None and path.resolve() == reference.resolve():
+                continue
+            key = _free_name(kind, modalities)
+            modalities[key], kinds[key] = path, kind
+    if not set(modalities.values()) - {reference}:
+        raise UsageError("nothing to align: give another sensor beside --reference, such as --hsi FILE")
+    with console.progress() as progress:
+        scene = gx.align_scene(
+            out,
+            reference=reference,
+            modalities=modalities,
+            labels=_labels(labels, train_labels, test_labels),
+            kinds=kinds,
+            scale=scale,
+            classes=classes,
+            name=name,
+            progress=progress,
+        )
+    _show(scene, console)
+
+
+def _free_name(kind: Kind, taken: Mapping[str, Path]) -> str:
+    name, number = str(kind), 2
+    while name in taken:
+        name, number = f"{kind}{number}", number + 1
+    return name
+
+
+def _labels(both: str | None, train: str | None, test: str | None) -> dict[str, str]:
+    if both is not None and (train is not None or test is not None):
+        raise UsageError("give either --labels, or --train-labels and --test-labels")
+    given = {"all": both, "train": train, "test": test}
+    return {split: labels for split, labels in given.items() if labels is not None}
+
+
+def _show(scene: gx.Scene, console: Console) -> None:
+    height, width = scene.grid.shape
+    sensors = {name: scene.modality(name).kind for name in scene.config.modalities}
+    console.result(
+        {
+            "name": scene.name,
+            "folder": scene.folder,
+            "simulated": scene.simulated,
+            "target": scene.target,
+            "height": height,
+            "width": width,
+            "modalities": sensors,
+            "classes": [land.name for land in scene.classes],
+        },
+        fields(
+            scene=f"{scene.folder} ({'simulated' if scene.simulated else 'real'})",
+            grid=f"{height} rows x {width} columns{'' if scene.has_crs else ', no CRS'}",
+            classes=", ".join(land.name for land in scene.classes) or "none",
+        ),
+        table(
+            "modality",
+            "kind",
+            "use",
+            rows=[
+                (name, kind, "training and mapping" if name == scene.target else "training only")
+                for name, kind in sensors.items()
+            ],
+        ),
+        f"next: geo-xmodal train --scene {scene.folder}",
+    )

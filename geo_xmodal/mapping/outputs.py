@@ -1,0 +1,202 @@
+"""The files of a map: what they are called, how they come about, and what stays when that is cut short."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+
+import geo_xmodal
+from geo_xmodal.bundle import Card
+from geo_xmodal.errors import GeoXmodalError, OutputError, UsageError
+from geo_xmodal.mapping.geotiff import (
+    NO_CLASS,
+    RasterLayer,
+    legend_tag,
+    write_category_names,
+    write_cog,
+)
+from geo_xmodal.mapping.journal import Journal
+from geo_xmodal.mapping.tasks import NO_PROBABILITY, unpack_window
+from geo_xmodal.types import ClassArray, Window
+
+_JOURNAL, _WHOLE = "windows", "whole"
+"""In the work folder: the finished windows, and the folder of files that are put together from them."""
+
+
+@dataclass(frozen=True)
+class MapFiles:
+    """Where a map goes.
+
+    Attributes:
+        classes: Class ids.
+        names: Class names, for GDAL and QGIS.
+        probability: Top-1 probability in percent, if asked for.
+        work: Hidden folder beside them that holds everything until it is whole.
+    """
+
+    classes: Path
+    names: Path
+    probability: Path | None
+    work: Path
+
+    @classmethod
+    def of(cls, out: Path, probability: bool) -> MapFiles:
+        """The files of a map that is called `out`."""
+        return cls(
+            classes=out,
+            names=out.with_name(f"{out.name}.aux.xml"),
+            probability=out.with_name(f"{out.stem}_probability{out.suffix}") if probability else None,
+            work=out.with_name(f".{out.name}.partial"),
+        )
+
+    @property
+    def final(self) -> list[Path]:
+        """All files of the finished map, the class map last: where it is, the others are."""
+        return [path for path in (self.probability, self.names, self.classes) if path is not None]
+
+    def check(self, inputs: Sequence[Path]) -> None:
+        """Refuse an output that cannot be meant.
+
+        Raises:
+            UsageError: If it is no `.tif`, or one of the inputs.
+            OutputError: If a folder is in its place.
+        """
+        if self.classes.suffix.lower() not in (".tif", ".tiff"):
+            raise UsageError(f"{self.classes}: a map is a GeoTIFF: give a name that ends in .tif")
+        for path in self.final:
+            if path.is_dir():
+                raise OutputError(f"{path} is a folder: give another output")
+            if path.resolve() in inputs:
+                raise UsageError(f"{path} is the input: give another output")
+
+
+@contextmanager
+def unfinished_map(
+    files: MapFiles, identity: Mapping[str, str], total: int, resume: bool
+) -> Iterator[Journal]:
+    """The journal of a map in work. Its windows outlive any failure, and are gone once the map is there.
+
+    Args:
+        files: Where the map goes.
+        identity: What its windows depend on.
+        total: Windows in all.
+        resume: Go on with an earlier run's windows.
+
+    Raises:
+        KeyboardInterrupt: With a line that says how to go on.
+        ResumeError: If the earlier run differs.
+        OutputError: If nothing can be written there.
+    """
+    try:
+        files.work.parent.mkdir(parents=True, exist_ok=True)
+        files.work.mkdir(exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot write {files.classes}: {error.strerror}: {error.filename}") from None
+    try:
+        journal = Journal(files.work / _JOURNAL, identity, resume)
+    except GeoXmodalError:
+        _remove_if_empty(files.work)
+        raise
+    with journal:
+        try:
+            yield journal
+        except BaseException as error:
+            if not journal.finished:
+                shutil.rmtree(files.work, ignore_errors=True)
+                raise
+            kept = f"{len(journal.finished)} of {total} windows are kept"
+            hinted = _with_hint(error, f"{kept}: the same command with --resume goes on")
+            if hinted is error:
+                raise
+            raise hinted from error
+        shutil.rmtree(files.work)
+
+
+def write_map(
+    files: MapFiles, journal: Journal, windows: Sequence[Window], grid: GeoBox, card: Card
+) -> Mapping[int, int]:
+    """Put finished windows together to the map's files; all of them appear, or none.
+
+    Returns:
+        Pixels of each class id, and of 0, no data.
+
+    Raises:
+        OutputError: If they cannot be written.
+    """
+    tags = _tags(card)
+    classes = RasterLayer(NO_CLASS, "MODE", "land-cover class", card.legend, tags | legend_tag(card.legend))
+    percent = RasterLayer(NO_PROBABILITY, "AVERAGE", "probability of the class, percent", (), tags)
+    whole = files.work / _WHOLE
+    try:
+        shutil.rmtree(whole, ignore_errors=True)  # what a killed run may have left
+        whole.mkdir()
+        write_cog(whole / files.classes.name, grid, classes, _Layer(journal, windows, 0))
+        write_category_names(whole / files.names.name, card.legend)
+        if files.probability is not None:
+            write_cog(whole / files.probability.name, grid, percent, _Layer(journal, windows, 1))
+        for path in files.final:
+            _to_disk(whole / path.name)
+        for path in files.final:
+            (whole / path.name).replace(path)
+    except OSError as error:
+        raise OutputError(f"cannot write {files.classes}: {error.strerror}") from None
+    finally:
+        shutil.rmtree(whole, ignore_errors=True)
+    counts = np.zeros(256, np.int64)
+    for _, ids in _Layer(journal, windows, 0):
+        counts += np.bincount(ids.ravel(), minlength=256)
+    return {value: int(counts[value]) for value in (NO_CLASS, *(entry.id for entry in card.legend))}
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """One layer of the finished windows, in the order of the grid; can be gone through again."""
+
+    journal: Journal
+    windows: Sequence[Window]
+    layer: int
+
+    def __iter__(self) -> Iterator[tuple[Window, ClassArray]]:
+        for index, window in enumerate(self.windows):
+            yield window, unpack_window(self.journal.read(index), window)[self.layer]
+
+
+def _tags(card: Card) -> dict[str, str]:
+    """What a map says of its model; nothing of when, so that the same command gives the same bytes."""
+    return {
+        "TIFFTAG_SOFTWARE": f"geo_xmodal {geo_xmodal.__version__}",
+        "METHOD": card.method,
+        "MODEL_SHA256": card.weights_sha256,
+        "TRAINED_ON": card.scene,
+        "SIMULATED": "yes" if card.simulated else "no",
+        "TARGET": f"{card.target.modality} ({card.target.kind})",
+        "MARGIN": str(card.margin),
+    }
+
+
+def _with_hint(error: BaseException, hint: str) -> BaseException:
+    if isinstance(error, KeyboardInterrupt):
+        return KeyboardInterrupt(f"stopped: {hint}")
+    if isinstance(error, GeoXmodalError):
+        return type(error)(f"{error}; {hint}")
+    error.add_note(hint)
+    return error
+
+
+def _remove_if_empty(work: Path) -> None:
+    journal = work / _JOURNAL
+    if not journal.exists() or journal.stat().st_size == 0:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _to_disk(path: Path) -> None:
+    """A power cut after the rename must not leave an empty file under the map's name."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

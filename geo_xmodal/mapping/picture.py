@@ -1,0 +1,178 @@
+"""A map as people look at it: colours in a small array, or a picture with legend, scale bar and north."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+from odc.geo.geobox import GeoBox
+from rasterio.enums import Resampling
+from rasterio.windows import Window as FileWindow
+
+from geo_xmodal.errors import OutputError
+from geo_xmodal.mapping.geotiff import NO_CLASS, read_legend, rgb_of
+from geo_xmodal.scenes.grid import grid_of, pixel_size
+from geo_xmodal.scenes.raster import open_raster
+from geo_xmodal.types import ClassArray, LandClass, windows_over
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_WINDOW = 2048
+_BACKGROUND = (255, 255, 255)
+_INK = "#222222"
+
+
+def quicklook(
+    source: Path | ClassArray, legend: Sequence[LandClass] | None = None, max_side: int = 1600
+) -> npt.NDArray[np.uint8]:
+    """A class map in its colours, (row, col, 3), white where there is no data.
+
+    A map larger than `max_side` pixels is made smaller by the most frequent class of the pixels that become
+    one; a file's overviews are used, so that its size does not matter.
+
+    Args:
+        source: A map file, or class ids (row, col).
+        legend: Colours; None takes those of the file.
+        max_side: Rows and columns at most.
+
+    Raises:
+        RasterError: If the file cannot be read, or carries no legend and none is given.
+    """
+    if isinstance(source, Path):
+        with open_raster(source) as dataset:
+            legend = legend or read_legend(dataset)
+            step = _step(dataset.shape, max_side)
+            shape = (math.ceil(dataset.height / step), math.ceil(dataset.width / step))
+            ids = dataset.read(1, out_shape=shape, resampling=Resampling.mode)
+    elif legend is None:
+        raise ValueError("class ids in an array carry no legend: give one")
+    else:
+        ids = _by_mode(source, _step(source.shape, max_side), legend)
+    colors = np.full((256, 3), _BACKGROUND, np.uint8)
+    for entry in legend:
+        colors[entry.id] = rgb_of(entry.color)
+    picture: npt.NDArray[np.uint8] = colors[ids]
+    return picture
+
+
+def save_picture(map_path: Path, out: Path, title: str = "", max_side: int = 1600) -> None:
+    """Write a map as a PNG with its legend, the share of pixels of each class, scale bar and north arrow.
+
+    Scale bar and north arrow need a CRS.
+
+    Raises:
+        RasterError: If the map cannot be read, or carries no legend.
+        OutputError: If the picture cannot be written.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import
+    from matplotlib.figure import Figure
+
+    with open_raster(map_path) as dataset:
+        legend, grid, shares = read_legend(dataset), grid_of(dataset), _shares(dataset)
+    picture = quicklook(map_path, legend, max_side)
+    rows, cols = picture.shape[:2]
+    width = 8.0
+    figure = Figure(figsize=(width + 3, max(3.0, min(16.0, width * rows / cols)) + 0.8), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.imshow(picture, extent=(0, grid.shape[1], grid.shape[0], 0), interpolation="nearest")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    if title:
+        axes.set_title(title, loc="left")
+    _draw_legend(axes, legend, shares)
+    if grid.crs is not None:
+        _draw_scale_bar(axes, grid)
+        _draw_north(axes, grid)
+    beside = out.with_name(f".{out.name}.partial")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        # matplotlib's own tag holds its version: it would change the bytes of an unchanged picture
+        figure.savefig(beside, format="png", dpi=150, metadata={"Software": None})
+        beside.replace(out)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise OutputError(f"cannot write {out}: {error.strerror}") from None
+
+
+def _step(shape: tuple[int, ...], max_side: int) -> int:
+    return max(1, math.ceil(max(shape) / max_side))
+
+
+def _by_mode(ids: ClassArray, step: int, legend: Sequence[LandClass]) -> ClassArray:
+    """Class ids made smaller by `step`; no data only where there is nothing else."""
+    if step == 1:
+        return ids
+    rows, cols = (math.ceil(side / step) for side in ids.shape)
+    padded = np.zeros((rows * step, cols * step), np.uint8)
+    padded[: ids.shape[0], : ids.shape[1]] = ids
+    blocks = padded.reshape(rows, step, cols, step)
+    best, count = np.zeros((rows, cols), np.uint8), np.zeros((rows, cols), np.int64)
+    for entry in legend:
+        votes = (blocks == entry.id).sum(axis=(1, 3))
+        best = np.where(votes > count, np.uint8(entry.id), best)
+        count = np.maximum(votes, count)
+    return best
+
+
+def _shares(dataset: rasterio.DatasetReader) -> Mapping[int, float]:
+    """Share of each class in the pixels that have one."""
+    counts = np.zeros(256, np.int64)
+    for window in windows_over(dataset.height, dataset.width, _WINDOW):
+        ids = dataset.read(1, window=FileWindow(window.col, window.row, window.width, window.height))
+        counts += np.bincount(ids.ravel(), minlength=256)
+    counts[NO_CLASS] = 0
+    total = max(int(counts.sum()), 1)
+    return {value: int(count) / total for value, count in enumerate(counts)}
+
+
+def _draw_legend(axes: Axes, legend: Sequence[LandClass], shares: Mapping[int, float]) -> None:
+    from matplotlib.patches import Patch
+
+    labels = [f"{entry.name}  {shares[entry.id]:.1%}" for entry in legend]
+    patches = [
+        Patch(facecolor=entry.color, edgecolor=_INK, linewidth=0.4, label=label)
+        for entry, label in zip(legend, labels, strict=True)
+    ]
+    axes.legend(
+        handles=patches, loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, title="share of pixels"
+    )
+
+
+def _draw_scale_bar(axes: Axes, grid: GeoBox) -> None:
+    """A bar of a round length, below the map."""
+    _, column, _ = pixel_size(grid)
+    length = max(step for step in _round_lengths() if step <= max(grid.shape[1] * column / 4, 1e-3))
+    end = length / column / grid.shape[1]
+    label = f"{length / 1000:g} km" if length >= 1000 else f"{length:g} m"
+    axes.plot([0, end], [-0.02, -0.02], transform=axes.transAxes, color=_INK, linewidth=3, clip_on=False)
+    axes.text(end + 0.01, -0.02, label, transform=axes.transAxes, va="center", color=_INK)
+
+
+def _round_lengths() -> Iterator[float]:
+    return (digit * 10.0**power for power in range(-3, 8) for digit in (1, 2, 5))
+
+
+def _draw_north(axes: Axes, grid: GeoBox) -> None:
+    """An arrow along the grid's own north (that of its CRS, not the true one)."""
+    inverse = ~grid.affine
+    x, y = inverse.b, -inverse.e  # one step north, in columns to the right and rows up
+    length = math.hypot(x, y)
+    dx, dy = 0.035 * x / length, 0.035 * y / length
+    axes.annotate(
+        "N",
+        xy=(1.06 + dx, 0.06 + dy),
+        xytext=(1.06 - dx, 0.06 - dy),
+        xycoords="axes fraction",
+        ha="center",
+        va="center",
+        color=_INK,
+        arrowprops={"arrowstyle": "-|>", "color": _INK},
+        annotation_clip=False,
+    )

@@ -1,0 +1,58 @@
+"""Classes for labels that come without a list of them, in colours that can be told apart."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Sequence
+
+from geo_xmodal.errors import LabelError
+from geo_xmodal.scenes.config import ClassConfig
+
+PALETTE = (
+    "#332288", "#117733", "#ddcc77", "#cc6677", "#88ccee",
+    "#aa4499", "#44aa99", "#999933", "#882255", "#661100",
+)  # fmt: skip
+"""Colours that colour-blind readers tell apart (P. Tol, "Colour schemes", SRON/EPS/TN/09-002, muted)."""
+
+_GOLDEN = 0.618034
+"""Turns of this share of the hue circle never come close to one another soon."""
+
+
+def legend_of(values: Sequence[str], where: str) -> tuple[tuple[ClassConfig, ...], dict[str, int]]:
+    """Classes for the values of labels, and the class id of each value.
+
+    Values that are all whole numbers from 1 to 255 are the ids; any others get ids in their order.
+
+    Args:
+        values: As `labels.label_values` has them; a value may come more than once.
+        where: The label files, for the message.
+
+    Raises:
+        LabelError: Fewer than two classes, or more than a map can hold.
+    """
+    values = list(dict.fromkeys(values))
+    if not 2 <= len(values) <= 255:
+        found = f" ({', '.join(values[:5])})" if values else ""
+        raise LabelError(f"{where}: {len(values)} different labels{found}, expected 2 to 255 classes")
+    are_ids = all(value.isdecimal() and 1 <= int(value) <= 255 for value in values)
+    if are_ids:
+        values.sort(key=int)
+    ids = {value: int(value) if are_ids else order for order, value in enumerate(values, 1)}
+    classes = tuple(
+        ClassConfig(id=ids[value], name=f"class {value}" if are_ids else value, color=color)
+        for value, color in zip(values, palette(len(values)), strict=True)
+    )
+    return classes, ids
+
+
+def palette(count: int) -> tuple[str, ...]:
+    """`count` different colours `#rrggbb`, the first ten of which colour-blind readers tell apart."""
+    colors = list(PALETTE[:count])
+    turn = 0
+    while len(colors) < count:
+        rgb = colorsys.hls_to_rgb(turn * _GOLDEN % 1, (0.35, 0.55, 0.75)[turn % 3], 0.6)
+        color = "#" + "".join(f"{round(channel * 255):02x}" for channel in rgb)
+        turn += 1
+        if color not in colors:
+            colors.append(color)
+    return tuple(colors)

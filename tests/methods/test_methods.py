@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.svm import LinearSVC
+
+from geo_xmodal.correlation import OBJECTIVES
+from geo_xmodal.errors import TrainingDataError
+from geo_xmodal.methods import METHODS, Learner
+from geo_xmodal.methods.base import class_weights
+from geo_xmodal.training.loop import fit
+from geo_xmodal.types import PixelGroup, TrainingData
+from tests.training_data import make_training_data
+
+SMALL = {"contrasts": "", "widths": "8,8", "embedding": "8", "epochs": "2", "batch_size": "64", "teachers": "2"}
+
+
+def learner(name: str, data: TrainingData, **settings: Any) -> Learner:
+    method = METHODS[name]
+    small = {key: value for key, value in SMALL.items() if key in method.Options.model_fields}
+    options = method.Options.model_validate({**small, **settings})
+    made = method.learner(data, options, 0)
+    if made.stages:
+        fit(made, options, 0)
+    return made
+
+
+def accuracy(made: Learner, pixels: PixelGroup) -> float:
+    model = made.pixel_model()
+    cut = pixels.target.shape[-1] // 2 - model.margin
+    patches = pixels.target[:, :, cut : pixels.target.shape[2] - cut, cut : pixels.target.shape[3] - cut]
+    predicted = model.probabilities(torch.from_numpy(patches)).flatten(1).argmax(1).numpy()
+    return float((predicted == pixels.label).mean())
+
+
+VARIANTS = [
+    ("svm", {}),
+    ("cnn", {"mode": "target_only"}),
+    ("cnn", {"mode": "self_training"}),
+    ("hgr", {}),
+    ("hgr", {"distill_weight": "0"}),
+    ("hgr", {"correlation_weight": "0"}),
+]
+
+
+@pytest.mark.parametrize(("name", "settings"), VARIANTS)
+def test_every_method_learns_and_delivers_a_dense_target_model(name: str, settings: dict[str, Any]) -> None:
+    data = make_training_data(labels=30)
+    made = learner(name, data, **settings, **({} if name == "svm" else {"epochs": "6"}))
+    assert accuracy(made, data.validation) > 0.6  # chance is 1/3
+    model = made.pixel_model()
+    assert model.bands == 4
+    side = 5 + 2 * model.margin
+    assert model.probabilities(torch.zeros(1, 4, side, side)).shape == (1, 3, 5, 5)
+
+
+@pytest.mark.parametrize(("name", "settings"), VARIANTS)
+def test_the_same_seed_gives_the_same_weights(name: str, settings: dict[str, Any]) -> None:
+    data = make_training_data()
+    first, second = (learner(name, data, **settings).state_dict() for _ in range(2))
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+def test_svm_is_scikit_learns() -> None:
+    data = make_training_data(labels=30)
+    centre = data.labelled_target.target.shape[-1] // 2
+    both = [data.labelled_pairs, data.labelled_target]
+    x = np.concatenate([group.target[:, :, centre, centre] for group in both])
+    y = np.concatenate([group.label for group in both])  # type: ignore[arg-type]
+    reference = LinearSVC(class_weight="balanced", dual=False, max_iter=10_000).fit(x, y)
+    pixels = data.validation.target[:, :, centre : centre + 1, centre : centre + 1]
+    logits = METHODS["svm"].learner(data, METHODS["svm"].Options(), 0).pixel_model()(torch.from_numpy(pixels))
+    np.testing.assert_allclose(
+        logits.detach().flatten(1).numpy(), reference.decision_function(pixels[:, :, 0, 0]), atol=1e-4
+    )
+
+
+def test_a_class_without_labels_is_never_predicted_by_svm() -> None:
+    data = make_training_data(labels=10)
+    keep = [np.flatnonzero(group.label != 1) for group in (data.labelled_pairs, data.labelled_target)]
+    import dataclasses
+
+    data = dataclasses.replace(
+        data,
+        labelled_pairs=data.labelled_pairs.take(keep[0]),
+        labelled_target=data.labelled_target.take(keep[1]),
+    )
+    model = METHODS["svm"].learner(data, METHODS["svm"].Options(), 0).pixel_model()
+    predicted = model.probabilities(torch.from_numpy(data.validation.target)).argmax(1)
+    assert set(predicted.unique().tolist()) == {0, 2}
+
+
+def test_the_rich_sensor_helps_where_it_knows_more() -> None:
+    """Not the claim of the product (that is measured on real scenes): the machinery passes knowledge on."""
+    data = make_training_data(labels=4, pairs=2000, seed=3)
+    with_rich = accuracy(learner("hgr", data, epochs="10"), data.validation)
+    alone = accuracy(learner("cnn", data.without_rich(), epochs="10"), data.validation)
+    assert with_rich > alone + 0.05
+
+
+def test_the_target_model_never_sees_the_rich_sensor() -> None:
+    """Other rich values, same student: with all its terms off, nothing of the rich side is left."""
+    off = {"distill_weight": "0", "correlation_weight": "0"}
+    data = make_training_data()
+    import dataclasses
+
+    other = dataclasses.replace(
+        data, labelled_pairs=dataclasses.replace(data.labelled_pairs, rich=data.labelled_pairs.rich[::-1].copy())  # type: ignore[index]
+    )
+    a, b = (learner("hgr", one, **off).pixel_model().state_dict() for one in (data, other))
+    assert all(torch.equal(a[key], b[key]) for key in a)
+
+
+def terms(made: Learner, stage: int) -> set[str]:
+    made.train()
+    index = torch.arange(16)
+    return set(made.loss(stage, made.labelled.draw(torch.arange(12)), made.unlabelled.draw(index)))
+
+
+def test_each_term_of_hgr_can_be_switched_off() -> None:
+    data = make_training_data()
+    full = METHODS["hgr"].learner(data, METHODS["hgr"].Options.model_validate(SMALL), 0)
+    assert [stage.name for stage in full.stages] == ["teacher", "student"]
+    assert terms(full, 1) == {"label", "distill", "correlation", "rich", "joint"}
+    for weight, gone in [
+        ("label_weight", {"label"}),
+        ("distill_weight", {"distill"}),
+        ("correlation_weight", {"correlation", "rich", "joint"}),
+        ("rich_weight", {"rich"}),
+        ("joint_weight", {"joint"}),
+    ]:
+        options = METHODS["hgr"].Options.model_validate({**SMALL, weight: "0"})
+        made = METHODS["hgr"].learner(data, options, 0)
+        assert terms(made, len(made.stages) - 1) == terms(full, 1) - gone
+
+
+def test_hgr_says_when_there_are_no_pairs() -> None:
+    with pytest.raises(TrainingDataError, match="no pairs|there are none"):
+        learner("hgr", make_training_data().without_rich())
+
+
+def test_self_training_says_when_nothing_is_unlabelled() -> None:
+    import dataclasses
+
+    data = make_training_data().without_rich()
+    none = np.empty(0, np.int64)
+    with pytest.raises(TrainingDataError, match="unlabelled"):
+        learner("cnn", dataclasses.replace(data, unlabelled_target=data.unlabelled_target.take(none)),
+                mode="self_training")  # fmt: skip
+
+
+def test_controls_have_the_same_branch_as_hgr() -> None:
+    data = make_training_data()
+    shapes = [
+        {key: value.shape for key, value in learner(name, data, **settings).pixel_model().state_dict().items()}
+        for name, settings in VARIANTS[1:4]
+    ]
+    assert shapes[0] == shapes[1] == shapes[2]
+
+
+@pytest.mark.parametrize("objective", sorted(OBJECTIVES))
+def test_hgr_runs_with_every_objective(objective: str) -> None:
+    data = make_training_data()
+    made = learner("hgr", data, objective=objective, epochs="2")
+    assert all(value.isfinite().all() for value in made.pixel_model().state_dict().values())
+
+
+def test_class_weights_make_classes_equal() -> None:
+    label = torch.tensor([0, 0, 0, 2])
+    weights = class_weights(label, 4)
+    assert weights.tolist() == pytest.approx([0.5, 0, 1.5, 0])
+    assert weights[label][label == 0].sum() == pytest.approx(weights[label][label == 2].sum())

@@ -1,0 +1,110 @@
+"""A scene of two sensors small enough to train on in a second: three crops in bands, radar and HSI."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+from rasterio.transform import from_origin
+
+SIDE = 96
+PIXEL = 10.0
+CRS = "EPSG:32633"
+WEST, NORTH = 500_000.0, 5_800_000.0
+HSI_COLUMNS = 64
+
+SCENE = """\
+name = "tiny"
+description = "Three crops in stripes"
+simulated = true
+target = "sar"
+
+[modalities.sar]
+file = "sar.tif"
+kind = "sar"
+sensor = "two polarisations, 4 looks"
+
+[modalities.hsi]
+file = "hsi.tif"
+kind = "hsi"
+
+[[classes]]
+id = 1
+name = "Wheat"
+color = "#ddcc77"
+[[classes]]
+id = 4
+name = "Maize"
+color = "#117733"
+[[classes]]
+id = 9
+name = "Water"
+color = "#88ccee"
+
+[labels.train]
+file = "train.tif"
+[labels.test]
+file = "test.tif"
+"""
+
+IDS = (1, 4, 9)
+
+
+def write_raster(
+    path: Path,
+    pixels: npt.NDArray[Any],
+    *,
+    west: float = WEST,
+    north: float = NORTH,
+    pixel: float = PIXEL,
+    crs: str | None = CRS,
+    **profile: Any,
+) -> Path:
+    """A GeoTIFF from (row, col) or (band, row, col)."""
+    bands = pixels if pixels.ndim == 3 else pixels[None]
+    settings = {
+        "driver": "GTiff",
+        "count": bands.shape[0],
+        "height": bands.shape[1],
+        "width": bands.shape[2],
+        "dtype": bands.dtype,
+        "crs": crs,
+        "transform": from_origin(west, north, pixel, pixel),
+    }
+    with rasterio.open(path, "w", **settings | profile) as dataset:
+        dataset.write(bands)
+    return path
+
+
+def truth(rows: int = SIDE, cols: int = SIDE) -> npt.NDArray[np.uint8]:
+    """Class ids (row, col): diagonal stripes 12 pixels wide."""
+    row, col = np.mgrid[:rows, :cols]
+    return np.array(IDS, np.uint8)[(row + col) // 12 % 3]
+
+
+def write_scene(folder: Path, seed: int = 0) -> Path:
+    """The scene folder: radar everywhere, HSI and training pixels in the west, test pixels in the east."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(seed)
+    ids = truth()
+    index = np.searchsorted(IDS, ids)
+    power = np.array([[0.1, 0.02], [0.2, 0.06], [0.02, 0.004]], np.float32)[index].transpose(2, 0, 1)
+    write_raster(folder / "sar.tif", (power * rng.gamma(4, 1 / 4, power.shape)).astype(np.float32))
+    spectra = np.linspace([0.1, 0.2, 0.05], [0.5, 0.35, 0.02], 8, dtype=np.float32)[:, index]
+    hsi = spectra + rng.normal(0, 0.02, spectra.shape).astype(np.float32)
+    write_raster(folder / "hsi.tif", hsi[:, :, :HSI_COLUMNS])
+    thinned = np.where(rng.random(ids.shape) < 0.2, ids, 0).astype(np.uint8)
+    train, test = thinned.copy(), ids.copy()
+    train[:, HSI_COLUMNS - 8 :] = 0
+    test[:, :HSI_COLUMNS] = 0
+    write_raster(folder / "train.tif", train)
+    write_raster(folder / "test.tif", test)
+    (folder / "scene.toml").write_text(SCENE, encoding="utf-8")
+    return folder
+
+
+QUICK = ("--epochs", "2", "--set", "unlabelled=500")
+"""Options of `train` that make it quick on this scene."""

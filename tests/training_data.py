@@ -1,0 +1,73 @@
+"""Training data made in memory: a rich sensor that knows the class, a target sensor that half knows it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from geo_xmodal.types import (
+    BandStatistics,
+    IntArray,
+    LandClass,
+    ModalitySummary,
+    PixelGroup,
+    TrainingData,
+)
+
+CLASSES = tuple(LandClass(i + 1, name, "#00%02x00" % (40 * i)) for i, name in enumerate(("a", "b", "c")))
+
+
+def identity_statistics(bands: int) -> BandStatistics:
+    """Statistics that leave values as they are, but for clipping at +-1000."""
+    return BandStatistics(
+        bands=tuple(f"b{i}" for i in range(bands)),
+        transform=("identity",) * bands,
+        scale=(1.0,) * bands,
+        low=(-1000.0,) * bands,
+        high=(1000.0,) * bands,
+        mean=(0.0,) * bands,
+        std=(1.0,) * bands,
+    )
+
+
+def make_group(
+    rng: np.random.Generator,
+    label: IntArray,
+    *,
+    margin: int,
+    rich: bool = True,
+    labelled: bool = True,
+    noise: float = 1.0,
+) -> PixelGroup:
+    """Pixels of given classes: 4 target bands with `noise`, 12 rich bands with little."""
+    side = 2 * margin + 1
+    centres = np.array([[0, 0, 1, 0], [1, 0, 0, 1], [0, 1, 0, -1]], np.float32)
+    target = centres[label][:, :, None, None] + noise * rng.normal(size=(len(label), 4, side, side))
+    axes = np.random.default_rng(99).normal(size=(3, 12))
+    spectra = axes[label][:, :, None, None] + 0.3 * rng.normal(size=(len(label), 12, 1, 1))
+    position = np.stack([np.arange(len(label)), np.arange(len(label))], 1)
+    return PixelGroup(
+        position.astype(np.int64),
+        target.astype(np.float32),
+        spectra.astype(np.float32) if rich else None,
+        label.astype(np.int64) if labelled else None,
+    )
+
+
+def make_training_data(margin: int = 3, *, labels: int = 8, pairs: int = 300, seed: int = 0) -> TrainingData:
+    """`labels` pixels a class, half of them pairs; `pairs` unlabelled pairs; 60 validation pixels."""
+    rng = np.random.default_rng(seed)
+    some = np.repeat(np.arange(3), labels)
+    paired = np.arange(len(some)) % 2 == 0
+    return TrainingData(
+        classes=CLASSES,
+        target=ModalitySummary("sar", "sar", "made up", identity_statistics(4)),
+        rich=ModalitySummary("hsi", "hsi", "made up", identity_statistics(12)),
+        labelled_pairs=make_group(rng, some[paired], margin=margin),
+        labelled_target=make_group(rng, some[~paired], margin=margin, rich=False),
+        unlabelled_pairs=make_group(rng, rng.integers(3, size=pairs), margin=margin, labelled=False),
+        unlabelled_target=make_group(
+            rng, rng.integers(3, size=40), margin=margin, rich=False, labelled=False
+        ),
+        validation=make_group(rng, np.repeat(np.arange(3), 20), margin=margin, rich=False),
+        margin=margin,
+    )
