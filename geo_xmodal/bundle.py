@@ -99,7 +99,7 @@ class Card(_Part):
     simulated: bool
     transductive: bool = False
     training: dict[str, Any] = Field(default_factory=dict)
-    weights_sha256: str = Field("", max_length=64)
+    weights_sha256: str = Field(default="", max_length=64)
 
     @property
     def legend(self) -> tuple[LandClass, ...]:

@@ -176,7 +176,7 @@ def _count(
     confusion = ConfusionMatrix(len(classes))
     calibration = None if probability is None else Calibration()
     mapped = np.zeros(256, np.int64)
-    windows = list(windows_over(*grid.shape, _WINDOW))
+    windows = list(windows_over(dataset.height, dataset.width, _WINDOW))
     for done, window in enumerate(windows, start=1):
         predicted = _read(dataset, window)
         mapped += np.bincount(predicted.ravel(), minlength=256)

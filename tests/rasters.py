@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
-from affine import Affine
 from odc.geo.geobox import GeoBox
+from rasterio import Affine
 
 UTM33 = "EPSG:32633"
 WGS84 = "EPSG:4326"
@@ -21,8 +21,10 @@ def utm_grid(height: int = 60, width: int = 50, size: float = 10.0, east: float 
 def turned_grid(grid: GeoBox, degrees: float, size: float = 1.0) -> GeoBox:
     """`grid` turned about its centre, with pixels `size` times as large on as many rows and columns."""
     x, y = grid.shape[1] / 2, grid.shape[0] / 2
-    turn = Affine.translation(x, y) * Affine.rotation(degrees) * Affine.scale(size) * Affine.translation(-x, -y)
-    return GeoBox(grid.shape, grid.affine * turn, grid.crs)
+    turn = (
+        Affine.translation(x, y) @ Affine.rotation(degrees) @ Affine.scale(size) @ Affine.translation(-x, -y)
+    )
+    return GeoBox(grid.shape, grid.affine @ turn, grid.crs)
 
 
 def position_values(grid: GeoBox) -> np.ndarray:

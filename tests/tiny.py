@@ -106,5 +106,5 @@ def write_scene(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
-QUICK = ("--epochs", "2", "--set", "unlabelled=500")
+QUICK = ("--epochs", "2", "--set", "unlabelled=500", "--set", "teachers=1")
 """Options of `train` that make it quick on this scene."""

@@ -7,13 +7,17 @@ Exit status 0: done. 2: wrong usage or input, one line on standard error. 1: a f
 from __future__ import annotations
 
 import errno
+import faulthandler
+import itertools
 import logging
+import os
 import shlex
 import sys
 import tempfile
 import traceback
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, NoReturn, TextIO
 
 import typer
@@ -83,6 +87,7 @@ def _program(
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the program on `arguments` (default: the process's) and exit with its status."""
+    _keep_standard_error()
     _quieten_libraries()
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
@@ -99,7 +104,7 @@ def run(arguments: Sequence[str]) -> int:
     except GeoXmodalError as error:
         return _fail(str(error), error.exit_status)
     except typer.TyperException as error:
-        return _fail(_usage(error), 2)
+        return _fail(_usage(error, arguments), 2)
     except KeyboardInterrupt:
         status = INTERRUPTED
     except Exception as error:
@@ -120,10 +125,23 @@ def _fail(message: str, status: int) -> int:
     return status
 
 
-def _usage(error: typer.TyperException) -> str:
+def _usage(error: typer.TyperException, arguments: Sequence[str]) -> str:
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else PROGRAM
-    return f"{error.format_message().rstrip('.')}; see {command} --help"
+    message = error.format_message().rstrip(".").replace("Value error, ", "")
+    given = _given(getattr(getattr(error, "param", None), "opts", ()), arguments)
+    found = "" if given is None or given in message else f", found {given!r}"
+    return f"{message}{found}; see {command} --help"
+
+
+def _given(names: Sequence[str], arguments: Sequence[str]) -> str | None:
+    """The last value that an option was given: the parser's message does not name it."""
+    found = None
+    for argument, following in itertools.zip_longest(arguments, arguments[1:]):
+        name, equals, value = argument.partition("=")
+        if name in names:
+            found = value if equals else following
+    return found
 
 
 def _file_system(error: OSError) -> str:
@@ -150,8 +168,17 @@ def _fault(error: Exception) -> int:
     )
 
 
+def _keep_standard_error() -> None:
+    """Take standard error away from C libraries: libtiff tells of a full disk there, once for every block."""
+    ours = os.dup(2)
+    sys.stderr = os.fdopen(ours, "w", buffering=1, encoding="utf-8", errors="backslashreplace")
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    faulthandler.enable(sys.stderr)
+
+
 def _quieten_libraries() -> None:
-    """Keep libraries' words off standard error; our own warnings are one line each."""
+    """Keep libraries' log lines and warnings off standard error; our own warnings are one line each."""
     logging.getLogger().addHandler(logging.NullHandler())
     warnings.filterwarnings("ignore")
     warnings.filterwarnings("default", module=r"geo_xmodal(\.|$)")

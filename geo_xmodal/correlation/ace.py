@@ -21,6 +21,10 @@ _CHUNK = 16384
 """Rows expanded at a time: the basis of a whole scene would not fit in memory."""
 
 
+_TAIL = 0.005
+"""Share of the samples below which a value, or the end of a range, gets no knot of its own."""
+
+
 def alternate(
     t: FloatArray, components: int, *, seed: int = 0, tolerance: float = 1e-12, limit: int = 2000
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -64,8 +68,8 @@ class AdditiveBasis:
 
     Attributes:
         project: affine map applied first (standardisation, and principal components of wide data).
-        knots: rising knots of each projected column; a column with few values has them all as knots, so that
-            the hats are its indicators.
+        knots: rising knots of each projected column; a column with few values has the frequent ones as knots,
+            so that the hats are its indicators.
     """
 
     project: Affine
@@ -150,10 +154,15 @@ def _moments(
 
 
 def _knots(column: FloatArray, most: int) -> FloatArray:
-    distinct = np.unique(column)
-    if len(distinct) <= most:
-        return distinct
-    return np.unique(np.quantile(column, np.linspace(0, 1, most)))
+    """Where the hats of one column stand: on its frequent values if it has few, else on quantiles.
+
+    None stands where less than `_TAIL` of the samples are: a function free to move there fits single samples.
+    """
+    distinct, counts = np.unique(column, return_counts=True)
+    frequent = distinct[counts >= _TAIL * len(column)]
+    if len(distinct) <= 4 * most and 0 < len(frequent) <= most:
+        return frequent
+    return np.unique(np.quantile(column, np.linspace(_TAIL, 1 - _TAIL, most)))
 
 
 def _hats(column: FloatArray, knots: FloatArray) -> FloatArray:

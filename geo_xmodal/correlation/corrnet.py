@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
-from geo_xmodal.correlation.features import centre, unit_columns
+from geo_xmodal.correlation.features import unit_columns
 from geo_xmodal.correlation.objective import Objective
+from geo_xmodal.correlation.trace_term import inner
 
 
 class CorrNet(Objective):
@@ -25,8 +25,8 @@ class CorrNet(Objective):
 
     def score(self, views: tuple[Tensor, ...], labels: Tensor | None) -> Tensor:
         """Normalise each modality once, then sum over pairs."""
-        return super().score(tuple(unit_columns(centre(x)) for x in views), labels)
+        return super().score(tuple(unit_columns(x) for x in views), labels)
 
     def pair(self, f: Tensor, g: Tensor) -> Tensor:
         """The objective of two normalised modalities."""
-        return torch.dot(f.reshape(-1), g.reshape(-1)) / f.shape[0]
+        return inner(f, g) / f.shape[0]

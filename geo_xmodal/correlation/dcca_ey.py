@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from geo_xmodal.correlation.features import FeatureError, centre, pairs
+from geo_xmodal.correlation.features import FeatureError, centre, sum_over_pairs
 from geo_xmodal.correlation.objective import Objective
 from geo_xmodal.correlation.trace_term import inner, inner_minus_energy, self_energy
 
@@ -39,7 +39,7 @@ class DCCAEY(Objective):
         """All modalities together."""
         count, m = len(views), views[0].shape[0]
         centred = [centre(x) for x in views]
-        agreement = 2 * torch.stack([inner(f, g) for f, g in pairs(centred)]).sum()
+        agreement = 2 * sum_over_pairs(inner, centred)
         if self.own:
             agreement = agreement + torch.stack([inner(x, x) for x in centred]).sum()
         reward = 2 * agreement / (count * (m - 1))

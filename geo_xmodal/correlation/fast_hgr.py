@@ -17,7 +17,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from geo_xmodal.correlation.features import centre, unit_rows, unit_spread
+from geo_xmodal.correlation.features import unit_rows, unit_spread
 from geo_xmodal.correlation.objective import Objective
 from geo_xmodal.correlation.trace_term import check_sketch, inner_minus_energy
 from geo_xmodal.errors import UsageError
@@ -67,7 +67,7 @@ class UniFastHGR(Objective):
 
     def score(self, views: tuple[Tensor, ...], labels: Tensor | None) -> Tensor:
         """Centre and normalise each modality once, then sum over pairs."""
-        return super().score(tuple(self.normalise(centre(x)) for x in views), labels)
+        return super().score(tuple(self.normalise(x) for x in views), labels)
 
     def normalise(self, x: Tensor) -> Tensor:
         """Divide each row by its norm."""
@@ -78,12 +78,15 @@ class UniFastHGR(Objective):
         m = f.shape[0]
         weight = 0.5 / (m * (m - 1))
         if self.trace == "soft_hgr":
-            diagonal = (f * g).sum(dim=1).square().sum()
-        else:
-            diagonal = torch.dot(f.square().sum(dim=1), g.square().sum(dim=1))
-            f, g = f.t(), g.t()
-        off = inner_minus_energy(f, g, a=1 / m, b=weight, sketch=self.sketch, generator=self.generator)
-        return off + weight * diagonal
+            return self._paired_less(f, g, 1 / m, weight, diagonal=False)
+        # ||F^T G||_F^2 is the energy of the transposes, whose own diagonal is another one.
+        diagonal = torch.dot(f.square().sum(dim=1), g.square().sum(dim=1))
+        return self._paired_less(f.t(), g.t(), 1 / m, weight, diagonal=True) + weight * diagonal
+
+    def _paired_less(self, f: Tensor, g: Tensor, a: float, b: float, *, diagonal: bool) -> Tensor:
+        return inner_minus_energy(
+            f, g, a=a, b=b, diagonal=diagonal, sketch=self.sketch, generator=self.generator
+        )
 
 
 class OptFastHGR(UniFastHGR):

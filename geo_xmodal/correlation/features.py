@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import reduce
 from itertools import combinations
 from typing import Any
 
@@ -63,9 +64,19 @@ def full_precision(device: torch.device) -> AbstractContextManager[Any]:
     return torch.autocast(device_type=device.type, enabled=False)
 
 
-def pairs(views: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
-    """Every unordered pair of modalities."""
-    return combinations(views, 2)
+def sum_over_pairs(pair: Callable[[Tensor, Tensor], Tensor], views: Sequence[Tensor]) -> Tensor:
+    """Sum of a function over every unordered pair of modalities."""
+    return reduce(torch.add, (pair(f, g) for f, g in combinations(views, 2)))
+
+
+def subtract_mean(x: Tensor) -> Tensor:
+    """Columns less their batch mean, outside autograd's sight.
+
+    From the first row on: a constant column becomes exactly 0, not rounding noise of one sign, which a later
+    division by its own size would turn into a perfect correlation.
+    """
+    shifted = x - x[0]
+    return shifted.sub_(shifted.mean(dim=0))
 
 
 class _Centre(torch.autograd.Function):
@@ -73,10 +84,7 @@ class _Centre(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        # From the first row on: a constant column becomes exactly 0, not rounding noise of one sign, which a
-        # later division by its own size would turn into a perfect correlation.
-        shifted = x - x[0]
-        return shifted.sub_(shifted.mean(dim=0))
+        return subtract_mean(x)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
@@ -85,13 +93,14 @@ class _Centre(torch.autograd.Function):
 
 
 class _Scale(torch.autograd.Function):
-    """x / s with s^2 = sum(x^2 over dims) / count + floor."""
+    """y = z / s with z = x - mean(x) and s^2 = sum(z^2 over dims) / count + floor."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, dims: tuple[int, ...], count: int) -> Tensor:
-        squares = torch.linalg.vector_norm(x, dim=dims, keepdim=True).square()
+        centred = subtract_mean(x)
+        squares = torch.linalg.vector_norm(centred, dim=dims, keepdim=True).square()
         inverse = (squares / count + _FLOOR).rsqrt()
-        scaled: Tensor = x * inverse
+        scaled = centred.mul_(inverse)
         ctx.dims, ctx.count = dims, count
         ctx.save_for_backward(scaled, inverse)
         return scaled
@@ -101,7 +110,8 @@ class _Scale(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         scaled, inverse = ctx.saved_tensors
         along = (grad * scaled).sum(dim=ctx.dims, keepdim=True).div_(ctx.count)
-        return torch.addcmul(grad, scaled, along, value=-1).mul_(inverse), None, None
+        tangent = torch.addcmul(grad, scaled, along, value=-1).mul_(inverse)
+        return tangent.sub_(tangent.mean(dim=0)), None, None
 
 
 def centre(x: Tensor) -> Tensor:
@@ -111,18 +121,18 @@ def centre(x: Tensor) -> Tensor:
 
 
 def unit_rows(x: Tensor) -> Tensor:
-    """Divide each row by its Euclidean norm; zero rows stay zero."""
+    """Centre, then divide each row by its Euclidean norm; zero rows stay zero."""
     scaled: Tensor = _Scale.apply(x, (1,), 1)  # type: ignore[no-untyped-call]
     return scaled
 
 
 def unit_columns(x: Tensor) -> Tensor:
-    """Divide each centred column by its standard deviation (1/m); constant columns stay zero."""
+    """Centre, then divide each column by its standard deviation (1/m); constant columns stay zero."""
     scaled: Tensor = _Scale.apply(x, (0,), x.shape[0])  # type: ignore[no-untyped-call]
     return scaled
 
 
 def unit_spread(x: Tensor) -> Tensor:
-    """Divide the whole centred matrix by one number, so that the mean squared norm of its rows is 1."""
+    """Centre, then divide by one number, so that the mean squared norm of the rows is 1."""
     scaled: Tensor = _Scale.apply(x, (0, 1), x.shape[0])  # type: ignore[no-untyped-call]
     return scaled

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 
-from geo_xmodal.correlation.features import as_views, full_precision, pairs
+from geo_xmodal.correlation.features import as_views, full_precision, sum_over_pairs
 
 
 class Objective(nn.Module):
@@ -44,7 +43,7 @@ class Objective(nn.Module):
 
     def score(self, views: tuple[Tensor, ...], labels: Tensor | None) -> Tensor:
         """The objective on checked features: `pair` summed over pairs."""
-        return torch.stack([self.pair(f, g) for f, g in pairs(views)]).sum()
+        return sum_over_pairs(self.pair, views)
 
     def pair(self, f: Tensor, g: Tensor) -> Tensor:
         """The objective of two modalities."""

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from geo_xmodal.correlation.features import centre, pairs, unit_columns
+from geo_xmodal.correlation.features import centre, sum_over_pairs, unit_columns
 from geo_xmodal.correlation.objective import Objective
 from geo_xmodal.correlation.trace_term import inner_minus_energy, self_energy
 
@@ -36,7 +36,7 @@ class BarlowTwins(Objective):
 
     def score(self, views: tuple[Tensor, ...], labels: Tensor | None) -> Tensor:
         """Normalise each modality once, then sum over pairs."""
-        return super().score(tuple(unit_columns(centre(x)) for x in views), labels)
+        return super().score(tuple(unit_columns(x) for x in views), labels)
 
     def pair(self, f: Tensor, g: Tensor) -> Tensor:
         """The objective of two batch-normalised modalities."""
@@ -76,7 +76,7 @@ class VICReg(Objective):
     def score(self, views: tuple[Tensor, ...], labels: Tensor | None) -> Tensor:
         """Invariance summed over pairs, the rest over modalities."""
         centred = [centre(x) for x in views]
-        apart = torch.stack([(f - g).square().mean() for f, g in pairs(centred)]).sum()
+        apart = sum_over_pairs(lambda f, g: (f - g).square().mean(), centred)
         spread, repeated = (torch.stack(terms).sum() for terms in zip(*map(_within, centred), strict=True))
         return self.variance * spread - self.invariance * apart - self.covariance * repeated
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from geo_xmodal.correlation.features import centre, pairs, unit_columns
+from geo_xmodal.correlation.features import sum_over_pairs, unit_columns
 from geo_xmodal.correlation.objective import Objective
+from geo_xmodal.correlation.trace_term import inner
 from geo_xmodal.errors import UsageError
 
 
@@ -43,9 +44,9 @@ class SoftCCA(Objective):
 
     def score(self, views: tuple[Tensor, ...], labels: Tensor | None) -> Tensor:
         """Alignment summed over pairs, decorrelation over modalities."""
-        normalised = [unit_columns(centre(x)) for x in views]
+        normalised = [unit_columns(x) for x in views]
         m, width = views[0].shape
-        aligned = torch.stack([(f * g).sum() for f, g in pairs(normalised)]).sum() / m
+        aligned = sum_over_pairs(inner, normalised) / m
         covariances = self._running(tuple(z.t() @ z / m for z in normalised))
         off_diagonal = torch.stack([c.abs().sum() - c.diagonal().abs().sum() for c in covariances]).sum()
         return aligned - self.weight / max(width - 1, 1) * off_diagonal

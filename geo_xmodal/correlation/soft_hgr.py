@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from geo_xmodal.correlation.features import centre
 from geo_xmodal.correlation.objective import Objective
 from geo_xmodal.correlation.trace_term import check_sketch, inner_minus_energy
 
@@ -42,14 +41,12 @@ class SoftHGR(Objective):
         self.sketch = check_sketch(sketch)
         self.generator = generator
 
-    def score(self, views: tuple[Tensor, ...], labels: Tensor | None) -> Tensor:
-        """Centre each modality once, then sum over pairs."""
-        return super().score(tuple(centre(x) for x in views), labels)
-
     def pair(self, f: Tensor, g: Tensor) -> Tensor:
-        """The objective of two centred modalities."""
+        """The objective of two modalities."""
         n = f.shape[0] - 1
-        return inner_minus_energy(f, g, a=1 / n, b=0.5 / n**2, sketch=self.sketch, generator=self.generator)
+        return inner_minus_energy(
+            f, g, a=1 / n, b=0.5 / n**2, centred=False, sketch=self.sketch, generator=self.generator
+        )
 
 
 def soft_hgr(

@@ -6,12 +6,13 @@ autograd would run six matrix products in the covariance form where four do.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from geo_xmodal.correlation.features import FeatureError, full_precision
+from geo_xmodal.correlation.features import FeatureError, full_precision, subtract_mean
 
 
 class SignSketch:
@@ -50,36 +51,73 @@ class SignSketch:
         return base
 
 
+@dataclass(frozen=True)
+class _Terms:
+    """Which multiples of <F, G> and ||F G^T||_F^2 are taken.
+
+    Attributes:
+        a: weight of the inner product.
+        b: weight of the energy.
+        centred: whether F and G are centred already.
+        diagonal: whether the terms (f_i . g_i)^2 belong to the energy.
+    """
+
+    a: float
+    b: float
+    centred: bool
+    diagonal: bool
+
+    def prepare(self, f: Tensor, g: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Centred F and G, and the products f_i . g_i where they are needed by themselves."""
+        if not self.centred:
+            f, g = subtract_mean(f), subtract_mean(g)
+        return f, g, None if self.diagonal else (f * g).sum(dim=1)
+
+    def value(self, f: Tensor, g: Tensor, energy: Tensor, paired: Tensor | None) -> Tensor:
+        """The objective from the full energy."""
+        if paired is not None:
+            return self.a * paired.sum() - self.b * (energy - torch.dot(paired, paired))
+        return self.a * inner(f, g) - self.b * energy if self.a else -self.b * energy
+
+    def row_weights(self, grad: Tensor, paired: Tensor | None) -> Tensor:
+        """What multiplies row i of G in the gradient of row i of F, apart from the energy."""
+        return self.a * grad if paired is None else (self.a * grad + 2 * self.b * grad * paired)[:, None]
+
+
 class _Exact(torch.autograd.Function):
     """a <F, G> - b ||F G^T||_F^2 with the fewest matrix products that value and gradient need."""
 
     @staticmethod
-    def forward(ctx: Any, f: Tensor, g: Tensor, a: float, b: float) -> Tensor:
-        ctx.a, ctx.b = a, b
+    def forward(ctx: Any, f: Tensor, g: Tensor, terms: _Terms) -> Tensor:
+        f, g, paired = terms.prepare(f, g)
+        ctx.terms = terms
         ctx.gram = prefers_gram(f.shape[0], g.shape[0], f.shape[1])
         left, right = (f @ g.t(),) * 2 if ctx.gram else (f.t() @ f, g.t() @ g)
-        ctx.save_for_backward(f, g, left, right)
-        energy = -b * inner(left, right)
-        return energy + a * inner(f, g) if a else energy
+        ctx.save_for_backward(f, g, left, right, paired)
+        return terms.value(f, g, inner(left, right), paired)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
-        f, g, left, right = ctx.saved_tensors
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        f, g, left, right, paired = ctx.saved_tensors
         need_f, need_g = ctx.needs_input_grad[:2]
-        df = dg = None
+        terms, df, dg = ctx.terms, None, None
+        # The gradient for centred F and G has zero column sums, so it is the gradient for the raw ones too.
         with full_precision(f.device):
             if ctx.gram:
                 # The linear term rides along in the product: dF = (a I - 2b P) G, dG = (a I - 2b P)^T F.
-                weights = left * (-2.0 * ctx.b * grad)
-                if ctx.a:
-                    weights.diagonal().add_(ctx.a * grad)
+                weights = left * (-2.0 * terms.b * grad)
+                if paired is not None:
+                    weights.diagonal().copy_(terms.a * grad)
+                elif terms.a:
+                    weights.diagonal().add_(terms.a * grad)
                 df = _product(weights, g) if need_f else None
                 dg = _product(weights.t(), f) if need_g else None
             else:
-                df = _plus_product(ctx.a * grad, g, f, right * (-2.0 * ctx.b * grad)) if need_f else None
-                dg = _plus_product(ctx.a * grad, f, g, left * (-2.0 * ctx.b * grad)) if need_g else None
-        return df, dg, None, None
+                own = terms.row_weights(grad, paired) if terms.a else None
+                df = _product_plus(f, right * (-2.0 * terms.b * grad), g, own) if need_f else None
+                dg = _product_plus(g, left * (-2.0 * terms.b * grad), f, own) if need_g else None
+        return df, dg, None
 
 
 class _Sketched(torch.autograd.Function):
@@ -87,25 +125,28 @@ class _Sketched(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, f: Tensor, g: Tensor, sketch_f: SignSketch, sketch_g: SignSketch, a: float, b: float
+        ctx: Any, f: Tensor, g: Tensor, sketch_f: SignSketch, sketch_g: SignSketch, terms: _Terms
     ) -> Tensor:
-        ctx.a, ctx.b, ctx.sketch_f, ctx.sketch_g = a, b, sketch_f, sketch_g
+        f, g, paired = terms.prepare(f, g)
+        ctx.terms, ctx.sketch_f, ctx.sketch_g = terms, sketch_f, sketch_g
         left, right = sketch_f.collect(f), sketch_g.collect(g)
         product = left @ right.t()
-        ctx.save_for_backward(f, g, left, right, product)
-        energy = -b * inner(product, product)
-        return energy + a * inner(f, g) if a else energy
+        ctx.save_for_backward(f, g, left, right, product, paired)
+        return terms.value(f, g, inner(product, product), paired)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        f, g, left, right, product = ctx.saved_tensors
+        f, g, left, right, product, paired = ctx.saved_tensors
         need_f, need_g = ctx.needs_input_grad[:2]
+        own = ctx.terms.row_weights(grad, paired)
         with full_precision(f.device):
-            weights = product * (-2.0 * ctx.b * grad)
-            df = ctx.sketch_f.spread_onto(g * (ctx.a * grad), weights @ right) if need_f else None
-            dg = ctx.sketch_g.spread_onto(f * (ctx.a * grad), weights.t() @ left) if need_g else None
-        return df, dg, None, None, None, None
+            weights = product * (-2.0 * ctx.terms.b * grad)
+            df = ctx.sketch_f.spread_onto(g * own, weights @ right) if need_f else None
+            dg = ctx.sketch_g.spread_onto(f * own, weights.t() @ left) if need_g else None
+        if not ctx.terms.centred:
+            df, dg = (d if d is None else d.sub_(d.mean(dim=0)) for d in (df, dg))
+        return df, dg, None, None, None
 
 
 class _SelfEnergy(torch.autograd.Function):
@@ -134,10 +175,12 @@ def inner_minus_energy(
     *,
     a: float,
     b: float,
+    centred: bool = True,
+    diagonal: bool = True,
     sketch: int | None = None,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """A multiple of <F, G> = sum_i f_i . g_i less a multiple of ||F G^T||_F^2.
+    """A multiple of <F, G> = sum_i f_i . g_i less a multiple of ||F G^T||_F^2 = sum_ij (f_i . g_j)^2.
 
     As it stands in the code: a <F, G> - b ||F G^T||_F^2.
 
@@ -146,6 +189,9 @@ def inner_minus_energy(
         g: (m', K) matrix, or the transpose of one if f is; m' = m unless a = 0.
         a: weight of the inner product.
         b: weight of the energy.
+        centred: False to subtract the column means of F and G first, cheaper here than beforehand; only with
+            `diagonal`.
+        diagonal: False to leave the terms i = j out of the energy; only with m' = m and a > 0.
         sketch: None for the exact value, in Gram or covariance form, whichever is cheaper; or the number of
             buckets r of an unbiased random sketch (over the signs, value and gradient are expected to be the
             exact ones). Exact all the same where r is not smaller than the number of rows.
@@ -154,12 +200,13 @@ def inner_minus_energy(
     Returns:
         A scalar, differentiable once.
     """
+    terms = _Terms(a, b, centred, diagonal)
     value: Tensor
     if sketch is None or sketch >= min(f.shape[0], g.shape[0]):
-        value = _Exact.apply(f, g, a, b)  # type: ignore[no-untyped-call]
+        value = _Exact.apply(f, g, terms)  # type: ignore[no-untyped-call]
     else:
         signs = (SignSketch.random(x, sketch, generator) for x in (f, g))
-        value = _Sketched.apply(f, g, *signs, a, b)  # type: ignore[no-untyped-call]
+        value = _Sketched.apply(f, g, *signs, terms)  # type: ignore[no-untyped-call]
     return value
 
 
@@ -197,6 +244,6 @@ def _product(weights: Tensor, x: Tensor) -> Tensor:
     return weights @ x if x.is_contiguous() else (x.t() @ weights.t()).t()
 
 
-def _plus_product(a: Tensor, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
-    """A X + Y Z in the memory order of X."""
-    return (x * a).addmm_(y, z)
+def _product_plus(x: Tensor, weights: Tensor, y: Tensor, own: Tensor | None) -> Tensor:
+    """X W + own Y, added up inside the product; X W alone without own, when Y may have other rows."""
+    return x @ weights if own is None else (y * own).addmm_(x, weights)

@@ -9,12 +9,14 @@ decomposition: repeated singular values, where gradients of eigenvectors are inf
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate, combinations
 
 import torch
 from torch import Tensor
 
-from geo_xmodal.correlation.features import FeatureError, centre, pairs
+from geo_xmodal.correlation.features import FeatureError, centre, sum_over_pairs
 from geo_xmodal.correlation.objective import Objective
+from geo_xmodal.correlation.trace_term import inner
 from geo_xmodal.errors import UsageError
 
 
@@ -96,16 +98,27 @@ def canonical_weights(
             left, values, right = torch.linalg.svd(whitened[0].cross(whitened[1]), full_matrices=False)
             directions = [left / 2**0.5, right.t() / 2**0.5]
         else:
-            blocks = [[a.cross(b) if a is not b else a.cross(b) * 0 for b in whitened] for a in whitened]
-            values, vectors = torch.linalg.eigh(torch.cat([torch.cat(row, dim=1) for row in blocks]))
+            sizes = [w.reduced.shape[1] for w in whitened]
+            values, vectors = torch.linalg.eigh(_off_diagonal_blocks(whitened, sizes))
             values, vectors = values.flip(0), vectors.flip(1)
-            directions = list(vectors.split([row[0].shape[0] for row in blocks]))
+            directions = list(vectors.split(sizes))
     except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]
         raise FeatureError(
             f"the covariance of {views[0].shape[0]} samples is singular with ridge {ridge:g}; raise the ridge"
         ) from error
     weights = tuple(w.weights(u[:, :k]) for w, u in zip(whitened, directions, strict=True))
     return values[:k], weights
+
+
+def _off_diagonal_blocks(whitened: Sequence[_Whitened], sizes: Sequence[int]) -> Tensor:
+    """All Z_i^T Z_j / n, i != j, as one symmetric matrix with zero blocks on its diagonal."""
+    ends = list(accumulate(sizes, initial=0))
+    joint = whitened[0].x.new_zeros(ends[-1], ends[-1])
+    for i, j in combinations(range(len(sizes)), 2):
+        rows, columns = slice(ends[i], ends[i + 1]), slice(ends[j], ends[j + 1])
+        joint[rows, columns] = whitened[i].cross(whitened[j])
+        joint[columns, rows] = joint[rows, columns].t()
+    return joint
 
 
 def canonical_sum(views: Sequence[Tensor], ridge: float, components: int | None) -> Tensor:
@@ -118,7 +131,7 @@ def canonical_sum(views: Sequence[Tensor], ridge: float, components: int | None)
     values, weights = canonical_weights(views, ridge, components)
     n = views[0].shape[0] - 1
     variates = [x @ w for x, w in zip(views, weights, strict=True)]
-    gain = 2 * torch.stack([(a * b).sum() for a, b in pairs(variates)]).sum() / n
+    gain = 2 * sum_over_pairs(inner, variates) / n
     spent = torch.stack(
         [
             z.square().sum(dim=0) / n + relative_ridge(x, ridge) * w.square().sum(dim=0)

@@ -18,7 +18,7 @@ class Cosine(Objective):
 
     def score(self, views: tuple[Tensor, ...], labels: Tensor | None) -> Tensor:
         """Normalise each modality once, then sum over pairs."""
-        return super().score(tuple(unit_rows(centre(x)) for x in views), labels)
+        return super().score(tuple(unit_rows(x) for x in views), labels)
 
     def pair(self, f: Tensor, g: Tensor) -> Tensor:
         """The objective of two normalised modalities."""

@@ -34,7 +34,7 @@ class Classifier:
     """A bundle's model, made ready for mapping.
 
     Whatever the size of a window, the network sees tiles of one fixed shape, cut from the window's first
-    row and column on and filled up with NaN. So a pixel has the same numbers, to the bit, in any two
+    row and column on. So a pixel has the same numbers, to the bit, in any two
     windows that start a whole number of tiles apart, and the same but for rounding in any others.
 
     Args:
@@ -54,7 +54,7 @@ class Classifier:
         self._ids = np.array([entry.id for entry in bundle.card.legend], np.uint8)
         self._standardize = copy.deepcopy(bundle.model.standardize).eval()
         side = TILE + 2 * self.margin
-        self._tile = np.empty((1, self.bands, side, side), np.float32)
+        self._tile = np.full((1, self.bands, side, side), np.nan, np.float32)
         # Each batch norm folded into the convolution before it, in a copy.
         network = fuse(copy.deepcopy(bundle.model.network).eval()).requires_grad_(False)
         build = _ENGINES[check_engine(engine)]
@@ -102,9 +102,7 @@ class Classifier:
 
     def _classify_tile(self, part: FloatArray) -> tuple[npt.NDArray[np.int64], FloatArray]:
         _, rows, cols = part.shape
-        self._tile[:, :, rows:] = np.nan
-        self._tile[:, :, :, cols:] = np.nan
-        self._tile[0, :, :rows, :cols] = part
+        self._tile[0, :, :rows, :cols] = part  # the rest, an earlier tile's, reaches no pixel of this one
         with torch.inference_mode():
             logits = self._network(self._standardize(torch.from_numpy(self._tile)))
             top, best = logits.softmax(dim=1).max(dim=1)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import logging
+import shutil
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +18,7 @@ import numpy as np
 import rasterio
 import rasterio.shutil
 from odc.geo.geobox import GeoBox
+from rasterio._err import CPLE_BaseError
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetWriter
 from rasterio.windows import Window as FileWindow
@@ -25,7 +29,11 @@ from geo_xmodal.types import ClassArray, LandClass, Window
 NO_CLASS = 0
 _BLOCK = 512
 _CACHE_BYTES = 256 << 20
+_FULL_BYTES = 1 << 20
 _CLASSES_TAG = "CLASSES"
+
+# GDAL's errors are raised as ours; without a handler, Python would print each of them as well.
+logging.getLogger("rasterio").addHandler(logging.NullHandler())
 
 Blocks = Iterable[tuple[Window, ClassArray]]
 
@@ -84,9 +92,9 @@ def write_cog(path: Path, grid: GeoBox, layer: RasterLayer, blocks: Blocks) -> N
             with rasterio.open(path, driver="GTiff") as dataset:
                 for window, values in blocks:
                     if not np.array_equal(dataset.read(1, window=_file_window(window)), values):
-                        raise OutputError(f"{path.name} does not hold what was written")
-    except (RasterioError, OSError) as error:
-        raise OutputError(f"cannot write {path.name}: {_one_line(error)}") from error
+                        raise OSError(errno.EIO, "the file does not hold what was written")
+    except (RasterioError, CPLE_BaseError, OSError) as error:
+        raise OutputError(f"cannot write {path.name}: {_reason(error, path.parent)}") from error
 
 
 def write_category_names(path: Path, legend: Sequence[LandClass]) -> None:
@@ -178,6 +186,8 @@ def _file_window(window: Window) -> FileWindow:
     return FileWindow(window.col, window.row, window.width, window.height)
 
 
-def _one_line(error: BaseException) -> str:
-    reason = getattr(error, "strerror", None) or error.__cause__ or error
-    return " ".join(str(reason).split())
+def _reason(error: BaseException, folder: Path) -> str:
+    """Why it failed: GDAL tells a full disk by what it could not do."""
+    if shutil.disk_usage(folder).free < _FULL_BYTES:
+        return "no room left on the disk"
+    return " ".join(str(getattr(error, "strerror", None) or error.__cause__ or error).split())

@@ -65,6 +65,11 @@ class Journal:
     ) -> None:
         self._file.close()
 
+    @property
+    def size(self) -> int:
+        """Bytes on the disk."""
+        return self._end
+
     def append(self, window: int, payload: bytes) -> None:
         """Keep a finished window.
 

@@ -76,7 +76,8 @@ def map_scene(
         reader: The target sensor; its grid becomes the map's.
         out: The map, `.tif`. An older one stays until the new one is whole.
         window: Side of the windows, in pixels; a multiple of `engine.TILE` wastes no work.
-        workers: Processes on this machine; 1 works in this process.
+        workers: Processes on this machine; 1 works in this process. More import the calling script anew, as
+            Python's multiprocessing does: it needs its `if __name__ == "__main__"`.
         scheduler: Address of a Dask cluster that sees the same files, in place of `workers`.
         threads: Windows at once with `workers=1`; None for torch's number of threads.
         engine: What runs the network.

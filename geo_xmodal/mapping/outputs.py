@@ -29,6 +29,9 @@ from geo_xmodal.types import ClassArray, Window
 _JOURNAL, _WHOLE = "windows", "whole"
 """In the work folder: the finished windows, and the folder of files that are put together from them."""
 
+_FILES_TO_WINDOWS, _LEAST_ROOM = 3, 1 << 20
+"""A tiled file, the map made from it and its overviews take about this many times the windows, and some."""
+
 
 @dataclass(frozen=True)
 class MapFiles:
@@ -97,6 +100,8 @@ def unfinished_map(
     try:
         files.work.parent.mkdir(parents=True, exist_ok=True)
         files.work.mkdir(exist_ok=True)
+    except FileExistsError as error:
+        raise OutputError(f"cannot write {files.classes}: {error.filename} is no folder") from None
     except OSError as error:
         raise OutputError(f"cannot write {files.classes}: {error.strerror}: {error.filename}") from None
     try:
@@ -134,6 +139,7 @@ def write_map(
     classes = RasterLayer(NO_CLASS, "MODE", "land-cover class", card.legend, tags | legend_tag(card.legend))
     percent = RasterLayer(NO_PROBABILITY, "AVERAGE", "probability of the class, percent", (), tags)
     whole = files.work / _WHOLE
+    _check_room(files, journal.size)
     try:
         shutil.rmtree(whole, ignore_errors=True)  # what a killed run may have left
         whole.mkdir()
@@ -166,6 +172,17 @@ class _Layer:
     def __iter__(self) -> Iterator[tuple[Window, ClassArray]]:
         for index, window in enumerate(self.windows):
             yield window, unpack_window(self.journal.read(index), window)[self.layer]
+
+
+def _check_room(files: MapFiles, windows_size: int) -> None:
+    """Tell a full disk before GDAL meets it, as libtiff prints lines of its own then."""
+    needed = _FILES_TO_WINDOWS * windows_size + _LEAST_ROOM
+    free = shutil.disk_usage(files.work).free
+    if free < needed:
+        raise OutputError(
+            f"cannot write {files.classes}: no room left on the disk: {free / 1e6:.1f} MB are free, "
+            f"about {needed / 1e6:.1f} MB are needed"
+        )
 
 
 def _tags(card: Card) -> dict[str, str]:

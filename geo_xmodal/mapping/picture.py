@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,7 +98,8 @@ def save_picture(map_path: Path, out: Path, title: str = "", max_side: int = 160
         figure.savefig(beside, format="png", dpi=150, metadata={"Software": None})
         beside.replace(out)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink()
         raise OutputError(f"cannot write {out}: {error.strerror}") from None
 
 

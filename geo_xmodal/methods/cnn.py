@@ -59,10 +59,10 @@ class CnnLearner(BranchLearner):
         """Cross-entropy on labels, and on soft labels in the second stage."""
         assert labelled.label is not None
         if stage == 0 or unlabelled is None:
-            logits = self.branch(self.augmented(labelled.target)).flatten(1)
+            logits = self.classified(self.embedded(self.augmented(labelled.target)))
             return {"label": self.supervised(logits, labelled.label)}
         both = self.augmented(torch.cat([labelled.target, unlabelled.target]))
-        logits = self.branch(both).flatten(1)
+        logits = self.classified(self.embedded(both))
         count = len(labelled.target)
         return {
             "label": self.supervised(logits[:count], labelled.label),

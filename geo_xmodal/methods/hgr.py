@@ -21,7 +21,6 @@ from geo_xmodal.methods.target_branch import BranchLearner, BranchOptions, soft_
 from geo_xmodal.networks import SpectralEncoder
 from geo_xmodal.types import TrainingData
 
-
 UNKNOWN = -1
 """Label of a pair that has none, for objectives that ask."""
 
@@ -105,8 +104,9 @@ class HgrLearner(BranchLearner):
 
     def _teacher_input(self, rich: Tensor, target: Tensor) -> Tensor:
         """What a teacher sees of a pixel: the rich components, and the mean of its 3 x 3 target pixels."""
-        m = self.model.margin
-        near = target[:, :, max(m - 1, 0) : m + 2, max(m - 1, 0) : m + 2].mean((2, 3))
+        m = target.shape[-1] // 2
+        bands = target[:, : self.model.bands]
+        near = bands[:, :, max(m - 1, 0) : m + 2, max(m - 1, 0) : m + 2].mean((2, 3))
         return torch.cat([rich.nan_to_num(), near], 1)
 
     def loss(self, stage: int, labelled: Batch, unlabelled: Batch | None) -> dict[str, Tensor]:
@@ -134,15 +134,15 @@ class HgrLearner(BranchLearner):
         rich = torch.cat([cast(Tensor, batch.rich) for batch in batches])
         paired = rich.isfinite().all(1)
         count = len(label)
-        embedding = self.branch.encoder(self.augmented(torch.cat([batch.target for batch in batches])))
-        logits = self.branch.head(embedding).flatten(1)
+        embedding = self.embedded(self.augmented(torch.cat([batch.target for batch in batches])))
+        logits = self.classified(embedding)
         terms: dict[str, Tensor] = {}
         if options.label_weight:
             terms["label"] = options.label_weight * self.supervised(logits[:count], label)
         if self.teachers:
             terms["distill"] = options.distill_weight * soft_cross_entropy(logits[paired], soft[paired])
         if self.correlates:
-            f, x = embedding.flatten(1)[paired], rich[paired]
+            f, x = embedding[paired], rich[paired]
             known = label[paired[:count]]
             labels = torch.cat([known, known.new_full((len(x) - len(known),), UNKNOWN)])
             g = self.rich_encoder(x + options.noise * torch.randn_like(x))

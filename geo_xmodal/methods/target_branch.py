@@ -57,7 +57,11 @@ class BranchOptions(LoopOptions):
 
 
 class BranchLearner(Learner):
-    """A learner with a target branch; its pools hold target patches that are standardised already."""
+    """A learner with a target branch.
+
+    Its pools hold what the branch's convolutions see: patches that are standardised and have their contrasts,
+    as both are the same in every step.
+    """
 
     def __init__(self, data: TrainingData, options: BranchOptions) -> None:
         super().__init__()
@@ -67,7 +71,7 @@ class BranchLearner(Learner):
         self.model = self.fresh_model()
         labelled = joined_pool(data.labelled_pairs, data.labelled_target, labelled=True)
         unlabelled = joined_pool(data.unlabelled_pairs, data.unlabelled_target, labelled=False)
-        self.labelled, self.unlabelled = self._standardized(labelled), self._standardized(unlabelled)
+        self.labelled, self.unlabelled = self._prepared(labelled), self._prepared(unlabelled)
         label = cast(Tensor, labelled.label)
         self.class_weight: Tensor
         self.register_buffer(
@@ -85,10 +89,19 @@ class BranchLearner(Learner):
         """The network behind the standardisation."""
         return cast(PixelCnn, self.model.network)
 
-    def _standardized(self, pool: Pool) -> Pool:
-        with torch.no_grad():
-            parts = [self.model.standardize(part) for part in torch.split(pool.target, CHUNK)]
-        return dataclasses.replace(pool, target=torch.cat(parts) if parts else pool.target)
+    @torch.no_grad()
+    def _prepared(self, pool: Pool) -> Pool:
+        contrast = self.branch.encoder.contrast
+        parts = [contrast(self.model.standardize(part)) for part in torch.split(pool.target, CHUNK)]
+        return dataclasses.replace(pool, target=torch.cat(parts))
+
+    def embedded(self, prepared: Tensor) -> Tensor:
+        """(n, embedding) of prepared patches."""
+        return cast(Tensor, self.branch.encoder.convolutions(prepared)).flatten(1)
+
+    def classified(self, embedding: Tensor) -> Tensor:
+        """(n, classes) logits of embeddings."""
+        return cast(Tensor, self.branch.head(embedding[:, :, None, None])).flatten(1)
 
     def augmented(self, x: Tensor) -> Tensor:
         """Patches turned and mirrored (the whole batch alike), with noise."""
@@ -104,8 +117,9 @@ class BranchLearner(Learner):
 
     @torch.no_grad()
     def predicted(self, target: Tensor) -> Tensor:
-        """(n, classes) probabilities of standardised patches, in evaluation mode."""
-        return torch.cat([self.branch(part).flatten(1).softmax(1) for part in torch.split(target, CHUNK)])
+        """(n, classes) probabilities of prepared patches, in evaluation mode."""
+        parts = torch.split(target, CHUNK)
+        return torch.cat([self.classified(self.embedded(part)).softmax(1) for part in parts])
 
     def pixel_model(self) -> PixelModel:
         """The branch with its standardisation."""

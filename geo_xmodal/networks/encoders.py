@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -39,7 +40,7 @@ class LocalContrast(nn.Module):
         return torch.cat(contrasts, dim=1)
 
 
-class PixelEncoder(nn.Sequential):
+class PixelEncoder(nn.Module):
     """Local contrasts, valid convolutions, one linear layer: an embedding of each pixel in its surroundings.
 
     Kernels k1, k2, ... on contrasts of sizes c1, c2, ... see 2m + 1 pixels a side, m = `margin` =
@@ -57,15 +58,20 @@ class PixelEncoder(nn.Sequential):
         embedding: int = 64,
         norm: str = "batch",
     ) -> None:
-        contrast = LocalContrast(bands, contrasts)
-        layers: list[nn.Module] = [contrast, _norm(norm, contrast.features)]
-        before = contrast.features
+        super().__init__()
+        self.contrast = LocalContrast(bands, contrasts)
+        before = self.contrast.features
+        layers: list[nn.Module] = [_norm(norm, before)]
         for width, kernel in zip(widths, kernels, strict=True):
             layers += [nn.Conv2d(before, width, kernel, bias=norm != "batch"), _norm(norm, width), nn.ReLU()]
             before = width
-        super().__init__(*layers, nn.Conv2d(before, embedding, 1))
-        self.margin = contrast.margin + sum(kernel - 1 for kernel in kernels) // 2
+        self.convolutions = nn.Sequential(*layers, nn.Conv2d(before, embedding, 1))
+        self.margin = self.contrast.margin + sum(kernel - 1 for kernel in kernels) // 2
         self.features = embedding
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, bands, H + 2m, W + 2m) standardised -> (B, embedding, H, W)."""
+        return cast(Tensor, self.convolutions(self.contrast(x)))
 
 
 class SpectralEncoder(nn.Sequential):

@@ -14,7 +14,6 @@ from typing import Literal, get_args
 
 import numpy as np
 import rasterio
-from affine import Affine
 from odc.geo.geobox import GeoBox
 from rasterio.errors import RasterioError
 from rasterio.windows import Window as FileWindow
@@ -336,7 +335,7 @@ def _profile(layer: _Layer, grid: GeoBox) -> dict[str, object]:
         "dtype": layer.dtype,
         "nodata": layer.nodata,
         "crs": None if grid.crs is None else grid.crs.to_wkt(),
-        "transform": grid.affine * Affine.translation(layer.window.col, layer.window.row),
+        "transform": grid.translate_pix(layer.window.col, layer.window.row).affine,
         "tiled": True,
         "blockxsize": TILE,
         "blockysize": TILE,

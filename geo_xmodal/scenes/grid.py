@@ -13,14 +13,18 @@ import numpy.typing as npt
 import pyproj
 import rasterio
 import shapely
-from affine import Affine
 from odc.geo.geobox import GeoBox
+from rasterio import Affine
 
 from geo_xmodal.errors import AlignmentError
 from geo_xmodal.types import Window
 
+Points = npt.NDArray[np.float64]
+
 _SAME = 0.01
 """Grids are one when no corner is further apart than this share of a pixel."""
+
+_NOWHERE = Window(0, 0, 0, 0)
 
 _EDGE_POINTS = 64
 """Points on each side of a footprint, so that its curved image in another CRS is followed."""
@@ -41,19 +45,16 @@ def pixel_offset(a: GeoBox, b: GeoBox) -> tuple[int, int] | None:
     """Row and column on `b` of the first pixel of `a` where the two share pixels, else None.
 
     They share pixels when CRS, pixel size and rotation are the same and the shift is whole pixels, to a
-    hundredth of a pixel over the whole of `a`.
+    hundredth of a pixel at every corner.
     """
     if a.crs != b.crs:
         return None
-    across = ~b.affine * a.affine
-    row, col = round(across.f), round(across.c)
-    shift = Affine.translation(col, row)
-    height, width = a.shape
-    for x, y in ((0, 0), (width, 0), (0, height), (width, height)):
-        (x1, y1), (x2, y2) = across * (x, y), shift * (x, y)
-        if not math.hypot(x1 - x2, y1 - y2) < _SAME:
-            return None
-    return row, col
+    corners = _corners(a)
+    there = _on(b, _places(a, corners))
+    col, row = np.rint(there[0])
+    if not (np.abs(there - corners - (col, row)) < _SAME).all():
+        return None
+    return int(row), int(col)
 
 
 def pixel_size(grid: GeoBox) -> tuple[float, float, Literal["m", "unit"]]:
@@ -70,7 +71,7 @@ def pixel_size(grid: GeoBox) -> tuple[float, float, Literal["m", "unit"]]:
     if crs.is_geographic:
         geod = crs.get_geod() or pyproj.Geod(ellps="WGS84")
         degrees = _unit_factor(crs) * 180 / math.pi
-        x, y = affine * (grid.shape[1] / 2, grid.shape[0] / 2)
+        x, y = _places(grid, _corners(grid)).mean(axis=0)
         sizes = [
             geod.inv(x * degrees, y * degrees, (x + dx) * degrees, (y + dy) * degrees)[2]
             for dx, dy in (row_step, col_step)
@@ -87,7 +88,7 @@ def _unit_factor(crs: pyproj.CRS) -> float:
 
 def extent_text(grid: GeoBox) -> str:
     """Bounds, CRS and size of `grid`, for a message."""
-    left, bottom, right, top = shapely.bounds(shapely.Polygon(_corners(grid)))
+    left, bottom, right, top = shapely.bounds(shapely.Polygon(_places(grid, _corners(grid))))
     crs = "no CRS" if grid.crs is None else f"{grid.crs.proj.name}"
     return (
         f"x {left:.6g} to {right:.6g}, y {bottom:.6g} to {top:.6g} in {crs} "
@@ -95,35 +96,43 @@ def extent_text(grid: GeoBox) -> str:
     )
 
 
-def _corners(grid: GeoBox) -> list[tuple[float, float]]:
-    height, width = grid.shape
-    return [grid.affine * corner for corner in ((0, 0), (width, 0), (width, height), (0, height))]
-
-
-def to_pixels(a: GeoBox, b: GeoBox, points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def to_pixels(a: GeoBox, b: GeoBox, points: Points) -> Points:
     """Pixel positions (n, 2; column, row) on `a` as pixel positions on `b`; infinite where b's CRS ends.
 
     Raises:
         AlignmentError: One of the grids has a CRS and the other has none.
     """
+    places = _places(a, points)
     if a.crs is None or b.crs is None:
         if a.crs is b.crs:
-            return np.stack(_apply(~b.affine * a.affine, points), axis=1)
+            return _on(b, places)
         raise AlignmentError(
             f"one grid has a CRS and the other has none: {extent_text(a)}; {extent_text(b)}; "
             "give both their CRS (gdal_edit.py -a_srs) or neither"
         )
-    x, y = _apply(a.affine, points)
     if a.crs != b.crs:
-        x, y = a.crs.transformer_to_crs(b.crs)(x, y)
-    return np.stack(_apply(~b.affine, np.stack([x, y], axis=1)), axis=1)
+        places = np.stack(a.crs.transformer_to_crs(b.crs)(*places.T), axis=1)
+    return _on(b, places)
 
 
-def _apply(
-    affine: Affine, points: npt.NDArray[np.float64]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    x, y = points[:, 0], points[:, 1]
-    return affine.a * x + affine.b * y + affine.c, affine.d * x + affine.e * y + affine.f
+def _corners(grid: GeoBox) -> Points:
+    height, width = grid.shape
+    return np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
+
+
+def _places(grid: GeoBox, points: Points) -> Points:
+    """Coordinates in the grid's CRS of positions in pixels."""
+    return _apply(grid.affine, points)
+
+
+def _on(grid: GeoBox, places: Points) -> Points:
+    """Positions in pixels of coordinates in the grid's CRS."""
+    return _apply(~grid.affine, places)
+
+
+def _apply(affine: Affine, points: Points) -> Points:
+    x, y = points.T
+    return np.stack([affine.a * x + affine.b * y + affine.c, affine.d * x + affine.e * y + affine.f], axis=1)
 
 
 def overlap(a: GeoBox, b: GeoBox) -> tuple[float, Window]:
@@ -144,14 +153,16 @@ def overlap(a: GeoBox, b: GeoBox) -> tuple[float, Window]:
     points = to_pixels(a, b, ring * (width, height))
     points = points[np.isfinite(points).all(axis=1)]
     if len(points) < 3:
-        return 0.0, Window(0, 0, 0, 0)
+        return 0.0, _NOWHERE
     footprint = shapely.make_valid(shapely.Polygon(points))
     rows, cols = b.shape
     common = shapely.intersection(footprint, shapely.box(0, 0, cols, rows))
-    if common.area == 0:
-        return 0.0, Window(0, 0, 0, 0)
+    if common.is_empty:
+        return 0.0, _NOWHERE
     left, top, right, bottom = common.bounds
     # Rounding of a transform there and back must not add a row of pixels that is not covered.
     row, col = math.floor(top + _SAME), math.floor(left + _SAME)
-    window = Window(row, col, math.ceil(bottom - _SAME) - row, math.ceil(right - _SAME) - col)
-    return float(common.area / (rows * cols)), window
+    height, width = math.ceil(bottom - _SAME) - row, math.ceil(right - _SAME) - col
+    if height <= 0 or width <= 0:
+        return 0.0, _NOWHERE
+    return float(common.area / (rows * cols)), Window(row, col, height, width)

@@ -66,7 +66,7 @@ class RasterLimits:
     bands: int = 4096
     block_bytes: int = 2**30
     ratio: float = 20_000.0
-    free_bytes: int = 4 * 2**30
+    free_bytes: int = 32 * 2**30
 
 
 DEFAULT_LIMITS = RasterLimits()

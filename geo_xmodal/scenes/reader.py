@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import rasterio
-from affine import Affine
 from odc.geo.geobox import GeoBox
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.enums import Resampling as GdalResampling
@@ -145,11 +144,11 @@ class AlignedReader:
             "dtype": "float32",
             "nodata": math.nan,
             "crs": _wkt(self.source),
-            "transform": self.source.affine * Affine.translation(there.col_off, there.row_off),
+            "transform": self.source.translate_pix(there.col_off, there.row_off).affine,
         }
         onto = {
             "crs": _wkt(self.grid),
-            "transform": self.grid.affine * Affine.translation(block.col, block.row),
+            "transform": self.grid.translate_pix(block.col, block.row).affine,
             "height": block.height,
             "width": block.width,
             "resampling": GdalResampling[self.resampling],

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-import geo_xmodal
 from geo_xmodal.errors import LabelError, SceneError
 from geo_xmodal.scenes import labelled, labels, raster
 from geo_xmodal.scenes.config import (
@@ -277,7 +276,7 @@ def _parents() -> Iterator[tuple[Source, Path]]:
     data = os.environ.get(DATA_VARIABLE)
     if data:
         yield "data", Path(data)
-    package = Path(geo_xmodal.__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     for folder in (package.parent / "sample_scenes", package / "_shipped" / "sample_scenes"):
         if folder.is_dir():
             yield "sample", folder

@@ -18,7 +18,7 @@ from geo_xmodal.types import IntArray
 
 BoolArray = npt.NDArray[np.bool_]
 
-ATTEMPTS = 8
+ATTEMPTS = 32
 """Draws of a block split, of which the first that has every class on both sides is taken."""
 
 VALIDATION_BLOCKS = (64, 32, 16, 8)
@@ -126,8 +126,6 @@ def validation_split(
     """
     nothing = Partition(np.ones(len(labels), bool), np.zeros(len(labels), bool))
     least = LEAST_VALIDATION_PER_CLASS * len(np.unique(labels))
-    if share * len(labels) < least or not len(labels):
-        return nothing
     best = nothing
     for size in (block,) if block else VALIDATION_BLOCKS:
         split = _spared(positions, labels, size, share, buffer, np.random.default_rng(seed))
@@ -246,19 +244,4 @@ def _deal(counts: IntArray, test: float, rng: np.random.Generator) -> BoolArray:
         excess = (filled / share[:, None]) @ weight[index]
         side[index] = int(excess[1] < excess[0] and not must_train[index])
         filled[side[index]] += weight[index]
-    _repair(side, counts)
     return np.equal(side, 1)
-
-
-def _repair(side: IntArray, counts: IntArray) -> None:
-    """Give each class of two blocks or more a block on both sides, where no other class loses its own."""
-    has: BoolArray = counts.astype(bool)
-    for label in np.argsort(has.sum(axis=0), kind="stable"):
-        for wanted in (0, 1):
-            if has[side == wanted, label].any():
-                continue
-            spare = has[side == 1 - wanted].sum(axis=0)
-            movable = has[:, label] & ((spare - has > 0) | ~has).all(axis=1)
-            if movable.any():
-                candidates = np.flatnonzero(movable)
-                side[candidates[np.argmin(counts[candidates].sum(axis=1))]] = wanted

@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,12 @@ import numpy.typing as npt
 import pyogrio
 import pyproj
 import shapely
+from affine import Affine
 from odc.geo.geobox import GeoBox
 from pyogrio.errors import DataLayerError, DataSourceError
 
 from geo_xmodal.errors import VectorError
+from geo_xmodal.scenes.grid import to_pixels
 from geo_xmodal.types import Window
 
 LARGEST_GEOJSON = 256 * 2**20
@@ -54,7 +56,7 @@ class Layer:
         stamp: Time of change and size of the file when it was opened.
         name: Layer name.
         columns: Attribute columns.
-        crs: CRS, or None where the file does not say.
+        space: One unit pixel at the origin of the layer's CRS (None where the file does not say).
     """
 
     path: Path
@@ -62,7 +64,7 @@ class Layer:
     stamp: tuple[int, int]
     name: str
     columns: tuple[str, ...]
-    crs: pyproj.CRS | None
+    space: GeoBox
 
     def require(self, column: str | None) -> str:
         """`column` if the layer has it.
@@ -96,8 +98,8 @@ def _open_layer(path: Path, layer: str | None, stamp: tuple[int, int]) -> Layer:
         info = pyogrio.read_info(source, layer=name)
     except (DataSourceError, DataLayerError) as error:
         raise VectorError(f"{path}: cannot be opened: {_one_line(error)}") from None
-    crs = _crs(path, info["crs"])
-    return Layer(path, source, stamp, name, tuple(str(column) for column in info["fields"]), crs)
+    space = GeoBox((1, 1), Affine.identity(), _crs(path, info["crs"]))
+    return Layer(path, source, stamp, name, tuple(str(column) for column in info["fields"]), space)
 
 
 def read_column(layer: Layer, column: str) -> ObjectArray:
@@ -112,10 +114,9 @@ def read_features(layer: Layer, column: str, grid: GeoBox, window: Window) -> tu
     Raises:
         VectorError: More than `MOST_VERTICES` vertices, or only one of file and grid has a CRS.
     """
-    crs = None if grid.crs is None else grid.crs.proj
-    if (crs is None) != (layer.crs is None):
+    if (grid.crs is None) != (layer.space.crs is None):
         raise VectorError(
-            f"{layer.path}: CRS of layer {layer.name!r} is {_name(layer.crs)}, of the grid {_name(crs)}; "
+            f"{layer.path}: CRS of layer {layer.name!r} is {_name(layer.space)}, of the grid {_name(grid)}; "
             "give both their CRS (ogr2ogr -a_srs EPSG:..., gdal_edit.py -a_srs EPSG:...), or neither"
         )
     frame = _near(layer, column, _bounds(layer, grid, window))
@@ -126,17 +127,8 @@ def read_features(layer: Layer, column: str, grid: GeoBox, window: Window) -> tu
             f"{layer.path}: {vertices} vertices in one window, more than {MOST_VERTICES}; "
             "simplify the polygons or cut them into smaller ones"
         )
-    inverse = ~grid.affine
-
-    def to_pixels(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        x, y = points.T
-        if layer.crs is not None and layer.crs != crs:
-            x, y = pyproj.Transformer.from_crs(layer.crs, crs, always_xy=True).transform(x, y)
-        return np.stack(
-            [inverse.a * x + inverse.b * y + inverse.c, inverse.d * x + inverse.e * y + inverse.f], axis=1
-        )
-
-    return np.asarray(frame[column].astype(object)), shapely.transform(geometries, to_pixels)
+    in_pixels = shapely.transform(geometries, partial(to_pixels, layer.space, grid))
+    return np.asarray(frame[column].astype(object)), in_pixels
 
 
 def _near(layer: Layer, column: str, bounds: Bounds | None) -> Any:
@@ -242,17 +234,15 @@ def _bounds(layer: Layer, grid: GeoBox, window: Window) -> Bounds | None:
         shapely.box(near.col, near.row, near.col + near.width, near.row + near.height),
         max(near.height, near.width) / 16,
     )
-    cols, rows = shapely.get_coordinates(outline).T
-    x, y = grid.affine * (cols, rows)
-    if layer.crs is not None and grid.crs is not None and layer.crs != grid.crs.proj:
-        x, y = pyproj.Transformer.from_crs(grid.crs.proj, layer.crs, always_xy=True).transform(x, y)
-    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+    points = to_pixels(grid, layer.space, shapely.get_coordinates(outline))
+    if not np.isfinite(points).all():
         return None
-    return float(np.min(x)), float(np.min(y)), float(np.max(x)), float(np.max(y))
+    (left, bottom), (right, top) = points.min(axis=0), points.max(axis=0)
+    return float(left), float(bottom), float(right), float(top)
 
 
-def _name(crs: pyproj.CRS | None) -> str:
-    return "missing" if crs is None else repr(crs.name)
+def _name(space: GeoBox) -> str:
+    return "missing" if space.crs is None else repr(space.crs.proj.name)
 
 
 def _one_line(error: Exception) -> str:

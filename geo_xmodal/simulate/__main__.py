@@ -1,5 +1,8 @@
-"""`python -m geo_xmodal.simulate`: the same as `geo-xmodal simulate`."""
+"""`python -m geo_xmodal.simulate` is `geo-xmodal simulate`."""
+
+from __future__ import annotations
 
 from geo_xmodal.cli import run_command
 
-run_command("simulate")
+if __name__ == "__main__":
+    run_command("simulate")

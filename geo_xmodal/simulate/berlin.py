@@ -52,7 +52,17 @@ def _berlin(seed: int, scale: float) -> Layout:
         shore_material=Material.DRY_GRASS,
         along="x",
     )
-    return Layout(seed, 430.0 * scale, slots, 5, (river, rail), 0, (24.0, 11.0, 5.0), 85.0)
+    return Layout(
+        seed,
+        district=430.0 * scale,
+        slots=slots,
+        group=5,
+        lines=(river, rail),
+        road_label=0,
+        road_widths=(24.0, 11.0, 5.0),
+        merge=0.35,
+        polygon=85.0,
+    )
 
 
 _VNIR = 94
@@ -87,6 +97,7 @@ BERLIN = Preset(
         LandClass(_WATER, "Water", "#2c7fb8"),
     ),
     train=(443, 423, 499, 376, 331, 280, 298, 170),
+    least=12,
     test=(54511, 268219, 19067, 58906, 17095, 13025, 24526, 6502),
     table_pixels=1723 * 476,
     test_share=0.57,

@@ -76,14 +76,14 @@ def stadium(track: int, turf: int, grass: int) -> Filler:
 
     def fill(points: Points) -> Cover:
         cover = Cover.of(points, Material.GRASS, grass)
-        oval = np.hypot(np.maximum(np.abs(points.u) - 24.0, 0.0), points.v)
-        cover.put(oval < 36.0, Material.TRACK, tint=signed(points.own(97)), growth=0.0)
-        cover.label[oval < 36.0] = track
-        field = oval < 26.0
+        oval = np.hypot(np.maximum(np.abs(points.u) - 18.0, 0.0), points.v)
+        cover.put(oval < 30.0, Material.TRACK, tint=signed(points.own(97)), growth=0.0)
+        cover.label[oval < 30.0] = track
+        field = oval < 21.0
         cover.put(field, Material.TURF, tint=0.5 * np.where(points.u % 10.0 < 5.0, 1.0, -1.0), growth=0.0)
         cover.label[field] = turf
-        stand = (np.abs(points.u) < 28.0) & (points.v > 38.0) & (points.v < 46.0)
-        cover.put(stand, Material.CONCRETE, height=2.0 + (points.v - 38.0) * 0.8)
+        stand = (np.abs(points.u) < 20.0) & (points.v > 32.0) & (points.v < 40.0)
+        cover.put(stand, Material.CONCRETE, height=2.0 + (points.v - 32.0) * 0.8)
         cover.label[stand] = 0
         return cover
 

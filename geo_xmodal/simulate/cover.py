@@ -61,7 +61,7 @@ class Points:
         center_y = (j + 0.35 + 0.3 * uniform(self.seed, stream, 2, i, j)) * size
         radius = (0.32 + 0.2 * uniform(self.seed, stream, 3, i, j)) * size
         inside = np.hypot(self.x - center_x, self.y - center_y) < radius
-        present = uniform(self.seed, stream, 4, i, j) < share
+        present = uniform(self.seed, stream, 4, i, j) < np.asarray(share, np.float64)
         return inside & present, 2.0 * uniform(self.seed, stream, 5, i, j) - 1.0
 
 

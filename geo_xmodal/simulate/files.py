@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import rasterio
+import rasterio.windows
 from rasterio.transform import Affine
 
 from geo_xmodal.simulate.preset import Preset
 from geo_xmodal.simulate.sampling import PixelGrid
-from geo_xmodal.types import LandClass
+from geo_xmodal.types import LandClass, Window
 
 
 @contextmanager
@@ -25,8 +25,7 @@ def created(
     *,
     block: int,
     nodata: float | None = None,
-    wavelengths: Sequence[float] = (),
-    widths: Sequence[float] = (),
+    tags: Sequence[Mapping[str, str]] = (),
 ) -> Iterator[Any]:
     """A new GeoTIFF open for writing (a rasterio writer), on `grid` of the scene that `preset` describes.
 
@@ -38,8 +37,7 @@ def created(
         dtype: Of the pixels.
         block: Side of the tiles, pixels, a multiple of 16.
         nodata: Value of pixels without data.
-        wavelengths: Centre of each band in nanometres, for optical sensors.
-        widths: Full width at half maximum of each band in nanometres.
+        tags: Metadata of each band, if any.
     """
     left, top = preset.origin
     profile = {
@@ -60,18 +58,23 @@ def created(
         "nodata": nodata,
         "BIGTIFF": "IF_SAFER",
     }
-    # the default block cache is a share of the machine's memory, which would unbound ours
-    with rasterio.Env(GDAL_CACHEMAX=64), rasterio.open(path, "w", **profile) as dataset:
+    with rasterio.open(path, "w", **profile) as dataset:
         for band, name in enumerate(names, start=1):
             dataset.set_band_description(band, name)
-        for band, (wavelength, width) in enumerate(zip(wavelengths, widths, strict=True), start=1):
-            dataset.update_tags(
-                band, wavelength=f"{wavelength:g}", wavelength_units="Nanometers", fwhm=f"{width:g}"
-            )
+        for band, values in enumerate(tags, start=1):
+            dataset.update_tags(band, **values)
         yield dataset
 
 
 def color_table(classes: Sequence[LandClass]) -> dict[int, tuple[int, int, int, int]]:
     """Colours of class ids for a palette GeoTIFF; 0 is transparent."""
-    table = {entry.id: (*bytes.fromhex(entry.color[1:]), 255) for entry in classes}
-    return {0: (0, 0, 0, 0), **table}  # type: ignore[dict-item]
+    table = {0: (0, 0, 0, 0)}
+    for entry in classes:
+        red, green, blue = bytes.fromhex(entry.color[1:])
+        table[entry.id] = (red, green, blue, 255)
+    return table
+
+
+def raster_window(window: Window) -> rasterio.windows.Window:
+    """Rasterio's name for the same pixels."""
+    return rasterio.windows.Window(window.col, window.row, window.width, window.height)

@@ -83,16 +83,25 @@ def _houston(seed: int, scale: float) -> Layout:
         shore=5.0,
         shore_material=Material.SHRUB,
     )
-    lines = (railway, highway)
-    return Layout(seed, 118.0 * max(scale, 0.5), slots, 4, lines, _ROAD, (15.0, 9.0, 4.0), 24.0)
+    return Layout(
+        seed,
+        district=104.0 * max(scale, 0.5),
+        slots=slots,
+        group=4,
+        lines=(railway, highway),
+        road_label=_ROAD,
+        road_widths=(15.0, 9.0, 4.0),
+        merge=0.12,
+        polygon=24.0,
+    )
 
 
 _HSI = OpticalSensor(
     name="CASI-like imaging spectrometer, 144 bands",
     wavelengths=spaced(380.0, 1050.0, 144),
     widths=(5.0,) * 144,
-    spread=PointSpread(factor=8, fwhm=1.0),
-    snr=180.0,
+    spread=PointSpread(factor=4, fwhm=1.0),
+    snr=120.0,
     striping=0.3,
     stream=11,
 )
@@ -118,7 +127,7 @@ HOUSTON = Preset(
     modalities={
         "lidar": Modality(_LIDAR, 2.5),
         "msi": Modality(_MSI, 2.5),
-        "hsi": Modality(_HSI, 10.0, strip=0.45),
+        "hsi": Modality(_HSI, 5.0, strip=0.40),
     },
     classes=(
         LandClass(_HEALTHY, "Healthy Grass", "#4dac26"),
@@ -138,11 +147,12 @@ HOUSTON = Preset(
         LandClass(_TRACK, "Running Track", "#e0457b"),
     ),
     train=(537, 61, 340, 209, 74, 22, 52, 320, 76, 279, 33, 329, 20, 266, 279),
+    least=30,
     test=(699, 1154, 357, 1035, 1168, 303, 1203, 924, 1149, 948, 1185, 904, 449, 162, 381),
     table_pixels=349 * 1905,
     test_share=0.10,
-    rows=300,
-    cols=540,
+    rows=264,
+    cols=460,
     epsg=32615,
     origin=(271400.0, 3290300.0),
 )

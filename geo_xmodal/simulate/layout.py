@@ -61,6 +61,7 @@ class Layout:
         lines: Rivers, rails and motorways, lowest first.
         road_label: Class id of the roads between districts.
         road_widths: Width of roads at the edge of towns' districts: main, other; and of tracks, metres.
+        merge: Share of districts that are joined to a neighbour.
         polygon: Side of the polygons in which reference labels are kept or left out, metres.
     """
 
@@ -71,6 +72,7 @@ class Layout:
     lines: tuple[Line, ...]
     road_label: int
     road_widths: tuple[float, float, float]
+    merge: float
     polygon: float
 
     def cover(self, x: Floats, y: Floats) -> tuple[Cover, Floats, Hashes]:
@@ -86,7 +88,7 @@ class Layout:
         bend_x = sway * smooth(x, y, self.district * 0.8, self.seed + 103, octaves=2)
         bend_y = sway * smooth(x, y, self.district * 0.8, self.seed + 104, octaves=2)
         bent_x, bent_y = x + bend_x, y + bend_y
-        cells = voronoi(bent_x, bent_y, self.district, 0.42, 0.35, self.seed + 105)
+        cells = voronoi(bent_x, bent_y, self.district, 0.42, self.merge, self.seed + 105)
         angle = self._angle(cells.row, cells.col)
         # streets inside a district are straighter than its edges
         east, south = x + 0.3 * bend_x - cells.site_x, y + 0.3 * bend_y - cells.site_y
@@ -113,7 +115,7 @@ class Layout:
         return quarter + 0.5 * (uniform(self.seed, 108, row, col) - 0.5)
 
     def _use(self, row: Ints, col: Ints) -> Ints:
-        """Index into `slots`: districts of a group are ranked by a smooth urbanity, and take the slots in turn.
+        """Index into `slots`: districts of a group take the slots in the order of a smooth urbanity.
 
         So every group holds the same mix, in a believable neighbourhood.
         """

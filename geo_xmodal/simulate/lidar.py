@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,7 @@ from geo_xmodal.simulate.layout import Layout
 from geo_xmodal.simulate.noise import NOISE_BLOCK, drawn_in_blocks
 from geo_xmodal.simulate.sampling import PixelGrid, PointSpread, ground
 from geo_xmodal.simulate.spectra import LATENTS, Material, library
-from geo_xmodal.types import Window
+from geo_xmodal.types import Kind, Window
 
 LIDAR_BANDS = ("height", "intensity")
 """Metres above ground, and reflectance at 1064 nm as the receiver sees it."""
@@ -37,9 +38,18 @@ class LidarSensor:
     intensity_noise: float
     stream: int
 
+    kind: ClassVar[Kind] = "lidar"
+    bands: ClassVar[tuple[str, ...]] = LIDAR_BANDS
+    tags: ClassVar[tuple[dict[str, str], ...]] = ()
+    dtype: ClassVar[str] = "float32"
+    nodata: ClassVar[float | None] = None
 
-def observe(layout: Layout, sensor: LidarSensor, grid: PixelGrid, window: Window) -> npt.NDArray[np.float32]:
-    """What `sensor` measures in `window`: (2, row, col) float32, bands `LIDAR_BANDS`."""
+    def observe(self, layout: Layout, grid: PixelGrid, window: Window) -> npt.NDArray[np.float32]:
+        """Heights and intensities of `window`: (2, row, col) float32, bands `LIDAR_BANDS`."""
+        return _observe(layout, self, grid, window)
+
+
+def _observe(layout: Layout, sensor: LidarSensor, grid: PixelGrid, window: Window) -> npt.NDArray[np.float32]:
     spread = sensor.spread
     land = ground(layout, grid, window, spread.factor, spread.margin)
     cover = land.cover
@@ -62,5 +72,5 @@ def observe(layout: Layout, sensor: LidarSensor, grid: PixelGrid, window: Window
     height = height + sensor.height_noise * noise[0] - 0.12 * crown * np.abs(noise[2])
     intensity = intensity * (1.0 + sensor.intensity_noise * noise[1])
     return np.stack(
-        [np.rint(height * 20.0) / 20.0, np.rint(np.maximum(intensity, 0.0) * 250.0) / 250.0]
+        [np.rint(height * 10.0) / 10.0, np.rint(np.maximum(intensity, 0.0) * 128.0) / 128.0]
     ).astype(np.float32)

@@ -38,7 +38,7 @@ def hashed(*keys: npt.ArrayLike) -> Hashes:
 
 def uniform(*keys: npt.ArrayLike) -> Floats:
     """Uniform numbers in [0, 1), one for each combination of integer keys."""
-    return hashed(*keys) * 2.0**-32
+    return hashed(*keys).astype(np.float64) * 2.0**-32
 
 
 def _lattice(x: Floats, y: Floats, margin: int) -> tuple[Ints, Ints, Ints, Ints]:
@@ -76,12 +76,12 @@ def smooth(x: Floats, y: Floats, scale: float, seed: int, octaves: int = 1) -> F
         weights += weight**2
         weight *= 0.55
     # the root of summed squares keeps the spread the same whatever the octaves
-    return total / np.sqrt(weights)
+    return np.asarray(total / np.sqrt(weights))
 
 
 @dataclass(frozen=True)
 class Cells:
-    """The Voronoi cell of each point: lattice index, site in metres, distance to the edge, and the next cell."""
+    """The Voronoi cell of each point: lattice index, site and distance to the edge in metres, next cell."""
 
     row: Ints
     col: Ints

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -10,8 +11,8 @@ import numpy.typing as npt
 from geo_xmodal.simulate.layout import Layout
 from geo_xmodal.simulate.noise import NOISE_BLOCK, Floats, Singles, drawn_in_blocks, smooth
 from geo_xmodal.simulate.sampling import FWHM_TO_SIGMA, Ground, PixelGrid, PointSpread, ground
-from geo_xmodal.simulate.spectra import LATENTS, Material, library
-from geo_xmodal.types import Window
+from geo_xmodal.simulate.spectra import LATENTS, library
+from geo_xmodal.types import Kind, Window
 
 REFLECTANCE_SCALE = 10000
 NODATA = -32768
@@ -43,6 +44,31 @@ class OpticalSensor:
     snr: float
     striping: float
     stream: int
+
+    dtype: ClassVar[str] = "int16"
+    nodata: ClassVar[float | None] = NODATA
+
+    @property
+    def kind(self) -> Kind:
+        """Hyperspectral if it has dozens of bands."""
+        return "hsi" if len(self.wavelengths) > 20 else "msi"
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Description of each band."""
+        return tuple(f"{nm:g} nm" for nm in self.wavelengths)
+
+    @property
+    def tags(self) -> tuple[dict[str, str], ...]:
+        """What a GeoTIFF says of each band."""
+        return tuple(
+            {"wavelength": f"{nm:g}", "wavelength_units": "Nanometers", "fwhm": f"{width:g}"}
+            for nm, width in zip(self.wavelengths, self.widths, strict=True)
+        )
+
+    def observe(self, layout: Layout, grid: PixelGrid, window: Window) -> npt.NDArray[np.int16]:
+        """What the sensor sees of `window`: (band, row, col) int16, reflectance x 10000."""
+        return _observe(layout, self, grid, window)
 
     def library(self) -> npt.NDArray[np.float64]:
         """(material, 1 + latent, band): the spectral library through the bands' responses."""
@@ -78,8 +104,7 @@ def _illumination(land: Ground) -> Floats:
     return np.asarray(lean * (1.0 - (1.0 - _SKY) * shade))
 
 
-def observe(layout: Layout, sensor: OpticalSensor, grid: PixelGrid, window: Window) -> npt.NDArray[np.int16]:
-    """What `sensor` sees of `window`: (band, row, col) int16, reflectance x 10000."""
+def _observe(layout: Layout, sensor: OpticalSensor, grid: PixelGrid, window: Window) -> npt.NDArray[np.int16]:
     spread = sensor.spread
     step = grid.pixel / spread.factor
     shade_border = int(_SHADOW / step) + 1
@@ -125,9 +150,3 @@ def _through_the_air(
     blue = (450.0 / np.array(sensor.wavelengths))[:, None, None] ** 2
     across = 1.0 + 0.03 * (2.0 * (x - grid.left) / (grid.cols * grid.pixel) - 1.0)
     return np.asarray(signal * across + haze * blue)
-
-
-def material_fractions(layout: Layout, grid: PixelGrid, window: Window, spread: PointSpread) -> Floats:
-    """(material, row, col): the share of each material in each pixel's point spread; sums to 1."""
-    land = ground(layout, grid, window, spread.factor, spread.margin)
-    return np.stack([spread.apply((land.cover.material == m).astype(np.float64)) for m in Material])

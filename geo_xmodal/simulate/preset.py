@@ -4,14 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
 
 from geo_xmodal.simulate.layout import Layout
-from geo_xmodal.simulate.lidar import LidarSensor
-from geo_xmodal.simulate.optical import OpticalSensor
-from geo_xmodal.simulate.sar import SarSensor
-from geo_xmodal.types import LandClass
+from geo_xmodal.simulate.sampling import PixelGrid
+from geo_xmodal.types import Kind, LandClass, Window
 
-Sensor = OpticalSensor | SarSensor | LidarSensor
+
+class Sensor(Protocol):
+    """Something that looks at the land; every window gives the same pixels as the whole scene."""
+
+    @property
+    def name(self) -> str:
+        """In words."""
+
+    @property
+    def kind(self) -> Kind:
+        """What it measures."""
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Description of each band."""
+
+    @property
+    def tags(self) -> tuple[dict[str, str], ...]:
+        """What a GeoTIFF says of each band; empty if nothing."""
+
+    @property
+    def dtype(self) -> str:
+        """Of its pixels."""
+
+    @property
+    def nodata(self) -> float | None:
+        """Value of pixels without data."""
+
+    def observe(self, layout: Layout, grid: PixelGrid, window: Window) -> npt.NDArray[np.generic]:
+        """The pixels of `window`: (band, row, col)."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +68,12 @@ class Preset:
         name: Of the scene.
         title: What it resembles, in words.
         layout: From a seed and a scale (1 for scenes of `full_extent` metres and more) to a land.
-        full_extent: Shorter side in metres below which districts shrink, so that small scenes hold all classes.
+        full_extent: Shorter side in metres below which districts shrink, so that all classes fit.
         target: Name of the modality on whose grid labels lie.
         modalities: By name.
         classes: The legend.
         train: Training pixels of each class in the published table.
+        least: Training pixels of a class, however small the scene.
         test: Test pixels of each class in the published table.
         table_pixels: Pixels of the published scene, to which the counts belong.
         test_share: Share of the test area that is labelled, at most.
@@ -59,6 +91,7 @@ class Preset:
     modalities: dict[str, Modality]
     classes: tuple[LandClass, ...]
     train: tuple[int, ...]
+    least: int
     test: tuple[int, ...]
     table_pixels: int
     test_share: float

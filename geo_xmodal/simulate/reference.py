@@ -19,14 +19,13 @@ BINS = 256
 """How finely polygons are ranked."""
 
 _CLUMP = 6  # pixels: a clump is a disc of up to 5 x 5 in a cell of this size
-_LEAST = 10  # training pixels of a class, however small the scene
 
 ReadClasses = Callable[[Window], ClassArray]
 
 
-def scaled_counts(counts: Sequence[int], share: float) -> tuple[int, ...]:
-    """Published training counts scaled to a scene that is `share` of the published one."""
-    return tuple(max(round(count * share), _LEAST) for count in counts)
+def scaled_counts(counts: Sequence[int], share: float, least: int) -> tuple[int, ...]:
+    """Published training counts scaled to a scene that is `share` of the published one, `least` or more."""
+    return tuple(max(round(count * share), least) for count in counts)
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def choose_training(
 def _candidates(
     read: ReadClasses, strip: Window, seed: int
 ) -> Iterator[tuple[Ints, npt.NDArray[np.float64], list[int]]]:
-    """Centres of possible clumps, their rank, and their class: one for each cell of a lattice in the strip."""
+    """Centres of possible clumps, their rank and class: one for each cell of a lattice in the strip."""
     for part in windows_over(strip.height // _CLUMP, strip.width // _CLUMP, 64):
         rows, cols = np.meshgrid(
             np.arange(part.row, part.row + part.height) * _CLUMP + strip.row + 2,
@@ -96,7 +95,7 @@ def _clump(read: ReadClasses, row: int, col: int, class_id: int, seed: int) -> I
     """Positions of the pixels of one clump, of the class of its centre, centre first."""
     offsets = np.mgrid[-2:3, -2:3].reshape(2, -1).T
     squared = (offsets**2).sum(axis=1)
-    largest = (2, 4, 5)[int(3 * uniform(seed, 161, row, col)[0])]
+    largest = (1, 2, 4)[int(3 * uniform(seed, 161, row, col)[0])]
     offsets = offsets[np.argsort(squared, kind="stable")][: int((squared <= largest).sum())]
     classes = read(Window(row - 2, col - 2, 5, 5))
     same = classes[offsets[:, 0] + 2, offsets[:, 1] + 2] == class_id
@@ -104,7 +103,7 @@ def _clump(read: ReadClasses, row: int, col: int, class_id: int, seed: int) -> I
 
 
 @dataclass
-class TestPolygons:
+class LabelledPolygons:
     """Which polygons of a test area are labelled, so that classes have the shares wanted.
 
     Count every window of the area, `settle`, then ask `keep`.

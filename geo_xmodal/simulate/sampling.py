@@ -52,7 +52,7 @@ class PointSpread:
 
     @property
     def taps(self) -> Floats:
-        """Weights of the fine samples along one axis, from `margin` before a pixel to `margin` after; sum 1."""
+        """Weights of fine samples along one axis, from `margin` before a pixel to `margin` after; sum 1."""
         offset = np.arange(-self.margin, self.factor + self.margin) - (self.factor - 1) / 2.0
         weight = np.exp(-0.5 * (offset / (self.fwhm * FWHM_TO_SIGMA * self.factor)) ** 2)
         return np.asarray(weight / weight.sum())
@@ -94,7 +94,7 @@ class Ground:
     border: int
 
     def shifted(self, values: Floats, rows: int, cols: int) -> Floats:
-        """`values` as seen `rows` south and `cols` east of each sample; wrong only in the outermost samples."""
+        """`values` found `rows` south and `cols` east of each sample; wrong only in the outermost samples."""
         return np.roll(values, (-rows, -cols), axis=(0, 1))
 
     def shadow(self, azimuth: float, slope: float, reach: int) -> Floats:
@@ -114,7 +114,7 @@ class Ground:
 
 
 def ground(layout: Layout, grid: PixelGrid, window: Window, factor: int, border: int) -> Ground:
-    """The land under `window` of `grid`, `factor` samples along a pixel's side and `border` samples more around."""
+    """The land under `window`: `factor` samples along a pixel's side, and `border` samples more around."""
     step = grid.pixel / factor
     rows = np.arange(window.row * factor - border, (window.row + window.height) * factor + border)
     cols = np.arange(window.col * factor - border, (window.col + window.width) * factor + border)

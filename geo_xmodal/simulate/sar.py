@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,7 @@ from geo_xmodal.simulate.layout import Layout
 from geo_xmodal.simulate.noise import NOISE_BLOCK, Floats, Singles, drawn_in_blocks, uniform
 from geo_xmodal.simulate.sampling import Ground, PixelGrid, PointSpread, ground
 from geo_xmodal.simulate.spectra import Material
-from geo_xmodal.types import Window
+from geo_xmodal.types import Kind, Window
 
 SAR_BANDS = ("C11", "C22", "Re C12", "Im C12")
 """VV power, VH power, and the real and imaginary part of their covariance."""
@@ -75,6 +76,16 @@ class SarSensor:
     looks: float
     stream: int
 
+    kind: ClassVar[Kind] = "sar"
+    bands: ClassVar[tuple[str, ...]] = SAR_BANDS
+    tags: ClassVar[tuple[dict[str, str], ...]] = ()
+    dtype: ClassVar[str] = "float32"
+    nodata: ClassVar[float | None] = None
+
+    def observe(self, layout: Layout, grid: PixelGrid, window: Window) -> npt.NDArray[np.float32]:
+        """The covariance matrix of `window`: (4, row, col) float32, linear power, bands `SAR_BANDS`."""
+        return measure(expected_covariance(layout, self, grid, window), self, window, layout.seed)
+
 
 def _coefficients(name: str) -> Floats:
     return np.array([getattr(_SURFACES[material], name) for material in Material])
@@ -127,14 +138,6 @@ def _sparks(land: Ground, seed: int) -> Floats:
     return np.where(draw < 0.10, 0.7 * (draw / 0.10) ** 2, 0.0)
 
 
-def observe(layout: Layout, sensor: SarSensor, grid: PixelGrid, window: Window) -> npt.NDArray[np.float32]:
-    """The covariance matrix that `sensor` measures in `window`: (4, row, col) float32, linear power.
-
-    Bands are `SAR_BANDS`; see `speckled` for the statistics.
-    """
-    return measure(expected_covariance(layout, sensor, grid, window), sensor, window, layout.seed)
-
-
 def expected_covariance(layout: Layout, sensor: SarSensor, grid: PixelGrid, window: Window) -> Floats:
     """(4, row, col): the covariance matrix of each pixel before speckle."""
     spread = sensor.spread
@@ -146,7 +149,7 @@ def expected_covariance(layout: Layout, sensor: SarSensor, grid: PixelGrid, wind
 
 
 def measure(expected: Floats, sensor: SarSensor, window: Window, seed: int) -> npt.NDArray[np.float32]:
-    """Speckle on `expected` (4, row, col), rounded to what is worth storing."""
+    """Speckle on `expected` (4, row, col), rounded to what is worth storing; see `speckled`."""
     bartlett = drawn_in_blocks(
         window, seed, sensor.stream, lambda random: bartlett_factors(random, sensor.looks, NOISE_BLOCK)
     )
@@ -154,7 +157,7 @@ def measure(expected: Floats, sensor: SarSensor, window: Window, seed: int) -> n
 
 
 def bartlett_factors(random: np.random.Generator, looks: float, size: int) -> Singles:
-    """(4, size, size): the diagonal, and the lower element, of the triangular factor of a complex Wishart matrix.
+    """(4, size, size): diagonal and lower element (re, im) of the factor of a complex Wishart matrix.
 
     With L looks, W = A A^H for A = [[a, 0], [c, b]], a^2 ~ Gamma(L), b^2 ~ Gamma(L - 1) and c a standard
     complex normal number (Bartlett decomposition, Goodman 1963); L need not be whole.

@@ -44,7 +44,7 @@ class Material(IntEnum):
 
 
 LATENTS = ("tint", "growth", "wetness")
-"""What changes a material's spectrum: colour or age of the object, vigour of plants, moisture. Each about [-1, 1]."""
+"""What changes a spectrum: colour or age of the object, vigour of plants, moisture; each about [-1, 1]."""
 
 
 def _bump(nm: Spectrum, center: float, width: float) -> Spectrum:
@@ -90,7 +90,7 @@ def vegetation(nm: Spectrum, chlorophyll: float, cover: float, water: float, dry
 
 
 def soil(nm: Spectrum, bright: float, iron: float, clay: float, wet: float, organic: float) -> Spectrum:
-    """Bare soil: a convex rise, iron at 480 and 870 nm, clay at 2200 nm, darkened by water and organic matter."""
+    """Bare soil: a convex rise, iron at 480 and 870 nm, clay at 2200 nm, darkened by water and humus."""
     rise = bright * (0.22 + 0.78 * (1.0 - np.exp(-(nm - 360.0) / (420.0 + 500.0 * organic))))
     rise = rise * (1.0 - 0.45 * iron * _bump(nm, 480, 70)) * (1.0 - 0.16 * iron * _bump(nm, 870, 70))
     rise = rise * (1.0 - 0.16 * clay * _bump(nm, 2205, 28)) * (1.0 - 0.06 * clay * _bump(nm, 1415, 18))

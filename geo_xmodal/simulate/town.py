@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from geo_xmodal.simulate.cover import Cover, Filler, Mask, Points, pick, signed, trees
 from geo_xmodal.simulate.noise import Floats, Grid, grid_cells
@@ -12,7 +13,7 @@ from geo_xmodal.simulate.spectra import Material
 
 
 class Block(NamedTuple):
-    """The street block of each point: its grid cell, its inner size, and coordinates inside its kerbs (metres)."""
+    """The street block of each point: grid cell, inner size, and coordinates inside its kerbs (metres)."""
 
     cell: Grid
     length: Floats
@@ -40,7 +41,13 @@ def _streets(cover: Cover, points: Points, block: Block, verge: float, planted: 
 
 
 def _roof(
-    cover: Cover, points: Points, where: Mask, lot: Grid, height: Floats, kinds: Floats, slope: Floats
+    cover: Cover,
+    points: Points,
+    where: Mask,
+    lot: Grid,
+    height: Floats,
+    kinds: npt.NDArray[np.uint8],
+    slope: Floats,
 ) -> None:
     cover.put(
         where,
@@ -108,9 +115,12 @@ def tenements(label: int) -> Filler:
         built = (inset < 13.0) | ((wing.a < 9.0) & (points.at(wing, 16) < 0.55) & (inset < 32.0))
         built &= (points.edge > 9.0) & (points.at(lot, 18) > 0.05)
         kinds = pick(
-            points.at(lot, 21), (0.45, Material.CLAY_TILE), (0.80, Material.BITUMEN), (0.93, Material.DARK_TILE),
+            points.at(lot, 21),
+            (0.45, Material.CLAY_TILE),
+            (0.80, Material.BITUMEN),
+            (0.93, Material.DARK_TILE),
             (1.0, Material.METAL),
-        )  # fmt: skip
+        )
         lean = np.where(block.b < block.depth / 2, 0.5, -0.5) * np.where(inset < 6.5, 1.0, -1.0)
         _roof(cover, points, built, lot, 15.0 + 6.0 * points.at(lot, 19), kinds, lean)
         _streets(cover, points, block, 3.5, 0.40)

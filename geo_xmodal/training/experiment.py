@@ -12,7 +12,8 @@ import numpy as np
 from geo_xmodal import bundle
 from geo_xmodal.accuracy import MEASURES, ConfusionMatrix, metrics, paired_gain, spread
 from geo_xmodal.errors import OutputError
-from geo_xmodal.scenes import Scene, gather
+from geo_xmodal.scenes import Scene
+from geo_xmodal.scenes.groups import gather
 from geo_xmodal.training.files import write_json, write_text
 from geo_xmodal.training.report import run_report
 from geo_xmodal.training.request import Plan, TrainRequest, Variant, resolve
@@ -129,13 +130,13 @@ def _brief(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {**several["mean"], "mean": several["mean"], "sd": several["sd"], "seeds": seeds}
 
 
-def _part(progress: Progress | None, done: int, total: int, name: str) -> Progress | None:
+def _part(progress: Progress | None, before: int, runs: int, name: str) -> Progress | None:
     """Progress of one run as a part of all runs."""
     if progress is None:
         return None
     tell = progress
 
-    def part(epoch: int, epochs: int, message: str) -> None:
-        tell(done * epochs + epoch, total * epochs, f"{name}, {message}")
+    def part(done: int, total: int, message: str) -> None:
+        tell(before * total + done, runs * total, f"{name}, {message}")
 
     return part

@@ -137,7 +137,7 @@ def _learning_rate(options: LoopOptions, done: float) -> float:
         case "cosine":
             return options.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
         case "poly":
-            return options.learning_rate * (1 - done) ** options.power
+            return float(options.learning_rate * (1 - done) ** options.power)
         case "constant":
             return options.learning_rate
 

@@ -13,7 +13,8 @@ import torch
 from geo_xmodal import bundle
 from geo_xmodal.accuracy import Groups, Picture, Report, curves_from_log, render_report
 from geo_xmodal.mapping import preview
-from geo_xmodal.scenes import Scene, pixel_size
+from geo_xmodal.scenes import Scene
+from geo_xmodal.scenes.grid import pixel_size
 from geo_xmodal.training.request import Plan
 from geo_xmodal.training.run import RunResult
 from geo_xmodal.types import ClassArray, Window
@@ -43,7 +44,7 @@ def run_report(
         transductive=plan.gather.transductive,
         description=_description(scene, plan, trained, notes),
         command=_command(scene, plan),
-        groups=Groups(**{name: int(count) for name, count in notes["groups"].items()}),
+        groups=Groups(**{name: int(count) for name, count in notes["counts"].items()}),
         overlap_share=notes.get("overlap_share"),
         unmapped=int(main[0].metrics["unmapped"]),
         controls={name: [one.metrics for one in results] for name, results in controls.items()},
@@ -66,8 +67,8 @@ def _description(
     return {
         "Scene": f"{scene.name} ({'simulated' if scene.simulated else 'real'})",
         "Maps from": f"{card.target.modality} ({card.target.kind}, {len(card.statistics.bands)} bands)",
-        "Trained with": f"{card.rich} on {notes['groups']['labelled_pairs']} labelled and "
-        f"{notes['groups']['unlabelled_pairs']} unlabelled pairs" if card.rich else "the target sensor alone",
+        "Trained with": f"{card.rich} on {notes['counts']['labelled_pairs']} labelled and "
+        f"{notes['counts']['unlabelled_pairs']} unlabelled pairs" if card.rich else "the target sensor alone",
         "Method": plan.main.name,
         "Looks at": f"{side} x {side} pixels around each pixel",
         "Seeds": ", ".join(str(seed) for seed in plan.seeds),

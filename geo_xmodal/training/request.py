@@ -14,7 +14,7 @@ from geo_xmodal.methods import METHODS
 from geo_xmodal.methods.base import Method, Options
 from geo_xmodal.methods.cnn import CnnOptions
 from geo_xmodal.methods.target_branch import BranchOptions
-from geo_xmodal.scenes import GatherOptions
+from geo_xmodal.scenes.groups import GatherOptions
 
 CONTROLS = ("target_only", "self_training")
 RESERVED = ("seed", "margin", "rich_margin")

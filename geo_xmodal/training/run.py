@@ -19,7 +19,9 @@ from geo_xmodal.errors import OutputError
 from geo_xmodal.mapping import evaluate_windows
 from geo_xmodal.methods.base import Learner, LoopOptions
 from geo_xmodal.networks import PixelModel
-from geo_xmodal.scenes import Scene, labelled_windows, pixel_size
+from geo_xmodal.scenes import Scene
+from geo_xmodal.scenes.grid import pixel_size
+from geo_xmodal.scenes.labelled import labelled_windows
 from geo_xmodal.training.checkpoint import FILE as CHECKPOINT
 from geo_xmodal.training.checkpoint import fingerprint
 from geo_xmodal.training.files import RunLog, read_json, write_json
@@ -143,12 +145,12 @@ def _tested(scene: Scene, data: TrainingData, folder: Path) -> dict[str, Any]:
             mapped = predicted > 0
             calibration.add(probability[mapped], (predicted == reference)[mapped])
     elif split == "validation":
-        reference, predicted, probability = _on_validation(trained.model, data.validation)
-        confusion.add_indices(reference, predicted)
-        calibration.add(probability, predicted == reference)
+        label, best, confidence = _on_validation(trained.model, data.validation)
+        confusion.add_indices(label, best)
+        calibration.add(confidence, best == label)
     scores = dict(metrics(confusion, data.classes, calibration, split))
     bins = [dataclasses.asdict(one) for one in calibration.curve]
-    return scores | {"unmapped": confusion.unmapped, "reliability": bins}
+    return scores | {"unmapped": int(np.sum(confusion.unmapped)), "reliability": bins}
 
 
 def _validator(pixels: PixelGroup) -> Callable[[Learner], dict[str, float]]:

@@ -68,9 +68,7 @@ def plain_hgr(f: Tensor, g: Tensor, ridge: float = 1e-3) -> Tensor:
 
 def plain_soft_cca(f: Tensor, g: Tensor) -> Tensor:
     f, g = standardised(f), standardised(g)
-    penalty = sum(
-        (x.T @ x / len(x)).abs().sum() - (x.T @ x / len(x)).diagonal().abs().sum() for x in (f, g)
-    )
+    penalty = sum((x.T @ x / len(x)).abs().sum() - (x.T @ x / len(x)).diagonal().abs().sum() for x in (f, g))
     loss = 0.5 * (f - g).square().sum(1).mean() + 0.5 / max(f.shape[1] - 1, 1) * penalty
     return f.shape[1] - loss
 

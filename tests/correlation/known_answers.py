@@ -1,6 +1,6 @@
 """Joint distributions whose maximal correlations are known in closed form, as probability tables.
 
-`python -m tests.correlation.known_answers` prints them, and what every objective reaches, as Markdown.
+`python -m tests.correlation.results` prints them as Markdown, with what is measured.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class KnownAnswer:
 
 
 def gaussian(rho: float, cells: int = 300) -> np.ndarray:
-    z = np.linspace(-6.5, 6.5, cells)
+    z = np.linspace(-8, 8, cells)
     x, y = np.meshgrid(z, z, indexing="ij")
     return np.exp(-(x * x - 2 * rho * x * y + y * y) / (2 * (1 - rho**2)))
 
@@ -41,7 +41,9 @@ def partial_sums(m: int, n: int, p: float = 0.3) -> np.ndarray:
     """S_m and S_n of Bernoulli(p)."""
     joint = np.zeros((m + 1, n + 1))
     for s in range(m + 1):
-        joint[s, s : s + n - m + 1] = scipy.stats.binom.pmf(s, m, p) * scipy.stats.binom.pmf(range(n - m + 1), n - m, p)
+        joint[s, s : s + n - m + 1] = scipy.stats.binom.pmf(s, m, p) * scipy.stats.binom.pmf(
+            range(n - m + 1), n - m, p
+        )
     return joint
 
 
@@ -90,22 +92,37 @@ def function_of(cells: int = 21) -> np.ndarray:
 BSC, TABLE = symmetric_channel(2, 0.2), np.array([[0.2, 0.1], [0.15, 0.55]])
 
 KNOWN_ANSWERS = (
-    KnownAnswer("Gaussian, rho 0.8", lambda: gaussian(0.8), (0.8, 0.64, 0.512, 0.4096), "Lancaster 1957", 1e-6),
+    KnownAnswer(
+        "Gaussian, rho 0.8", lambda: gaussian(0.8), (0.8, 0.64, 0.512, 0.4096), "Lancaster 1957", 1e-6
+    ),
     KnownAnswer("Gaussian, rho -0.5", lambda: gaussian(-0.5), (0.5, 0.25, 0.125), "Lancaster 1957", 1e-6),
     KnownAnswer("binary symmetric channel, p 0.1", lambda: BSC, (0.8,), "|1 - 2p|"),
     KnownAnswer("binary erasure channel, e 0.3", lambda: erasure(0.3), (sqrt(0.7),), "sqrt(1 - e)"),
     KnownAnswer("2 x 2 table", lambda: TABLE, (0.0950 / sqrt(0.3 * 0.7 * 0.35 * 0.65),), "|phi|"),
-    KnownAnswer("5-ary symmetric channel, e 0.35", lambda: symmetric_channel(5, 0.35), (0.65,) * 4, "1 - e, 4 times"),
+    KnownAnswer(
+        "5-ary symmetric channel, e 0.35", lambda: symmetric_channel(5, 0.35), (0.65,) * 4, "1 - e, 4 times"
+    ),
     KnownAnswer(
         "partial sums S_3, S_7",
         lambda: partial_sums(3, 7),
         tuple(sqrt(comb(3, k) / comb(7, k)) for k in (1, 2, 3)),
         "Dembo, Kagan, Shepp 2001",
     ),
-    KnownAnswer("Poisson thinning, p 0.6", lambda: poisson_thinning(0.6), (0.6**0.5, 0.6, 0.6**1.5), "p^(k/2)"),
-    KnownAnswer("Gamma-Poisson, b 1.5", lambda: gamma_poisson(2.5, 1.5), (1 / sqrt(2.5), 1 / 2.5), "Makur, Zheng (Laguerre)"),
-    KnownAnswer("Beta-binomial 2, 3, n 6", lambda: beta_binomial(2, 3, 6), (sqrt(6 / 11),), "Makur, Zheng (Jacobi)"),
-    KnownAnswer("uniform on the disc", disc, (1 / 3, 1 / 5, 1 / 7), "E[X^2k | Y] = (1 - Y^2)^k / (2k + 1)", 5e-4),
+    KnownAnswer(
+        "Poisson thinning, p 0.6", lambda: poisson_thinning(0.6), (0.6**0.5, 0.6, 0.6**1.5), "p^(k/2)"
+    ),
+    KnownAnswer(
+        "Gamma-Poisson, b 1.5",
+        lambda: gamma_poisson(2.5, 1.5),
+        (1 / sqrt(2.5), 1 / 2.5),
+        "Makur, Zheng (Laguerre)",
+    ),
+    KnownAnswer(
+        "Beta-binomial 2, 3, n 6", lambda: beta_binomial(2, 3, 6), (sqrt(6 / 11),), "Makur, Zheng (Jacobi)"
+    ),
+    KnownAnswer(
+        "uniform on the disc", disc, (1 / 3, 1 / 5, 1 / 7), "E[X^2k | Y] = (1 - Y^2)^k / (2k + 1)", 5e-4
+    ),
     KnownAnswer("min and max of 2", minimum_maximum, (1 / 2, 1 / 3, 1 / 4), "Terrell 1983", 2e-3),
     KnownAnswer(
         "min over overlapping sets, m 5, l 2, n 9",
@@ -122,7 +139,10 @@ KNOWN_ANSWERS = (
         5e-3,
     ),
     KnownAnswer(
-        "two independent channels", lambda: np.kron(BSC, symmetric_channel(2, 0.6)), (0.8, 0.4, 0.32), "Csaki, Fischer"
+        "two independent channels",
+        lambda: np.kron(BSC, symmetric_channel(2, 0.6)),
+        (0.8, 0.4, 0.32),
+        "Csaki, Fischer",
     ),
     KnownAnswer("Y = X^2", function_of, (1.0,) * 10, "Renyi 1959"),
     KnownAnswer("independent", lambda: np.outer([1, 2, 3], [4, 1, 1, 2]), (0.0, 0.0), "Renyi 1959"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -54,18 +55,24 @@ def card_of(model: PixelModel, ids: tuple[int, ...]) -> Card:
 
 
 def random_model(bands: int = 3, classes: int = 4, seed: int = 0) -> PixelModel:
-    """A small convolutional network whose batch norm has seen something."""
+    """A small convolutional network that has seen `scene_values`, and gives all classes there."""
     torch.manual_seed(seed)
     spec = NetworkSpec("pixel_cnn", {"widths": (8, 8), "kernels": (5, 3), "embedding": 8, "contrasts": (7,)})
     model = PixelModel(spec, statistics(bands), classes)
     model.train()
-    for _ in range(3):
-        model(torch.randn(2, bands, 32, 32) * 2)
-    return model.eval()
+    seen = torch.from_numpy(scene_values((64, 64), bands))[None]
+    for _ in range(20):
+        model(seen)
+    model.eval()
+    last = model.network.head[-1]
+    with torch.no_grad():
+        last.weight *= 8
+        last.bias -= model(seen).mean(dim=(0, 2, 3))
+    return model
 
 
 def position_model(classes: int) -> PixelModel:
-    """One class a value 0, 1, 2, ... of its one band: the logit of class k is 2kx - k^2, largest where x = k."""
+    """One class a value 0, 1, 2, ... of its one band: logit k, 2kx - k^2, is largest at x = k."""
     k = np.arange(classes, dtype=np.float64)
     return linear_model(statistics(1), 2 * k[:, None], 2 * k * 0.5 - k**2)
 
@@ -80,6 +87,23 @@ def cnn() -> Bundle:
 def cnn_folder(cnn: Bundle, tmp_path: Path) -> Path:
     bundle.save(tmp_path / "model", cnn.model, cnn.card)
     return tmp_path / "model"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+    """Mount a file system of so many bytes."""
+    folder = tmp_path / "disk"
+
+    def mount(size: int) -> Path:
+        folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+        if subprocess.run(command, capture_output=True, check=False).returncode:
+            pytest.skip("only root can mount a small disk")
+        return folder
+
+    yield mount
+    if folder.is_mount():
+        subprocess.run(["umount", str(folder)], check=True)
 
 
 WriteInput = Callable[..., AlignedReader]
@@ -134,7 +158,3 @@ def with_holes(values: npt.NDArray[np.float32], seed: int = 2) -> npt.NDArray[np
     values[:, 20:60, 70:110] = np.nan
     values[:, :, :5] = np.nan
     return values
-
-
-def renamed(card: Card, **changes: object) -> Card:
-    return card.model_copy(update=changes)

@@ -124,7 +124,7 @@ def test_bundle_is_left_as_it_was(cnn: Bundle) -> None:
     before = {name: tensor.clone() for name, tensor in cnn.model.state_dict().items()}
     cnn.model.train()
     Classifier(cnn).classify(scene_values((30, 30)))
-    assert cnn.model.training
+    assert all(module.training for module in cnn.model.modules())
     assert list(cnn.model.state_dict()) == list(before)
     for name, tensor in cnn.model.state_dict().items():
         assert torch.equal(tensor, before[name]), name

@@ -108,6 +108,41 @@ def test_a_class_of_one_block_trains() -> None:
         assert split.test.any()
 
 
+def test_two_classes_of_one_block_each_train() -> None:
+    positions = full_grid(64)
+    labels = np.zeros(len(positions), np.int64)
+    labels[(positions < 5).all(axis=1)] = 1
+    labels[(positions > 58).all(axis=1)] = 2
+    for seed in range(10):
+        split = block_split(positions, labels, block=16, test=0.5, seed=seed)
+        assert split.train[labels > 0].all() and split.test.any()
+
+
+def test_a_rare_class_is_dealt_as_evenly_as_a_common_one() -> None:
+    positions = full_grid(64)
+    labels = np.zeros(len(positions), np.int64)
+    blocks = np.random.default_rng(0).choice(64, 10, replace=False)
+    for row, col in zip(*np.divmod(blocks, 8), strict=True):
+        labels[(positions == (8 * row + 3, 8 * col + 3)).all(axis=1)] = 1
+    for seed in range(12):
+        split = block_split(positions, labels, block=8, test=0.5, seed=seed)
+        assert 4 <= split.test[labels == 1].sum() <= 6
+
+
+@given(seed=st.integers(0, 10_000), test=st.sampled_from([0.1, 0.3, 0.5]))
+@settings(max_examples=40, deadline=None)
+def test_as_many_classes_as_possible_are_on_both_sides(seed: int, test: float) -> None:
+    rng = np.random.default_rng(seed)
+    # Each of five classes lives in two of ten blocks, so that some choices exclude each other.
+    places = np.array([rng.choice(10, 2, replace=False) for _ in range(5)])
+    positions = np.stack([np.repeat(np.arange(5), 2), 10 * places.ravel()], axis=1)
+    labels = np.repeat(np.arange(5), 2)
+    sides = np.arange(2**10)[:, None] >> np.arange(10) & 1
+    best = (sides[:, places[:, 0]] != sides[:, places[:, 1]]).sum(axis=1).max()
+    split = block_split(positions, labels, block=10, test=test, seed=seed)
+    assert split.on_both_sides(labels) == best
+
+
 @pytest.mark.parametrize("margin", [0, 1, 3])
 def test_a_buffer_of_two_margins_leaves_no_overlap(margin: int) -> None:
     positions, labels = full_grid(60), full_grid(60)[:, 1] // 7 % 3
@@ -143,9 +178,7 @@ def test_a_random_split_keeps_classes_on_both_sides() -> None:
     assert split.train[labels == 2].all()
 
 
-def splitters(
-    positions: IntArray, labels: IntArray, seed: int, buffer: int
-) -> list[Partition]:
+def splitters(positions: IntArray, labels: IntArray, seed: int, buffer: int) -> list[Partition]:
     return [
         random_split(positions, labels, 0.4, buffer, seed),
         block_split(positions, labels, 15, 0.4, buffer, seed),
@@ -208,6 +241,13 @@ def test_ten_labels_a_class_are_too_few_for_validation() -> None:
     split = validation_split(positions, labels, share=0.2)
     assert not split.test.any()
     assert split.train.all()
+
+
+def test_blocks_much_larger_than_the_share_are_not_held_out() -> None:
+    positions = full_grid(128)
+    labels = positions[:, 1] // 5 % 4
+    assert not validation_split(positions, labels, share=0.1, block=64).test.any()
+    assert validation_split(positions, labels, share=0.2, block=64).test.sum() == 64 * 64
 
 
 def test_a_share_of_zero_means_no_validation() -> None:

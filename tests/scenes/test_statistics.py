@@ -42,7 +42,9 @@ def test_an_outlier_does_not_set_the_scale() -> None:
     spoilt = samples.copy()
     spoilt[0] = 1e9
     assert band_statistics(spoilt, ["b"], "hsi").high == (2.0,)
-    assert band_statistics(spoilt, ["b"], "hsi").std == pytest.approx(band_statistics(samples, ["b"], "hsi").std)
+    assert band_statistics(spoilt, ["b"], "hsi").std == pytest.approx(
+        band_statistics(samples, ["b"], "hsi").std
+    )
 
 
 def test_positive_sar_power_goes_to_its_logarithm() -> None:
@@ -97,7 +99,9 @@ def test_missing_values_are_passed_over() -> None:
 def test_bands_without_any_value_are_named() -> None:
     samples = np.ones((4, 3), np.float32)
     samples[:, 1:] = np.nan
-    with pytest.raises(TrainingDataError, match=r"2 of 3 hsi bands.*4 training pixels: B130, B131; .*invalid_bands"):
+    with pytest.raises(
+        TrainingDataError, match=r"2 of 3 hsi bands.*4 training pixels: B130, B131; .*invalid_bands"
+    ):
         band_statistics(samples, ["B129", "B130", "B131"], "hsi")
 
 

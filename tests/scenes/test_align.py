@@ -1,0 +1,304 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import geopandas
+import numpy as np
+import pytest
+import rasterio
+import shapely
+from odc.geo.geobox import GeoBox
+from rasterio import Affine
+
+from geo_xmodal.errors import AlignmentError, GeoXmodalError, LabelError, OutputError, RasterError, UsageError
+from geo_xmodal.scenes.align import align_scene
+from geo_xmodal.scenes.raster import describe_raster
+from geo_xmodal.scenes.reader import aligned_reader
+from geo_xmodal.types import Window
+from tests.rasters import (
+    WGS84,
+    position_values,
+    turned_grid,
+    utm_grid,
+    write_positions,
+    write_raster,
+)
+
+GRID = utm_grid(300, 280)
+WHOLE = Window(0, 0, 300, 280)
+DEGREES = GeoBox((120, 140), Affine(1e-4, 0, 13.73, 0, -1e-4, 45.145), WGS84)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, Path]:
+    """SAR on the reference grid, HSI of another CRS over part of it, and labels as raster and as vector."""
+    folder = tmp_path / "given"
+    folder.mkdir()
+    ids = np.zeros((1, 300, 280), np.uint8)
+    ids[0, 10:20, 10:20], ids[0, 100:130, 100:130] = 2, 5
+    boxes = [
+        shapely.box(400_000 + x, 4_999_000 + y, 400_400 + x, 4_999_400 + y) for x, y in ((0, 0), (900, 300))
+    ]
+    frame = geopandas.GeoDataFrame({"class": ["Water", "Forest"]}, geometry=boxes, crs="EPSG:32633")
+    frame.to_crs(WGS84).to_file(folder / "polygons.gpkg", driver="GPKG")
+    hsi = write_positions(folder / "enmap_level2.tif", DEGREES)
+    with rasterio.open(hsi, "r+") as dataset:
+        for band, wavelength in ((1, "0.45"), (2, "2.2")):
+            dataset.update_tags(band, wavelength=wavelength, wavelength_units="Micrometers")
+    return {
+        "sar": write_raster(folder / "S1_vv.tif", position_values(GRID), GRID),
+        "hsi": hsi,
+        "raster": write_raster(folder / "classes.tif", ids, GRID, nodata=0),
+        "vector": folder / "polygons.gpkg",
+    }
+
+
+def test_scene_of_two_crs_and_vector_labels(tmp_path: Path, files: dict[str, Path]):
+    seen: list[tuple[int, int]] = []
+    scene = align_scene(
+        tmp_path / "my scene",
+        reference=files["sar"],
+        modalities={"hsi": files["hsi"]},
+        labels={"all": f"{files['vector']}:class"},
+        progress=lambda done, total, message: seen.append((done, total)),
+    )
+    assert scene.folder == tmp_path / "my scene"
+    assert (scene.name, scene.target, scene.rich_modalities) == ("my-scene", "sar", ("hsi",))
+    assert {name: one.kind for name, one in scene.config.modalities.items()} == {"sar": "sar", "hsi": "hsi"}
+    assert scene.grid == GRID
+    assert [entry.name for entry in scene.classes] == ["Forest", "Water"]
+    np.testing.assert_array_equal(scene.reader("sar").read(WHOLE), position_values(GRID))
+    written, direct = scene.reader("hsi"), aligned_reader(files["hsi"], grid=GRID, kind="hsi")
+    assert written.resampling is None
+    np.testing.assert_array_equal(written.read(WHOLE), direct.read(WHOLE))
+    assert np.isfinite(written.read(WHOLE)).mean() > 0.1
+    labels = scene.read_labels("all", WHOLE)
+    ids = {entry.name: entry.id for entry in scene.classes}
+    assert (labels[62:98, 2:38] == ids["Water"]).all()
+    assert (labels[32:68, 92:128] == ids["Forest"]).all()
+    assert np.count_nonzero(labels) == pytest.approx(2 * 40 * 40, rel=0.02)
+    assert seen == [(step, seen[-1][1]) for step in range(1, len(seen) + 1)] and seen[-1][0] == seen[-1][1]
+    assert scene.config.split is not None
+
+
+def test_files_of_the_scene(tmp_path: Path, files: dict[str, Path]):
+    out = tmp_path / "scene"
+    small = write_positions(tmp_path / "small.tif", utm_grid(20, 20, east=402_600))
+    align_scene(
+        out,
+        reference=files["sar"],
+        modalities={"hsi": files["hsi"], "lidar": small},
+        labels={"train": files["raster"], "test": files["raster"]},
+    )
+    names = {"scene.toml", "sar.tif", "hsi.tif", "lidar.tif", "labels_train.tif", "labels_test.tif"}
+    assert {path.name for path in out.iterdir()} == names
+    assert out.stat().st_mode & 0o777 == 0o755
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+    hsi, lidar = describe_raster(out / "hsi.tif"), describe_raster(out / "lidar.tif")
+    assert hsi.wavelengths == (450, 2200)
+    assert hsi.block == (256, 256) and hsi.compression == "deflate"
+    assert hsi.nodata is not None and np.isnan(hsi.nodata)
+    # Only the tiles that the file touches.
+    assert (lidar.height, lidar.width) == (256, 24)
+    with rasterio.open(out / "labels_train.tif") as dataset:
+        assert dataset.dtypes == ("uint8",) and dataset.nodata == 0
+        assert dataset.colormap(1)[2] == (0x33, 0x22, 0x88, 255)
+        assert set(np.unique(dataset.read(1))) == {0, 2, 5}
+
+
+def test_decibels_become_power(tmp_path: Path, files: dict[str, Path]):
+    decibels = write_raster(tmp_path / "s1_db.tif", np.full((1, 60, 50), -20, np.float32), utm_grid())
+    with pytest.raises(UsageError, match=r"s1_db\.tif: .* decibels.* give scale db"):
+        align_scene(tmp_path / "refused", reference=decibels, modalities={})
+    scene = align_scene(tmp_path / "scene", reference=decibels, modalities={}, scale="db")
+    assert scene.config.modalities["sar"].scale == "linear"
+    np.testing.assert_allclose(scene.reader("sar").read(Window(0, 0, 60, 50)), 0.01, rtol=1e-6)
+
+
+def test_scale_without_sar_is_refused(tmp_path: Path, files: dict[str, Path]):
+    with pytest.raises(UsageError, match="no modality is of kind sar"):
+        align_scene(tmp_path / "out", reference=files["hsi"], modalities={}, scale="db")
+
+
+@pytest.mark.parametrize(
+    ("key", "file", "expected"),
+    [
+        ("hsi2", "x.tif", "hsi"),
+        ("optical", "S2A_MSIL2A_20200101.tif", "msi"),
+        ("optical", "LandsatScene.tif", "msi"),
+        ("heights", "berlin_DSM.tif", "lidar"),
+        ("rich", "PRISMA_cube.tif", "hsi"),
+        ("rich", "tile_17.tif", "other"),
+        ("optical", "demand.tif", "other"),
+    ],
+)
+def test_kinds_that_names_tell(tmp_path: Path, key: str, file: str, expected: str):
+    reference = write_positions(tmp_path / "S1Hand.tif", utm_grid())
+    path = write_positions(tmp_path / file, utm_grid())
+    scene = align_scene(tmp_path / "scene", reference=reference, modalities={key: path})
+    assert (scene.target, scene.config.modalities[key].kind) == ("sar", expected)
+
+
+def test_kinds_that_are_given(tmp_path: Path, files: dict[str, Path]):
+    scene = align_scene(
+        tmp_path / "scene",
+        reference=files["sar"],
+        modalities={"a": files["sar"], "b": files["hsi"]},
+        kinds={"a": "msi"},
+    )
+    assert scene.target == "a"
+    assert [one.kind for one in scene.config.modalities.values()] == ["msi", "hsi"]
+    with pytest.raises(UsageError, match="kind 'radar' is not one of"):
+        align_scene(tmp_path / "x", reference=files["sar"], modalities={}, kinds={"sar": "radar"})  # type: ignore[dict-item]
+
+
+def test_classes_of_another_scene(tmp_path: Path, files: dict[str, Path]):
+    classes = tmp_path / "classes.toml"
+    classes.write_text(
+        "[[classes]]\nid = 5\nname = 'Forest'\ncolor = '#00ff00'\n"
+        "[[classes]]\nid = 9\nname = 'Water'\ncolor = '#0000ff'\n"
+    )
+    labels = {"train": f"{files['vector']}:class"}
+    given = {"reference": files["sar"], "modalities": {}, "classes": classes}
+    scene = align_scene(tmp_path / "scene", labels=labels, **given)
+    assert set(np.unique(scene.read_labels("train", WHOLE))) <= {0, 5, 9}
+    assert set(np.unique(scene.read_labels("all", WHOLE))) == {0, 5, 9}
+    with pytest.raises(LabelError, match="values outside the class list: '2'"):
+        align_scene(tmp_path / "other", labels={"train": files["raster"]}, **given)
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("grid", [GRID, turned_grid(GRID, 20), GeoBox((300, 280), Affine.identity(), None)])
+def test_any_grid_may_be_the_reference(tmp_path: Path, grid: GeoBox):
+    reference = write_positions(tmp_path / "sar.tif", grid)
+    part = write_positions(
+        tmp_path / "hsi.tif", GeoBox((50, 40), grid.translate_pix(200, 100).affine, grid.crs)
+    )
+    ids = np.ones((1, 300, 280), np.uint8)
+    ids[0, 150:] = 2
+    labels = write_raster(tmp_path / "ids.tif", ids, grid)
+    scene = align_scene(
+        tmp_path / "scene", reference=reference, modalities={"hsi": part}, labels={"all": labels}
+    )
+    assert scene.grid == grid
+    hsi = scene.reader("hsi").read(WHOLE)
+    np.testing.assert_array_equal(hsi[:, 100:150, 200:240], position_values(utm_grid(50, 40)))
+    assert np.isfinite(hsi[0]).sum() == 50 * 40
+    np.testing.assert_array_equal(scene.read_labels("all", WHOLE), ids[0])
+
+
+def test_the_same_files_give_the_same_bytes(tmp_path: Path, files: dict[str, Path]):
+    for name in ("a", "b"):
+        align_scene(
+            tmp_path / name,
+            reference=files["sar"],
+            modalities={"hsi": files["hsi"]},
+            labels={"all": files["raster"]},
+            name="one",
+        )
+    for path in (tmp_path / "a").iterdir():
+        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes(), path.name
+
+
+def test_far_file_is_refused_with_both_extents(tmp_path: Path, files: dict[str, Path]):
+    far = write_positions(tmp_path / "far.tif", utm_grid(east=700_000))
+    with pytest.raises(AlignmentError, match=r"far\.tif: does not overlap.* 700000 .* 400000 ") as caught:
+        align_scene(tmp_path / "out", reference=files["sar"], modalities={"hsi": far})
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_file_without_data_where_they_meet_is_refused(tmp_path: Path, files: dict[str, Path]):
+    empty = write_raster(tmp_path / "empty.tif", np.full((1, 60, 50), np.nan, np.float32), utm_grid())
+    with pytest.raises(AlignmentError, match=r"empty\.tif: holds no data on the reference grid"):
+        align_scene(tmp_path / "out", reference=files["sar"], modalities={"hsi": empty})
+    assert list(tmp_path.glob(".out*")) == [] and not (tmp_path / "out").exists()
+
+
+def test_labels_beside_the_grid_are_refused(tmp_path: Path, files: dict[str, Path]):
+    boxes = [shapely.box(x, 0, x + 1, 1) for x in (0, 2)]
+    frame = geopandas.GeoDataFrame({"class": ["a", "b"]}, geometry=boxes, crs="EPSG:32633")
+    frame.to_file(tmp_path / "far.gpkg", driver="GPKG")
+    with pytest.raises(AlignmentError, match=r"far\.gpkg: holds no data on the reference grid"):
+        align_scene(
+            tmp_path / "out",
+            reference=files["sar"],
+            modalities={},
+            labels={"all": f"{tmp_path / 'far.gpkg'}:class"},
+        )
+
+
+@pytest.mark.parametrize(
+    "labels", [{"test": "raster"}, {"all": "raster", "train": "raster"}, {"tran": "raster"}]
+)
+def test_labels_that_do_not_go_together(tmp_path: Path, files: dict[str, Path], labels: dict[str, str]):
+    with pytest.raises(UsageError, match="expected train and test, or one of train and all"):
+        align_scene(
+            tmp_path / "out",
+            reference=files["sar"],
+            modalities={},
+            labels={split: files[name] for split, name in labels.items()},
+        )
+
+
+def test_what_is_in_the_way_stays(tmp_path: Path, files: dict[str, Path]):
+    given = {"reference": files["sar"], "modalities": {}}
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "mine.txt").write_text("keep")
+    with pytest.raises(OutputError, match="is in the way"):
+        align_scene(out, **given)
+    assert [path.name for path in out.iterdir()] == ["mine.txt"]
+    file = tmp_path / "file"
+    file.write_text("keep")
+    with pytest.raises(OutputError, match="is in the way"):
+        align_scene(file, **given)
+    (out / "mine.txt").unlink()
+    assert align_scene(out, **given).folder == out
+    assert align_scene(tmp_path / "new" / "deep", **given).target == "sar"
+    with pytest.raises(OutputError, match="cannot be made"):
+        align_scene(file / "below", **given)
+
+
+def test_interruption_leaves_nothing(tmp_path: Path, files: dict[str, Path]):
+    def stop(done: int, total: int, message: str) -> None:
+        raise KeyboardInterrupt
+
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(KeyboardInterrupt):
+        align_scene(tmp_path / "out", reference=files["sar"], modalities={}, progress=stop)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("name", ["../up", "a/b", ".hidden", "scene toml"])
+def test_names_that_are_no_file_names_are_refused(tmp_path: Path, files: dict[str, Path], name: str):
+    with pytest.raises(GeoXmodalError, match="modalities"):
+        align_scene(tmp_path / "out", reference=files["sar"], modalities={name: files["hsi"]})
+    assert not (tmp_path / "out").exists()
+
+
+def test_reference_that_is_no_raster(tmp_path: Path, files: dict[str, Path]):
+    with pytest.raises(RasterError, match="not a GeoTIFF"):
+        align_scene(tmp_path / "out", reference=files["vector"], modalities={})
+
+
+def test_real_scenes(tmp_path: Path, real_data: Path):
+    muufl, floods = real_data / "muufl", real_data / "sen1floods11"
+    scene = align_scene(
+        tmp_path / "muufl",
+        reference=muufl / "lidar.tif",
+        modalities={"hsi": muufl / "hsi_window.tif"},
+        labels={"train": muufl / "labels_train_150.tif", "test": muufl / "labels_test_150.tif"},
+    )
+    assert (scene.target, len(scene.classes)) == ("lidar", 11)
+    whole = Window(0, 0, *scene.grid.shape)
+    assert np.bincount(scene.read_labels("train", whole).ravel())[1:].tolist() == [150] * 11
+    assert scene.reader("hsi").valid(whole).sum() == 100 * 100
+    scene = align_scene(
+        tmp_path / "flood",
+        reference=floods / "Spain_7370579_S1Hand.tif",
+        modalities={"msi": floods / "Spain_7370579_S2Hand.tif"},
+        scale="db",
+    )
+    power = scene.reader("sar").read(Window(0, 0, 512, 512))
+    assert 0 < np.nanmedian(power[1]) < np.nanmedian(power[0]) < 1

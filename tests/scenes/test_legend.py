@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+
+from geo_xmodal.errors import LabelError
+from geo_xmodal.scenes.legend import PALETTE, legend_of, palette
+
+
+def test_whole_numbers_are_the_ids():
+    classes, ids = legend_of(["7", "1", "255", "1"], "x.tif")
+    assert [(entry.id, entry.name) for entry in classes] == [
+        (1, "class 1"),
+        (7, "class 7"),
+        (255, "class 255"),
+    ]
+    assert ids == {"1": 1, "7": 7, "255": 255}
+
+
+def test_names_are_numbered_in_order():
+    classes, ids = legend_of(["Forest", "Water", "Forest"], "x.gpkg")
+    assert ids == {"Forest": 1, "Water": 2}
+    assert [entry.name for entry in classes] == ["Forest", "Water"]
+
+
+@pytest.mark.parametrize("values", [["1", "256"], ["1.5", "2"], ["10", "Forest"]])
+def test_values_that_are_no_ids_become_names(values: list[str]):
+    classes, ids = legend_of(values, "x.tif")
+    assert ids == {values[0]: 1, values[1]: 2}
+    assert [entry.name for entry in classes] == values
+
+
+@pytest.mark.parametrize(
+    ("count", "found"), [(0, "0 different labels,"), (1, r"1 different labels \(0\)"), (256, "256 ")]
+)
+def test_too_few_or_too_many(count: int, found: str):
+    with pytest.raises(LabelError, match=rf"x\.tif: {found}.* expected 2 to 255"):
+        legend_of([str(value) for value in range(count)], "x.tif")
+
+
+def test_colours_differ():
+    assert palette(4) == PALETTE[:4]
+    assert len(set(palette(255))) == 255

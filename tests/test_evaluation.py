@@ -1,0 +1,220 @@
+"""A finished map against reference labels."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import geopandas
+import numpy as np
+import numpy.typing as npt
+import pytest
+import rasterio
+import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, cohen_kappa_score
+
+from geo_xmodal.errors import (
+    AlignmentError,
+    LabelError,
+    OutputError,
+    RasterError,
+    VectorError,
+)
+from geo_xmodal.evaluation import evaluate_map
+from geo_xmodal.mapping.geotiff import legend_tag
+from geo_xmodal.types import LandClass
+from tests import tiny
+
+LEGEND = (
+    LandClass(1, "Wheat", "#ddcc77"),
+    LandClass(4, "Maize", "#117733"),
+    LandClass(9, "Water", "#88ccee"),
+)
+
+
+def write_map(path: Path, ids: npt.ArrayLike, **where: Any) -> Path:
+    tiny.write_raster(path, np.asarray(ids, np.uint8), nodata=0, **where)
+    with rasterio.open(path, "r+") as dataset:
+        dataset.update_tags(**legend_tag(LEGEND))
+    return path
+
+
+def points(path: Path, places: list[tuple[int, int]], classes: list[Any], crs: str = tiny.CRS) -> Path:
+    """A GeoPackage with a point at the centre of each (row, col)."""
+    geometry = [
+        shapely.Point(tiny.WEST + (col + 0.5) * tiny.PIXEL, tiny.NORTH - (row + 0.5) * tiny.PIXEL)
+        for row, col in places
+    ]
+    frame = geopandas.GeoDataFrame({"class": classes}, geometry=geometry, crs=tiny.CRS)
+    frame.to_crs(crs).to_file(path, driver="GPKG")
+    return path
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    return write_map(tmp_path / "map.tif", [[1, 1, 4], [4, 9, 0]])
+
+
+def test_known_counts(small: Path, tmp_path: Path) -> None:
+    reference = tiny.write_raster(tmp_path / "labels.tif", np.array([[1, 4, 4], [0, 9, 9]], np.uint8))
+    result = evaluate_map(small, reference)
+    assert result.metrics["confusion"] == [[1, 0, 0], [1, 1, 0], [0, 0, 1]]
+    assert (result.metrics["n"], result.metrics["unmapped"]) == (4, 1)
+    assert result.metrics["oa"] == 3 / 4
+    assert result.metrics["aa"] == pytest.approx((1 + 1 / 2 + 1) / 3)
+    assert [one["name"] for one in result.metrics["per_class"]] == ["Wheat", "Maize", "Water"]
+    assert result.metrics["ece"] is None
+    assert result.areas is None
+    assert "areas" not in result.metrics
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=10, deadline=None)
+def test_measures_are_those_of_scikit_learn(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
+    folder = tmp_path_factory.mktemp("random")
+    rng = np.random.default_rng(seed)
+    shape = tuple(rng.integers(2, 40, 2))
+    mapped, labels = rng.choice(tiny.IDS, shape), rng.choice((0, *tiny.IDS), shape)
+    labels.flat[:2] = 1, 4
+    result = evaluate_map(
+        write_map(folder / "map.tif", mapped),
+        tiny.write_raster(folder / "labels.tif", labels.astype(np.uint8)),
+    ).metrics
+    known = labels > 0
+    assert result["n"] == known.sum()
+    assert result["oa"] == pytest.approx(accuracy_score(labels[known], mapped[known]))
+    assert result["kappa"] == pytest.approx(cohen_kappa_score(labels[known], mapped[known]))
+    assert result["aa"] == pytest.approx(balanced_accuracy_score(labels[known], mapped[known]))
+
+
+def test_a_map_larger_than_a_window_is_counted_whole(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    mapped, labels = (rng.choice(tiny.IDS, (1100, 1500)).astype(np.uint8) for _ in range(2))
+    told: list[tuple[int, int]] = []
+    result = evaluate_map(
+        write_map(tmp_path / "map.tif", mapped),
+        tiny.write_raster(tmp_path / "labels.tif", labels),
+        progress=lambda done, total, message: told.append((done, total)),
+    )
+    assert result.metrics["n"] == labels.size
+    assert result.metrics["oa"] == pytest.approx((mapped == labels).mean())
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+@pytest.mark.parametrize("crs", [tiny.CRS, "EPSG:4326", "EPSG:3857"])
+@pytest.mark.parametrize(
+    "classes", [[1, 4, 4, 9], ["Wheat", "Maize", "Maize", "Water"]], ids=["ids", "names"]
+)
+def test_points_in_any_crs_with_ids_or_names(
+    small: Path, tmp_path: Path, crs: str, classes: list[Any]
+) -> None:
+    reference = points(tmp_path / "points.gpkg", [(0, 0), (0, 1), (1, 0), (1, 1)], classes, crs)
+    result = evaluate_map(small, f"{reference}:class")
+    assert result.metrics["confusion"] == [[1, 0, 0], [1, 1, 0], [0, 0, 1]]
+
+
+def test_a_finer_raster_reference_in_a_wider_place(small: Path, tmp_path: Path) -> None:
+    wide = np.zeros((4, 5), np.uint8)
+    wide[1:3, 1:4] = [[1, 4, 4], [4, 9, 9]]
+    reference = tiny.write_raster(
+        tmp_path / "labels.tif",
+        np.kron(wide, np.ones((5, 5), np.uint8)),
+        west=tiny.WEST - tiny.PIXEL,
+        north=tiny.NORTH + tiny.PIXEL,
+        pixel=tiny.PIXEL / 5,
+    )
+    assert evaluate_map(small, reference).metrics["confusion"] == [[1, 0, 0], [1, 2, 0], [0, 0, 1]]
+
+
+def test_calibration_is_measured_where_probabilities_lie_beside(small: Path, tmp_path: Path) -> None:
+    tiny.write_raster(
+        tmp_path / "map_probability.tif", np.array([[90, 90, 90], [90, 255, 255]], np.uint8), nodata=255
+    )
+    reference = tiny.write_raster(tmp_path / "labels.tif", np.array([[1, 1, 4], [1, 9, 9]], np.uint8))
+    # Four known pixels of probability 0.9, three of them right.
+    assert evaluate_map(small, reference).metrics["ece"] == pytest.approx(0.9 - 0.75)
+
+
+def test_probabilities_of_another_map_are_refused(small: Path, tmp_path: Path) -> None:
+    tiny.write_raster(tmp_path / "map_probability.tif", np.full((5, 5), 50, np.uint8))
+    reference = tiny.write_raster(tmp_path / "labels.tif", np.ones((2, 3), np.uint8))
+    with pytest.raises(RasterError, match=r"5 x 5 pixels, its map has 2 x 3"):
+        evaluate_map(small, reference)
+
+
+def test_areas_only_from_a_sample_by_design(tmp_path: Path) -> None:
+    ids = np.repeat(np.array([[1], [4]], np.uint8), 50, axis=1).repeat(50, axis=0)
+    a_map = write_map(tmp_path / "map.tif", ids)
+    places = [(row, col) for row in (10, 20, 60, 70) for col in (10, 20, 30, 40)]
+    classes = [4, *[1] * 7, *[4] * 8]
+    reference = points(tmp_path / "sample.gpkg", places, classes)
+    result = evaluate_map(a_map, f"{reference}:class", sampled=True)
+    assert result.areas is not None
+    wheat, maize, _ = result.metrics["areas"]["classes"]
+    # Half of 100 x 50 pixels of 100 m2 is mapped as wheat; one of eight sample units there is maize.
+    assert result.metrics["areas"]["unit"] == "ha"
+    assert wheat["mapped_area"] == pytest.approx(25)
+    assert wheat["area"]["value"] == pytest.approx(25 * 7 / 8)
+    assert maize["area"]["value"] == pytest.approx(25 + 25 / 8)
+    assert wheat["area"]["se"] == pytest.approx(50 * 0.5 * np.sqrt(7 / 8 / 8 / 7))
+    assert wheat["area"]["interval"][0] < 25 * 7 / 8 < wheat["area"]["interval"][1]
+
+
+def test_the_folder_holds_metrics_and_a_page(small: Path, tmp_path: Path) -> None:
+    reference = tiny.write_raster(tmp_path / "labels.tif", np.array([[1, 4, 4], [0, 9, 9]], np.uint8))
+    out = tmp_path / "deep" / "accuracy"
+    result = evaluate_map(small, reference, out)
+    assert sorted(path.name for path in out.iterdir()) == ["metrics.json", "report.html"]
+    assert json.loads((out / "metrics.json").read_text()) == result.metrics
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "Maize" in page and "75.0" in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert out.stat().st_mode & 0o777 == 0o755
+    before = (out / "metrics.json").read_bytes(), page
+    evaluate_map(small, reference, out)
+    assert ((out / "metrics.json").read_bytes(), (out / "report.html").read_text(encoding="utf-8")) == before
+    assert [path.name for path in out.parent.iterdir()] == ["accuracy"]
+
+
+def test_a_training_run_is_not_overwritten(small: Path, tmp_path: Path) -> None:
+    (tmp_path / "config.json").touch()
+    with pytest.raises(OutputError, match="training run"):
+        evaluate_map(small, small, tmp_path)
+
+
+def test_an_output_that_cannot_be_written_leaves_nothing(small: Path, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="choose another"):
+        evaluate_map(small, small, small / "accuracy")
+    assert [path.name for path in tmp_path.iterdir()] == ["map.tif"]
+
+
+def test_what_is_no_map_of_ours_is_refused(tmp_path: Path) -> None:
+    plain = tiny.write_raster(tmp_path / "plain.tif", np.ones((2, 3), np.uint8))
+    with pytest.raises(RasterError, match="legend"):
+        evaluate_map(plain, plain)
+    floats = tiny.write_raster(tmp_path / "floats.tif", np.ones((2, 2, 3), np.float32))
+    with pytest.raises(RasterError, match="2 bands of float32"):
+        evaluate_map(floats, plain)
+
+
+def test_references_that_do_not_fit_are_refused(small: Path, tmp_path: Path) -> None:
+    far = tiny.write_raster(tmp_path / "far.tif", np.ones((2, 3), np.uint8), west=0.0)
+    with pytest.raises(AlignmentError, match=r"far\.tif"):
+        evaluate_map(small, far)
+    empty = tiny.write_raster(tmp_path / "empty.tif", np.zeros((2, 3), np.uint8))
+    with pytest.raises(LabelError, match=r"empty\.tif: no labelled pixel lies on"):
+        evaluate_map(small, empty)
+    strange = tiny.write_raster(tmp_path / "strange.tif", np.full((2, 3), 7, np.uint8))
+    with pytest.raises(LabelError, match="7"):
+        evaluate_map(small, strange)
+    hidden = tiny.write_raster(tmp_path / "hidden.tif", np.array([[0, 0, 0], [0, 0, 9]], np.uint8))
+    with pytest.raises(LabelError, match="no data at any of the 1 labelled pixels"):
+        evaluate_map(small, hidden)
+    sample = points(tmp_path / "points.gpkg", [(0, 0)], [1])
+    with pytest.raises((VectorError, LabelError), match="clas"):
+        evaluate_map(small, f"{sample}:klass")
+    with pytest.raises((VectorError, LabelError), match=r"points\.gpkg"):
+        evaluate_map(small, sample)
