@@ -9,12 +9,11 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future
 from dataclasses import dataclass
 from pathlib import Path
 
-import geo_xmodal
 from geo_xmodal import bundle
 from geo_xmodal.errors import UsageError
 from geo_xmodal.mapping.engine import Engine, check_engine, engine_version
 from geo_xmodal.mapping.inputs import WindowReader, check_fit, files_of, identity_of, with_full_paths
-from geo_xmodal.mapping.outputs import MapFiles, unfinished_map, write_map
+from geo_xmodal.mapping.outputs import SOFTWARE, MapFiles, unfinished_map, write_map
 from geo_xmodal.mapping.pools import window_pool
 from geo_xmodal.mapping.tasks import WindowTask, run_window
 from geo_xmodal.types import Progress, Window, windows_over
@@ -149,7 +148,7 @@ def _identity(task: WindowTask, window: int) -> dict[str, str]:
     return {
         "model": task.weights_sha256,
         "engine": engine_version(task.engine),
-        "software": f"geo_xmodal {geo_xmodal.__version__}",
+        "software": SOFTWARE,
         "window": str(window),
         "probability": str(task.probability),
         **identity_of(task.reader),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +13,6 @@ from pathlib import Path
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-import geo_xmodal
 from geo_xmodal.bundle import Card
 from geo_xmodal.errors import GeoXmodalError, OutputError, UsageError
 from geo_xmodal.mapping.geotiff import (
@@ -25,6 +25,8 @@ from geo_xmodal.mapping.geotiff import (
 from geo_xmodal.mapping.journal import Journal
 from geo_xmodal.mapping.tasks import NO_PROBABILITY, unpack_window
 from geo_xmodal.types import ClassArray, Window
+
+SOFTWARE = f"geo_xmodal {importlib.metadata.version('geo_xmodal')}"
 
 _JOURNAL, _WHOLE = "windows", "whole"
 """In the work folder: the finished windows, and the folder of files that are put together from them."""
@@ -188,7 +190,7 @@ def _check_room(files: MapFiles, windows_size: int) -> None:
 def _tags(card: Card) -> dict[str, str]:
     """What a map says of its model; nothing of when, so that the same command gives the same bytes."""
     return {
-        "TIFFTAG_SOFTWARE": f"geo_xmodal {geo_xmodal.__version__}",
+        "TIFFTAG_SOFTWARE": SOFTWARE,
         "METHOD": card.method,
         "MODEL_SHA256": card.weights_sha256,
         "TRAINED_ON": card.scene,

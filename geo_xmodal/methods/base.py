@@ -157,6 +157,8 @@ class Method(ABC):
     name: ClassVar[str]
     summary: ClassVar[str]
     uses_rich: ClassVar[bool]
+    uses_unlabelled_target: ClassVar[bool] = False
+    """Whether unlabelled pixels that only the target sensor sees serve it; gathered only if so."""
     Options: ClassVar[type[Options]]
 
     @abstractmethod

@@ -13,6 +13,9 @@ from geo_xmodal.networks import SpectralEncoder, Standardize
 from geo_xmodal.types import TrainingData
 
 
+CHUNK = 256
+
+
 class RichInput(nn.Module):
     """Rich patches to whitened principal components of their mean spectrum, from training pairs only.
 
@@ -42,7 +45,10 @@ class RichInput(nn.Module):
         self.register_buffer("whiten", (axes.T / values[:kept] * (len(spectra) - 1) ** 0.5).float())
 
     def _mean_spectrum(self, rich: Tensor) -> Tensor:
-        """(n, band): the mean over the pixels of a patch that have data."""
+        """(n, band): the mean over the pixels of a patch that have data; in parts that fit the cache."""
+        return torch.cat([self._mean_of(part) for part in torch.split(rich, CHUNK)])
+
+    def _mean_of(self, rich: Tensor) -> Tensor:
         present = rich.isfinite().all(1, keepdim=True)
         total = (self.standardize(rich) * present).sum((2, 3))
         return cast(Tensor, total / present.sum((2, 3)))

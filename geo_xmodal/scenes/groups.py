@@ -48,7 +48,8 @@ class GatherOptions(BaseModel):
     margin: int = Field(3, ge=0, le=64, description="patch radius of the target modality in pixels")
     rich_margin: int = Field(0, ge=0, le=64, description="patch radius of the rich modality in pixels")
     labels_per_class: int | None = Field(None, ge=1, description="training labels a class, drawn at random")
-    unlabelled: int = Field(20_000, ge=0, description="most pixels in each of the two unlabelled groups")
+    unlabelled: int = Field(20_000, ge=0, description="most unlabelled pixels that have both sensors")
+    unlabelled_target: int = Field(20_000, ge=0, description="most unlabelled pixels of the target alone")
     validation: float = Field(0.2, ge=0, le=0.5, description="share of training labels held out in blocks")
     validation_block: int = Field(0, ge=0, description="side of a validation block in pixels, 0 = choose")
     transductive: bool = Field(False, description="test pixels may be among the unlabelled ones")
@@ -97,6 +98,7 @@ def gather(scene: Scene, options: GatherOptions, progress: Progress | None = Non
         validation if options.transductive else np.concatenate([validation, test.position]),
         reach,
         options.unlabelled,
+        options.unlabelled_target,
         options.seed,
         progress,
     )

@@ -72,7 +72,8 @@ def unlabelled_pools(
     labelled: IntArray,
     held_out: IntArray,
     reach: int,
-    size: int,
+    pairs_size: int,
+    alone_size: int,
     seed: int,
     progress: Progress | None = None,
 ) -> UnlabelledPools:
@@ -84,15 +85,16 @@ def unlabelled_pools(
         labelled: (n, 2) pixels that are left out themselves.
         held_out: (n, 2) pixels that no patch may contain.
         reach: Patch radius in pixels.
-        size: Most pixels in each of the two pools.
+        pairs_size: Most pixels with both sensors.
+        alone_size: Most pixels with the target sensor only.
         seed: The same seed draws the same pixels.
         progress: Told after every block.
     """
-    pairs, alone = PixelPool(size, seed), PixelPool(size, seed)
+    pairs, alone = PixelPool(pairs_size, seed), PixelPool(alone_size, seed)
     own, others = _marks(labelled), _marks(held_out)
     bands = len(target.bands) + (0 if rich is None else len(rich.bands))
     height, width = target.grid.shape
-    windows = list(windows_over(height, width, block_side(bands))) if size else []
+    windows = list(windows_over(height, width, block_side(bands))) if pairs_size or alone_size else []
     unlabelled = excluded = 0
     for done, window in enumerate(windows, start=1):
         free = own.within(window) == 0

@@ -125,13 +125,16 @@ def validation_split(
         The split; `test` is validation.
     """
     nothing = Partition(np.ones(len(labels), bool), np.zeros(len(labels), bool))
-    least = LEAST_VALIDATION_PER_CLASS * len(np.unique(labels))
+    classes = len(np.unique(labels))
+    least = LEAST_VALIDATION_PER_CLASS * classes
     best = nothing
     for size in (block,) if block else VALIDATION_BLOCKS:
         split = _spared(positions, labels, size, share, buffer, np.random.default_rng(seed))
         enough = split.test.sum() >= least
         if enough and split.on_both_sides(labels) > best.on_both_sides(labels):
             best = split
+        if best.on_both_sides(labels) == classes:
+            break
     return best
 
 

@@ -100,7 +100,8 @@ def resolve(request: TrainRequest) -> Plan:
         GatherOptions,
         {key: value for key, value in settings.items() if key not in own}
         | {"margin": options.margin, "rich_margin": options.rich_margin, "seed": request.seed}
-        | ({} if method.uses_rich or request.control else {"unlabelled": 0}),
+        | ({} if method.uses_unlabelled_target or "unlabelled_target" in settings else {"unlabelled_target": 0})
+        | ({} if method.uses_rich or method.uses_unlabelled_target or request.control else {"unlabelled": 0}),
         request.method,
     )
     controls = _controls(options) if request.control else ()

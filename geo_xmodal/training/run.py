@@ -12,7 +12,6 @@ from typing import Any, cast
 import numpy as np
 import torch
 
-import geo_xmodal
 from geo_xmodal import bundle
 from geo_xmodal.accuracy import Calibration, ConfusionMatrix, ReliabilityBin, metrics
 from geo_xmodal.errors import OutputError
@@ -28,6 +27,7 @@ from geo_xmodal.training.files import RunLog, read_json, write_json
 from geo_xmodal.training.loop import fit
 from geo_xmodal.training.request import Variant
 from geo_xmodal.types import FloatArray, IntArray, PixelGroup, Progress, TrainingData
+from geo_xmodal.version import VERSION
 
 TEST_WINDOW = 512
 
@@ -68,7 +68,7 @@ def run_variant(
         ResumeError: if what is in the folder was asked for otherwise.
     """
     config: dict[str, Any] = {
-        "version": geo_xmodal.__version__,
+        "version": VERSION,
         "scene": {"name": scene.name, "simulated": scene.simulated},
         "variant": variant.name,
         "method": variant.method.name,

@@ -96,9 +96,9 @@ KNOWN_ANSWERS = (
         "Gaussian, rho 0.8", lambda: gaussian(0.8), (0.8, 0.64, 0.512, 0.4096), "Lancaster 1957", 1e-6
     ),
     KnownAnswer("Gaussian, rho -0.5", lambda: gaussian(-0.5), (0.5, 0.25, 0.125), "Lancaster 1957", 1e-6),
-    KnownAnswer("binary symmetric channel, p 0.1", lambda: BSC, (0.8,), "|1 - 2p|"),
+    KnownAnswer("binary symmetric channel, p 0.1", lambda: BSC, (0.8,), "1 - 2p"),
     KnownAnswer("binary erasure channel, e 0.3", lambda: erasure(0.3), (sqrt(0.7),), "sqrt(1 - e)"),
-    KnownAnswer("2 x 2 table", lambda: TABLE, (0.0950 / sqrt(0.3 * 0.7 * 0.35 * 0.65),), "|phi|"),
+    KnownAnswer("2 x 2 table", lambda: TABLE, (0.0950 / sqrt(0.3 * 0.7 * 0.35 * 0.65),), "phi coefficient"),
     KnownAnswer(
         "5-ary symmetric channel, e 0.35", lambda: symmetric_channel(5, 0.35), (0.65,) * 4, "1 - e, 4 times"
     ),
@@ -121,7 +121,7 @@ KNOWN_ANSWERS = (
         "Beta-binomial 2, 3, n 6", lambda: beta_binomial(2, 3, 6), (sqrt(6 / 11),), "Makur, Zheng (Jacobi)"
     ),
     KnownAnswer(
-        "uniform on the disc", disc, (1 / 3, 1 / 5, 1 / 7), "E[X^2k | Y] = (1 - Y^2)^k / (2k + 1)", 5e-4
+        "uniform on the disc", disc, (1 / 3, 1 / 5, 1 / 7), "E[X^2k given Y] = (1 - Y^2)^k / (2k + 1)", 5e-4
     ),
     KnownAnswer("min and max of 2", minimum_maximum, (1 / 2, 1 / 3, 1 / 4), "Terrell 1983", 2e-3),
     KnownAnswer(

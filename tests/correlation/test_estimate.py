@@ -240,3 +240,9 @@ def test_refuses_with_one_clear_line(change: dict, error: type[Exception], messa
 def test_too_few_samples_are_refused() -> None:
     with pytest.raises(FeatureError, match="at least 20 samples, got 5"):
         estimate_correlation(np.arange(5.0), np.arange(5.0))
+
+
+def test_rare_values_get_no_function_of_their_own() -> None:
+    # One count of 60 among small ones: an indicator there would fit a single sample.
+    x = np.r_[np.tile(np.arange(6.0), 100), 60.0]
+    assert AdditiveBasis.fit(x[:, None], knots=12, most_columns=4).size == 6

@@ -31,9 +31,9 @@ from geo_xmodal.errors import (
     UsageError,
 )
 from geo_xmodal.mapping import Classifier, map_scene
-from geo_xmodal.scenes.reader import AlignedReader
+from geo_xmodal.scenes.reader import AlignedReader, aligned_reader
 from geo_xmodal.types import FloatArray, Window
-from tests.mapping.conftest import WriteInput, card_of, position_model, scene_values, with_holes
+from tests.mapping.conftest import WriteInput, card_of, position_model, random_model, scene_values, with_holes
 
 ROTATED = Affine.translation(500_000, 5_000_000) @ Affine.rotation(30) @ Affine.scale(10, -10)
 SOUTH_UP = Affine(10, 0, 500_000, 0, 10, 4_000_000)
@@ -543,3 +543,17 @@ def test_memory_does_not_grow_with_the_scene(cnn_folder: Path, tmp_path: Path) -
     assert time.monotonic() - started < 60
     ids = read(tmp_path / "map.tif")
     assert (ids[5500:, 5500:] > 0).all() and not ids[:5500].any()
+
+
+def test_real_radar_is_mapped_on_its_own_grid(real_data: Path, tmp_path: Path) -> None:
+    file = real_data / "sen1floods11" / "Spain_7370579_S1Hand.tif"
+    if not file.is_file():
+        pytest.skip(f"no {file.name}")
+    model = random_model(bands=2)
+    bundle.save(tmp_path / "model", model, card_of(model, (1, 2, 5, 9)))
+    reader = aligned_reader(file, kind="sar", decibel=True)
+    result = map_scene(tmp_path / "model", reader, tmp_path / "map.tif", window=200)
+    missing = ~reader.valid(Window(0, 0, *reader.grid.shape))
+    with rasterio.open(file) as before, rasterio.open(result.out) as after:
+        assert (after.crs, after.transform, after.shape) == (before.crs, before.transform, before.shape)
+        np.testing.assert_array_equal(after.read(1) == 0, missing)

@@ -48,5 +48,13 @@ def test_shadow_lies_away_from_the_source_and_has_its_length() -> None:
     assert np.flatnonzero(_wall(12.0).shadow(270.0, 2.0, 15)[10]).tolist() == [21, 22, 23, 24, 25]
 
 
+def test_a_southern_sun_shades_the_north() -> None:
+    shape = (41, 5)
+    cover = Cover.bare(np.zeros(shape), np.zeros(shape))
+    cover.height[20] = 12.0
+    land = Ground(cover, np.zeros(shape), np.zeros(shape, np.uint32), step=1.0, border=0)
+    assert np.flatnonzero(land.shadow(180.0, 2.0, 15)[:, 2]).tolist() == [15, 16, 17, 18, 19]
+
+
 def test_flat_land_has_no_shadow() -> None:
     assert not _wall(0.0).shadow(152.0, 1.15, 5).any()
