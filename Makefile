@@ -19,7 +19,7 @@ $(INSTALLED): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "geo_xmodal needs Python 3.11 or newer: make setup PYTHON=/path/to/python3.11" >&2; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing geo_xmodal into $(VENV) (PyTorch is large: this takes minutes the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[test]'
 	@touch $@
 
 demo: setup ## train on two sensors, map with one, measure: sample scene berlin

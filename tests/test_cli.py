@@ -316,6 +316,8 @@ def test_an_output_that_cannot_be_is_found_before_the_work(tmp_path: Path) -> No
     file = tmp_path / "file"
     file.touch()
     check_writable(tmp_path / "new" / "deep" / "map.tif")
+    with pytest.raises(OutputError, match=r"file is a file, expected a folder"):
+        check_writable(file / "deep" / "map.tif")
     assert list(tmp_path.iterdir()) == [file]
     for wrong in (
         file / "map.tif",

@@ -156,7 +156,9 @@ def test_a_picture_of_the_map(world: World, tmp_path: Path) -> None:
 
 def test_the_python_interface_gives_the_same_bytes(world: World, finished_map: Path, tmp_path: Path) -> None:
     scene = gx.open_scene(world.scene)
-    request = gx.TrainRequest(seeds=2, control=True, epochs=2, settings={"unlabelled": "500", "teachers": "1"})
+    request = gx.TrainRequest(
+        seeds=2, control=True, epochs=2, settings={"unlabelled": "500", "teachers": "1"}
+    )
     metrics = gx.train_scene(scene, tmp_path / "run", request)
     assert metrics == world.metrics
     weights = Path("model") / "model.safetensors"

@@ -116,6 +116,11 @@ def test_points_in_any_crs_with_ids_or_names(
     assert result.metrics["confusion"] == [[1, 0, 0], [1, 1, 0], [0, 0, 1]]
 
 
+def test_a_colon_in_the_name_of_a_file_is_part_of_the_name(small: Path, tmp_path: Path) -> None:
+    reference = tiny.write_raster(tmp_path / "labels:old.tif", np.ones((2, 3), np.uint8))
+    assert evaluate_map(small, reference).metrics["n"] == 5
+
+
 def test_a_finer_raster_reference_in_a_wider_place(small: Path, tmp_path: Path) -> None:
     wide = np.zeros((4, 5), np.uint8)
     wide[1:3, 1:4] = [[1, 4, 4], [4, 9, 9]]

@@ -43,7 +43,7 @@ def make_group(
     centres = np.array([[0, 0, 1, 0], [1, 0, 0, 1], [0, 1, 0, -1]], np.float32)
     target = centres[label][:, :, None, None] + noise * rng.normal(size=(len(label), 4, side, side))
     axes = np.random.default_rng(99).normal(size=(3, 12))
-    spectra = axes[label][:, :, None, None] + 0.3 * rng.normal(size=(len(label), 12, 1, 1))
+    spectra = axes[label][:, :, None, None] + 0.1 * rng.normal(size=(len(label), 12, 1, 1))
     position = np.stack([np.arange(len(label)), np.arange(len(label))], 1)
     return PixelGroup(
         position.astype(np.int64),
@@ -53,7 +53,9 @@ def make_group(
     )
 
 
-def make_training_data(margin: int = 3, *, labels: int = 8, pairs: int = 300, seed: int = 0) -> TrainingData:
+def make_training_data(
+    margin: int = 3, *, labels: int = 8, pairs: int = 300, seed: int = 0, noise: float = 1.0
+) -> TrainingData:
     """`labels` pixels a class, half of them pairs; `pairs` unlabelled pairs; 60 validation pixels."""
     rng = np.random.default_rng(seed)
     some = np.repeat(np.arange(3), labels)
@@ -62,12 +64,14 @@ def make_training_data(margin: int = 3, *, labels: int = 8, pairs: int = 300, se
         classes=CLASSES,
         target=ModalitySummary("sar", "sar", "made up", identity_statistics(4)),
         rich=ModalitySummary("hsi", "hsi", "made up", identity_statistics(12)),
-        labelled_pairs=make_group(rng, some[paired], margin=margin),
-        labelled_target=make_group(rng, some[~paired], margin=margin, rich=False),
-        unlabelled_pairs=make_group(rng, rng.integers(3, size=pairs), margin=margin, labelled=False),
-        unlabelled_target=make_group(
-            rng, rng.integers(3, size=40), margin=margin, rich=False, labelled=False
+        labelled_pairs=make_group(rng, some[paired], margin=margin, noise=noise),
+        labelled_target=make_group(rng, some[~paired], margin=margin, rich=False, noise=noise),
+        unlabelled_pairs=make_group(
+            rng, rng.integers(3, size=pairs), margin=margin, labelled=False, noise=noise
         ),
-        validation=make_group(rng, np.repeat(np.arange(3), 20), margin=margin, rich=False),
+        unlabelled_target=make_group(
+            rng, rng.integers(3, size=40), margin=margin, rich=False, labelled=False, noise=noise
+        ),
+        validation=make_group(rng, np.repeat(np.arange(3), 20), margin=margin, rich=False, noise=noise),
         margin=margin,
     )

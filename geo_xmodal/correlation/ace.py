@@ -21,8 +21,8 @@ _CHUNK = 16384
 """Rows expanded at a time: the basis of a whole scene would not fit in memory."""
 
 
-_TAIL = 0.005
-"""Share of the samples below which a value, or the end of a range, gets no knot of its own."""
+_RARE = 0.005
+"""Share of the samples below which one of few values gets no knot of its own."""
 
 
 def alternate(
@@ -156,13 +156,13 @@ def _moments(
 def _knots(column: FloatArray, most: int) -> FloatArray:
     """Where the hats of one column stand: on its frequent values if it has few, else on quantiles.
 
-    None stands where less than `_TAIL` of the samples are: a function free to move there fits single samples.
+    Rare values get none: an indicator of one sample fits that sample.
     """
     distinct, counts = np.unique(column, return_counts=True)
-    frequent = distinct[counts >= _TAIL * len(column)]
+    frequent = distinct[counts >= _RARE * len(column)]
     if len(distinct) <= 4 * most and 0 < len(frequent) <= most:
         return frequent
-    return np.unique(np.quantile(column, np.linspace(_TAIL, 1 - _TAIL, most)))
+    return np.unique(np.quantile(column, np.linspace(0, 1, most)))
 
 
 def _hats(column: FloatArray, knots: FloatArray) -> FloatArray:

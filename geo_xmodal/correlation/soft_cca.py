@@ -48,7 +48,7 @@ class SoftCCA(Objective):
         m, width = views[0].shape
         aligned = sum_over_pairs(inner, normalised) / m
         covariances = self._running(tuple(z.t() @ z / m for z in normalised))
-        off_diagonal = torch.stack([c.abs().sum() - c.diagonal().abs().sum() for c in covariances]).sum()
+        off_diagonal = torch.stack([_norm(c) - _norm(c.diagonal()) for c in covariances]).sum()
         return aligned - self.weight / max(width - 1, 1) * off_diagonal
 
     def _running(self, current: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -61,3 +61,8 @@ class SoftCCA(Objective):
         self._accumulated = tuple(c.detach() for c in total)
         self._count = self.momentum * self._count + 1
         return tuple(c / self._count for c in total)
+
+
+def _norm(x: Tensor) -> Tensor:
+    norm: Tensor = torch.linalg.vector_norm(x, ord=1)
+    return norm

@@ -12,7 +12,6 @@ from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.networks import SpectralEncoder, Standardize
 from geo_xmodal.types import TrainingData
 
-
 CHUNK = 256
 
 

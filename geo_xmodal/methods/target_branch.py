@@ -10,7 +10,7 @@ import dataclasses
 from typing import cast
 
 import torch
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, model_validator
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -34,13 +34,13 @@ class BranchOptions(LoopOptions):
     noise: float = Field(0.1, ge=0, description="noise on standardised input, in standard deviations")
     balance: bool = Field(True, description="weigh classes alike, however many labels each has")
 
-    @field_validator("widths")
-    @classmethod
-    def _network_exists(cls, widths: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
-        PixelCnnOptions(
-            contrasts=info.data.get("contrasts", ()), kernels=info.data.get("kernels", ()), widths=widths
-        )
-        return widths
+    @model_validator(mode="after")
+    def _network_exists(self) -> BranchOptions:
+        try:
+            _ = self.network
+        except ValidationError as error:
+            raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+        return self
 
     @property
     def network(self) -> PixelCnnOptions:

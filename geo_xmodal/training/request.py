@@ -100,13 +100,22 @@ def resolve(request: TrainRequest) -> Plan:
         GatherOptions,
         {key: value for key, value in settings.items() if key not in own}
         | {"margin": options.margin, "rich_margin": options.rich_margin, "seed": request.seed}
-        | ({} if method.uses_unlabelled_target or "unlabelled_target" in settings else {"unlabelled_target": 0})
-        | ({} if method.uses_rich or method.uses_unlabelled_target or request.control else {"unlabelled": 0}),
+        | _unused_pools(method, request),
         request.method,
     )
     controls = _controls(options) if request.control else ()
     seeds = tuple(range(request.seed, request.seed + request.seeds))
     return Plan(Variant(request.method, method, options), controls, gather, seeds, dict(settings))
+
+
+def _unused_pools(method: Method, request: TrainRequest) -> dict[str, int]:
+    """Pools that nothing would draw from are not gathered, unless asked for."""
+    sizes = {}
+    if not method.uses_unlabelled_target and "unlabelled_target" not in request.settings:
+        sizes["unlabelled_target"] = 0
+    if not (method.uses_rich or method.uses_unlabelled_target or request.control):
+        sizes["unlabelled"] = 0
+    return sizes
 
 
 def _controls(options: Options) -> tuple[Variant, ...]:
@@ -128,8 +137,9 @@ def _checked(model: type[M], values: Mapping[str, Any], method: str) -> M:
         return model.model_validate(dict(values))
     except ValidationError as error:
         first = error.errors()[0]
-        key = str(first["loc"][0]) if first["loc"] else "options"
-        raise UsageError(f"--set {key}={values.get(key)} for {method}: {first['msg']}") from None
+        key = str(first["loc"][0]) if first["loc"] else ""
+        where = f"--set {key}={values.get(key)} for {method}" if key else f"--set for {method}"
+        raise UsageError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
 
 
 def _near(word: str, known: Mapping[str, Any] | list[str]) -> str:

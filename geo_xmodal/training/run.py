@@ -26,7 +26,7 @@ from geo_xmodal.training.checkpoint import fingerprint
 from geo_xmodal.training.files import RunLog, read_json, write_json
 from geo_xmodal.training.loop import fit
 from geo_xmodal.training.request import Variant
-from geo_xmodal.types import FloatArray, IntArray, PixelGroup, Progress, TrainingData
+from geo_xmodal.types import IntArray, PixelGroup, Progress, TrainingData
 from geo_xmodal.version import VERSION
 
 TEST_WINDOW = 512
@@ -131,45 +131,33 @@ def _card(
 
 
 def _tested(scene: Scene, data: TrainingData, folder: Path) -> dict[str, Any]:
-    """Metrics on the test pixels; on the validation pixels of a scene without test labels."""
+    """Metrics on the test pixels, of the model as it is on disk."""
     trained = bundle.load(folder)
     confusion, calibration = ConfusionMatrix(len(data.classes)), Calibration()
-    split = "test" if scene.has_labels("test") else "validation" if len(data.validation) else "none"
-    if split == "test":
-        ids = [land.id for land in data.classes]
-        windows = labelled_windows(scene, "test", TEST_WINDOW)
-        for reference, predicted, probability in evaluate_windows(
-            trained, scene.reader(data.target.name), windows
-        ):
-            confusion.add(reference, predicted, ids)
-            mapped = predicted > 0
-            calibration.add(probability[mapped], (predicted == reference)[mapped])
-    elif split == "validation":
-        label, best, confidence = _on_validation(trained.model, data.validation)
-        confusion.add_indices(label, best)
-        calibration.add(confidence, best == label)
-    scores = dict(metrics(confusion, data.classes, calibration, split))
+    ids = [land.id for land in data.classes]
+    windows = labelled_windows(scene, "test", TEST_WINDOW)
+    reader = scene.reader(data.target.name)
+    for reference, predicted, probability in evaluate_windows(trained, reader, windows):
+        confusion.add(reference, predicted, ids)
+        mapped = predicted > 0
+        calibration.add(probability[mapped], (predicted == reference)[mapped])
+    scores = dict(metrics(confusion, data.classes, calibration, "test"))
     bins = [dataclasses.asdict(one) for one in calibration.curve]
     return scores | {"unmapped": int(np.sum(confusion.unmapped)), "reliability": bins}
 
 
 def _validator(pixels: PixelGroup) -> Callable[[Learner], dict[str, float]]:
+    label = cast(IntArray, pixels.label)
+
     def validate(learner: Learner) -> dict[str, float]:
-        reference, predicted, _ = _on_validation(learner.pixel_model(), pixels)
-        recalls = [float((predicted[reference == c] == c).mean()) for c in np.unique(reference)]
-        return {"oa": float((predicted == reference).mean()), "aa": float(np.mean(recalls))}
+        model = learner.pixel_model()
+        parts = np.array_split(pixels.target, max(1, len(pixels) // TEST_WINDOW))
+        best = [model.probabilities(torch.from_numpy(part)).flatten(1).argmax(1) for part in parts]
+        predicted = torch.cat(best).numpy()
+        recalls = [float((predicted[label == c] == c).mean()) for c in np.unique(label)]
+        return {"oa": float((predicted == label).mean()), "aa": float(np.mean(recalls))}
 
     return validate
-
-
-def _on_validation(model: PixelModel, pixels: PixelGroup) -> tuple[IntArray, IntArray, FloatArray]:
-    assert pixels.label is not None
-    best = [
-        model.probabilities(torch.from_numpy(part)).flatten(1).max(1)
-        for part in np.array_split(pixels.target, max(1, len(pixels) // TEST_WINDOW))
-    ]
-    predicted = torch.cat([one.indices for one in best]).numpy()
-    return pixels.label, predicted, torch.cat([one.values for one in best]).numpy()
 
 
 def _digest(data: TrainingData) -> str:

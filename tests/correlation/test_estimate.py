@@ -246,3 +246,11 @@ def test_rare_values_get_no_function_of_their_own() -> None:
     # One count of 60 among small ones: an indicator there would fit a single sample.
     x = np.r_[np.tile(np.arange(6.0), 100), 60.0]
     assert AdditiveBasis.fit(x[:, None], knots=12, most_columns=4).size == 6
+
+
+@pytest.mark.parametrize("method", ["ace", "neural"])
+def test_two_valued_data_have_one_function(method: str) -> None:
+    x, y = channel(400)
+    estimate = estimate_correlation(x, y, method, components=3, folds=2, permutations=10, resamples=20)
+    assert estimate.spectrum[0] > 0.6
+    assert estimate.spectrum[1:] == (0.0, 0.0)

@@ -57,6 +57,15 @@ def test_neighbours_that_are_alike_do_not_spoil_it() -> None:
     assert drawn(f, g, 16).std() < 1.2 * drawn(f[order], g[order], 16).std()
 
 
+@pytest.mark.parametrize("views", [2, 3])
+@pytest.mark.parametrize("m", [12, 14])  # a multiple of the probes, and not
+def test_gradient_is_that_of_the_value(m: int, views: int) -> None:
+    x = tuple(v.requires_grad_() for v in features(m, 5, views))
+    assert torch.autograd.gradcheck(
+        lambda *v: soft_hgr(*v, sketch=4, generator=torch.Generator().manual_seed(1)), x
+    )
+
+
 def test_as_many_probes_as_samples_is_exact() -> None:
     f, g = features(12, 5)
     torch.testing.assert_close(soft_hgr(f, g, sketch=12), soft_hgr(f, g), rtol=0, atol=0)

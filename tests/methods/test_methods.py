@@ -15,7 +15,14 @@ from geo_xmodal.training.loop import fit
 from geo_xmodal.types import PixelGroup, TrainingData
 from tests.training_data import make_training_data
 
-SMALL = {"contrasts": "", "widths": "8,8", "embedding": "8", "epochs": "2", "batch_size": "64", "teachers": "2"}
+SMALL = {
+    "contrasts": "",
+    "widths": "8,8",
+    "embedding": "8",
+    "epochs": "2",
+    "batch_size": "64",
+    "teachers": "2",
+}
 
 
 def learner(name: str, data: TrainingData, **settings: Any) -> Learner:
@@ -94,12 +101,11 @@ def test_a_class_without_labels_is_never_predicted_by_svm() -> None:
     assert set(predicted.unique().tolist()) == {0, 2}
 
 
-def test_the_rich_sensor_helps_where_it_knows_more() -> None:
-    """Not the claim of the product (that is measured on real scenes): the machinery passes knowledge on."""
-    data = make_training_data(labels=4, pairs=2000, seed=3)
-    with_rich = accuracy(learner("hgr", data, epochs="10"), data.validation)
-    alone = accuracy(learner("cnn", data.without_rich(), epochs="10"), data.validation)
-    assert with_rich > alone + 0.05
+def test_the_teacher_alone_teaches_the_target() -> None:
+    """Without the labels' own term the target can only know what the rich sensor's teacher told it."""
+    data = make_training_data(labels=20, pairs=600)
+    off = {"label_weight": "0", "correlation_weight": "0", "epochs": "8"}
+    assert accuracy(learner("hgr", data, **off), data.validation) > 0.8  # chance is 1/3
 
 
 def test_the_target_model_never_sees_the_rich_sensor() -> None:
@@ -109,7 +115,8 @@ def test_the_target_model_never_sees_the_rich_sensor() -> None:
     import dataclasses
 
     other = dataclasses.replace(
-        data, labelled_pairs=dataclasses.replace(data.labelled_pairs, rich=data.labelled_pairs.rich[::-1].copy())  # type: ignore[index]
+        data,
+        labelled_pairs=dataclasses.replace(data.labelled_pairs, rich=data.labelled_pairs.rich[::-1].copy()),  # type: ignore[index]
     )
     a, b = (learner("hgr", one, **off).pixel_model().state_dict() for one in (data, other))
     assert all(torch.equal(a[key], b[key]) for key in a)
@@ -139,7 +146,7 @@ def test_each_term_of_hgr_can_be_switched_off() -> None:
 
 
 def test_hgr_says_when_there_are_no_pairs() -> None:
-    with pytest.raises(TrainingDataError, match="no pairs|there are none"):
+    with pytest.raises(TrainingDataError, match="there are none"):
         learner("hgr", make_training_data().without_rich())
 
 
@@ -156,7 +163,10 @@ def test_self_training_says_when_nothing_is_unlabelled() -> None:
 def test_controls_have_the_same_branch_as_hgr() -> None:
     data = make_training_data()
     shapes = [
-        {key: value.shape for key, value in learner(name, data, **settings).pixel_model().state_dict().items()}
+        {
+            key: value.shape
+            for key, value in learner(name, data, **settings).pixel_model().state_dict().items()
+        }
         for name, settings in VARIANTS[1:4]
     ]
     assert shapes[0] == shapes[1] == shapes[2]

@@ -12,7 +12,14 @@ from geo_xmodal.methods import METHODS, Learner, LoopOptions
 from geo_xmodal.training.loop import epochs_of, fit
 from tests.training_data import make_training_data
 
-SMALL = {"contrasts": "", "widths": "8,8", "embedding": "8", "epochs": "4", "batch_size": "64", "teachers": "2"}
+SMALL = {
+    "contrasts": "",
+    "widths": "8,8",
+    "embedding": "8",
+    "epochs": "4",
+    "batch_size": "64",
+    "teachers": "2",
+}
 
 
 def new(name: str = "hgr", **settings: Any) -> tuple[Learner, LoopOptions]:
@@ -22,7 +29,7 @@ def new(name: str = "hgr", **settings: Any) -> tuple[Learner, LoopOptions]:
     return METHODS[name].learner(make_training_data(pairs=100), options, 5), options
 
 
-class Stop(Exception):
+class StopError(Exception):
     pass
 
 
@@ -35,10 +42,10 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(tmp_path: Path, name: 
 
     def interrupt(done: int, total: int, message: str) -> None:
         if done == stop:
-            raise Stop
+            raise StopError
 
     first, options = new(name, **settings)
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         fit(first, options, 5, mark="m", folder=tmp_path, progress=interrupt)
     torch.manual_seed(12345)
     second, options = new(name, **settings)

@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from geo_xmodal import bundle
+from geo_xmodal.accuracy import MEASURES
+from geo_xmodal.errors import LabelError, OutputError, ResumeError, TrainingDataError, UsageError
+from geo_xmodal.scenes import open_scene
+from geo_xmodal.training import TrainRequest, resolve, train_scene
+from tests.tiny import write_scene
+
+QUICK = {
+    "epochs": "2", "contrasts": "", "widths": "8,8", "embedding": "8", "teachers": "2", "unlabelled": "400",
+    "batch_size": "128",
+}  # fmt: skip
+
+
+def request(**changes: Any) -> TrainRequest:
+    values: dict[str, Any] = {"method": "hgr", "settings": QUICK}
+    return TrainRequest.model_validate({**values, **changes})
+
+
+@pytest.fixture
+def scene_folder(tmp_path: Path) -> Path:
+    return write_scene(tmp_path / "tiny")
+
+
+def read(path: Path) -> dict[str, Any]:
+    value = json.loads(path.read_text())
+    assert isinstance(value, dict)
+    return value
+
+
+def test_a_run_folder_holds_what_the_contract_says(scene_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    scores = train_scene(open_scene(scene_folder), out, request())
+    assert sorted(path.name for path in out.iterdir()) == [
+        "config.json", "log.jsonl", "metrics.json", "model", "report.html",
+    ]  # fmt: skip
+    assert read(out / "metrics.json") == json.loads(json.dumps(scores))
+    assert scores["split"] == "test"
+    assert {"oa", "aa", "kappa", "miou", "macro_f1", "ece", "per_class", "confusion", "n"} <= scores.keys()
+    assert 0 <= scores["oa"] <= 1
+    confusion = np.array(scores["confusion"])
+    assert confusion.sum() == scores["n"]
+    assert scores["oa"] == pytest.approx(np.trace(confusion) / confusion.sum())
+    config = read(out / "config.json")
+    assert config["options"]["epochs"] == 2
+    assert config["method"] == "hgr"
+    rows = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in rows] == [1, 2]
+    card = bundle.read_card(out)
+    assert [entry.id for entry in card.classes] == [1, 4, 9]
+    assert card.simulated
+    assert card.rich == "hsi"
+    assert "hsi.tif" not in (out / "model" / "card.json").read_text()
+    assert "SIMULATED" in (out / "report.html").read_text().upper()
+
+
+def test_the_same_command_gives_the_same_bytes(scene_folder: Path, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        train_scene(open_scene(scene_folder), tmp_path / name, request())
+    for file in ("model/model.safetensors", "model/card.json", "metrics.json", "config.json"):
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+
+
+def test_seeds_and_controls(scene_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    scores = train_scene(open_scene(scene_folder), out, request(seeds=2, seed=3, control=True))
+    assert [run["seed"] for run in scores["seeds"]] == [3, 4]
+    for measure in MEASURES:
+        values = [run[measure] for run in scores["seeds"]]
+        assert scores["mean"][measure] == pytest.approx(np.mean(values))
+        assert scores["sd"][measure] == pytest.approx(np.std(values, ddof=1))
+        assert scores[measure] == scores["mean"][measure]
+        for control in ("target_only", "self_training"):
+            others = [run[measure] for run in scores["controls"][control]["seeds"]]
+            gain = scores["gain"][control][measure]
+            assert gain["mean"] == pytest.approx(np.mean(np.subtract(values, others)))
+            assert gain["se"] == pytest.approx(np.std(np.subtract(values, others), ddof=1) / np.sqrt(2))
+    first, shipped = (bundle.read_card(folder) for folder in (out / "seed-3", out))
+    assert first == shipped
+    for control in ("target_only", "self_training"):
+        for seed in (3, 4):
+            folder = out / "controls" / control / f"seed-{seed}"
+            card = bundle.read_card(folder)
+            assert card.rich is None
+            assert card.network == first.network
+            assert read(folder / "config.json")["seed"] == seed
+            ours, theirs = read(out / f"seed-{seed}" / "config.json"), read(folder / "config.json")
+            counts, others = ours["data"]["counts"], theirs["data"]["counts"]
+            assert counts == others
+
+
+def test_a_finished_seed_is_not_trained_again(scene_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    expected = train_scene(open_scene(scene_folder), out, request(seeds=2))
+    written = (out / "seed-0" / "log.jsonl").stat().st_mtime_ns
+    again = train_scene(open_scene(scene_folder), out, request(seeds=2, resume=True))
+    assert again == expected
+    assert (out / "seed-0" / "log.jsonl").stat().st_mtime_ns == written
+
+
+class StopError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("after", [1, 3, 5])
+def test_a_stopped_experiment_resumes_to_the_same_bytes(
+    scene_folder: Path, tmp_path: Path, after: int
+) -> None:
+    def stop(done: int, total: int, message: str) -> None:
+        if done >= after:
+            raise StopError
+
+    wanted = request(control=True)
+    expected = train_scene(open_scene(scene_folder), tmp_path / "whole", wanted)
+    with pytest.raises(StopError):
+        train_scene(open_scene(scene_folder), tmp_path / "run", wanted, stop)
+    observed = train_scene(open_scene(scene_folder), tmp_path / "run", request(control=True, resume=True))
+    assert observed == expected
+    for part in (".", "controls/target_only/seed-0", "controls/self_training/seed-0"):
+        weights = [tmp_path / name / part / "model" / "model.safetensors" for name in ("whole", "run")]
+        assert weights[0].read_bytes() == weights[1].read_bytes()
+
+
+def test_resuming_with_other_options_is_refused(scene_folder: Path, tmp_path: Path) -> None:
+    def stop(done: int, total: int, message: str) -> None:
+        raise StopError
+
+    with pytest.raises(StopError):
+        train_scene(open_scene(scene_folder), tmp_path / "run", request(), stop)
+    with pytest.raises(ResumeError, match="other options"):
+        train_scene(
+            open_scene(scene_folder),
+            tmp_path / "run",
+            request(resume=True, settings={**QUICK, "noise": "0.5"}),
+        )
+
+
+def test_training_needs_no_other_folder_but_out(scene_folder: Path, tmp_path: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in scene_folder.iterdir()}
+    train_scene(open_scene(scene_folder), tmp_path / "run", request(method="svm", settings={}))
+    assert {path: path.stat().st_mtime_ns for path in scene_folder.iterdir()} == before
+
+
+def test_methods_without_the_rich_sensor_do_not_need_its_file(scene_folder: Path, tmp_path: Path) -> None:
+    (scene_folder / "hsi.tif").unlink()
+    settings = {key: value for key, value in QUICK.items() if key != "teachers"}
+    for method, own in (("svm", {}), ("cnn", settings)):
+        scores = train_scene(
+            open_scene(scene_folder), tmp_path / method, request(method=method, settings=own)
+        )
+        assert scores["n"] > 0
+    with pytest.raises(TrainingDataError):
+        train_scene(open_scene(scene_folder), tmp_path / "hgr", request())
+
+
+def test_an_older_run_gives_way_and_other_things_do_not(scene_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    train_scene(open_scene(scene_folder), out, request(method="svm", settings={}, seeds=2, control=False))
+    train_scene(open_scene(scene_folder), out, request(method="svm", settings={}))
+    assert not (out / "seed-0").exists()
+    other = tmp_path / "thesis"
+    other.mkdir()
+    (other / "chapter.txt").write_text("years of work")
+    with pytest.raises(OutputError, match="not empty"):
+        train_scene(open_scene(scene_folder), other, request(method="svm", settings={}))
+    assert (other / "chapter.txt").read_text() == "years of work"
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"method": "hgrr"}, "did you mean 'hgr'"),
+        ({"settings": {"epoch": "3"}}, "did you mean 'epochs'"),
+        ({"settings": {"epochs": "many"}}, "epochs"),
+        ({"settings": {"kernels": "4,3"}}, "odd"),
+        ({"settings": {"objective": "magic"}}, "objective"),
+        ({"settings": {"seed": "3"}}, "no setting 'seed'"),
+    ],
+)
+def test_requests_that_have_no_meaning(changes: dict[str, Any], match: str) -> None:
+    with pytest.raises(UsageError, match=match) as caught:
+        resolve(request(**changes))
+    assert "\n" not in str(caught.value)
+
+
+def test_controls_follow_the_options_of_the_method() -> None:
+    plan = resolve(request(control=True, settings={**QUICK, "noise": "0.25", "learning_rate": "0.01"}))
+    assert [variant.name for variant in plan.controls] == ["target_only", "self_training"]
+    for variant in plan.controls:
+        for name in ("noise", "learning_rate", "epochs", "widths", "kernels", "contrasts", "batch_size"):
+            assert getattr(variant.options, name) == getattr(plan.main.options, name)
+
+
+def test_one_class_only_is_said(scene_folder: Path, tmp_path: Path) -> None:
+    import rasterio
+
+    with rasterio.open(scene_folder / "train.tif", "r+") as labels:
+        values = labels.read(1)
+        labels.write(np.where(values == 4, values, 0).astype(values.dtype), 1)
+    with pytest.raises(LabelError, match="at least two classes"):
+        train_scene(open_scene(scene_folder), tmp_path / "run", request())
+    assert not (tmp_path / "run" / "metrics.json").exists()
+    shutil.rmtree(tmp_path / "run", ignore_errors=True)
