@@ -7,12 +7,13 @@ The public API is what this module names; each name is imported when it is first
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from geo_xmodal.bundle import Bundle, Card, read_card
     from geo_xmodal.bundle import load as load_bundle
+    from geo_xmodal.correlation import CorrelationEstimate, estimate_correlation
+    from geo_xmodal.dependence import Study, correlate_arrays, correlate_scene, save_study
     from geo_xmodal.errors import GeoXmodalError
     from geo_xmodal.evaluation import Evaluation, evaluate_map
     from geo_xmodal.mapping import MapResult, map_scene, save_picture
@@ -30,11 +31,13 @@ if TYPE_CHECKING:
     )
     from geo_xmodal.simulate import simulate_scene
     from geo_xmodal.training import TrainRequest, train_scene
+    from geo_xmodal.version import VERSION as __version__  # noqa: N811 - the name that Python expects
 
 __all__ = [
     "METHODS",
     "Bundle",
     "Card",
+    "CorrelationEstimate",
     "Evaluation",
     "GeoXmodalError",
     "MapResult",
@@ -42,11 +45,15 @@ __all__ = [
     "RasterInfo",
     "Scene",
     "SceneSummary",
+    "Study",
     "TrainRequest",
     "__version__",
     "align_scene",
     "aligned_reader",
+    "correlate_arrays",
+    "correlate_scene",
     "describe_raster",
+    "estimate_correlation",
     "evaluate_map",
     "find_model",
     "list_models",
@@ -56,12 +63,15 @@ __all__ = [
     "open_scene",
     "read_card",
     "save_picture",
+    "save_study",
     "simulate_scene",
     "train_scene",
 ]
 
 _HOMES = {
     "bundle": ("Bundle", "Card", "read_card", "load_bundle"),
+    "correlation": ("CorrelationEstimate", "estimate_correlation"),
+    "dependence": ("Study", "correlate_arrays", "correlate_scene", "save_study"),
     "errors": ("GeoXmodalError",),
     "evaluation": ("Evaluation", "evaluate_map"),
     "mapping": ("MapResult", "map_scene", "save_picture"),
@@ -79,20 +89,16 @@ _HOMES = {
     ),
     "simulate": ("simulate_scene",),
     "training": ("TrainRequest", "train_scene"),
+    "version": ("__version__",),
 }
 _HOME = {name: f"geo_xmodal.{module}" for module, names in _HOMES.items() for name in names}
-_RENAMED = {"load_bundle": "load"}
-
-__version__: str
+_RENAMED = {"load_bundle": "load", "__version__": "VERSION"}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        value: Any = importlib.metadata.version("geo_xmodal")
-    elif name in _HOME:
-        value = getattr(importlib.import_module(_HOME[name]), _RENAMED.get(name, name))
-    else:
+    if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), _RENAMED.get(name, name))
     globals()[name] = value
     return value
 

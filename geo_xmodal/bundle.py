@@ -11,7 +11,6 @@ import dataclasses
 import hashlib
 import json
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from safetensors.torch import save as save_tensors
 
 from geo_xmodal.errors import BundleError, OutputError
 from geo_xmodal.networks import NetworkSpec, PixelModel
+from geo_xmodal.outputs import folder_beside
 from geo_xmodal.types import BandStatistics, Kind, LandClass, Transform
 
 SCHEMA: Literal[1] = 1
@@ -149,20 +149,12 @@ def save(folder: Path, model: PixelModel, card: Card) -> Card:
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     weights = save_tensors(state)
     card = card.model_copy(update={"weights_sha256": hashlib.sha256(weights).hexdigest()})
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        try:
-            beside.chmod(0o755)
-            (beside / WEIGHTS).write_bytes(weights)
-            (beside / CARD).write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
-            if folder.exists():
-                shutil.rmtree(folder)
-            beside.rename(folder)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
-    except OSError as error:
-        raise OutputError(f"cannot write the model to {folder}: {error.strerror}") from None
+    with folder_beside(folder) as beside:
+        (beside / WEIGHTS).write_bytes(weights)
+        (beside / CARD).write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        if folder.exists():
+            shutil.rmtree(folder)
+        beside.rename(folder)
     return card
 
 

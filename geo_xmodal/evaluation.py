@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,9 +28,10 @@ from geo_xmodal.errors import LabelError, OutputError, RasterError
 from geo_xmodal.mapping import quicklook, read_legend
 from geo_xmodal.mapping.outputs import MapFiles
 from geo_xmodal.mapping.tasks import NO_PROBABILITY
+from geo_xmodal.outputs import folder_beside
 from geo_xmodal.scenes.config import LabelsConfig
 from geo_xmodal.scenes.grid import grid_of, pixel_size
-from geo_xmodal.scenes.labels import read_labels
+from geo_xmodal.scenes.labels import path_and_column, read_labels
 from geo_xmodal.scenes.raster import describe_raster, open_raster
 from geo_xmodal.types import ClassArray, IntArray, LandClass, Progress, Window, windows_over
 
@@ -90,7 +89,7 @@ def evaluate_map(
         raise OutputError(
             f"{out} holds a training run, whose metrics.json would be lost: choose another folder"
         )
-    labels, column = _file_and_column(reference)
+    labels, column = path_and_column(reference)
     source = LabelsConfig(file=labels.name, column=column, layer=layer)
     with contextlib.ExitStack() as stack:
         dataset = stack.enter_context(_open_band(map_file))
@@ -142,14 +141,6 @@ class _AreaUnit(NamedTuple):
 def _area_unit(grid: GeoBox) -> _AreaUnit:
     row, col, unit = pixel_size(grid)
     return _AreaUnit("ha", row * col / 10_000) if unit == "m" else _AreaUnit("square units", row * col)
-
-
-def _file_and_column(reference: Path | str) -> tuple[Path, str | None]:
-    """A colon in the name of a file that exists belongs to the name."""
-    file, colon, column = str(reference).rpartition(":")
-    if Path(reference).exists() or not colon or not file or "/" in column:
-        return Path(reference), None
-    return Path(file), column
 
 
 @contextlib.contextmanager
@@ -258,19 +249,11 @@ def _estimate_json(estimate: Estimate) -> dict[str, Any]:
 
 def _write_all(folder: Path, files: Mapping[str, str]) -> None:
     """All files or none: written in a folder beside, then moved."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        try:
-            beside.chmod(0o755)
-            for name, text in files.items():
-                (beside / name).write_text(text, encoding="utf-8")
-            if folder.is_dir():
-                for name in files:
-                    (beside / name).replace(folder / name)
-            else:
-                beside.rename(folder)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
-    except OSError as error:
-        raise OutputError(f"cannot write to {folder}: {error.strerror}; choose another --out") from None
+    with folder_beside(folder) as beside:
+        for name, text in files.items():
+            (beside / name).write_text(text, encoding="utf-8")
+        if folder.is_dir():
+            for name in files:
+                (beside / name).replace(folder / name)
+        else:
+            beside.rename(folder)

@@ -167,5 +167,5 @@ def _joined(first: PixelGroup, second: PixelGroup) -> PixelGroup:
         np.concatenate([first.position, second.position]),
         np.concatenate([first.target, second.target]),
         None,
-        np.concatenate([first.label, second.label]) if labelled else None,  # type: ignore[list-item]
+        np.concatenate([first.label, second.label]) if labelled else None,
     )

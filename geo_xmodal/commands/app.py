@@ -6,7 +6,6 @@ Exit status 0: done. 2: wrong usage or input, one line on standard error. 1: a f
 
 from __future__ import annotations
 
-import errno
 import faulthandler
 import itertools
 import logging
@@ -23,30 +22,15 @@ from typing import Annotated, NoReturn, TextIO
 import typer
 
 import geo_xmodal as gx
-from geo_xmodal.commands import catalog, evaluating, mapping, preparing, training
+from geo_xmodal.commands import catalog, correlating, evaluating, mapping, preparing, training
 from geo_xmodal.commands.console import one_line
 from geo_xmodal.errors import GeoXmodalError
+from geo_xmodal.outputs import ADVICE
 
 PROGRAM = "geo-xmodal"
 INTERRUPTED = 130
 
 _RESUMABLE = ("train", "map")
-
-_ADVICE = {
-    errno.ENOSPC: "free some space or choose another disk",
-    errno.EDQUOT: "free some space or choose another disk",
-    errno.EFBIG: "choose a disk that takes files of that size",
-    errno.EACCES: "choose a place that you may write to",
-    errno.EPERM: "choose a place that you may write to",
-    errno.EROFS: "choose a place that you may write to",
-    errno.ENOTDIR: "a file is in the way: choose another place",
-    errno.EISDIR: "a folder is in the way: choose another place",
-    errno.EEXIST: "something is in the way: choose another place",
-    errno.ENAMETOOLONG: "choose a shorter name",
-    errno.ENOENT: "check the path",
-    errno.EMFILE: "close other programs or raise the limit of open files (ulimit -n)",
-}
-"""What to do about errors of the file system; other errors of the operating system are faults."""
 
 app = typer.Typer(
     name=PROGRAM,
@@ -62,6 +46,7 @@ for _name, _command in (
     ("info", catalog.info),
     ("simulate", preparing.simulate),
     ("align", preparing.align),
+    ("correlate", correlating.correlate),
     ("train", training.train),
     ("map", mapping.map_),
     ("evaluate", evaluating.evaluate),
@@ -108,7 +93,7 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         status = INTERRUPTED
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in _ADVICE:
+        if isinstance(error, OSError) and error.errno in ADVICE:
             return _fail(_file_system(error), 2)
         return _fault(error)
     if status == INTERRUPTED:
@@ -146,7 +131,7 @@ def _given(names: Sequence[str], arguments: Sequence[str]) -> str | None:
 
 def _file_system(error: OSError) -> str:
     place = f"{error.filename}: " if error.filename else ""
-    return f"{place}{error.strerror}: {_ADVICE[error.errno or 0]}"
+    return f"{place}{error.strerror}: {ADVICE[error.errno or 0]}"
 
 
 def _stopped(arguments: Sequence[str]) -> str:

@@ -10,8 +10,9 @@ import typer
 
 import geo_xmodal as gx
 from geo_xmodal.commands.console import Console, table
-from geo_xmodal.commands.options import Json, check_writable
+from geo_xmodal.commands.options import Json
 from geo_xmodal.commands.results import accuracy_tables
+from geo_xmodal.outputs import check_writable
 
 
 def evaluate(

@@ -9,8 +9,9 @@ import typer
 
 import geo_xmodal as gx
 from geo_xmodal.commands.console import Console, fields, table
-from geo_xmodal.commands.options import Json, Resume, Scale, band_numbers, check_writable, opened_scene
+from geo_xmodal.commands.options import Json, Resume, Scale, band_numbers, opened_scene
 from geo_xmodal.errors import ModelMismatchError, UsageError
+from geo_xmodal.outputs import check_writable
 
 Engine = Literal["torch", "openvino"]
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 import geo_xmodal as gx
 from geo_xmodal.commands.console import Console
-from geo_xmodal.errors import OutputError, UsageError
+from geo_xmodal.errors import UsageError
 
 Scale = Literal["linear", "db"]
 """How a radar file holds power."""
@@ -29,24 +27,6 @@ def opened_scene(name_or_path: str, console: Console) -> gx.Scene:
     truth = "simulated" if scene.simulated else "real"
     console.note(f"scene {scene.name} ({truth}): {scene.folder} ({origin})")
     return scene
-
-
-def check_writable(out: Path) -> None:
-    """Find out before the work starts that `out` (a file or a folder to come) cannot be written.
-
-    Raises:
-        OutputError: if the nearest folder that exists is none, or takes no file.
-    """
-    place = out.absolute().parent
-    try:
-        while not place.exists():
-            place = place.parent
-        if not place.is_dir():
-            raise OutputError(f"{out}: {place} is a file, expected a folder: choose another place")
-        with tempfile.TemporaryFile(dir=place):
-            pass
-    except OSError as error:
-        raise OutputError(f"{out}: cannot be written: {error.strerror}: choose another place") from None
 
 
 def key_values(pairs: list[str]) -> dict[str, str]:

@@ -10,8 +10,9 @@ import typer
 
 import geo_xmodal as gx
 from geo_xmodal.commands.console import Console, fields, table
-from geo_xmodal.commands.options import Json, Scale, check_writable
+from geo_xmodal.commands.options import Json, Scale
 from geo_xmodal.errors import UsageError
+from geo_xmodal.outputs import check_writable
 from geo_xmodal.types import Kind
 
 

@@ -9,8 +9,9 @@ import typer
 
 import geo_xmodal as gx
 from geo_xmodal.commands.console import Console
-from geo_xmodal.commands.options import Json, Resume, SceneName, check_writable, key_values, opened_scene
+from geo_xmodal.commands.options import Json, Resume, SceneName, key_values, opened_scene
 from geo_xmodal.commands.results import accuracy_tables
+from geo_xmodal.outputs import check_writable
 
 
 def train(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import logging
-import shutil
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,12 +23,12 @@ from rasterio.io import DatasetWriter
 from rasterio.windows import Window as FileWindow
 
 from geo_xmodal.errors import OutputError, RasterError
+from geo_xmodal.outputs import reason
 from geo_xmodal.types import ClassArray, LandClass, Window
 
 NO_CLASS = 0
 _BLOCK = 512
 _CACHE_BYTES = 256 << 20
-_FULL_BYTES = 1 << 20
 _CLASSES_TAG = "CLASSES"
 
 # GDAL's errors are raised as ours; without a handler, Python would print each of them as well.
@@ -94,7 +93,7 @@ def write_cog(path: Path, grid: GeoBox, layer: RasterLayer, blocks: Blocks) -> N
                     if not np.array_equal(dataset.read(1, window=_file_window(window)), values):
                         raise OSError(errno.EIO, "the file does not hold what was written")
     except (RasterioError, CPLE_BaseError, OSError) as error:
-        raise OutputError(f"cannot write {path.name}: {_reason(error, path.parent)}") from error
+        raise OutputError(f"cannot write {path.name}: {reason(error, path.parent)}") from error
 
 
 def write_category_names(path: Path, legend: Sequence[LandClass]) -> None:
@@ -184,10 +183,3 @@ def _describe(dataset: DatasetWriter, layer: RasterLayer) -> None:
 
 def _file_window(window: Window) -> FileWindow:
     return FileWindow(window.col, window.row, window.width, window.height)
-
-
-def _reason(error: BaseException, folder: Path) -> str:
-    """Why it failed: GDAL tells a full disk by what it could not do."""
-    if shutil.disk_usage(folder).free < _FULL_BYTES:
-        return "no room left on the disk"
-    return " ".join(str(getattr(error, "strerror", None) or error.__cause__ or error).split())

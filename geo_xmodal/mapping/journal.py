@@ -14,13 +14,14 @@ import struct
 import sys
 import time
 import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
 from geo_xmodal.errors import OutputError, ResumeError
+from geo_xmodal.outputs import output_errors
 
 if sys.platform != "win32":
     import fcntl
@@ -47,7 +48,7 @@ class Journal:
         self.path = path
         self.finished: dict[int, tuple[int, int]] = {}
         """Window -> offset and length of its payload."""
-        with ExitStack() as stack, _output_errors(path):
+        with ExitStack() as stack, output_errors(path):
             self._file: BinaryIO = stack.enter_context(path.open("a+b", buffering=0))
             self._lock()
             self._end = self._scan(identity) if resume else 0
@@ -76,7 +77,7 @@ class Journal:
         Raises:
             OutputError: If the disk is full, say; the windows before this one stay.
         """
-        with _output_errors(self.path):
+        with output_errors(self.path):
             self._write(_RECORD.pack(window, len(payload), _checksum(window, payload)) + payload)
             if time.monotonic() - self._synced > _SYNC_SECONDS:  # bounds what a power cut can take
                 os.fsync(self._file.fileno())
@@ -126,14 +127,6 @@ class Journal:
             self.finished[window] = (end + _RECORD.size, length)
             end += _RECORD.size + length
         return end
-
-
-@contextmanager
-def _output_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}") from None
 
 
 def _checksum(window: int, payload: bytes) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,9 +23,11 @@ from geo_xmodal.mapping.geotiff import (
 )
 from geo_xmodal.mapping.journal import Journal
 from geo_xmodal.mapping.tasks import NO_PROBABILITY, unpack_window
+from geo_xmodal.outputs import output_errors
 from geo_xmodal.types import ClassArray, Window
+from geo_xmodal.version import VERSION
 
-SOFTWARE = f"geo_xmodal {importlib.metadata.version('geo_xmodal')}"
+SOFTWARE = f"geo_xmodal {VERSION}"
 
 _JOURNAL, _WHOLE = "windows", "whole"
 """In the work folder: the finished windows, and the folder of files that are put together from them."""
@@ -99,13 +100,8 @@ def unfinished_map(
         ResumeError: If the earlier run differs.
         OutputError: If nothing can be written there.
     """
-    try:
-        files.work.parent.mkdir(parents=True, exist_ok=True)
-        files.work.mkdir(exist_ok=True)
-    except FileExistsError as error:
-        raise OutputError(f"cannot write {files.classes}: {error.filename} is no folder") from None
-    except OSError as error:
-        raise OutputError(f"cannot write {files.classes}: {error.strerror}: {error.filename}") from None
+    with output_errors(files.classes):
+        files.work.mkdir(parents=True, exist_ok=True)
     try:
         journal = Journal(files.work / _JOURNAL, identity, resume)
     except GeoXmodalError:
@@ -142,21 +138,20 @@ def write_map(
     percent = RasterLayer(NO_PROBABILITY, "AVERAGE", "probability of the class, percent", (), tags)
     whole = files.work / _WHOLE
     _check_room(files, journal.size)
-    try:
+    with output_errors(files.classes):
         shutil.rmtree(whole, ignore_errors=True)  # what a killed run may have left
-        whole.mkdir()
-        write_cog(whole / files.classes.name, grid, classes, _Layer(journal, windows, 0))
-        write_category_names(whole / files.names.name, card.legend)
-        if files.probability is not None:
-            write_cog(whole / files.probability.name, grid, percent, _Layer(journal, windows, 1))
-        for path in files.final:
-            _to_disk(whole / path.name)
-        for path in files.final:
-            (whole / path.name).replace(path)
-    except OSError as error:
-        raise OutputError(f"cannot write {files.classes}: {error.strerror}") from None
-    finally:
-        shutil.rmtree(whole, ignore_errors=True)
+        try:
+            whole.mkdir()
+            write_cog(whole / files.classes.name, grid, classes, _Layer(journal, windows, 0))
+            write_category_names(whole / files.names.name, card.legend)
+            if files.probability is not None:
+                write_cog(whole / files.probability.name, grid, percent, _Layer(journal, windows, 1))
+            for path in files.final:
+                _to_disk(whole / path.name)
+            for path in files.final:
+                (whole / path.name).replace(path)
+        finally:
+            shutil.rmtree(whole, ignore_errors=True)
     counts = np.zeros(256, np.int64)
     for _, ids in _Layer(journal, windows, 0):
         counts += np.bincount(ids.ravel(), minlength=256)

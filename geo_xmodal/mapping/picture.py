@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +14,8 @@ from odc.geo.geobox import GeoBox
 from rasterio.enums import Resampling
 from rasterio.windows import Window as FileWindow
 
-from geo_xmodal.errors import OutputError
 from geo_xmodal.mapping.geotiff import NO_CLASS, read_legend, rgb_of
+from geo_xmodal.outputs import new_file
 from geo_xmodal.scenes.grid import grid_of, pixel_size
 from geo_xmodal.scenes.raster import open_raster
 from geo_xmodal.types import ClassArray, LandClass, windows_over
@@ -91,16 +90,9 @@ def save_picture(map_path: Path, out: Path, title: str = "", max_side: int = 160
     if grid.crs is not None:
         _draw_scale_bar(axes, grid)
         _draw_north(axes, grid)
-    beside = out.with_name(f".{out.name}.partial")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
+    with new_file(out) as beside:
         # matplotlib's own tag holds its version: it would change the bytes of an unchanged picture
         figure.savefig(beside, format="png", dpi=150, metadata={"Software": None})
-        beside.replace(out)
-    except OSError as error:
-        with suppress(OSError):
-            beside.unlink()
-        raise OutputError(f"cannot write {out}: {error.strerror}") from None
 
 
 def _step(shape: tuple[int, ...], max_side: int) -> int:

@@ -52,7 +52,7 @@ class Options(BaseModel):
 class LoopOptions(Options):
     """What every method that is trained by gradient steps can be told."""
 
-    epochs: int = Field(20, ge=1, description="passes over the training pixels, all stages together")
+    epochs: int = Field(30, ge=1, description="passes over the training pixels, all stages together")
     batch_size: int = Field(512, ge=2, description="unlabelled pixels in a step")
     label_batch: int = Field(128, ge=2, description="labelled pixels in a step")
     optimizer: Literal["adam", "adamw"] = Field("adamw", description="adam or adamw")

@@ -22,7 +22,7 @@ class CnnOptions(BranchOptions):
         description="target_only (labels alone) or self_training",
     )
     teacher_share: float = Field(
-        0.5, gt=0, lt=1, description="share of the epochs that train the teacher of self_training"
+        1 / 3, gt=0, lt=1, description="share of the epochs that train the teacher of self_training"
     )
     distill_weight: float = Field(1.0, ge=0, description="weight of the self-given soft labels")
 

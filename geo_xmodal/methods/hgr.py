@@ -21,6 +21,9 @@ from geo_xmodal.methods.target_branch import BranchLearner, BranchOptions, soft_
 from geo_xmodal.networks import SpectralEncoder
 from geo_xmodal.types import TrainingData
 
+LEAST_PAIRS = 2
+"""Labelled pairs that a teacher needs: batch norm has no variance of one."""
+
 UNKNOWN = -1
 """Label of a pair that has none, for objectives that ask."""
 
@@ -34,7 +37,7 @@ class HgrOptions(BranchOptions):
     rich_weight: float = Field(1.0, ge=0, description="head on the rich sensor alone, beside the correlation")
     joint_weight: float = Field(1.0, ge=0, description="head on both embeddings, beside the correlation")
     objective: str = Field("soft_hgr", description="what is maximised between the embeddings")
-    teacher_share: float = Field(0.5, gt=0, lt=1, description="share of the epochs that train the teacher")
+    teacher_share: float = Field(1 / 3, gt=0, lt=1, description="share of the epochs for the teacher")
     teachers: int = Field(5, ge=1, le=50, description="teachers whose opinions are averaged")
     teacher_width: int = Field(128, ge=1, le=4096, description="hidden features of a teacher")
     components: int = Field(15, ge=1, le=4096, description="principal components of the rich bands")
@@ -62,8 +65,14 @@ class HgrLearner(BranchLearner):
         super().__init__(data, options)
         if data.rich is None or self.labelled.rich is None or self.unlabelled.rich is None:
             raise TrainingDataError(
-                "hgr needs labelled and unlabelled pixels where both sensors have data, and there are none: "
-                "does the rich sensor overlap the training labels? `cnn` learns without it"
+                "hgr needs pixels where both sensors have data, and there are none: does the rich sensor overlap the "
+                "training labels? `cnn` learns without it"
+            )
+        self.labelled_pairs = len(data.labelled_pairs)
+        if self.labelled_pairs < LEAST_PAIRS:
+            raise TrainingDataError(
+                f"{self.labelled_pairs} labelled pixels have both sensors, hgr needs {LEAST_PAIRS}: "
+                "label pixels where the rich sensor has data, or use `cnn`, which learns without it"
             )
         self.rich_input = RichInput(data, options.components)
         self.labelled, self.unlabelled = self._condensed(self.labelled), self._condensed(self.unlabelled)
@@ -81,10 +90,9 @@ class HgrLearner(BranchLearner):
             self.joint_head = embedding_head(2 * options.embedding, classes, drop)
         student = Stage("student", 1 - options.teacher_share)
         self.stages = (Stage("teacher", options.teacher_share), student) if self.teachers else (student,)
-        self.soft_labelled: Tensor
-        self.soft_unlabelled: Tensor
-        self.register_buffer("soft_labelled", torch.zeros(len(self.labelled), classes))
-        self.register_buffer("soft_unlabelled", torch.zeros(len(self.unlabelled), classes))
+        pixels = len(self.labelled) + len(self.unlabelled)
+        self.soft: Tensor
+        self.register_buffer("soft", torch.zeros(pixels, classes))
 
     def _condensed(self, pool: Pool) -> Pool:
         """Rich patches as the few numbers a pixel that the teacher reads; NaN rows stay NaN."""
@@ -94,8 +102,7 @@ class HgrLearner(BranchLearner):
     def begin(self, stage: int) -> None:
         """Ask the teachers about every pair before the student starts."""
         if self.stages[stage].name == "student" and self.teachers:
-            self.soft_labelled.copy_(self._taught(self.labelled))
-            self.soft_unlabelled.copy_(self._taught(self.unlabelled))
+            self.soft.copy_(torch.cat([self._taught(self.labelled), self._taught(self.unlabelled)]))
 
     @torch.no_grad()
     def _taught(self, pool: Pool) -> Tensor:
@@ -116,6 +123,8 @@ class HgrLearner(BranchLearner):
         return self._student_loss(labelled, unlabelled)
 
     def _teacher_loss(self, labelled: Batch) -> Tensor:
+        if int((labelled.index < self.labelled_pairs).sum()) < LEAST_PAIRS:
+            labelled = self.labelled.draw(torch.arange(min(self.labelled_pairs, self.options.label_batch)))
         rich, label = cast(Tensor, labelled.rich), cast(Tensor, labelled.label)
         paired = rich.isfinite().all(1)
         seen = self._teacher_input(rich, labelled.target)[paired]
@@ -128,11 +137,12 @@ class HgrLearner(BranchLearner):
     def _student_loss(self, labelled: Batch, unlabelled: Batch | None) -> dict[str, Tensor]:
         options, label = self.options, cast(Tensor, labelled.label)
         batches = [labelled] if unlabelled is None else [labelled, unlabelled]
-        soft = self.soft_labelled[labelled.index]
-        if unlabelled is not None:
-            soft = torch.cat([soft, self.soft_unlabelled[unlabelled.index]])
+        index = torch.cat(
+            [batch.index + first for batch, first in zip(batches, (0, len(self.labelled)), strict=False)]
+        )
         rich = torch.cat([cast(Tensor, batch.rich) for batch in batches])
         paired = rich.isfinite().all(1)
+        soft = self.soft[index[paired]]
         count = len(label)
         embedding = self.embedded(self.augmented(torch.cat([batch.target for batch in batches])))
         logits = self.classified(embedding)
@@ -140,7 +150,7 @@ class HgrLearner(BranchLearner):
         if options.label_weight:
             terms["label"] = options.label_weight * self.supervised(logits[:count], label)
         if self.teachers:
-            terms["distill"] = options.distill_weight * soft_cross_entropy(logits[paired], soft[paired])
+            terms["distill"] = options.distill_weight * soft_cross_entropy(logits[paired], soft)
         if self.correlates:
             f, x = embedding[paired], rich[paired]
             known = label[paired[:count]]
@@ -154,7 +164,7 @@ class HgrLearner(BranchLearner):
                 if weight:
                     value = self.supervised(seen[: len(known)], known)
                     if self.teachers:
-                        value = value + soft_cross_entropy(seen, soft[paired])
+                        value = value + soft_cross_entropy(seen, soft)
                     terms[name] = weight * value
         return terms
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
@@ -18,7 +15,8 @@ from odc.geo.geobox import GeoBox
 from rasterio.errors import RasterioError
 from rasterio.windows import Window as FileWindow
 
-from geo_xmodal.errors import AlignmentError, OutputError, UsageError
+from geo_xmodal.errors import AlignmentError, UsageError
+from geo_xmodal.outputs import new_folder
 from geo_xmodal.scenes import labels as label_files
 from geo_xmodal.scenes.config import (
     ClassConfig,
@@ -157,7 +155,7 @@ def align_scene(
         _refuse_decibels(reader)
     layers = [_modality_layer(key, reader) for key, reader in readers.items()]
     layers += [_label_layer(item, grid, config.legend) for item in inputs]
-    with _in_place(out) as folder:
+    with new_folder(out, RasterioError) as folder:
         _write_layers(layers, folder, grid, progress)
         write_config(config, folder)
     return open_scene(out)
@@ -199,7 +197,7 @@ def _label_inputs(labels: Mapping[str, Path | str]) -> list[_LabelInput]:
     inputs = []
     for split in get_args(Split):
         if split in labels:
-            path, column = _path_and_column(labels[split])
+            path, column = label_files.path_and_column(labels[split])
             inputs.append(_LabelInput(split, path, LabelsConfig(file="labels", column=column)))
     given = set(labels)
     if given and given not in ({"train"}, {"all"}, {"train", "test"}):
@@ -207,14 +205,6 @@ def _label_inputs(labels: Mapping[str, Path | str]) -> list[_LabelInput]:
             f"labels for {', '.join(sorted(given))}; expected train and test, or one of train and all"
         )
     return inputs
-
-
-def _path_and_column(label: Path | str) -> tuple[Path, str | None]:
-    path = Path(label)
-    file, colon, column = str(label).rpartition(":")
-    if path.exists() or not colon or not file or "/" in column or "\\" in column:
-        return path, None
-    return Path(file), column
 
 
 def _legend(
@@ -232,28 +222,6 @@ def _legend(
     return legend, [
         _LabelInput(item.split, item.path, item.source.model_copy(update={"classes": ids})) for item in inputs
     ]
-
-
-@contextmanager
-def _in_place(out: Path) -> Iterator[Path]:
-    """A new folder beside `out` that becomes `out` if the block ends well, and is gone if it does not."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise OutputError(f"{out}: is in the way; give a folder that does not exist yet, or an empty one")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    except OSError as error:
-        raise OutputError(f"{out}: cannot be made: {error.strerror}") from None
-    try:
-        yield folder
-        folder.chmod(0o755)
-        if out.exists():
-            out.rmdir()
-        folder.rename(out)
-    except OSError as error:
-        raise OutputError(f"{out}: cannot be written: {error.strerror or error}") from None
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _modality_layer(key: str, reader: AlignedReader) -> _Layer:
@@ -306,21 +274,18 @@ def _write_layers(layers: Sequence[_Layer], folder: Path, grid: GeoBox, progress
     done = 0
     for layer in layers:
         holds_data = False
-        try:
-            with rasterio.open(folder / layer.file, "w", **_profile(layer, grid)) as dataset:
-                _describe(dataset, layer)
-                for tile in layer.tiles:
-                    values = layer.read(tile)
-                    holds_data |= bool((values != layer.nodata).any() and np.isfinite(values).any())
-                    there = FileWindow(
-                        tile.col - layer.window.col, tile.row - layer.window.row, tile.width, tile.height
-                    )
-                    dataset.write(values, window=there)
-                    done += 1
-                    if progress is not None:
-                        progress(done, total, f"aligning {Path(layer.origin).name}")
-        except RasterioError as error:
-            raise OutputError(f"{folder / layer.file}: cannot be written: {error}") from error
+        with rasterio.open(folder / layer.file, "w", **_profile(layer, grid)) as dataset:
+            _describe(dataset, layer)
+            for tile in layer.tiles:
+                values = layer.read(tile)
+                holds_data |= bool((values != layer.nodata).any() and np.isfinite(values).any())
+                there = FileWindow(
+                    tile.col - layer.window.col, tile.row - layer.window.row, tile.width, tile.height
+                )
+                dataset.write(values, window=there)
+                done += 1
+                if progress is not None:
+                    progress(done, total, f"aligning {Path(layer.origin).name}")
         if not holds_data:
             raise AlignmentError(f"{layer.origin}: holds no data on the reference grid ({extent_text(grid)})")
 

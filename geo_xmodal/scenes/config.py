@@ -5,9 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import math
-import os
 import re
-import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -25,7 +23,8 @@ from pydantic import (
 from pydantic.functional_validators import AfterValidator
 from pydantic_core import PydanticCustomError
 
-from geo_xmodal.errors import OutputError, SceneError
+from geo_xmodal.errors import SceneError
+from geo_xmodal.outputs import write_text
 from geo_xmodal.types import Kind, LandClass
 
 CONFIG_NAME = "scene.toml"
@@ -323,18 +322,7 @@ def write_config(config: SceneConfig, folder: Path | str) -> Path:
     """
     path = Path(folder) / CONFIG_NAME
     text = to_toml(config.model_dump(exclude_defaults=True))
-    try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{CONFIG_NAME}.", dir=folder)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror}") from None
+    write_text(path, text)
     return path
 
 

@@ -106,6 +106,15 @@ def label_values(path: Path, column: str | None = None, layer: str | None = None
     return {text: found[text] for text in sorted(labelled, key=lambda text: (_number(text), text))}
 
 
+def path_and_column(labels: Path | str) -> tuple[Path, str | None]:
+    """`file.gpkg:column` as file and column; a colon in the name of a file that exists is its own."""
+    path = Path(labels)
+    file, colon, column = str(labels).rpartition(":")
+    if path.exists() or not colon or not file or "/" in column or "\\" in column:
+        return path, None
+    return Path(file), column
+
+
 def is_raster(path: Path) -> bool:
     """Whether labels at `path` are a raster: by name, or by content where the name says nothing."""
     if path.suffix.lower() in (".tif", ".tiff"):

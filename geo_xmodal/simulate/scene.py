@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,7 +13,8 @@ import numpy as np
 import rasterio
 from rasterio.errors import RasterioError
 
-from geo_xmodal.errors import OutputError, UsageError
+from geo_xmodal.errors import UsageError
+from geo_xmodal.outputs import new_folder
 from geo_xmodal.scenes.config import (
     ClassConfig,
     LabelsConfig,
@@ -95,28 +95,9 @@ def simulate_scene(
         raise UsageError(f"--seed {seed}: expected 0 to {2**31 - 1}")
     out = Path(out)
     # the default block cache is a share of the machine's memory, which would unbound ours
-    with _folder(out) as folder, rasterio.Env(GDAL_CACHEMAX=64):
+    with new_folder(out, RasterioError) as folder, rasterio.Env(GDAL_CACHEMAX=64):
         _write(folder, Footprint(preset, rows, cols), seed, progress)
     return out
-
-
-@contextlib.contextmanager
-def _folder(out: Path) -> Iterator[Path]:
-    """A temporary folder beside `out` that becomes `out` when all went well, and is removed when not."""
-    temporary: Path | None = None
-    try:
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise OutputError(f"{out}: exists and is not an empty folder; name another, or remove it first")
-        out.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-        temporary.chmod(0o755)
-        yield temporary
-        temporary.replace(out)
-    except (OSError, RasterioError) as error:
-        raise OutputError(f"{out}: cannot be written: {error}") from error
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _write(folder: Path, footprint: Footprint, seed: int, progress: Progress | None) -> None:

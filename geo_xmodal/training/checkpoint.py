@@ -13,7 +13,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from geo_xmodal.errors import OutputError, ResumeError
+from geo_xmodal.errors import ResumeError
+from geo_xmodal.outputs import new_file
 
 FILE = "checkpoint.safetensors"
 
@@ -43,15 +44,9 @@ def write_checkpoint(
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{key}": torch.as_tensor(value) for key, value in state.items()}
     metadata = {"mark": mark, "stage": str(position.stage), "epoch": str(position.epoch)}
-    beside = folder / f".{FILE}"
-    try:
-        beside.write_bytes(save({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, metadata))
-        beside.replace(folder / FILE)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise OutputError(
-            f"cannot write {folder / FILE}: {error.strerror}; make room and use --resume"
-        ) from None
+    content = save({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, metadata)
+    with new_file(folder / FILE) as beside:
+        beside.write_bytes(content)
 
 
 def read_checkpoint(folder: Path, mark: str) -> tuple[Position, dict[str, Tensor]] | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,15 @@ import numpy as np
 
 from geo_xmodal import bundle
 from geo_xmodal.accuracy import MEASURES, ConfusionMatrix, metrics, paired_gain, spread
-from geo_xmodal.errors import OutputError
+from geo_xmodal.outputs import check_writable, write_text
 from geo_xmodal.scenes import Scene
 from geo_xmodal.scenes.groups import gather
-from geo_xmodal.training.files import write_json, write_text
+from geo_xmodal.training.checkpoint import FILE as CHECKPOINT
+from geo_xmodal.training.files import CONFIG, LOG, METRICS, REPORT, check_is_run, clear_run, write_json
 from geo_xmodal.training.report import run_report
 from geo_xmodal.training.request import Plan, TrainRequest, Variant, resolve
 from geo_xmodal.training.run import RunResult, run_variant
-from geo_xmodal.types import LandClass, Progress
+from geo_xmodal.types import LandClass, Progress, TrainingData
 
 
 def train_scene(
@@ -47,16 +49,25 @@ def train_scene(
         ResumeError: if `request.resume` finds a run with other options.
     """
     plan = resolve(request)
-    _prepare(out, request.resume)
+    _refuse_other_content(out, request.resume)
+    data = gather(scene, plan.gather_for(plan.seeds[0]))
+    with _nothing_left_before_the_first_epoch(out):
+        return _train(scene, data, out, plan, request.resume, progress)
+
+
+def _train(
+    scene: Scene, first: TrainingData, out: Path, plan: Plan, resume: bool, progress: Progress | None
+) -> dict[str, Any]:
+    """All seeds of all variants; `first` is what the first seed learns from."""
+    if not resume:
+        clear_run(out)
     variants = (plan.main, *plan.controls)
     results: dict[str, list[RunResult]] = {variant.name: [] for variant in variants}
     if len(plan.seeds) > 1:
-        write_json(out / "config.json", {"scene": scene.name, **plan.describe()})
+        write_json(out / CONFIG, {"scene": scene.name, **plan.describe()})
     done, total = 0, len(plan.seeds) * len(variants)
-    legend: tuple[LandClass, ...] = ()
     for seed in plan.seeds:
-        data = gather(scene, plan.gather_for(seed))
-        legend = data.classes
+        data = first if seed == plan.seeds[0] else gather(scene, plan.gather_for(seed))
         alone = data.without_rich()
         for variant in variants:
             result = run_variant(
@@ -66,36 +77,41 @@ def train_scene(
                 seed,
                 _folder(out, variant, plan, seed),
                 transductive=plan.gather.transductive,
-                resume=request.resume,
+                resume=resume,
                 progress=_part(progress, done, total, f"seed {seed}, {variant.name}"),
             )
             results[variant.name].append(result)
             done += 1
     main = results.pop(plan.main.name)
-    scores = _summary([one.metrics for one in main], results, legend)
+    scores = _summary([one.metrics for one in main], results, first.classes)
     if len(plan.seeds) > 1:
-        first = bundle.load(main[0].folder)
-        bundle.save(out / "model", first.model, first.card)
-    write_json(out / "metrics.json", scores)
-    write_text(out / "report.html", run_report(scene, plan, main, results, out))
+        shipped = bundle.load(main[0].folder)
+        bundle.save(out / "model", shipped.model, shipped.card)
+    write_json(out / METRICS, scores)
+    write_text(out / REPORT, run_report(scene, plan, main, results, out))
     return scores
 
 
-def _prepare(out: Path, resume: bool) -> None:
-    """See that `out` may be written and, for a new run, that nothing of an earlier one stays."""
+def _refuse_other_content(out: Path, resume: bool) -> None:
+    """See that `out` may be written, and holds nothing but an earlier run."""
+    check_writable(out)
+    if out.is_dir() and any(out.iterdir()) and not resume:
+        check_is_run(out)
+
+
+@contextmanager
+def _nothing_left_before_the_first_epoch(out: Path) -> Iterator[None]:
+    """A run that fails before there is anything to resume takes its files with it."""
+    existed, was_run = out.exists(), (out / CONFIG).exists()
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        probe = out / ".probe"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise OutputError(f"cannot write to {out}: {error.strerror}; choose another --out") from None
-    if resume or not any(out.iterdir()):
-        return
-    if not (out / "config.json").is_file():
-        raise OutputError(f"{out} is not empty and holds no run: choose another --out")
-    for old in (*out.glob("seed-*"), out / "controls"):
-        shutil.rmtree(old, ignore_errors=True)
+        yield
+    except BaseException:
+        begun = any(path.name in (LOG, CHECKPOINT, METRICS) for path in out.rglob("*"))
+        if not (was_run or begun):
+            clear_run(out)
+            if not existed:
+                shutil.rmtree(out, ignore_errors=True)
+        raise
 
 
 def _folder(out: Path, variant: Variant, plan: Plan, seed: int) -> Path:
@@ -110,7 +126,8 @@ def _summary(
     classes: Sequence[LandClass],
 ) -> dict[str, Any]:
     """metrics.json: means over seeds; classes and confusion from the counts of all seeds together."""
-    scores: dict[str, Any] = dict(main[0])
+    # a finished run of one seed holds them already, maybe of controls that are not asked for now
+    scores = {key: value for key, value in main[0].items() if key not in ("controls", "gain")}
     if len(main) > 1:
         counts = np.sum([one["confusion"] for one in main], axis=0, dtype=np.int64)
         pooled = metrics(ConfusionMatrix.from_counts(counts), classes, split=scores["split"])

@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from geo_xmodal.errors import OutputError
+from geo_xmodal.outputs import output_errors, write_text
+from geo_xmodal.training.checkpoint import FILE as CHECKPOINT
+
+CONFIG, LOG, METRICS, REPORT = "config.json", "log.jsonl", "metrics.json", "report.html"
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file beside its place and rename it.
+def check_is_run(folder: Path) -> None:
+    """See that a folder with something in it is a run folder.
 
     Raises:
-        OutputError: if the folder cannot be written or is full.
+        OutputError: It is not.
     """
-    beside = path.with_name(f".{path.name}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise OutputError(f"cannot write {path}: {error.strerror}") from None
+    if not (folder / CONFIG).is_file():
+        raise OutputError(f"{folder} is not empty and holds no run: choose another --out")
+
+
+def clear_run(folder: Path) -> None:
+    """Take away what an earlier run left in its folder; anything else stays."""
+    with output_errors(folder):
+        for name in (METRICS, LOG, REPORT, CHECKPOINT, CONFIG):
+            (folder / name).unlink(missing_ok=True)
+        for old in (*folder.glob("seed-*"), folder / "controls", folder / "model"):
+            if old.is_dir():
+                shutil.rmtree(old)
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:

@@ -14,7 +14,7 @@ import torch
 
 from geo_xmodal import bundle
 from geo_xmodal.accuracy import Calibration, ConfusionMatrix, ReliabilityBin, metrics
-from geo_xmodal.errors import OutputError
+from geo_xmodal.errors import ResumeError
 from geo_xmodal.mapping import evaluate_windows
 from geo_xmodal.methods.base import Learner, LoopOptions
 from geo_xmodal.networks import PixelModel
@@ -23,7 +23,7 @@ from geo_xmodal.scenes.grid import pixel_size
 from geo_xmodal.scenes.labelled import labelled_windows
 from geo_xmodal.training.checkpoint import FILE as CHECKPOINT
 from geo_xmodal.training.checkpoint import fingerprint
-from geo_xmodal.training.files import RunLog, read_json, write_json
+from geo_xmodal.training.files import CONFIG, LOG, METRICS, RunLog, read_json, write_json
 from geo_xmodal.training.loop import fit
 from geo_xmodal.training.request import Variant
 from geo_xmodal.types import IntArray, PixelGroup, Progress, TrainingData
@@ -64,7 +64,7 @@ def run_variant(
     not done again with `resume`; an unfinished one goes on after its last epoch.
 
     Raises:
-        OutputError: if the folder holds other things, or cannot be written.
+        OutputError: if the folder cannot be written.
         ResumeError: if what is in the folder was asked for otherwise.
     """
     config: dict[str, Any] = {
@@ -80,14 +80,17 @@ def run_variant(
         "data": {**data.notes, "sha256": _digest(data)},
     }
     mark = fingerprint(config)
-    log = RunLog(folder / "log.jsonl")
+    log = RunLog(folder / LOG)
     if resume:
-        finished = read_json(folder / "metrics.json")
+        finished = read_json(folder / METRICS)
         if finished is not None and finished.get("mark") == mark:
             return RunResult(folder, finished, tuple(log.read()), data.notes)
-    else:
-        _clear(folder)
-    write_json(folder / "config.json", config | {"mark": mark})
+        if finished is not None:
+            raise ResumeError(
+                f"{folder} holds a finished run with other options, data or version: "
+                "choose another --out, or train anew without --resume"
+            )
+    write_json(folder / CONFIG, config | {"mark": mark})
     learner = variant.method.learner(data, variant.options, seed)
     if learner.stages:
         fit(
@@ -104,7 +107,7 @@ def run_variant(
     model = learner.pixel_model()
     bundle.save(folder / "model", model, _card(scene, data, variant, model, config | {"mark": mark}))
     scores = _tested(scene, data, folder) | {"seed": seed, "mark": mark}
-    write_json(folder / "metrics.json", scores)
+    write_json(folder / METRICS, scores)
     (folder / CHECKPOINT).unlink(missing_ok=True)
     return RunResult(folder, scores, tuple(log.read()), data.notes)
 
@@ -174,11 +177,3 @@ def _digest(data: TrainingData) -> str:
             if array is not None:
                 digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()[:16]
-
-
-def _clear(folder: Path) -> None:
-    """Make room for a new run where an old one was; anything else is left alone."""
-    if folder.exists() and any(folder.iterdir()) and not (folder / "config.json").is_file():
-        raise OutputError(f"{folder} is not empty and holds no run: choose another --out")
-    for name in ("metrics.json", "log.jsonl", "report.html", CHECKPOINT):
-        (folder / name).unlink(missing_ok=True)

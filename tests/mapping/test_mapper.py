@@ -356,7 +356,9 @@ def test_disk_that_fills_in_a_window_is_one_line_and_resumed(
     whole, out = tmp_path / "whole" / "map.tif", tmp_path / "cut" / "map.tif"
     size = journal_size(cnn_folder, reader, whole)
     message = map_on_full_disk(tmp_path, out, size // 2)
-    kept = re.search(r"windows: File too large; (\d+) of 35 windows are kept: the same command with", message)
+    kept = re.search(
+        r"windows: File too large: .*; (\d+) of 35 windows are kept: the same command with", message
+    )
     assert kept is not None, message
     result = map_scene(cnn_folder, reader, out, window=64, probability=True, resume=True)
     assert 10 < result.resumed == int(kept[1]) < 25
@@ -390,7 +392,7 @@ def test_unwritable_place_is_one_line_and_nothing_is_left(
 ) -> None:
     (tmp_path / "file").write_text("in the way")
     before = names(tmp_path)
-    with pytest.raises(OutputError, match=r"cannot write .*map.tif: .*file is no folder"):
+    with pytest.raises(OutputError, match=r"cannot write .*map.tif: .*a file is in the way"):
         map_scene(cnn_folder, reader, tmp_path / "file" / "map.tif")
     (tmp_path / "folder.tif").mkdir()
     with pytest.raises(OutputError, match=r"folder.tif is a folder"):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -89,8 +90,6 @@ def test_svm_is_scikit_learns() -> None:
 def test_a_class_without_labels_is_never_predicted_by_svm() -> None:
     data = make_training_data(labels=10)
     keep = [np.flatnonzero(group.label != 1) for group in (data.labelled_pairs, data.labelled_target)]
-    import dataclasses
-
     data = dataclasses.replace(
         data,
         labelled_pairs=data.labelled_pairs.take(keep[0]),
@@ -112,8 +111,6 @@ def test_the_target_model_never_sees_the_rich_sensor() -> None:
     """Other rich values, same student: with all its terms off, nothing of the rich side is left."""
     off = {"distill_weight": "0", "correlation_weight": "0"}
     data = make_training_data()
-    import dataclasses
-
     other = dataclasses.replace(
         data,
         labelled_pairs=dataclasses.replace(data.labelled_pairs, rich=data.labelled_pairs.rich[::-1].copy()),  # type: ignore[index]
@@ -150,9 +147,19 @@ def test_hgr_says_when_there_are_no_pairs() -> None:
         learner("hgr", make_training_data().without_rich())
 
 
-def test_self_training_says_when_nothing_is_unlabelled() -> None:
-    import dataclasses
+@pytest.mark.parametrize("pairs", [1, 2])
+def test_hgr_needs_two_labelled_pairs(pairs: int) -> None:
+    data = make_training_data(labels=60)
+    data = dataclasses.replace(data, labelled_pairs=data.labelled_pairs.take(np.arange(pairs)))
+    if pairs == 1:
+        with pytest.raises(TrainingDataError, match="hgr needs 2"):
+            learner("hgr", data)
+    else:
+        state = learner("hgr", data).pixel_model().state_dict()
+        assert all(value.isfinite().all() for value in state.values())
 
+
+def test_self_training_says_when_nothing_is_unlabelled() -> None:
     data = make_training_data().without_rich()
     none = np.empty(0, np.int64)
     with pytest.raises(TrainingDataError, match="unlabelled"):

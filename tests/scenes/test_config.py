@@ -283,9 +283,10 @@ def test_nan_as_nodata_survives(tmp_path: Path):
     assert nodata is not None and math.isnan(nodata)
 
 
-def test_folder_that_is_not_there_cannot_be_written(tmp_path: Path):
-    with pytest.raises(OutputError, match="cannot be written"):
-        write_config(parse_config(full()), tmp_path / "absent")
+def test_a_file_in_place_of_the_folder_is_said(tmp_path: Path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match=r"cannot write .*file/scene\.toml: .*in the way"):
+        write_config(parse_config(full()), tmp_path / "file")
 
 
 _texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

@@ -155,9 +155,9 @@ def test_an_existing_folder_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "scene").mkdir()
     kept = tmp_path / "scene" / "thesis.txt"
     kept.write_text("dear")
-    with pytest.raises(OutputError, match="not an empty folder"):
+    with pytest.raises(OutputError, match="is in the way"):
         simulate_scene(tmp_path / "scene", "houston", rows=64, cols=64)
-    with pytest.raises(OutputError, match="not an empty folder"):
+    with pytest.raises(OutputError, match="is in the way"):
         simulate_scene(kept, "houston", rows=64, cols=64)
     assert kept.read_text() == "dear" and [path.name for path in tmp_path.iterdir()] == ["scene"]
 
