@@ -65,8 +65,8 @@ class HgrLearner(BranchLearner):
         super().__init__(data, options)
         if data.rich is None or self.labelled.rich is None or self.unlabelled.rich is None:
             raise TrainingDataError(
-                "hgr needs pixels where both sensors have data, and there are none: does the rich sensor overlap the "
-                "training labels? `cnn` learns without it"
+                "hgr needs pixels where both sensors have data, and there are none: does the rich sensor "
+                "overlap the training labels? `cnn` learns without it"
             )
         self.labelled_pairs = len(data.labelled_pairs)
         if self.labelled_pairs < LEAST_PAIRS:

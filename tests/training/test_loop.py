@@ -113,7 +113,7 @@ def test_a_loss_that_explodes_is_said(tmp_path: Path) -> None:
 
 
 def test_validation_is_logged_in_the_last_stage_alone() -> None:
-    made, options = new()
+    made, options = new(teacher_share="0.5")
     rows: list[dict[str, Any]] = []
     fit(made, options, 0, validate=lambda learner: {"oa": 0.5}, log=rows.append)
     assert [row["stage"] for row in rows] == ["teacher", "teacher", "student", "student"]
