@@ -34,8 +34,9 @@ lint: setup ## check style, types and layers
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 
-bench: setup ## time it: tests/benchmarks
-	@$(BIN)/python -m pytest tests/benchmarks -s
+bench: setup ## time it, as ratios in one run: correlation objectives, mapping
+	@$(BIN)/python -m tests.benchmarks.bench_correlation ratios --rows 256,4096 --columns 64,512 --rounds 3
+	@$(BIN)/python -m tests.benchmarks.bench_mapping
 
 app: ## the web app (not in this version)
 	@echo "this version has no web app: use geo-xmodal on the command line, see README.md" >&2; exit 2

@@ -32,7 +32,7 @@ from geo_xmodal.outputs import folder_beside
 from geo_xmodal.scenes.config import LabelsConfig
 from geo_xmodal.scenes.grid import grid_of, pixel_size
 from geo_xmodal.scenes.labels import path_and_column, read_labels
-from geo_xmodal.scenes.raster import describe_raster, open_raster
+from geo_xmodal.scenes.raster import describe_raster, file_window, open_raster
 from geo_xmodal.types import ClassArray, IntArray, LandClass, Progress, Window, windows_over
 
 _WINDOW = 1024
@@ -183,8 +183,7 @@ def _count(
 
 
 def _read(dataset: rasterio.DatasetReader, window: Window) -> ClassArray:
-    there = rasterio.windows.Window(window.col, window.row, window.width, window.height)
-    block: ClassArray = dataset.read(1, window=there)
+    block: ClassArray = dataset.read(1, window=file_window(window))
     return block
 
 

@@ -44,7 +44,7 @@ def reason(error: BaseException, folder: Path) -> str:
 
     GDAL tells a full disk, or a folder without permission, only by what it could not do there.
     """
-    number = getattr(error, "errno", None)
+    number = error.errno if isinstance(error, OSError) else None  # GDAL's own errors number otherwise
     if number in (None, errno.EIO) and shutil.disk_usage(folder).free < _FULL_BYTES:
         return f"no room left on the disk: {_MAKE_ROOM}"
     if number is None and not os.access(folder, os.W_OK):

@@ -62,6 +62,12 @@ class LandClass:
     name: str
     color: str
 
+    @property
+    def rgb(self) -> tuple[int, int, int]:
+        """Red, green and blue, 0-255."""
+        red, green, blue = bytes.fromhex(self.color[1:])
+        return red, green, blue
+
 
 @dataclass(frozen=True)
 class BandStatistics:

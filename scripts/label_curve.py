@@ -1,6 +1,6 @@
 """Accuracy against the number of labels, with and without the rich sensor.
 
-    python scripts/label_curve.py SCENE OUT PICTURE.png [COUNT ...]
+    python scripts/label_curve.py SCENE OUT PICTURE.png [COUNT ...] [KEY=VALUE ...]
 
 Trains `hgr` with both controls and five seeds for each number of labels a class (runs resume), then the
 target sensor alone on all labels, draws overall and average accuracy, and prints the table as Markdown.
@@ -31,20 +31,24 @@ def runs_of(scores: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     return {"hgr": scores["seeds"]} | {name: one["seeds"] for name, one in scores["controls"].items()}
 
 
-def measured(scene: gx.Scene, out: Path, counts: Sequence[int]) -> dict[int, dict[str, list[dict[str, Any]]]]:
+def measured(
+    scene: gx.Scene, out: Path, counts: Sequence[int], settings: dict[str, str]
+) -> dict[int, dict[str, list[dict[str, Any]]]]:
     table = {}
     for count in counts:
         request = gx.TrainRequest(
             seeds=SEEDS, control=True, resume=True,
-            settings={"labels_per_class": str(count), "validation": "0"},
+            settings={"labels_per_class": str(count), "validation": "0", **settings},
         )  # fmt: skip
         table[count] = runs_of(gx.train_scene(scene, out / f"labels-{count}", request))
         print(row(str(count), table[count]), flush=True)
     return table
 
 
-def all_labels(scene: gx.Scene, out: Path) -> dict[str, Any]:
-    request = gx.TrainRequest(method="cnn", seeds=SEEDS, resume=True, settings={"validation": "0"})
+def all_labels(scene: gx.Scene, out: Path, settings: dict[str, str]) -> dict[str, Any]:
+    request = gx.TrainRequest(
+        method="cnn", seeds=SEEDS, resume=True, settings={"validation": "0", **settings}
+    )
     return gx.train_scene(scene, out / "labels-all", request)
 
 
@@ -98,10 +102,11 @@ def main() -> None:
     if len(sys.argv) < 4:
         sys.exit(__doc__)
     scene, out, picture = gx.open_scene(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
-    counts = [int(count) for count in sys.argv[4:]] or COUNTS
+    settings = dict(word.split("=", 1) for word in sys.argv[4:] if "=" in word)
+    counts = [int(word) for word in sys.argv[4:] if "=" not in word] or COUNTS
     print("| labels a class | hgr OA / AA | target only OA / AA | self-training OA / AA |\n|---|---|---|---|")
-    table = measured(scene, out, counts)
-    everything = all_labels(scene, out)
+    table = measured(scene, out, counts, settings)
+    everything = all_labels(scene, out, settings)
     mean, sd = everything["mean"], everything["sd"]
     print(
         f"| all | | {100 * mean['oa']:.1f} ± {100 * sd['oa']:.1f} / "

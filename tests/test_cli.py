@@ -22,7 +22,18 @@ from geo_xmodal.errors import GeoXmodalError, OutputError, UsageError
 from geo_xmodal.outputs import check_writable
 from tests import tiny
 
-COMMANDS = ("scenes", "methods", "models", "info", "simulate", "align", "train", "map", "evaluate")
+COMMANDS = (
+    "scenes",
+    "methods",
+    "models",
+    "info",
+    "simulate",
+    "align",
+    "correlate",
+    "train",
+    "map",
+    "evaluate",
+)
 
 
 @pytest.fixture(scope="module")

@@ -44,7 +44,7 @@ def correlate(
         Estimator,
         typer.Option(help="The nonlinear estimator, beside linear CCA: ace, or neural (slower)."),
     ] = "ace",
-    samples: Annotated[int, typer.Option(min=100, max=1_000_000, help="Most samples.")] = 20_000,
+    samples: Annotated[int, typer.Option(min=100, max=100_000, help="Most samples.")] = 20_000,
     seed: Annotated[int, typer.Option(min=0, help="Of every random draw.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder for correlation.json and correlation.png.")] = None,
     json: Json = False,

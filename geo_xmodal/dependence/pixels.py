@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.ndimage import uniform_filter
+from numpy.lib.stride_tricks import sliding_window_view
 
 from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.networks.standardize import Standardize
@@ -171,21 +171,27 @@ def window_features(
                 if side == 1:
                     out[1][members, band] = one[rows, cols]
                 else:
-                    mean, deviation = _moments(one.astype(np.float64), there, side, (rows, cols))
+                    mean, deviation = _moments(one, there, side, (rows, cols))
                     out[side][members, band] = mean
                     out[side][members, bands + band] = deviation
     return out
 
 
 def _moments(
-    values: FloatArray, there: npt.NDArray[np.bool_], side: int, at: tuple[IntArray, IntArray]
+    values: npt.NDArray[np.float32], there: npt.NDArray[np.bool_], side: int, at: tuple[IntArray, IntArray]
 ) -> tuple[FloatArray, FloatArray]:
-    """Mean and standard deviation of the present values (absent ones are 0) in windows around pixels."""
-    share, first, second = (
-        uniform_filter(z, size=side, mode="constant")[at] for z in (there.astype(float), values, values**2)
+    """Mean and standard deviation of the values that are there, in windows around pixels of a block.
+
+    Window by window: running sums over the block would carry the rounding of pixels outside the window.
+    """
+    rows, cols = (index - side // 2 for index in at)
+    patches, present = (
+        sliding_window_view(z, (side, side))[rows, cols].astype(np.float64) for z in (values, there)
     )
-    mean = first / share
-    return mean, np.sqrt(np.maximum(second / share - mean**2, 0))
+    count = present.sum(axis=(1, 2))
+    mean = (patches * present).sum(axis=(1, 2)) / count
+    squares = (patches - mean[:, None, None]) ** 2 * present
+    return mean, np.sqrt(squares.sum(axis=(1, 2)) / count)
 
 
 def _layout(pool: IntArray, test: IntArray, block: int | None) -> Layout | None:

@@ -6,30 +6,36 @@ import errno
 import json
 import logging
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from xml.etree import ElementTree
 
 import numpy as np
 import rasterio
 import rasterio.shutil
 from odc.geo.geobox import GeoBox
+from pydantic import Field, TypeAdapter, ValidationError
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetWriter
-from rasterio.windows import Window as FileWindow
 
+from geo_xmodal.bundle import ClassEntry
 from geo_xmodal.errors import OutputError, RasterError
 from geo_xmodal.outputs import reason
+from geo_xmodal.scenes.legend import color_table
+from geo_xmodal.scenes.raster import file_window
 from geo_xmodal.types import ClassArray, LandClass, Window
 
 NO_CLASS = 0
 _BLOCK = 512
 _CACHE_BYTES = 256 << 20
 _CLASSES_TAG = "CLASSES"
+_LONGEST_TAG = 1 << 20
+_LEGEND = TypeAdapter(Annotated[tuple[ClassEntry, ...], Field(min_length=1, max_length=255)])
 
 # GDAL's errors are raised as ours; without a handler, Python would print each of them as well.
 logging.getLogger("rasterio").addHandler(logging.NullHandler())
@@ -77,7 +83,7 @@ def write_cog(path: Path, grid: GeoBox, layer: RasterLayer, blocks: Blocks) -> N
             with rasterio.open(tiled, "w", **_profile(grid, layer)) as dataset:
                 _describe(dataset, layer)
                 for window, values in blocks:
-                    dataset.write(values, 1, window=_file_window(window))
+                    dataset.write(values, 1, window=file_window(window))
             rasterio.shutil.copy(
                 tiled,
                 path,
@@ -90,7 +96,7 @@ def write_cog(path: Path, grid: GeoBox, layer: RasterLayer, blocks: Blocks) -> N
             tiled.unlink()
             with rasterio.open(path, driver="GTiff") as dataset:
                 for window, values in blocks:
-                    if not np.array_equal(dataset.read(1, window=_file_window(window)), values):
+                    if not np.array_equal(dataset.read(1, window=file_window(window)), values):
                         raise OSError(errno.EIO, "the file does not hold what was written")
     except (RasterioError, CPLE_BaseError, OSError) as error:
         raise OutputError(f"cannot write {path.name}: {reason(error, path.parent)}") from error
@@ -119,21 +125,32 @@ def read_legend(dataset: rasterio.DatasetReader) -> tuple[LandClass, ...]:
     """The legend that a map of this package carries.
 
     Raises:
-        RasterError: If it carries none.
+        RasterError: If it carries none, or one that no map of this package has.
     """
-    try:
-        entries = json.loads(dataset.tags()[_CLASSES_TAG])
-        return tuple(LandClass(int(e["id"]), str(e["name"]), str(e["color"])) for e in entries)
-    except (KeyError, TypeError, ValueError):
+    tag = dataset.tags().get(_CLASSES_TAG)
+    if tag is None:
         raise RasterError(
-            f"{dataset.name}: no legend in its tags (no readable {_CLASSES_TAG}): give a map that "
-            "`geo-xmodal map` made"
-        ) from None
+            f"{dataset.name}: no legend in its tags (no {_CLASSES_TAG}): give a map of `geo-xmodal map`"
+        )
+    if len(tag) > _LONGEST_TAG:
+        raise _bad_legend(dataset, f"{len(tag)} characters, at most {_LONGEST_TAG} are read")
+    try:
+        entries = _LEGEND.validate_json(tag)
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise _bad_legend(dataset, f"{where + ': ' if where else ''}{first['msg']}") from None
+    twice = [id_ for id_, count in Counter(entry.id for entry in entries).items() if count > 1]
+    if twice:
+        raise _bad_legend(dataset, f"class id {twice[0]} comes twice")
+    return tuple(LandClass(entry.id, entry.name, entry.color) for entry in entries)
 
 
-def rgb_of(color: str) -> tuple[int, int, int]:
-    """Red, green and blue (0-255) of `#rrggbb`."""
-    return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)
+def _bad_legend(dataset: rasterio.DatasetReader, why: str) -> RasterError:
+    return RasterError(
+        f"{dataset.name}: no legend that can be read in its tags ({_CLASSES_TAG}: {why}): "
+        "give a map that `geo-xmodal map` made"
+    )
 
 
 def printable(text: str) -> str:
@@ -176,10 +193,4 @@ def _describe(dataset: DatasetWriter, layer: RasterLayer) -> None:
     dataset.set_band_description(1, layer.description)
     dataset.update_tags(AREA_OR_POINT="Area", **{name: printable(text) for name, text in layer.tags.items()})
     if layer.legend:
-        colors = dict.fromkeys(range(256), (0, 0, 0, 0))
-        colors |= {entry.id: (*rgb_of(entry.color), 255) for entry in layer.legend}
-        dataset.write_colormap(1, colors)
-
-
-def _file_window(window: Window) -> FileWindow:
-    return FileWindow(window.col, window.row, window.width, window.height)
+        dataset.write_colormap(1, dict.fromkeys(range(256), (0, 0, 0, 0)) | color_table(layer.legend))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,12 +13,11 @@ import numpy.typing as npt
 import rasterio
 from odc.geo.geobox import GeoBox
 from rasterio.enums import Resampling
-from rasterio.windows import Window as FileWindow
 
-from geo_xmodal.mapping.geotiff import NO_CLASS, read_legend, rgb_of
+from geo_xmodal.mapping.geotiff import NO_CLASS, read_legend
 from geo_xmodal.outputs import new_file
 from geo_xmodal.scenes.grid import grid_of, pixel_size
-from geo_xmodal.scenes.raster import open_raster
+from geo_xmodal.scenes.raster import file_window, open_raster
 from geo_xmodal.types import ClassArray, LandClass, windows_over
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _WINDOW = 2048
 _BACKGROUND = (255, 255, 255)
 _INK = "#222222"
+_LONGEST_LINE, _MOST_ROWS = 40, 40
+"""Of the legend: characters of a name, and classes below one another."""
 
 
 def quicklook(
@@ -56,7 +58,7 @@ def quicklook(
         ids = _by_mode(source, _step(source.shape, max_side), legend)
     colors = np.full((256, 3), _BACKGROUND, np.uint8)
     for entry in legend:
-        colors[entry.id] = rgb_of(entry.color)
+        colors[entry.id] = entry.rgb
     picture: npt.NDArray[np.uint8] = colors[ids]
     return picture
 
@@ -78,7 +80,7 @@ def save_picture(map_path: Path, out: Path, title: str = "", max_side: int = 160
     picture = quicklook(map_path, legend, max_side)
     rows, cols = picture.shape[:2]
     width = 8.0
-    figure = Figure(figsize=(width + 3, max(3.0, min(16.0, width * rows / cols)) + 0.8), layout="constrained")
+    figure = Figure(figsize=(width + 3, max(3.0, min(16.0, width * rows / cols)) + 0.8))
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     axes.imshow(picture, extent=(0, grid.shape[1], grid.shape[0], 0), interpolation="nearest")
@@ -92,7 +94,7 @@ def save_picture(map_path: Path, out: Path, title: str = "", max_side: int = 160
         _draw_north(axes, grid)
     with new_file(out) as beside:
         # matplotlib's own tag holds its version: it would change the bytes of an unchanged picture
-        figure.savefig(beside, format="png", dpi=150, metadata={"Software": None})
+        figure.savefig(beside, format="png", dpi=150, bbox_inches="tight", metadata={"Software": None})
 
 
 def _step(shape: tuple[int, ...], max_side: int) -> int:
@@ -119,7 +121,7 @@ def _shares(dataset: rasterio.DatasetReader) -> Mapping[int, float]:
     """Share of each class in the pixels that have one."""
     counts = np.zeros(256, np.int64)
     for window in windows_over(dataset.height, dataset.width, _WINDOW):
-        ids = dataset.read(1, window=FileWindow(window.col, window.row, window.width, window.height))
+        ids = dataset.read(1, window=file_window(window))
         counts += np.bincount(ids.ravel(), minlength=256)
     counts[NO_CLASS] = 0
     total = max(int(counts.sum()), 1)
@@ -129,13 +131,18 @@ def _shares(dataset: rasterio.DatasetReader) -> Mapping[int, float]:
 def _draw_legend(axes: Axes, legend: Sequence[LandClass], shares: Mapping[int, float]) -> None:
     from matplotlib.patches import Patch
 
-    labels = [f"{entry.name}  {shares[entry.id]:.1%}" for entry in legend]
+    labels = [f"{textwrap.fill(entry.name, _LONGEST_LINE)}  {shares[entry.id]:.1%}" for entry in legend]
     patches = [
         Patch(facecolor=entry.color, edgecolor=_INK, linewidth=0.4, label=label)
         for entry, label in zip(legend, labels, strict=True)
     ]
     axes.legend(
-        handles=patches, loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, title="share of pixels"
+        handles=patches,
+        loc="upper left",
+        bbox_to_anchor=(1.01, 1.0),
+        ncols=math.ceil(len(patches) / _MOST_ROWS),
+        frameon=False,
+        title="share of pixels",
     )
 
 

@@ -13,7 +13,6 @@ import numpy as np
 import rasterio
 from odc.geo.geobox import GeoBox
 from rasterio.errors import RasterioError
-from rasterio.windows import Window as FileWindow
 
 from geo_xmodal.errors import AlignmentError, UsageError
 from geo_xmodal.outputs import new_folder
@@ -27,8 +26,8 @@ from geo_xmodal.scenes.config import (
     write_config,
 )
 from geo_xmodal.scenes.grid import extent_text, overlap
-from geo_xmodal.scenes.legend import legend_of
-from geo_xmodal.scenes.raster import describe_raster
+from geo_xmodal.scenes.legend import color_table, legend_of
+from geo_xmodal.scenes.raster import describe_raster, file_window
 from geo_xmodal.scenes.reader import AlignedReader, aligned_reader
 from geo_xmodal.scenes.scene import Scene, Split, open_scene
 from geo_xmodal.types import ClassArray, FloatArray, Kind, LandClass, Progress, Window, windows_over
@@ -247,7 +246,6 @@ def _label_layer(item: _LabelInput, grid: GeoBox, legend: Sequence[LandClass]) -
     def read(window: Window) -> ClassArray:
         return label_files.read_labels(item.source, item.path, grid, legend, window)[np.newaxis]
 
-    colors = {entry.id: tuple(bytes.fromhex(entry.color[1:])) for entry in legend}
     return _Layer(
         f"labels_{item.split}.tif",
         str(item.path),
@@ -257,7 +255,7 @@ def _label_layer(item: _LabelInput, grid: GeoBox, legend: Sequence[LandClass]) -
         0,
         ("class",),
         ({},),
-        colors,
+        color_table(legend),
     )
 
 
@@ -279,10 +277,8 @@ def _write_layers(layers: Sequence[_Layer], folder: Path, grid: GeoBox, progress
             for tile in layer.tiles:
                 values = layer.read(tile)
                 holds_data |= bool((values != layer.nodata).any() and np.isfinite(values).any())
-                there = FileWindow(
-                    tile.col - layer.window.col, tile.row - layer.window.row, tile.width, tile.height
-                )
-                dataset.write(values, window=there)
+                row, col = tile.row - layer.window.row, tile.col - layer.window.col
+                dataset.write(values, window=file_window(Window(row, col, tile.height, tile.width)))
                 done += 1
                 if progress is not None:
                     progress(done, total, f"aligning {Path(layer.origin).name}")
@@ -316,9 +312,7 @@ def _describe(dataset: rasterio.io.DatasetWriter, layer: _Layer) -> None:
         dataset.set_band_description(band, name)
         dataset.update_tags(band, **tags)
     if layer.colors:
-        dataset.write_colormap(
-            1, {0: (0, 0, 0, 0), **{id_: (*rgb, 255) for id_, rgb in layer.colors.items()}}
-        )
+        dataset.write_colormap(1, layer.colors)
 
 
 def _refuse_decibels(reader: AlignedReader) -> None:

@@ -6,22 +6,42 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from odc.geo.geobox import GeoBox
 
 from geo_xmodal.scenes import labels
-from geo_xmodal.scenes.config import LabelsConfig, SplitConfig, scene_file
+from geo_xmodal.scenes.config import LabelsConfig, SceneConfig, SplitConfig, scene_file
 from geo_xmodal.scenes.splits import Partition, block_split, random_split
 from geo_xmodal.types import ClassArray, IntArray, LandClass, Window, windows_over
-
-if TYPE_CHECKING:
-    from geo_xmodal.scenes.scene import Scene
 
 Side = Literal["train", "test"]
 
 _WINDOW = 1024
+
+
+class Labelled(Protocol):
+    """What has labels on a grid: a `Scene`."""
+
+    @property
+    def folder(self) -> Path:
+        """Where the label files lie."""
+
+    @property
+    def config(self) -> SceneConfig:
+        """The checked scene.toml."""
+
+    @property
+    def grid(self) -> GeoBox:
+        """The grid that labels are brought onto."""
+
+    @property
+    def classes(self) -> tuple[LandClass, ...]:
+        """The legend."""
+
+    def label_source(self, split: Literal["train", "test", "all"]) -> LabelsConfig:
+        """The labels of a split; `LabelError` if there are none."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +75,7 @@ class LabelledPixels:
         return out
 
 
-def read_split(scene: Scene, split: Side, window: Window) -> ClassArray:
+def read_split(scene: Labelled, split: Side, window: Window) -> ClassArray:
     """Class ids (row, col) of the training or test labels of a window, 0 = unlabelled.
 
     Where scene.toml has a `[split]`, its one set of labels is divided as a whole, the same way at every call.
@@ -71,7 +91,7 @@ def read_split(scene: Scene, split: Side, window: Window) -> ClassArray:
     )
 
 
-def labelled_pixels(scene: Scene, split: Side) -> LabelledPixels:
+def labelled_pixels(scene: Labelled, split: Side) -> LabelledPixels:
     """Every training or test pixel of a scene: 17 bytes each, read window by window.
 
     Raises:
@@ -87,7 +107,9 @@ def labelled_pixels(scene: Scene, split: Side) -> LabelledPixels:
     return _divided(*key, scene.grid, scene.classes, divide)[split]
 
 
-def labelled_windows(scene: Scene, split: Side, size: int = _WINDOW) -> Iterator[tuple[Window, ClassArray]]:
+def labelled_windows(
+    scene: Labelled, split: Side, size: int = _WINDOW
+) -> Iterator[tuple[Window, ClassArray]]:
     """The windows of `size` x `size` pixels that hold labels of a split, and these; row by row.
 
     Raises:

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import rasterio.features
-import rasterio.windows
 import shapely
 from odc.geo.geobox import GeoBox
 
@@ -18,7 +17,7 @@ from geo_xmodal.errors import LabelError, VectorError
 from geo_xmodal.scenes import vector
 from geo_xmodal.scenes.config import LabelsConfig
 from geo_xmodal.scenes.grid import grid_of, pixel_size
-from geo_xmodal.scenes.raster import open_raster
+from geo_xmodal.scenes.raster import file_window, open_raster
 from geo_xmodal.scenes.reader import aligned_reader
 from geo_xmodal.types import ClassArray, IntArray, LandClass, Window, windows_over
 
@@ -93,8 +92,7 @@ def label_values(path: Path, column: str | None = None, layer: str | None = None
         with open_raster(path) as dataset:
             _check_one_band(path, dataset.count)
             for window in windows_over(dataset.height, dataset.width, 1024):
-                part = rasterio.windows.Window(window.col, window.row, window.width, window.height)
-                block = dataset.read(1, window=part, masked=True).compressed()
+                block = dataset.read(1, window=file_window(window), masked=True).compressed()
                 for value, count in zip(*np.unique(block, return_counts=True), strict=True):
                     found[_text(value)] += int(count)
                 _check_few(path, found)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from geo_xmodal.errors import LabelError
 from geo_xmodal.scenes.config import ClassConfig
+from geo_xmodal.types import LandClass
 
 PALETTE = (
     "#332288", "#117733", "#ddcc77", "#cc6677", "#88ccee",
@@ -43,6 +44,11 @@ def legend_of(values: Sequence[str], where: str) -> tuple[tuple[ClassConfig, ...
         for value, color in zip(values, palette(len(values)), strict=True)
     )
     return classes, ids
+
+
+def color_table(classes: Iterable[LandClass]) -> dict[int, tuple[int, int, int, int]]:
+    """Red, green, blue and opacity of class ids for a palette GeoTIFF; 0 is transparent."""
+    return {0: (0, 0, 0, 0)} | {entry.id: (*entry.rgb, 255) for entry in classes}
 
 
 def palette(count: int) -> tuple[str, ...]:

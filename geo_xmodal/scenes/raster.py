@@ -19,12 +19,14 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
+import rasterio.windows
 from odc.geo.geobox import GeoBox
 from rasterio.enums import Interleaving
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from geo_xmodal.errors import RasterError
 from geo_xmodal.scenes.grid import grid_of
+from geo_xmodal.types import Window
 
 # A scene without CRS is legal here, and `warnings.catch_warnings` is not safe with threads.
 warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
@@ -301,3 +303,8 @@ def _number(text: str | None) -> float | None:
     except ValueError:
         return None
     return value if math.isfinite(value) and value > 0 else None
+
+
+def file_window(window: Window) -> rasterio.windows.Window:
+    """Rasterio's name for the same pixels."""
+    return rasterio.windows.Window(window.col, window.row, window.width, window.height)

@@ -24,8 +24,8 @@ def band_statistics(samples: FloatArray, band_names: Sequence[str], kind: Kind) 
     """Statistics of each band over training pixels; the result does not depend on their order.
 
     SAR power is multiplicative (speckle), so it is taken to its logarithm where it is strictly positive;
-    signed SAR bands (the off-diagonal of a covariance) and LiDAR are compressed by `asinh`, linear near zero
-    and logarithmic far from it; other kinds keep their values. Values are clipped at robust percentiles
+    signed SAR bands (the off-diagonal of a covariance) are compressed by `asinh`, linear near zero and
+    logarithmic far from it; other kinds keep their values. Values are clipped at robust percentiles
     before the transform, and mean and standard deviation are those of the transformed values.
 
     Args:
@@ -69,13 +69,13 @@ def _one_band(values: _Values, kind: Kind) -> tuple[Transform, float, float, flo
 def _transform_of(values: _Values, kind: Kind, low: float) -> tuple[Transform, float]:
     if kind == "sar" and values[0] > 0:
         return "log", low
-    if kind in ("sar", "lidar"):
+    if kind == "sar":
         return "asinh", _typical_size(values)
     return "identity", 1.0
 
 
 def _typical_size(values: _Values) -> float:
-    """Median of |x|; of the non-zero ones where most are zero (height above ground on open land)."""
+    """Median of |x|; of the non-zero ones where most are zero."""
     size = np.abs(values)
     median = float(np.median(size))
     if median > 0:

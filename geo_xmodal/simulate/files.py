@@ -7,12 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import rasterio.windows
+import rasterio
 from rasterio.transform import Affine
 
 from geo_xmodal.simulate.preset import Preset
 from geo_xmodal.simulate.sampling import PixelGrid
-from geo_xmodal.types import LandClass, Window
 
 
 @contextmanager
@@ -64,17 +63,3 @@ def created(
         for band, values in enumerate(tags, start=1):
             dataset.update_tags(band, **values)
         yield dataset
-
-
-def color_table(classes: Sequence[LandClass]) -> dict[int, tuple[int, int, int, int]]:
-    """Colours of class ids for a palette GeoTIFF; 0 is transparent."""
-    table = {0: (0, 0, 0, 0)}
-    for entry in classes:
-        red, green, blue = bytes.fromhex(entry.color[1:])
-        table[entry.id] = (red, green, blue, 255)
-    return table
-
-
-def raster_window(window: Window) -> rasterio.windows.Window:
-    """Rasterio's name for the same pixels."""
-    return rasterio.windows.Window(window.col, window.row, window.width, window.height)

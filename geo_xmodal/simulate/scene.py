@@ -23,7 +23,9 @@ from geo_xmodal.scenes.config import (
     SceneConfig,
     write_config,
 )
-from geo_xmodal.simulate.files import color_table, created, raster_window
+from geo_xmodal.scenes.legend import color_table
+from geo_xmodal.scenes.raster import file_window
+from geo_xmodal.simulate.files import created
 from geo_xmodal.simulate.footprint import Footprint
 from geo_xmodal.simulate.layout import Layout
 from geo_xmodal.simulate.preset import Modality, Preset
@@ -131,7 +133,7 @@ def _write_modality(
         path, preset, grid, sensor.bands, sensor.dtype, block=block, nodata=sensor.nodata, tags=sensor.tags
     ) as dataset:
         for window in windows_over(grid.rows, grid.cols, block):
-            dataset.write(sensor.observe(layout, grid, window), window=raster_window(window))
+            dataset.write(sensor.observe(layout, grid, window), window=file_window(window))
             steps(f"{path.stem}: {grid.rows} x {grid.cols} pixels")
 
 
@@ -148,8 +150,8 @@ def _write_labels(folder: Path, ranks: Path, footprint: Footprint, layout: Layou
         for window in windows_over(grid.rows, grid.cols, _BLOCK):
             land = ground(layout, grid, window, 1, 0)
             rank = (land.parcel >> np.uint32(24)).astype(np.uint8)
-            truth.write(land.cover.label, 1, window=raster_window(window))
-            rank_file.write(rank, 1, window=raster_window(window))
+            truth.write(land.cover.label, 1, window=file_window(window))
+            rank_file.write(rank, 1, window=file_window(window))
             inside = slice(max(area.col - window.col, 0), None)
             polygons.count(land.cover.label[:, inside], rank[:, inside])
             steps("classes")
@@ -157,7 +159,7 @@ def _write_labels(folder: Path, ranks: Path, footprint: Footprint, layout: Layou
     with rasterio.open(folder / "truth.tif") as truth, rasterio.open(ranks) as rank_file:
 
         def read(window: Window) -> ClassArray:
-            return np.asarray(truth.read(1, window=raster_window(window)))
+            return np.asarray(truth.read(1, window=file_window(window)))
 
         # labels stay scarce, and the list of them short, in scenes larger than the published one
         share = min(grid.rows * grid.cols / preset.table_pixels, 1.0)
@@ -168,10 +170,10 @@ def _write_labels(folder: Path, ranks: Path, footprint: Footprint, layout: Layou
             _label_file(folder / "train.tif", footprint) as train,
         ):
             for window in windows_over(grid.rows, grid.cols, _BLOCK):
-                labels = polygons.keep(read(window), rank_file.read(1, window=raster_window(window)))
+                labels = polygons.keep(read(window), rank_file.read(1, window=file_window(window)))
                 labels[:, : max(area.col - window.col, 0)] = 0
-                test.write(labels, 1, window=raster_window(window))
-                train.write(_placed(chosen, window), 1, window=raster_window(window))
+                test.write(labels, 1, window=file_window(window))
+                train.write(_placed(chosen, window), 1, window=file_window(window))
                 steps("labels")
 
 

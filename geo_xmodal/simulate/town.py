@@ -22,6 +22,12 @@ class Block(NamedTuple):
     b: Floats
     street: Mask
 
+    @property
+    def inset(self) -> Floats:
+        """Distance to the nearest kerb, negative in the street (metres)."""
+        nearest: Floats = np.minimum.reduce([self.a, self.length - self.a, self.b, self.depth - self.b])
+        return nearest
+
 
 def _blocks(points: Points, length: Floats, depth: Floats, street: float) -> Block:
     cell = grid_cells(points.u, points.v, length, depth)
@@ -105,7 +111,7 @@ def tenements(label: int) -> Filler:
 
     def fill(points: Points) -> Cover:
         block = _blocks(points, 105.0 + 60.0 * points.own(1), 80.0 + 30.0 * points.own(2), 13.0)
-        inset = np.minimum.reduce([block.a, block.length - block.a, block.b, block.depth - block.b])
+        inset = block.inset
         lot = grid_cells(points.u + points.v, points.v, 22.0, 26.0)
         cover = Cover.of(
             points, pick(points.at(lot, 15), (0.5, Material.GRASS), (1.0, Material.CONCRETE)), label
@@ -164,7 +170,7 @@ def commerce(label: int) -> Filler:
 
     def fill(points: Points) -> Cover:
         block = _blocks(points, 95.0 + 55.0 * points.own(1), 80.0 + 35.0 * points.own(2), 14.0)
-        inset = np.minimum.reduce([block.a, block.length - block.a, block.b, block.depth - block.b])
+        inset = block.inset
         lot = grid_cells(points.u, points.v, 36.0, 31.0)
         ground = pick(points.at(block.cell, 15), (0.6, Material.CONCRETE), (1.0, Material.ASPHALT))
         cover = Cover.of(points, ground, label, tint=0.2)

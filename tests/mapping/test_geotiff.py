@@ -22,6 +22,7 @@ from geo_xmodal.mapping import map_scene, read_legend
 from geo_xmodal.mapping.geotiff import RasterLayer, write_cog
 from geo_xmodal.scenes.grid import grid_of
 from geo_xmodal.types import LandClass, Window
+from tests import tiny
 from tests.mapping.conftest import WriteInput, scene_values, with_holes
 
 
@@ -124,6 +125,38 @@ def test_a_map_without_legend_is_one_line(write_input: WriteInput) -> None:
     reader = write_input(scene_values((5, 5)))
     with rasterio.open(reader.path) as dataset, pytest.raises(RasterError, match=r"input.tif: no legend"):
         read_legend(dataset)
+
+
+GOOD = {"id": 1, "name": "One", "color": "#00ff00"}
+
+
+@pytest.mark.parametrize(
+    ("tag", "why"),
+    [
+        ("{not json", "JSON"),
+        ("[]", "at least 1"),
+        ('{"id": 1}', "array"),
+        (json.dumps([{**GOOD, "id": 0}]), "0.id"),
+        (json.dumps([{**GOOD, "id": 256}]), "0.id"),
+        (json.dumps([{**GOOD, "id": "../1"}]), "0.id"),
+        (json.dumps([{**GOOD, "color": "red"}]), "0.color"),
+        (json.dumps([{**GOOD, "color": "#00ff0"}]), "0.color"),
+        (json.dumps([{**GOOD, "name": "x" * 201}]), "0.name"),
+        (json.dumps([{**GOOD, "more": 1}]), "0.more"),
+        (json.dumps([GOOD, GOOD]), "class id 1 comes twice"),
+        (json.dumps([GOOD] * 256), "at most 255"),
+        ("[" * 30_000, "JSON"),
+        (json.dumps([GOOD] * 30_000), "characters, at most 1048576"),
+    ],
+)
+def test_a_legend_that_means_harm_is_one_line(tag: str, why: str, tmp_path: Path) -> None:
+    path = tiny.write_raster(tmp_path / "map.tif", np.ones((4, 4), np.uint8))
+    with rasterio.open(path, "r+") as dataset:
+        dataset.update_tags(CLASSES=tag)
+    with rasterio.open(path) as dataset, pytest.raises(RasterError, match=r"map.tif: no legend") as caught:
+        read_legend(dataset)
+    assert why in str(caught.value) and "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 600
 
 
 class Fickle:

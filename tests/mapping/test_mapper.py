@@ -259,18 +259,23 @@ SLOW_MAP = """
 """
 
 
-def test_killed_map_is_resumed_to_the_same_bytes(
-    cnn_folder: Path, reader: AlignedReader, tmp_path: Path
-) -> None:
-    window = random.randint(1, 35)
-    map_scene(cnn_folder, reader, tmp_path / "whole" / "map.tif", window=64, probability=True)
-    child = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(SLOW_MAP), str(tmp_path)],
+def slow_map(folder: Path) -> subprocess.Popen[str]:
+    """A process that maps window by window, each when it is told to."""
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(SLOW_MAP), str(folder)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         env=ENVIRONMENT,
     )
+
+
+def test_killed_map_is_resumed_to_the_same_bytes(
+    cnn_folder: Path, reader: AlignedReader, tmp_path: Path
+) -> None:
+    window = random.randint(1, 35)
+    map_scene(cnn_folder, reader, tmp_path / "whole" / "map.tif", window=64, probability=True)
+    child = slow_map(tmp_path)
     assert child.stdin is not None and child.stdout is not None
     for _ in range(window):
         done = int(child.stdout.readline())
@@ -288,13 +293,7 @@ def test_killed_map_is_resumed_to_the_same_bytes(
 
 
 def test_two_processes_cannot_write_one_map(cnn_folder: Path, reader: AlignedReader, tmp_path: Path) -> None:
-    child = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(SLOW_MAP), str(tmp_path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=ENVIRONMENT,
-    )
+    child = slow_map(tmp_path)
     assert child.stdout is not None
     child.stdout.readline()
     try:
@@ -503,17 +502,17 @@ SPARSE_MAP = """
     from pathlib import Path
     from geo_xmodal.mapping import map_scene
     from geo_xmodal.scenes.reader import aligned_reader
-    import resource
+    from tests.memory import peak_kib
 
     folder = Path(sys.argv[1])
     reader = aligned_reader(folder / "sparse.tif", kind="sar")
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_kib()
     map_scene(folder / "model", reader, folder / "map.tif", window=1024)
-    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+    print((peak_kib() - before) // 1024)
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in kB on Linux only")
+@pytest.mark.skipif(sys.platform != "linux", reason="peak_kib is for Linux only")
 def test_memory_does_not_grow_with_the_scene(cnn_folder: Path, tmp_path: Path) -> None:
     """6,000 x 6,000 x 3 float32 would be 432 MB; it is empty but for one corner."""
     with rasterio.open(
@@ -540,6 +539,7 @@ def test_memory_does_not_grow_with_the_scene(cnn_folder: Path, tmp_path: Path) -
         text=True,
         check=True,
         env=ENVIRONMENT,
+        cwd=Path(__file__).parents[2],
     )
     assert int(child.stdout) < 300
     assert time.monotonic() - started < 60

@@ -10,7 +10,9 @@ from matplotlib.image import imread
 
 from geo_xmodal.errors import OutputError, RasterError
 from geo_xmodal.mapping import map_scene, quicklook, save_picture
+from geo_xmodal.mapping.geotiff import legend_tag
 from geo_xmodal.types import LandClass
+from tests import tiny
 from tests.mapping.conftest import WriteInput, scene_values, with_holes
 
 LEGEND = (LandClass(1, "One", "#ff0000"), LandClass(7, "Seven", "#0000ff"))
@@ -87,6 +89,23 @@ def test_scale_bar_and_north_are_drawn_where_there_is_a_crs(
         pictures.append(imread(tmp_path / "map.png")[:, :, :3])
     dark = [(picture.max(axis=2) < 0.4).sum() for picture in pictures]
     assert dark[0] > dark[1] + 500
+
+
+def test_everything_drawn_is_on_the_picture(tmp_path: Path) -> None:
+    """Ink never touches the edge, however long a name and however many the classes."""
+    ids = np.ones((90, 60), np.uint8)
+    for name, legend in {
+        "long": (LandClass(1, "Residential and commercial area with many old trees " * 3, "#1b7837"),),
+        "many": tuple(LandClass(one, f"class {one}", "#1b7837") for one in range(1, 120)),
+    }.items():
+        path = tiny.write_raster(tmp_path / f"{name}.tif", ids)
+        with rasterio.open(path, "r+") as dataset:
+            dataset.update_tags(**legend_tag(legend))
+        save_picture(path, path.with_suffix(".png"), title="A map")
+        picture = imread(path.with_suffix(".png"))[:, :, :3]
+        edges = (picture[:3], picture[-3:], picture[:, :3], picture[:, -3:])
+        assert all((edge == 1).all() for edge in edges), name
+        assert max(picture.shape[:2]) < 5000
 
 
 def test_unwritable_or_unreadable_is_one_line(made: Path, tmp_path: Path) -> None:

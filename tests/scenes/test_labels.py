@@ -23,6 +23,7 @@ from geo_xmodal.scenes import vector
 from geo_xmodal.scenes.config import LabelsConfig
 from geo_xmodal.scenes.labels import count_conflicts, label_values, read_labels
 from geo_xmodal.types import ClassArray, LandClass, Window, windows_over
+from tests import rasters
 
 UTM = "EPSG:32633"
 GRID = GeoBox((40, 30), Affine(10, 0, 500_000, 0, -10, 5_800_000), UTM)
@@ -64,21 +65,7 @@ def write_vector(
 
 
 def write_raster(path: Path, ids: npt.NDArray[Any], grid: GeoBox = GRID, nodata: float | None = None) -> Path:
-    bands = ids if ids.ndim == 3 else ids[None]
-    with rasterio.open(
-        path,
-        "w",
-        driver="GTiff",
-        height=bands.shape[1],
-        width=bands.shape[2],
-        count=len(bands),
-        dtype=bands.dtype,
-        crs=None if grid.crs is None else grid.crs.to_wkt(),
-        transform=grid.affine,
-        nodata=nodata,
-    ) as dataset:
-        dataset.write(bands)
-    return path
+    return rasters.write_raster(path, ids if ids.ndim == 3 else ids[None], grid, nodata=nodata)
 
 
 def read(

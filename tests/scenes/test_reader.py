@@ -379,12 +379,13 @@ def test_memory_is_that_of_the_window(tmp_path: Path):
     ):
         pass
     script = (
-        "import resource; from tests.rasters import utm_grid; from geo_xmodal.types import Window\n"
+        "from tests.memory import peak_kib; from tests.rasters import utm_grid\n"
+        "from geo_xmodal.types import Window\n"
         "from geo_xmodal.scenes.reader import aligned_reader\n"
         f"reader = aligned_reader({str(path)!r}, grid=utm_grid(400, 500, size=100))\n"
-        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "before = peak_kib()\n"
         "assert (reader.read(Window(200, 200, 30, 30)) == 0).all() and reader.resampling == 'average'\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+        "print(peak_kib() - before)"
     )
     root = Path(__file__).parents[2]
     done = subprocess.run(

@@ -72,12 +72,19 @@ def test_one_zero_is_enough_for_sar_to_be_signed() -> None:
     assert band_statistics(values, ["a", "b"], "sar").transform == ("asinh", "log")
 
 
-def test_height_above_mostly_open_ground_takes_the_size_of_what_stands_on_it() -> None:
+def test_signed_sar_that_is_mostly_zero_takes_the_size_of_the_rest() -> None:
     values = np.zeros((100, 1), np.float32)
-    values[:20, 0] = 10
-    found = band_statistics(values, ["nDSM"], "lidar")
+    values[:20, 0] = -10
+    found = band_statistics(values, ["Im C12"], "sar")
     assert found.transform == ("asinh",)
     assert found.scale == (10.0,)
+
+
+def test_heights_stay_linear() -> None:
+    values = np.arange(101, dtype=np.float32)[:, None]
+    found = band_statistics(values, ["nDSM"], "lidar")
+    assert found.transform == ("identity",)
+    assert (found.low[0], found.high[0]) == pytest.approx((0.5, 99.5))
 
 
 @pytest.mark.parametrize("kind", ["sar", "lidar", "hsi"])

@@ -168,11 +168,12 @@ def test_an_empty_folder_is_used(tmp_path: Path) -> None:
 
 
 _MEASURE = """
-import resource, sys
+import sys
 from pathlib import Path
 from geo_xmodal.simulate import simulate_scene
+from tests.memory import peak_kib
 simulate_scene(Path(sys.argv[1]), "berlin", rows=int(sys.argv[2]), cols=int(sys.argv[3]))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+print(peak_kib() // 1024)
 """
 
 
@@ -180,7 +181,9 @@ def test_memory_does_not_grow_with_the_scene(tmp_path: Path) -> None:
     peaks = []
     for cols in (128, 640):
         command = [sys.executable, "-c", _MEASURE, str(tmp_path / str(cols)), "64", str(cols)]
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=True, timeout=120, cwd=SAMPLES.parent
+        )
         peaks.append(int(done.stdout))
     # MiB; five times the pixels would be 150 MiB more of fine samples alone
     assert peaks[1] < 400

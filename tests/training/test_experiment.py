@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,14 @@ import pytest
 
 from geo_xmodal import bundle
 from geo_xmodal.accuracy import MEASURES
-from geo_xmodal.errors import LabelError, OutputError, ResumeError, TrainingDataError, UsageError
+from geo_xmodal.errors import (
+    GeoXmodalError,
+    LabelError,
+    OutputError,
+    ResumeError,
+    TrainingDataError,
+    UsageError,
+)
 from geo_xmodal.scenes import open_scene
 from geo_xmodal.training import TrainRequest, resolve, train_scene
 from tests.tiny import write_scene
@@ -207,6 +213,55 @@ def test_one_class_only_is_said(scene_folder: Path, tmp_path: Path) -> None:
         values = labels.read(1)
         labels.write(np.where(values == 4, values, 0).astype(values.dtype), 1)
     with pytest.raises(LabelError, match="at least two classes"):
-        train_scene(open_scene(scene_folder), tmp_path / "run", request())
-    assert not (tmp_path / "run" / "metrics.json").exists()
-    shutil.rmtree(tmp_path / "run", ignore_errors=True)
+        train_scene(open_scene(scene_folder), tmp_path / "deep" / "run", request())
+    assert not (tmp_path / "deep").exists()
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_bad_labels_do_not_cost_the_earlier_run(scene_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    train_scene(open_scene(scene_folder), out, request(method="svm", settings={}, seeds=2))
+    before = everything(out)
+    (scene_folder / "train.tif").unlink()
+    with pytest.raises(GeoXmodalError):
+        train_scene(open_scene(scene_folder), out, request(method="svm", settings={}))
+    assert everything(out) == before
+
+
+def test_a_failure_before_the_first_epoch_leaves_nothing(scene_folder: Path, tmp_path: Path) -> None:
+    wild = request(settings={**QUICK, "learning_rate": "1e30", "optimizer": "adam"})
+    with pytest.raises(TrainingDataError, match="not finite"):
+        train_scene(open_scene(scene_folder), tmp_path / "run", wild)
+    assert not (tmp_path / "run").exists()
+    (tmp_path / "run").mkdir()
+    with pytest.raises(TrainingDataError, match="not finite"):
+        train_scene(open_scene(scene_folder), tmp_path / "run", wild)
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_resuming_what_is_finished_changes_nothing(scene_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    expected = train_scene(open_scene(scene_folder), out, request(control=True))
+    assert set(expected["controls"]) == set(expected["gain"]) == {"target_only", "self_training"}
+    before = everything(out)
+    assert train_scene(open_scene(scene_folder), out, request(control=True, resume=True)) == expected
+    assert everything(out) == before
+    alone = train_scene(open_scene(scene_folder), out, request(resume=True))
+    assert not {"controls", "gain"} & alone.keys()
+    with pytest.raises(ResumeError, match="finished run with other options"):
+        train_scene(open_scene(scene_folder), out, request(resume=True, seed=1))
+
+
+def test_training_anew_leaves_nothing_of_the_earlier_run(scene_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    train_scene(open_scene(scene_folder), out, request(method="svm", settings={}))
+
+    def stop(done: int, total: int, message: str) -> None:
+        raise StopError
+
+    with pytest.raises(StopError):
+        train_scene(open_scene(scene_folder), out, request(seeds=2), stop)
+    assert sorted(path.name for path in out.iterdir()) == ["config.json", "seed-0"]

@@ -1,0 +1,109 @@
+"""Outputs appear whole or not at all, and what goes wrong names the output that was asked for."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from geo_xmodal.errors import OutputError
+from geo_xmodal.outputs import check_writable, folder_beside, new_file, new_folder, output_errors, write_text
+
+
+class LibraryError(Exception):
+    """What a library raises in place of an `OSError`."""
+
+
+def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
+    out = tmp_path / "new" / "deep" / "text.txt"
+    with new_file(out) as beside:
+        beside.write_text("half")
+        assert not out.exists()
+    assert out.read_text() == "half"
+    write_text(out, "größer\n")
+    assert out.read_bytes() == "größer\n".encode()
+    assert list(out.parent.iterdir()) == [out]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_what_is_cut_short_leaves_the_older_output(tmp_path: Path, error: type[BaseException]) -> None:
+    out = tmp_path / "text.txt"
+    out.write_text("older")
+    with pytest.raises(error), new_file(out) as beside:
+        beside.write_text("newer")
+        raise error
+    with pytest.raises(error), new_folder(tmp_path / "folder") as folder:
+        (folder / "part").touch()
+        raise error
+    assert list(tmp_path.iterdir()) == [out] and out.read_text() == "older"
+
+
+def test_a_folder_appears_when_it_is_whole(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for name in ("empty", "new/deep"):
+        with new_folder(tmp_path / name) as folder:
+            (folder / "part").touch()
+            assert not (tmp_path / name / "part").exists()
+        assert [path.name for path in (tmp_path / name).iterdir()] == ["part"]
+    assert {path.name for path in tmp_path.iterdir()} == {"empty", "new"}
+
+
+def test_a_folder_takes_the_place_of_nothing(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("dear")
+    for out in (tmp_path, tmp_path / "thesis.txt"):
+        with pytest.raises(OutputError, match="is in the way"), new_folder(out):
+            pytest.fail("the block must not be entered")
+    assert (tmp_path / "thesis.txt").read_text() == "dear"
+
+
+def test_what_is_left_in_a_folder_beside_is_gone(tmp_path: Path) -> None:
+    with folder_beside(tmp_path / "out") as folder:
+        (folder / "kept").touch()
+        (folder / "left").touch()
+        (folder / "kept").rename(tmp_path / "kept")
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.ENOSPC, "free some space"),
+        (errno.EDQUOT, "free some space"),
+        (errno.EFBIG, "files of that size"),
+        (errno.EACCES, "may write to"),
+        (errno.EROFS, "may write to"),
+        (errno.EBUSY, "choose another place"),
+    ],
+)
+def test_a_refusal_names_the_output_the_reason_and_a_way_out(tmp_path: Path, number: int, words: str) -> None:
+    with pytest.raises(OutputError) as caught, new_folder(tmp_path / "scene") as folder:
+        raise OSError(number, os.strerror(number), str(folder / "sar.tif"))
+    message = str(caught.value)
+    assert message.startswith(f"cannot write {tmp_path / 'scene'}: {os.strerror(number)}: ")
+    assert words in message and "/." not in message
+
+
+def test_a_library_that_hides_the_reason_is_asked_for_it(tmp_path: Path) -> None:
+    with (
+        pytest.raises(OutputError) as caught,
+        new_folder(tmp_path / "scene", LibraryError) as folder,
+    ):
+        try:
+            raise LibraryError(f"{folder}/sar.tif: bits\n fell off")
+        except LibraryError as error:
+            raise LibraryError("Write failed. See previous exception for details.") from error
+    said = str(caught.value)
+    assert said == f"cannot write {tmp_path / 'scene'}: {tmp_path / 'scene'}/sar.tif: bits fell off"
+
+
+def test_other_errors_pass() -> None:
+    with pytest.raises(LibraryError), output_errors(Path("out")):
+        raise LibraryError
+
+
+def test_checking_leaves_nothing(tmp_path: Path) -> None:
+    check_writable(tmp_path / "a" / "b")
+    check_writable(tmp_path)
+    assert list(tmp_path.iterdir()) == []
