@@ -54,7 +54,7 @@ def reason(error: BaseException, folder: Path) -> str:
         return f"{text}: {ADVICE.get(number, 'choose another place')}"
     while error.__cause__ is not None:  # the first of a chain says what happened, the last only that it did
         error = error.__cause__
-    return " ".join(str(error).split())
+    return f"{' '.join(str(error).split())}: check the room on the disk and the limits of its files"
 
 
 @contextmanager

@@ -292,7 +292,8 @@ def test_our_warnings_are_a_line_and_those_of_others_are_none() -> None:
         "app._quieten_libraries();"
         "warnings.warn_explicit('ours', UserWarning, 'x.py', 1, module='geo_xmodal.scenes.raster');"
         "warnings.warn_explicit('theirs', UserWarning, 'y.py', 1, module='rasterio');"
-        "warnings.warn_explicit('theirs', UserWarning, 'y.py', 1, module='geo_xmodal_plugin')"
+        "warnings.warn_explicit('theirs', UserWarning, 'y.py', 1, module='geo_xmodal_plugin');"
+        "warnings.warn_explicit('old', PendingDeprecationWarning, 'z.py', 1, module='geo_xmodal.bundle')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stderr == "warning: ours\n"

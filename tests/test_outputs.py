@@ -94,8 +94,8 @@ def test_a_library_that_hides_the_reason_is_asked_for_it(tmp_path: Path) -> None
             raise LibraryError(f"{folder}/sar.tif: bits\n fell off")
         except LibraryError as error:
             raise LibraryError("Write failed. See previous exception for details.") from error
-    said = str(caught.value)
-    assert said == f"cannot write {tmp_path / 'scene'}: {tmp_path / 'scene'}/sar.tif: bits fell off"
+    scene = tmp_path / "scene"
+    assert str(caught.value).startswith(f"cannot write {scene}: {scene}/sar.tif: bits fell off: check the ")
 
 
 def test_other_errors_pass() -> None:

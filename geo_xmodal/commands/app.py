@@ -166,7 +166,8 @@ def _quieten_libraries() -> None:
     """Keep libraries' log lines and warnings off standard error; our own warnings are one line each."""
     logging.getLogger().addHandler(logging.NullHandler())
     warnings.filterwarnings("ignore")
-    warnings.filterwarnings("default", module=r"geo_xmodal(\.|$)")
+    # by category too: a library's notice of deprecation may be laid at the door of who called it
+    warnings.filterwarnings("default", category=UserWarning, module=r"geo_xmodal(\.|$)")
     warnings.showwarning = _show_warning
 
 

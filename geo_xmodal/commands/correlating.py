@@ -114,6 +114,7 @@ def _views(study: gx.Study) -> rich.table.Table:
         "interval",
         "95 % of null below",
         "p",
+        "shown",
         rows=[
             (
                 view.name,
@@ -123,6 +124,7 @@ def _views(study: gx.Study) -> rich.table.Table:
                 _interval(one.interval),
                 f"{one.spectrum_null[0]:.3f}",
                 f"{one.p_value:.3f}",
+                view.shows(method),
             )
             for view in study.views
             for method, one in view.estimates.items()

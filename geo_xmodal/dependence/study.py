@@ -12,7 +12,7 @@ import numpy as np
 from geo_xmodal.correlation import CorrelationEstimate
 from geo_xmodal.dependence.arrays import read_pairs
 from geo_xmodal.dependence.classes import ClassCorrelation, correlate_classes
-from geo_xmodal.dependence.estimates import BlockIds, FloatArray, Nonlinear, estimate
+from geo_xmodal.dependence.estimates import BlockIds, FloatArray, Nonlinear, estimate, is_shown
 from geo_xmodal.dependence.pixels import pair_of
 from geo_xmodal.errors import LabelError, UsageError
 from geo_xmodal.scenes import Scene
@@ -20,7 +20,8 @@ from geo_xmodal.types import Progress
 
 READING = (
     "Estimates are correlations of fitted functions on samples that they were not fitted to: lower estimates "
-    "of the maximal (HGR) correlation, not the maximal correlation itself. Below the null, nothing is shown."
+    "of the maximal (HGR) correlation, not the maximal correlation itself. Dependence "
+    "is shown where the whole interval lies above 95 % of the null."
 )
 
 COMPONENTS = 5
@@ -41,6 +42,10 @@ class View:
     name: str
     columns: tuple[int, int]
     estimates: Mapping[str, CorrelationEstimate]
+
+    def shows(self, method: str) -> bool:
+        """Whether an estimate shows that the two sides depend on each other."""
+        return is_shown(self.estimates[method])
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,7 @@ class Study:
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON: those of the headline, then every view and class."""
         return {
-            **self.headline.as_dict(),
+            **_as_dict(self.headline),
             "between": [self.first, self.second],
             "reading": self.reading,
             "views": [
@@ -101,7 +106,11 @@ class Study:
 
 
 def _as_dicts(estimates: Mapping[str, CorrelationEstimate]) -> dict[str, Any]:
-    return {name: estimate.as_dict() for name, estimate in estimates.items()}
+    return {name: _as_dict(estimate) for name, estimate in estimates.items()}
+
+
+def _as_dict(found: CorrelationEstimate) -> dict[str, Any]:
+    return {**found.as_dict(), "shown": is_shown(found)}
 
 
 def correlate_scene(
@@ -161,7 +170,6 @@ def correlate_scene(
         "blocks": int(groups.max()) + 1,
         "block_pixels": pair.layout.side,
         "windows": list(pair.sides),
-        "test_pixels_used": 0,
         "seed": seed,
     }
     classes = None

@@ -51,7 +51,7 @@ def train_scene(
     plan = resolve(request)
     _refuse_other_content(out, request.resume)
     data = gather(scene, plan.gather_for(plan.seeds[0]))
-    with _nothing_left_before_the_first_epoch(out):
+    with _nothing_left_before_the_first_epoch(out, request.resume):
         return _train(scene, data, out, plan, request.resume, progress)
 
 
@@ -100,14 +100,14 @@ def _refuse_other_content(out: Path, resume: bool) -> None:
 
 
 @contextmanager
-def _nothing_left_before_the_first_epoch(out: Path) -> Iterator[None]:
+def _nothing_left_before_the_first_epoch(out: Path, resume: bool) -> Iterator[None]:
     """A run that fails before there is anything to resume takes its files with it."""
-    existed, was_run = out.exists(), (out / CONFIG).exists()
+    existed, continued = out.exists(), resume and (out / CONFIG).exists()
     try:
         yield
     except BaseException:
         begun = any(path.name in (LOG, CHECKPOINT, METRICS) for path in out.rglob("*"))
-        if not (was_run or begun):
+        if not (continued or begun):
             clear_run(out)
             if not existed:
                 shutil.rmtree(out, ignore_errors=True)

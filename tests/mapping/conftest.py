@@ -9,15 +9,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-import rasterio
 import torch
 from affine import Affine
+from odc.geo.geobox import GeoBox
 
 from geo_xmodal import bundle
 from geo_xmodal.bundle import Bundle, Card, ClassEntry, NetworkEntry, describe_target
 from geo_xmodal.networks import NetworkSpec, PixelModel, linear_model
 from geo_xmodal.scenes.reader import AlignedReader, aligned_reader
 from geo_xmodal.types import BandStatistics
+from tests import rasters
 
 UTM = Affine(10, 0, 500_000, 0, -10, 5_000_000)
 COLORS = ("#1b7837", "#d73027", "#4575b4", "#fee08b", "#762a83", "#f46d43", "#999999", "#313695")
@@ -119,24 +120,9 @@ def write_input(tmp_path: Path) -> WriteInput:
         transform: Affine = UTM,
         crs: str | None = "EPSG:32633",
     ) -> AlignedReader:
-        path = tmp_path / name
-        count, height, width = values.shape
-        with rasterio.open(
-            path,
-            "w",
-            driver="GTiff",
-            count=count,
-            height=height,
-            width=width,
-            dtype="float32",
-            transform=transform,
-            crs=crs,
-            nodata=np.nan,
-            tiled=True,
-            blockxsize=128,
-            blockysize=128,
-        ) as dataset:
-            dataset.write(values)
+        grid = GeoBox(values.shape[1:], transform, crs)
+        tiles = {"blockxsize": 128, "blockysize": 128, "compress": "none"}
+        path = rasters.write_raster(tmp_path / name, values, grid, nodata=np.nan, **tiles)
         return aligned_reader(path, kind="sar")
 
     return write

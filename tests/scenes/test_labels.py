@@ -21,7 +21,7 @@ from odc.geo.geobox import GeoBox
 from geo_xmodal.errors import GeoXmodalError, LabelError, RasterError, VectorError
 from geo_xmodal.scenes import vector
 from geo_xmodal.scenes.config import LabelsConfig
-from geo_xmodal.scenes.labels import count_conflicts, label_values, read_labels
+from geo_xmodal.scenes.labels import count_conflicts, label_values, path_and_column, read_labels
 from geo_xmodal.types import ClassArray, LandClass, Window, windows_over
 from tests import rasters
 
@@ -501,3 +501,18 @@ class TestRealFiles:
             if 0 <= row < grid.shape[0] and 0 <= col < grid.shape[1]:
                 assert names[found[int(row), int(col)] - 1] == name
         assert 100 < (found > 0).sum() <= 120
+
+
+def test_a_column_is_told_after_a_colon(tmp_path: Path) -> None:
+    (tmp_path / "odd:name.gpkg").touch()
+    for text, file, column in (
+        ("labels.gpkg:class", "labels.gpkg", "class"),
+        ("labels.gpkg", "labels.gpkg", None),
+        (f"{tmp_path}/odd:name.gpkg", f"{tmp_path}/odd:name.gpkg", None),
+        (f"{tmp_path}/odd:name.gpkg:class", f"{tmp_path}/odd:name.gpkg", "class"),
+        ("C:/labels.gpkg", "C:/labels.gpkg", None),
+        ("C:\\labels.gpkg", "C:\\labels.gpkg", None),
+        (Path("labels.gpkg:class"), "labels.gpkg", "class"),
+        (":class", ":class", None),
+    ):
+        assert path_and_column(text) == (Path(file), column)
