@@ -89,7 +89,8 @@ def _draw_views(axes: Axes, study: Study) -> None:
     axes.set_ylim(min(0.0, axes.get_ylim()[0]), 1.35)
     axes.set_yticks(np.linspace(0, 1, 6))
     axes.set_ylabel("held-out correlation")
-    axes.set_xlabel(study.second + (" around the pixel" if len(place) > 1 else ""))
+    if len(place) > 1:
+        axes.set_xlabel(f"{study.second} around the pixel")
     axes.set_title("by scale" if len(place) > 1 else "by method", loc="left", fontsize=10)
     axes.legend(frameon=False, fontsize=8, loc="upper left")
 

@@ -143,9 +143,6 @@ class Learner(nn.Module, ABC):
     def loss(self, stage: int, labelled: Batch, unlabelled: Batch | None) -> dict[str, Tensor]:
         """The weighted terms to minimise, by name; their sum is followed."""
 
-    def after_step(self, stage: int, progress: float) -> None:
-        """Called after each optimiser step; `progress` is the share of the stage that is done, above 0."""
-
     @abstractmethod
     def pixel_model(self) -> PixelModel:
         """The model as it stands: the target sensor alone."""

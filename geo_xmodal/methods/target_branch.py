@@ -6,7 +6,6 @@ all of that lives here.
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from typing import cast
 
@@ -33,7 +32,6 @@ class BranchOptions(LoopOptions):
     dropout: float = Field(0.3, ge=0, lt=1, description="share of embedding features dropped in training")
     augment: bool = Field(True, description="turn and mirror patches")
     noise: float = Field(0.1, ge=0, description="noise on standardised input, in standard deviations")
-    average: float = Field(0.0, ge=0, le=1, description="last share of the steps whose weights are averaged")
     balance: bool = Field(True, description="weigh classes alike, however many labels each has")
 
     @model_validator(mode="after")
@@ -74,9 +72,6 @@ class BranchLearner(Learner):
         labelled = joined_pool(data.labelled_pairs, data.labelled_target, labelled=True)
         unlabelled = joined_pool(data.unlabelled_pairs, data.unlabelled_target, labelled=False)
         self.labelled, self.unlabelled = self._prepared(labelled), self._prepared(unlabelled)
-        self.averaged = copy.deepcopy(self.model)
-        self.averaged_steps: Tensor
-        self.register_buffer("averaged_steps", torch.zeros(()))
         label = cast(Tensor, labelled.label)
         self.class_weight: Tensor
         self.register_buffer(
@@ -126,22 +121,9 @@ class BranchLearner(Learner):
         parts = torch.split(target, CHUNK)
         return torch.cat([self.classified(self.embedded(part)).softmax(1) for part in parts])
 
-    @torch.no_grad()
-    def after_step(self, stage: int, progress: float) -> None:
-        """Keep the mean of the branch's weights over the last part of the last stage."""
-        if stage < len(self.stages) - 1 or progress <= 1 - self.options.average:
-            return
-        self.averaged_steps += 1
-        ours, now = self.averaged.state_dict(), self.model.state_dict()
-        for name, mean in ours.items():
-            if mean.is_floating_point():
-                mean.lerp_(now[name], 1 / self.averaged_steps.item())
-            else:
-                mean.copy_(now[name])
-
     def pixel_model(self) -> PixelModel:
-        """The branch with its standardisation; of averaged weights once there are any."""
-        return self.averaged if self.averaged_steps > 0 else self.model
+        """The branch with its standardisation."""
+        return self.model
 
 
 def soft_cross_entropy(logits: Tensor, soft: Tensor) -> Tensor:

@@ -101,7 +101,6 @@ def fit(
                 optimizer.zero_grad(set_to_none=True)
                 total.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
-                learner.after_step(stage, (epoch * steps + step + 1) / (plan[stage] * steps))
                 for name, value in terms.items():
                     sums[name] = sums.get(name, 0.0) + float(value.detach()) / steps
             if not all(math.isfinite(value) for value in sums.values()):
