@@ -166,7 +166,7 @@ def potsdam(data: Path, out: Path) -> None:
         },
         "classes": classes(POTSDAM_CLASSES),
         "labels": {"all": {"file": "labels.tif"}},
-        "split": {"kind": "blocks", "block": 16, "buffer": 4, "test": 0.5, "seed": 0},
+        "split": {"kind": "blocks", "block": 20, "buffer": 6, "test": 0.5, "seed": 0},
     }
     write_config(parse_config(config), out)
 
