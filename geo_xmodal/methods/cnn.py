@@ -41,7 +41,11 @@ class CnnLearner(BranchLearner):
         self.stages = (Stage("target_only"),)
         if options.mode == "self_training":
             if not len(self.unlabelled):
-                raise TrainingDataError("self_training needs unlabelled target pixels and there are none")
+                side = 2 * self.model.margin + 1
+                raise TrainingDataError(
+                    "self_training needs unlabelled pixels and there are none: where test labels are dense, each "
+                    f"patch of {side} x {side} pixels holds one; smaller patches (--set contrasts=) may not"
+                )
             self.stages = (
                 Stage("labels", options.teacher_share),
                 Stage("self_training", 1 - options.teacher_share),

@@ -63,13 +63,8 @@ class HgrLearner(BranchLearner):
 
     def __init__(self, data: TrainingData, options: HgrOptions) -> None:
         super().__init__(data, options)
-        if data.rich is None or self.labelled.rich is None or self.unlabelled.rich is None:
-            raise TrainingDataError(
-                "hgr needs pixels where both sensors have data, and there are none: does the rich sensor "
-                "overlap the training labels? `cnn` learns without it"
-            )
         self.labelled_pairs = len(data.labelled_pairs)
-        if self.labelled_pairs < LEAST_PAIRS:
+        if data.rich is None or self.labelled_pairs < LEAST_PAIRS:
             raise TrainingDataError(
                 f"{self.labelled_pairs} labelled pixels have both sensors, hgr needs {LEAST_PAIRS}: "
                 "label pixels where the rich sensor has data, or use `cnn`, which learns without it"
@@ -96,7 +91,9 @@ class HgrLearner(BranchLearner):
 
     def _condensed(self, pool: Pool) -> Pool:
         """Rich patches as the few numbers a pixel that the teacher reads; NaN rows stay NaN."""
-        assert pool.rich is not None
+        if pool.rich is None:
+            absent = torch.full((len(pool), self.rich_input.features), torch.nan)
+            return Pool(pool.target, absent, pool.label)
         return Pool(pool.target, self.rich_input(pool.rich), pool.label)
 
     def begin(self, stage: int) -> None:

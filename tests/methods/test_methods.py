@@ -143,8 +143,17 @@ def test_each_term_of_hgr_can_be_switched_off() -> None:
 
 
 def test_hgr_says_when_there_are_no_pairs() -> None:
-    with pytest.raises(TrainingDataError, match="there are none"):
+    with pytest.raises(TrainingDataError, match="hgr needs 2"):
         learner("hgr", make_training_data().without_rich())
+
+
+def test_hgr_does_without_unlabelled_pairs() -> None:
+    data = make_training_data(labels=20)
+    none = np.empty(0, np.int64)
+    alone = dataclasses.replace(data, unlabelled_pairs=data.unlabelled_pairs.take(none))
+    nothing = dataclasses.replace(alone, unlabelled_target=data.unlabelled_target.take(none))
+    for less in (alone, nothing):
+        assert accuracy(learner("hgr", less, epochs="6"), data.validation) > 0.6
 
 
 @pytest.mark.parametrize("pairs", [1, 2])
