@@ -43,8 +43,8 @@ class CnnLearner(BranchLearner):
             if not len(self.unlabelled):
                 side = 2 * self.model.margin + 1
                 raise TrainingDataError(
-                    "self_training needs unlabelled pixels and there are none: where test labels are dense, each "
-                    f"patch of {side} x {side} pixels holds one; smaller patches (--set contrasts=) may not"
+                    "self_training needs unlabelled pixels and there are none: where test labels are dense, "
+                    f"each patch of {side} x {side} pixels holds one; smaller ones (--set contrasts=) may not"
                 )
             self.stages = (
                 Stage("labels", options.teacher_share),
