@@ -6,6 +6,7 @@ Whatever goes wrong, the message names the output that was asked for, never the 
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from geo_xmodal.errors import OutputError
 
@@ -102,6 +104,15 @@ def write_text(out: Path, text: str) -> None:
     """
     with new_file(out) as beside:
         beside.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write an object as JSON, one entry a line, keys in their own order.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 @contextmanager

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from geo_xmodal.dependence.chart import draw
 from geo_xmodal.dependence.study import Study
-from geo_xmodal.outputs import new_file
-from geo_xmodal.training.files import write_json
+from geo_xmodal.outputs import new_file, write_json
 
 JSON_NAME = "correlation.json"
 PICTURE_NAME = "correlation.png"

@@ -12,11 +12,11 @@ import numpy as np
 
 from geo_xmodal import bundle
 from geo_xmodal.accuracy import MEASURES, ConfusionMatrix, metrics, paired_gain, spread
-from geo_xmodal.outputs import check_writable, write_text
+from geo_xmodal.outputs import check_writable, write_json, write_text
 from geo_xmodal.scenes import Scene
 from geo_xmodal.scenes.groups import gather
 from geo_xmodal.training.checkpoint import FILE as CHECKPOINT
-from geo_xmodal.training.files import CONFIG, LOG, METRICS, REPORT, check_is_run, clear_run, write_json
+from geo_xmodal.training.files import CONFIG, LOG, METRICS, REPORT, check_is_run, clear_run
 from geo_xmodal.training.report import run_report
 from geo_xmodal.training.request import Plan, TrainRequest, Variant, resolve
 from geo_xmodal.training.run import RunResult, run_variant

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +32,6 @@ def clear_run(folder: Path) -> None:
         for old in (*folder.glob("seed-*"), folder / "controls", folder / "model"):
             if old.is_dir():
                 shutil.rmtree(old)
-
-
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write an object as JSON, one entry a line, keys in their own order."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

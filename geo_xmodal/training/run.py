@@ -18,12 +18,13 @@ from geo_xmodal.errors import ResumeError
 from geo_xmodal.mapping import evaluate_windows
 from geo_xmodal.methods.base import Learner, LoopOptions
 from geo_xmodal.networks import PixelModel
+from geo_xmodal.outputs import write_json
 from geo_xmodal.scenes import Scene
 from geo_xmodal.scenes.grid import pixel_size
 from geo_xmodal.scenes.labelled import labelled_windows
 from geo_xmodal.training.checkpoint import FILE as CHECKPOINT
 from geo_xmodal.training.checkpoint import fingerprint
-from geo_xmodal.training.files import CONFIG, LOG, METRICS, RunLog, read_json, write_json
+from geo_xmodal.training.files import CONFIG, LOG, METRICS, RunLog, read_json
 from geo_xmodal.training.loop import fit
 from geo_xmodal.training.request import Variant
 from geo_xmodal.types import IntArray, PixelGroup, Progress, TrainingData
