@@ -10,7 +10,7 @@ from pathlib import Path
 # Before anything imports torch: on tiny tensors two threads wait for each other longer than they compute.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import pytest  # noqa: E402
+import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
