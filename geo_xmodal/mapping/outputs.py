@@ -13,7 +13,7 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 
 from geo_xmodal.bundle import Card
-from geo_xmodal.errors import GeoXmodalError, OutputError, UsageError
+from geo_xmodal.errors import GeoXmodalError, OutputError, RasterError, UsageError
 from geo_xmodal.mapping.geotiff import (
     NO_CLASS,
     RasterLayer,
@@ -87,7 +87,7 @@ class MapFiles:
 def unfinished_map(
     files: MapFiles, identity: Mapping[str, str], total: int, resume: bool
 ) -> Iterator[Journal]:
-    """The journal of a map in work. Its windows outlive any failure, and are gone once the map is there.
+    """The journal of a map in work. Its windows outlive any failure but the input's, until the map is there.
 
     Args:
         files: Where the map goes.
@@ -111,7 +111,8 @@ def unfinished_map(
         try:
             yield journal
         except BaseException as error:
-            if not journal.finished:
+            # A file that cannot be read must be mended, and is another input then: its windows serve nobody.
+            if not journal.finished or isinstance(error, RasterError):
                 shutil.rmtree(files.work, ignore_errors=True)
                 raise
             kept = f"{len(journal.finished)} of {total} windows are kept"
