@@ -130,6 +130,11 @@ class PixelGroup:
             None if self.label is None else self.label[index],
         )
 
+    def cropped(self, margin: int, rich_margin: int) -> PixelGroup:
+        """The same pixels with smaller patches."""
+        rich = None if self.rich is None else _cropped(self.rich, rich_margin)
+        return dataclasses.replace(self, target=_cropped(self.target, margin), rich=rich)
+
     def without_rich(self) -> PixelGroup:
         """The same pixels as the target sensor alone knows them."""
         return dataclasses.replace(self, rich=None)
@@ -155,6 +160,14 @@ class TrainingData:
     rich_margin: int = 0
     notes: Mapping[str, Any] = field(default_factory=dict)
 
+    def cropped(self, margin: int, rich_margin: int) -> TrainingData:
+        """The same pixels for a method that looks less far."""
+        if (margin, rich_margin) == (self.margin, self.rich_margin):
+            return self
+        groups = ("labelled_pairs", "labelled_target", "unlabelled_pairs", "unlabelled_target", "validation")
+        smaller = {name: getattr(self, name).cropped(margin, rich_margin) for name in groups}
+        return dataclasses.replace(self, margin=margin, rich_margin=rich_margin, **smaller)
+
     def without_rich(self) -> TrainingData:
         """The same pixels for a control: pairs become target-only pixels, in the same order."""
         return dataclasses.replace(
@@ -165,6 +178,14 @@ class TrainingData:
             unlabelled_pairs=self.unlabelled_pairs.take(np.empty(0, np.int64)),
             unlabelled_target=_joined(self.unlabelled_pairs, self.unlabelled_target),
         )
+
+
+def _cropped(patches: FloatArray, margin: int) -> FloatArray:
+    """(n, band, 2m + 1, 2m + 1) cut to `margin`, in memory of its own."""
+    cut = patches.shape[-1] // 2 - margin
+    if cut < 0:
+        raise ValueError(f"patches of {patches.shape[-1]} pixels a side cannot be cropped to margin {margin}")
+    return np.ascontiguousarray(patches[:, :, cut : patches.shape[2] - cut, cut : patches.shape[3] - cut])
 
 
 def _joined(first: PixelGroup, second: PixelGroup) -> PixelGroup:

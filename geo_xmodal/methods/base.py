@@ -55,7 +55,11 @@ class LoopOptions(Options):
     epochs: int = Field(30, ge=1, description="passes over the training pixels, all stages together")
     batch_size: int = Field(512, ge=2, description="unlabelled pixels in a step")
     label_batch: int = Field(128, ge=2, description="labelled pixels in a step")
-    optimizer: Literal["adam", "adamw"] = Field("adamw", description="adam or adamw")
+    pass_over: Literal["all", "labels"] = Field(
+        "all", description="pixels that an epoch passes over: all, or the labelled ones (as papers count)"
+    )
+    least_steps: int = Field(20, ge=1, description="steps in an epoch at least")
+    optimizer: Literal["adam", "adamw", "lion"] = Field("adamw", description="adam, adamw or lion")
     learning_rate: float = Field(2e-3, gt=0, description="highest learning rate")
     weight_decay: float = Field(1e-2, ge=0, description="weight decay (decoupled in adamw)")
     schedule: Literal["cosine", "poly", "constant"] = Field(
@@ -138,6 +142,10 @@ class Learner(nn.Module, ABC):
 
     def begin(self, stage: int) -> None:
         """Called once when a stage starts (not when it is resumed), in evaluation mode."""
+
+    def settled(self) -> bool:
+        """Whether the stages that are left would change nothing; asked when one starts, after `begin`."""
+        return False
 
     @abstractmethod
     def loss(self, stage: int, labelled: Batch, unlabelled: Batch | None) -> dict[str, Tensor]:

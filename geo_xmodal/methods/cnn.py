@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from geo_xmodal.errors import TrainingDataError
-from geo_xmodal.methods.base import Batch, Method, Stage
-from geo_xmodal.methods.target_branch import BranchLearner, BranchOptions, soft_cross_entropy
+from geo_xmodal.methods.base import Batch, Method, Options, Stage
+from geo_xmodal.methods.target_branch import (
+    BranchLearner,
+    BranchOptions,
+    PixelBranchOptions,
+    soft_cross_entropy,
+)
+from geo_xmodal.networks import NetworkSpec
 from geo_xmodal.types import TrainingData
 
 
-class CnnOptions(BranchOptions):
-    """Options of `cnn`."""
+class SelfTrainingOptions(BranchOptions):
+    """With or without the unlabelled pixels of the target sensor."""
 
     mode: Literal["target_only", "self_training"] = Field(
         "target_only",
@@ -27,6 +33,37 @@ class CnnOptions(BranchOptions):
     distill_weight: float = Field(1.0, ge=0, description="weight of the self-given soft labels")
 
 
+class CnnOptions(SelfTrainingOptions, PixelBranchOptions):
+    """Options of `cnn`."""
+
+
+class ControlOptions(SelfTrainingOptions):
+    """Options of a control: the branch and the training of another method, without the second sensor."""
+
+    network_name: str
+    network_options: dict[str, Any]
+
+    @property
+    def network(self) -> NetworkSpec:
+        """The other method's."""
+        return NetworkSpec(self.network_name, self.network_options)
+
+
+def control_options(options: Options, mode: str) -> SelfTrainingOptions:
+    """The same branch, augmentation, steps and optimiser as `options` ask for, in one of the two modes.
+
+    A method that trains no branch (`svm`, `cca`) is held against `cnn` as it comes.
+    """
+    if not isinstance(options, BranchOptions):
+        return CnnOptions.model_validate({"mode": mode})
+    shared = {
+        name: getattr(options, name) for name in SelfTrainingOptions.model_fields if hasattr(options, name)
+    }
+    spec = options.network
+    network = {"network_name": spec.name, "network_options": dict(spec.options)}
+    return ControlOptions.model_validate({**shared, **network, "mode": mode})
+
+
 class CnnLearner(BranchLearner):
     """`target_only` learns from labels; `self_training` then teaches a fresh branch what the first one says.
 
@@ -34,9 +71,9 @@ class CnnLearner(BranchLearner):
     branch, with new weights, learns them beside the labels.
     """
 
-    options: CnnOptions
+    options: SelfTrainingOptions
 
-    def __init__(self, data: TrainingData, options: CnnOptions) -> None:
+    def __init__(self, data: TrainingData, options: SelfTrainingOptions) -> None:
         super().__init__(data, options)
         self.stages = (Stage("target_only"),)
         if options.mode == "self_training":
@@ -84,7 +121,7 @@ class Cnn(Method):
     uses_unlabelled_target = True
     Options = CnnOptions
 
-    def learner(self, data: TrainingData, options: CnnOptions, seed: int) -> CnnLearner:
+    def learner(self, data: TrainingData, options: SelfTrainingOptions, seed: int) -> CnnLearner:
         """A learner with weights drawn from `seed`."""
         torch.manual_seed(seed)
         return CnnLearner(data, options)

@@ -17,7 +17,7 @@ from geo_xmodal.correlation import OBJECTIVES, objective
 from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.methods.base import Batch, Method, Pool, Stage
 from geo_xmodal.methods.rich_side import RichInput, SpectralHead, embedding_head
-from geo_xmodal.methods.target_branch import BranchLearner, BranchOptions, soft_cross_entropy
+from geo_xmodal.methods.target_branch import BranchLearner, PixelBranchOptions, soft_cross_entropy
 from geo_xmodal.networks import SpectralEncoder
 from geo_xmodal.types import TrainingData
 
@@ -28,7 +28,7 @@ UNKNOWN = -1
 """Label of a pair that has none, for objectives that ask."""
 
 
-class HgrOptions(BranchOptions):
+class HgrOptions(PixelBranchOptions):
     """Options of `hgr`; a weight of 0 switches its term off."""
 
     label_weight: float = Field(1.0, ge=0, description="target head on labels")

@@ -7,48 +7,41 @@ all of that lives here.
 from __future__ import annotations
 
 import dataclasses
-from typing import cast
+from abc import ABC, abstractmethod
+from typing import Self, cast
 
 import torch
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor
 from torch.nn import functional as F
 
+from geo_xmodal.errors import BundleError
 from geo_xmodal.methods.base import Learner, LoopOptions, Pool, class_weights, joined_pool
-from geo_xmodal.networks import NetworkSpec, PixelModel
-from geo_xmodal.networks.registry import PixelCnn, PixelCnnOptions
+from geo_xmodal.networks import Branch, NetworkSpec, PixelModel
 from geo_xmodal.types import TrainingData
 
 CHUNK = 4096
 
 
-class BranchOptions(LoopOptions):
-    """Options of the target branch and of how it is trained."""
+class BranchOptions(LoopOptions, ABC):
+    """Options of how a target branch is trained; which network it is, a subclass says."""
 
-    contrasts: tuple[int, ...] = Field((7, 15), description="sizes of the means that bands are held against")
-    kernels: tuple[int, ...] = Field((5, 3), description="sizes of the valid convolutions")
-    widths: tuple[int, ...] = Field((32, 64), description="features of each convolution")
-    embedding: int = Field(64, ge=1, le=4096, description="features that a pixel is described by")
-    dropout: float = Field(0.3, ge=0, lt=1, description="share of embedding features dropped in training")
     augment: bool = Field(True, description="turn and mirror patches")
     noise: float = Field(0.1, ge=0, description="noise on standardised input, in standard deviations")
     balance: bool = Field(True, description="weigh classes alike, however many labels each has")
 
-    @model_validator(mode="after")
-    def _network_exists(self) -> BranchOptions:
-        try:
-            _ = self.network
-        except ValidationError as error:
-            raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
-        return self
-
     @property
-    def network(self) -> PixelCnnOptions:
-        """The network's own options."""
-        return PixelCnnOptions(
-            contrasts=self.contrasts, kernels=self.kernels, widths=self.widths,
-            embedding=self.embedding, dropout=self.dropout,
-        )  # fmt: skip
+    @abstractmethod
+    def network(self) -> NetworkSpec:
+        """The network of the target sensor: the controls train the same."""
+
+    @model_validator(mode="after")
+    def _network_exists(self) -> Self:
+        try:
+            _ = self.network.margin
+        except BundleError as error:
+            raise ValueError(str(error).split(": ", 2)[-1].removeprefix("Value error, ")) from None
+        return self
 
     @property
     def margin(self) -> int:
@@ -56,11 +49,27 @@ class BranchOptions(LoopOptions):
         return self.network.margin
 
 
+class PixelBranchOptions(BranchOptions):
+    """The branch of `hgr` and `cnn`: local contrasts and valid convolutions."""
+
+    contrasts: tuple[int, ...] = Field((7, 15), description="sizes of the means that bands are held against")
+    kernels: tuple[int, ...] = Field((5, 3), description="sizes of the valid convolutions")
+    widths: tuple[int, ...] = Field((32, 64), description="features of each convolution")
+    embedding: int = Field(64, ge=1, le=4096, description="features that a pixel is described by")
+    dropout: float = Field(0.3, ge=0, lt=1, description="share of embedding features dropped in training")
+
+    @property
+    def network(self) -> NetworkSpec:
+        """`pixel_cnn`."""
+        names = ("contrasts", "kernels", "widths", "embedding", "dropout")
+        return NetworkSpec("pixel_cnn", {name: getattr(self, name) for name in names})
+
+
 class BranchLearner(Learner):
     """A learner with a target branch.
 
-    Its pools hold what the branch's convolutions see: patches that are standardised and have their contrasts,
-    as both are the same in every step.
+    Its pools hold what the branch's encoder sees: patches that are standardised and prepared, as both are the
+    same in every step.
     """
 
     def __init__(self, data: TrainingData, options: BranchOptions) -> None:
@@ -81,23 +90,23 @@ class BranchLearner(Learner):
 
     def fresh_model(self) -> PixelModel:
         """The branch with new weights."""
-        spec = NetworkSpec("pixel_cnn", self.options.network.model_dump(mode="json"))
-        return PixelModel(spec, self.statistics, self.data_classes)
+        return PixelModel(self.options.network, self.statistics, self.data_classes)
 
     @property
-    def branch(self) -> PixelCnn:
+    def branch(self) -> Branch:
         """The network behind the standardisation."""
-        return cast(PixelCnn, self.model.network)
+        return cast(Branch, self.model.network)
 
     @torch.no_grad()
     def _prepared(self, pool: Pool) -> Pool:
-        contrast = self.branch.encoder.contrast
-        parts = [contrast(self.model.standardize(part)) for part in torch.split(pool.target, CHUNK)]
+        parts = [
+            self.branch.prepare(self.model.standardize(part)) for part in torch.split(pool.target, CHUNK)
+        ]
         return dataclasses.replace(pool, target=torch.cat(parts))
 
     def embedded(self, prepared: Tensor) -> Tensor:
         """(n, embedding) of prepared patches."""
-        return cast(Tensor, self.branch.encoder.convolutions(prepared)).flatten(1)
+        return self.branch.encode(prepared).flatten(1)
 
     def classified(self, embedding: Tensor) -> Tensor:
         """(n, classes) logits of embeddings."""

@@ -1,5 +1,6 @@
 """Torch modules, all dense: image in, image out. They know tensors only, no rasters and no files."""
 
+from geo_xmodal.networks.branch import Branch
 from geo_xmodal.networks.encoders import PixelEncoder, SpectralEncoder
 from geo_xmodal.networks.pixel_model import PixelModel, linear_model
 from geo_xmodal.networks.registry import NETWORKS, NetworkSpec, build_network
@@ -7,6 +8,7 @@ from geo_xmodal.networks.standardize import Standardize
 
 __all__ = [
     "NETWORKS",
+    "Branch",
     "NetworkSpec",
     "PixelEncoder",
     "PixelModel",

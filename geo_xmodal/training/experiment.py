@@ -72,7 +72,9 @@ def _train(
         for variant in variants:
             result = run_variant(
                 scene,
-                data if variant.method.uses_rich else alone,
+                (data if variant.method.uses_rich else alone).cropped(
+                    variant.options.margin, variant.options.rich_margin
+                ),
                 variant,
                 seed,
                 _folder(out, variant, plan, seed),

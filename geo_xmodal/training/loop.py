@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -21,9 +22,6 @@ from geo_xmodal.training.checkpoint import (
     write_checkpoint,
 )
 from geo_xmodal.types import Progress
-
-LEAST_STEPS = 20
-"""Steps in an epoch at least: with few labels alone, a pass over them would be a step or two."""
 
 
 def seed_of(*parts: object) -> int:
@@ -72,9 +70,7 @@ def fit(
     plan = epochs_of(learner, options.epochs)
     found = read_checkpoint(folder, mark) if resume and folder is not None else None
     start = found[0] if found else Position()
-    steps = max(
-        LEAST_STEPS, math.ceil((len(learner.labelled) + len(learner.unlabelled)) / options.batch_size)
-    )
+    steps = _steps(learner, options)
     if found is not None:
         restore_learner(found[1], learner)
     for stage in range(start.stage, len(plan)):
@@ -83,6 +79,8 @@ def fit(
             torch.manual_seed(seed_of(seed, stage, "begin"))
             learner.eval()
             learner.begin(stage)
+        if learner.settled():
+            break
         optimizer = _optimizer(learner, options)
         if first > 0 and found is not None:
             restore_optimizer(found[1], optimizer)
@@ -125,9 +123,26 @@ def fit(
     learner.eval()
 
 
+def _steps(learner: Learner, options: LoopOptions) -> int:
+    """Steps in an epoch: with few labels alone, a pass over them would be a step or two."""
+    if options.pass_over == "labels":
+        pixels, batch = len(learner.labelled), options.label_batch
+    else:
+        pixels, batch = len(learner.labelled) + len(learner.unlabelled), options.batch_size
+    return max(options.least_steps, math.ceil(pixels / batch))
+
+
 def _optimizer(learner: Learner, options: LoopOptions) -> torch.optim.Optimizer:
     weights = [p for p in learner.parameters() if p.requires_grad]
-    kind = torch.optim.AdamW if options.optimizer == "adamw" else torch.optim.Adam
+    kind: Callable[..., torch.optim.Optimizer]
+    match options.optimizer:
+        case "adam":
+            kind = torch.optim.Adam
+        case "adamw":
+            kind = torch.optim.AdamW
+        case "lion":
+            # timm is slow to import, and only this needs it
+            kind = importlib.import_module("timm.optim").Lion
     return kind(weights, lr=options.learning_rate, weight_decay=options.weight_decay)
 
 

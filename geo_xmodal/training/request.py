@@ -12,8 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from geo_xmodal.errors import UsageError
 from geo_xmodal.methods import METHODS
 from geo_xmodal.methods.base import Method, Options
-from geo_xmodal.methods.cnn import CnnOptions
-from geo_xmodal.methods.target_branch import BranchOptions
+from geo_xmodal.methods.cnn import control_options
 from geo_xmodal.scenes.groups import GatherOptions
 
 CONTROLS = ("target_only", "self_training")
@@ -96,14 +95,17 @@ def resolve(request: TrainRequest) -> Plan:
             f"it has {', '.join(known)}"
         )
     options = _checked(method.Options, {key: settings[key] for key in own}, request.method)
+    controls = tuple(
+        Variant(mode, METHODS["cnn"], control_options(options, mode)) for mode in CONTROLS if request.control
+    )
+    margin = max(one.margin for one in (options, *(control.options for control in controls)))
     gather = _checked(
         GatherOptions,
         {key: value for key, value in settings.items() if key not in own}
-        | {"margin": options.margin, "rich_margin": options.rich_margin, "seed": request.seed}
+        | {"margin": margin, "rich_margin": options.rich_margin, "seed": request.seed}
         | _unused_pools(method, request),
         request.method,
     )
-    controls = _controls(options) if request.control else ()
     seeds = tuple(range(request.seed, request.seed + request.seeds))
     return Plan(Variant(request.method, method, options), controls, gather, seeds, dict(settings))
 
@@ -116,20 +118,6 @@ def _unused_pools(method: Method, request: TrainRequest) -> dict[str, int]:
     if not (method.uses_rich or method.uses_unlabelled_target or request.control):
         sizes["unlabelled"] = 0
     return sizes
-
-
-def _controls(options: Options) -> tuple[Variant, ...]:
-    """The same branch, augmentation, steps and optimiser without the rich sensor, in both modes."""
-    shared = {
-        name: getattr(options, name)
-        for name in CnnOptions.model_fields
-        if name != "mode" and hasattr(options, name)
-    }
-    if not isinstance(options, BranchOptions):
-        shared = {}
-    return tuple(
-        Variant(mode, METHODS["cnn"], CnnOptions.model_validate(shared | {"mode": mode})) for mode in CONTROLS
-    )
 
 
 def _checked(model: type[M], values: Mapping[str, Any], method: str) -> M:

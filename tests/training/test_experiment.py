@@ -202,8 +202,17 @@ def test_controls_follow_the_options_of_the_method() -> None:
     plan = resolve(request(control=True, settings={**QUICK, "noise": "0.25", "learning_rate": "0.01"}))
     assert [variant.name for variant in plan.controls] == ["target_only", "self_training"]
     for variant in plan.controls:
-        for name in ("noise", "learning_rate", "epochs", "widths", "kernels", "contrasts", "batch_size"):
+        for name in ("noise", "learning_rate", "epochs", "batch_size", "network", "margin"):
             assert getattr(variant.options, name) == getattr(plan.main.options, name)
+
+
+def test_controls_of_a_method_without_a_branch_look_further_than_it(
+    scene_folder: Path, tmp_path: Path
+) -> None:
+    scores = train_scene(
+        open_scene(scene_folder), tmp_path / "run", request(method="svm", control=True, settings={})
+    )
+    assert set(scores["gain"]) == {"target_only", "self_training"}
 
 
 def test_one_class_only_is_said(scene_folder: Path, tmp_path: Path) -> None:

@@ -1,0 +1,34 @@
+"""What every target branch is made of: a part without weights, an encoder, a classifier of its embedding."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import cast
+
+from torch import Tensor, nn
+
+
+class Branch(nn.Module, ABC):
+    """A dense network in three parts, so that methods can reach the embedding between them.
+
+    Attributes:
+        margin: pixels on each side that a prediction looks at.
+        features: width of the embedding.
+        head: (B, features, H, W) -> (B, classes, H, W) logits.
+    """
+
+    margin: int
+    features: int
+    head: nn.Module
+
+    def prepare(self, x: Tensor) -> Tensor:
+        """What has no weights and comes first: done once for training pixels; nothing by default."""
+        return x
+
+    @abstractmethod
+    def encode(self, prepared: Tensor) -> Tensor:
+        """(B, bands or what `prepare` makes of them, H + 2m, W + 2m) -> (B, features, H, W)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, bands, H + 2m, W + 2m) standardised -> (B, classes, H, W) logits."""
+        return cast(Tensor, self.head(self.encode(self.prepare(x))))
