@@ -34,16 +34,17 @@ def make_group(
     label: IntArray,
     *,
     margin: int,
+    rich_margin: int = 0,
     rich: bool = True,
     labelled: bool = True,
     noise: float = 1.0,
 ) -> PixelGroup:
     """Pixels of given classes: 4 target bands with `noise`, 12 rich bands with little."""
-    side = 2 * margin + 1
+    side, reach = 2 * margin + 1, 2 * rich_margin + 1
     centres = np.array([[0, 0, 1, 0], [1, 0, 0, 1], [0, 1, 0, -1]], np.float32)
     target = centres[label][:, :, None, None] + noise * rng.normal(size=(len(label), 4, side, side))
     axes = np.random.default_rng(99).normal(size=(3, 12))
-    spectra = axes[label][:, :, None, None] + 0.1 * rng.normal(size=(len(label), 12, 1, 1))
+    spectra = axes[label][:, :, None, None] + 0.1 * rng.normal(size=(len(label), 12, reach, reach))
     position = np.stack([np.arange(len(label)), np.arange(len(label))], 1)
     return PixelGroup(
         position.astype(np.int64),
@@ -54,7 +55,13 @@ def make_group(
 
 
 def make_training_data(
-    margin: int = 3, *, labels: int = 8, pairs: int = 300, seed: int = 0, noise: float = 1.0
+    margin: int = 3,
+    *,
+    rich_margin: int = 0,
+    labels: int = 8,
+    pairs: int = 300,
+    seed: int = 0,
+    noise: float = 1.0,
 ) -> TrainingData:
     """`labels` pixels a class, half of them pairs; `pairs` unlabelled pairs; 60 validation pixels."""
     rng = np.random.default_rng(seed)
@@ -64,14 +71,20 @@ def make_training_data(
         classes=CLASSES,
         target=ModalitySummary("sar", "sar", "made up", identity_statistics(4)),
         rich=ModalitySummary("hsi", "hsi", "made up", identity_statistics(12)),
-        labelled_pairs=make_group(rng, some[paired], margin=margin, noise=noise),
+        labelled_pairs=make_group(rng, some[paired], margin=margin, rich_margin=rich_margin, noise=noise),
         labelled_target=make_group(rng, some[~paired], margin=margin, rich=False, noise=noise),
         unlabelled_pairs=make_group(
-            rng, rng.integers(3, size=pairs), margin=margin, labelled=False, noise=noise
+            rng,
+            rng.integers(3, size=pairs),
+            margin=margin,
+            rich_margin=rich_margin,
+            labelled=False,
+            noise=noise,
         ),
         unlabelled_target=make_group(
             rng, rng.integers(3, size=40), margin=margin, rich=False, labelled=False, noise=noise
         ),
         validation=make_group(rng, np.repeat(np.arange(3), 20), margin=margin, rich=False, noise=noise),
         margin=margin,
+        rich_margin=rich_margin,
     )

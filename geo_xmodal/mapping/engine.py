@@ -22,12 +22,13 @@ Engine = Literal["torch", "openvino"]
 """What runs the network."""
 
 TILE = 128
-"""Side of the tiles that a window is computed in: their activations stay in the processor's cache."""
+"""Side of the tiles that a window is computed in, unless the network asks for others: their activations stay
+in the processor's cache."""
 
 _KEPT_BYTES = 31 << 20
 
 _Network = Callable[[Tensor], Tensor]
-"""Standardised (1, band, TILE + 2m, TILE + 2m) -> logits (1, class, TILE, TILE)."""
+"""Standardised (1, band, tile + 2m, tile + 2m) -> logits (1, class, tile, tile)."""
 
 
 class Classifier:
@@ -53,7 +54,8 @@ class Classifier:
         self.engine = engine
         self._ids = np.array([entry.id for entry in bundle.card.legend], np.uint8)
         self._standardize = copy.deepcopy(bundle.model.standardize).eval()
-        side = TILE + 2 * self.margin
+        self.tile: int = getattr(bundle.model.network, "tile", TILE)
+        side = self.tile + 2 * self.margin
         self._tile = np.full((1, self.bands, side, side), np.nan, np.float32)
         # Each batch norm folded into the convolution before it, in a copy.
         network = fuse(copy.deepcopy(bundle.model.network).eval()).requires_grad_(False)
@@ -89,7 +91,7 @@ class Classifier:
             valid = valid & where
         ids = np.zeros((height, width), np.uint8)
         probability = np.full((height, width), np.nan, np.float32)
-        for tile in windows_over(height, width, TILE):
+        for tile in windows_over(height, width, self.tile):
             inside = valid[tile.slices]
             if not inside.any():
                 continue

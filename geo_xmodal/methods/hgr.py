@@ -7,7 +7,8 @@ with the rich sensor's (Soft-HGR, Wang et al. 2019). Pairs cost no labels, so th
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Mapping
+from typing import ClassVar, cast
 
 import torch
 from pydantic import Field, field_validator
@@ -18,7 +19,7 @@ from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.methods.base import Batch, Method, Pool, Stage
 from geo_xmodal.methods.rich_side import RichInput, SpectralHead, embedding_head
 from geo_xmodal.methods.target_branch import BranchLearner, PixelBranchOptions, soft_cross_entropy
-from geo_xmodal.networks import SpectralEncoder
+from geo_xmodal.networks import ResNetEncoder, SpectralEncoder
 from geo_xmodal.types import TrainingData
 
 LEAST_PAIRS = 2
@@ -53,7 +54,7 @@ class HgrOptions(PixelBranchOptions):
     @property
     def rich_margin(self) -> int:
         """Radius of the rich patches."""
-        return self.rich_radius
+        return max(self.rich_radius, self.patch // 2) if self.encoder == "resnet50" else self.rich_radius
 
 
 class HgrLearner(BranchLearner):
@@ -69,7 +70,7 @@ class HgrLearner(BranchLearner):
                 f"{self.labelled_pairs} labelled pixels have both sensors, hgr needs {LEAST_PAIRS}: "
                 "label pixels where the rich sensor has data, or use `cnn`, which learns without it"
             )
-        self.rich_input = RichInput(data, options.components)
+        self.rich_input = RichInput(data, options.components, options.rich_radius)
         self.labelled, self.unlabelled = self._condensed(self.labelled), self._condensed(self.unlabelled)
         features, classes = self.rich_input.features, len(data.classes)
         width, drop = options.teacher_width, options.dropout
@@ -80,7 +81,11 @@ class HgrLearner(BranchLearner):
         self.correlates = options.correlation_weight > 0
         if self.correlates:
             self.objective = objective(options.objective)
-            self.rich_encoder = SpectralEncoder(features, (width,), options.embedding, drop)
+            self.rich_encoder: nn.Module = (
+                ResNetEncoder(features, options.embedding)
+                if options.encoder == "resnet50"
+                else SpectralEncoder(features, (width,), options.embedding, drop)
+            )
             self.rich_head = embedding_head(options.embedding, classes, drop)
             self.joint_head = embedding_head(2 * options.embedding, classes, drop)
         student = Stage("student", 1 - options.teacher_share)
@@ -90,11 +95,27 @@ class HgrLearner(BranchLearner):
         self.register_buffer("soft", torch.zeros(pixels, classes))
 
     def _condensed(self, pool: Pool) -> Pool:
-        """Rich patches as the few numbers a pixel that the teacher reads; NaN rows stay NaN."""
+        """Rich patches as the few numbers a pixel that the teacher reads; NaN rows stay NaN.
+
+        ResNet-50 reads these numbers of the pixels around, too: they follow as a patch.
+        """
+        size = self.rich_input.features
+        if self.options.encoder == "resnet50":
+            size += size * (2 * self.options.rich_margin + 1) ** 2
         if pool.rich is None:
-            absent = torch.full((len(pool), self.rich_input.features), torch.nan)
-            return Pool(pool.target, absent, pool.label)
-        return Pool(pool.target, self.rich_input(pool.rich), pool.label)
+            return Pool(pool.target, torch.full((len(pool), size), torch.nan), pool.label)
+        numbers = self.rich_input(pool.rich)
+        if self.options.encoder == "resnet50":
+            numbers = torch.cat([numbers, self.rich_input.patches(pool.rich).flatten(1)], 1)
+        return Pool(pool.target, numbers, pool.label)
+
+    def _rich_embedded(self, rich: Tensor) -> Tensor:
+        """(n, embedding) of what `_condensed` holds."""
+        noisy = rich + self.options.noise * torch.randn_like(rich)
+        if self.options.encoder == "resnet50":
+            side = 2 * self.options.rich_margin + 1
+            noisy = noisy[:, self.rich_input.features :].unflatten(1, (-1, side, side))
+        return cast(Tensor, self.rich_encoder(noisy))
 
     def begin(self, stage: int) -> None:
         """Ask the teachers about every pair before the student starts."""
@@ -111,7 +132,7 @@ class HgrLearner(BranchLearner):
         m = target.shape[-1] // 2
         bands = target[:, : self.model.bands]
         near = bands[:, :, max(m - 1, 0) : m + 2, max(m - 1, 0) : m + 2].mean((2, 3))
-        return torch.cat([rich.nan_to_num(), near], 1)
+        return torch.cat([rich[:, : self.rich_input.features].nan_to_num(), near], 1)
 
     def loss(self, stage: int, labelled: Batch, unlabelled: Batch | None) -> dict[str, Tensor]:
         """The terms of a stage."""
@@ -152,7 +173,7 @@ class HgrLearner(BranchLearner):
             f, x = embedding[paired], rich[paired]
             known = label[paired[:count]]
             labels = torch.cat([known, known.new_full((len(x) - len(known),), UNKNOWN)])
-            g = self.rich_encoder(x + options.noise * torch.randn_like(x))
+            g = self._rich_embedded(x)
             terms["correlation"] = -options.correlation_weight * self.objective(f, g, labels=labels)
             for name, weight, seen in (
                 ("rich", options.rich_weight, self.rich_head(g)),
@@ -173,6 +194,14 @@ class Hgr(Method):
     summary = "maximal correlation and distillation over pairs of both sensors (the flagship)"
     uses_rich = True
     Options = HgrOptions
+    ablation: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "without distillation": {"distill_weight": "0"},
+        "without correlation": {"correlation_weight": "0"},
+        "one teacher": {"teachers": "1"},
+        "without contrasts": {"contrasts": ""},
+        "without augmentation": {"augment": "false"},
+        "without noise": {"noise": "0"},
+    }
 
     def learner(self, data: TrainingData, options: HgrOptions, seed: int) -> HgrLearner:
         """A learner with weights drawn from `seed`."""

@@ -19,13 +19,15 @@ class RichInput(nn.Module):
     """Rich patches to whitened principal components of their mean spectrum, from training pairs only.
 
     Hundreds of bands are strongly correlated, labels are few: whitened leading components are what a small
-    network learns from them best. (n, band, row, col) raw -> (n, features); NaN rows where no pixel has data.
+    network learns from them best. (n, band, row, col) raw -> (n, features), the mean of the pixels up to
+    `radius` from the middle; NaN rows where none of them has data.
     """
 
-    def __init__(self, data: TrainingData, components: int) -> None:
+    def __init__(self, data: TrainingData, components: int, radius: int) -> None:
         super().__init__()
         if data.rich is None:
             raise TrainingDataError("there is no rich sensor in the training data")
+        self.radius = radius
         self.standardize = Standardize(data.rich.statistics)
         groups = (data.labelled_pairs, data.unlabelled_pairs)
         rich = np.concatenate([group.rich for group in groups if group.rich is not None])
@@ -48,6 +50,8 @@ class RichInput(nn.Module):
         return torch.cat([self._mean_of(part) for part in torch.split(rich, CHUNK)])
 
     def _mean_of(self, rich: Tensor) -> Tensor:
+        cut = rich.shape[-1] // 2 - self.radius
+        rich = rich[:, :, cut : rich.shape[2] - cut, cut : rich.shape[3] - cut]
         present = rich.isfinite().all(1, keepdim=True)
         total = (self.standardize(rich) * present).sum((2, 3))
         return cast(Tensor, total / present.sum((2, 3)))
@@ -55,6 +59,15 @@ class RichInput(nn.Module):
     def forward(self, rich: Tensor) -> Tensor:
         """(n, features), of unit variance over the training pairs."""
         return (self._mean_spectrum(rich) - self.mean) @ self.whiten
+
+    def patches(self, rich: Tensor) -> Tensor:
+        """(n, features, row, col): the components of every pixel, 0 where a neighbour has no data."""
+        return torch.cat([self._components_of(part) for part in torch.split(rich, CHUNK)])
+
+    def _components_of(self, rich: Tensor) -> Tensor:
+        spectra = self.standardize(rich).movedim(1, -1) - self.mean
+        present = rich.isfinite().all(1)[..., None]
+        return ((spectra @ self.whiten) * present).movedim(-1, 1)
 
 
 class SpectralHead(nn.Sequential):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from typing import Self, cast
+from typing import Literal, Self, cast
 
 import torch
 from pydantic import Field, model_validator
@@ -50,8 +50,12 @@ class BranchOptions(LoopOptions, ABC):
 
 
 class PixelBranchOptions(BranchOptions):
-    """The branch of `hgr` and `cnn`: local contrasts and valid convolutions."""
+    """The branch of `hgr` and `cnn`: local contrasts and valid convolutions, or ResNet-50."""
 
+    encoder: Literal["pixel_cnn", "resnet50"] = Field(
+        "pixel_cnn", description="pixel_cnn, or resnet50 (the HGR supplement's; 300 times the work)"
+    )
+    patch: int = Field(11, ge=1, description="side of the patches of resnet50, in pixels")
     contrasts: tuple[int, ...] = Field((7, 15), description="sizes of the means that bands are held against")
     kernels: tuple[int, ...] = Field((5, 3), description="sizes of the valid convolutions")
     widths: tuple[int, ...] = Field((32, 64), description="features of each convolution")
@@ -60,9 +64,11 @@ class PixelBranchOptions(BranchOptions):
 
     @property
     def network(self) -> NetworkSpec:
-        """`pixel_cnn`."""
-        names = ("contrasts", "kernels", "widths", "embedding", "dropout")
-        return NetworkSpec("pixel_cnn", {name: getattr(self, name) for name in names})
+        """The encoder with those of the options that are its own."""
+        own = {"resnet50": ("patch",), "pixel_cnn": ("contrasts", "kernels", "widths")}[self.encoder]
+        return NetworkSpec(
+            self.encoder, {name: getattr(self, name) for name in (*own, "embedding", "dropout")}
+        )
 
 
 class BranchLearner(Learner):

@@ -4,6 +4,7 @@ from geo_xmodal.networks.branch import Branch
 from geo_xmodal.networks.encoders import PixelEncoder, SpectralEncoder
 from geo_xmodal.networks.pixel_model import PixelModel, linear_model
 from geo_xmodal.networks.registry import NETWORKS, NetworkSpec, build_network
+from geo_xmodal.networks.resnet import ResNetEncoder
 from geo_xmodal.networks.standardize import Standardize
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "NetworkSpec",
     "PixelEncoder",
     "PixelModel",
+    "ResNetEncoder",
     "SpectralEncoder",
     "Standardize",
     "build_network",

@@ -15,8 +15,10 @@ class Branch(nn.Module, ABC):
         margin: pixels on each side that a prediction looks at.
         features: width of the embedding.
         head: (B, features, H, W) -> (B, classes, H, W) logits.
+        tile: side of the tiles, in pixels, that a map is computed in.
     """
 
+    tile = 128
     margin: int
     features: int
     head: nn.Module

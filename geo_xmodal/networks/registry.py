@@ -12,7 +12,9 @@ from torch import nn
 from geo_xmodal.errors import BundleError
 from geo_xmodal.networks.limits import NetworkOptions
 from geo_xmodal.networks.pixel_cnn import PixelCnn, PixelCnnOptions
+from geo_xmodal.networks.resnet import ResNet50, ResNetOptions
 from geo_xmodal.networks.tanh_cnn import TanhCnn, TanhCnnOptions
+from geo_xmodal.networks.x_modalnet import XModalNet, XModalNetOptions
 
 
 class LinearOptions(NetworkOptions):
@@ -31,7 +33,9 @@ class LinearPixels(nn.Conv2d):
 NETWORKS: Mapping[str, tuple[type[nn.Module], type[NetworkOptions]]] = {
     "linear": (LinearPixels, LinearOptions),
     "pixel_cnn": (PixelCnn, PixelCnnOptions),
+    "resnet50": (ResNet50, ResNetOptions),
     "tanh_cnn": (TanhCnn, TanhCnnOptions),
+    "x_modalnet": (XModalNet, XModalNetOptions),
 }
 
 

@@ -12,7 +12,7 @@ from geo_xmodal.bundle import Bundle
 from geo_xmodal.errors import ModelMismatchError, UsageError
 from geo_xmodal.mapping import Classifier
 from geo_xmodal.mapping.engine import TILE
-from geo_xmodal.networks import linear_model
+from geo_xmodal.networks import NetworkSpec, PixelModel, linear_model
 from tests.mapping.conftest import card_of, random_model, scene_values, statistics, with_holes
 
 
@@ -144,6 +144,32 @@ def test_openvino_gives_the_same_but_for_rounding(cnn: Bundle) -> None:
     np.testing.assert_allclose(other_probability, probability, atol=1e-5)
     np.testing.assert_array_equal(other == 0, ids == 0)
     assert (other != ids).mean() < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("spec", "tolerance"),
+    [
+        (NetworkSpec("tanh_cnn", {"widths": (8, 8), "dense": (8,)}), 1e-5),
+        (NetworkSpec("resnet50", {"patch": 3, "embedding": 8}), 1e-4),
+    ],
+)
+def test_every_network_runs_in_both_engines(spec: NetworkSpec, tolerance: float) -> None:
+    torch.manual_seed(0)
+    model = PixelModel(spec, statistics(3), 4)
+    values = with_holes(scene_values((12, 16)))
+    model.train()(torch.from_numpy(values)[None])  # batch norm has seen something
+    model.eval()
+    ids, probability = Classifier(Bundle(card_of(model, (1, 2, 5, 9)), model)).classify(values)
+    m = model.margin
+    expected = model.probabilities(torch.from_numpy(values)[None])[0]
+    inside = np.isfinite(probability)
+    np.testing.assert_allclose(probability[inside], expected.max(0).values.numpy()[inside], atol=tolerance)
+    assert ids.shape == (12 - 2 * m, 16 - 2 * m)
+    other, other_probability = Classifier(
+        Bundle(card_of(model, (1, 2, 5, 9)), model), "openvino", threads=1
+    ).classify(values)
+    np.testing.assert_allclose(other_probability, probability, atol=tolerance)
+    assert (other != ids).mean() < 1e-2
 
 
 def test_unknown_or_absent_engine_is_one_line(cnn: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,6 +73,23 @@ def test_the_same_seed_gives_the_same_weights(name: str, settings: dict[str, Any
     assert all(torch.equal(first[key], second[key]) for key in first)
 
 
+def test_the_pair_of_resnets_maps_what_it_was_trained_on() -> None:
+    data = make_training_data(margin=3, rich_margin=3, pairs=60)
+    resnet = {"encoder": "resnet50", "patch": "7", "epochs": "1", "least_steps": "1", "batch_size": "512"}
+    made = learner("hgr", data, **resnet)
+    model = made.pixel_model()
+    window = torch.randn(1, 4, 9, 10)
+    dense = model.probabilities(window)
+    patch = model.probabilities(window[:, :, 1:8, 2:9])
+    assert dense.shape == (1, 3, 3, 4)
+    assert torch.allclose(dense[:, :, 1, 2], patch[:, :, 0, 0], atol=1e-5)
+    around = data.unlabelled_pairs.rich
+    assert around is not None
+    around[:, :, 0, 0] += 5  # a corner of the patch, beyond the teacher's radius
+    other = learner("hgr", data, **resnet)
+    assert not torch.equal(made.rich_head[0].running_mean, other.rich_head[0].running_mean)
+
+
 def test_svm_is_scikit_learns() -> None:
     data = make_training_data(labels=30)
     centre = data.labelled_target.target.shape[-1] // 2

@@ -33,6 +33,38 @@ class StopError(Exception):
     pass
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "lion"])
+def test_every_optimiser_learns_and_resumes(tmp_path: Path, optimizer: str) -> None:
+    whole, options = new("cnn", optimizer=optimizer, learning_rate="0.001")
+    rows: list[dict[str, Any]] = []
+    fit(whole, options, 5, log=rows.append)
+    assert rows[-1]["loss"]["label"] < rows[0]["loss"]["label"]
+
+    def stop(row: dict[str, Any]) -> None:
+        if row["epoch"] == 2:
+            raise StopError
+
+    half, _ = new("cnn", optimizer=optimizer, learning_rate="0.001")
+    with pytest.raises(StopError):
+        fit(half, options, 5, mark="m", folder=tmp_path, log=stop)
+    again, _ = new("cnn", optimizer=optimizer, learning_rate="0.001")
+    fit(again, options, 5, mark="m", folder=tmp_path, resume=True)
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name]), name
+
+
+def test_an_epoch_passes_over_what_it_is_told() -> None:
+    steps = {}
+    for pass_over in ("all", "labels"):
+        learner, options = new("cnn", pass_over=pass_over, least_steps="1", label_batch="8", batch_size="8")
+        seen = []
+        learner.model.network.head.register_forward_hook(lambda *_, seen=seen: seen.append(1))
+        fit(learner, options, 5)
+        steps[pass_over] = len(seen) // options.epochs
+    labels, unlabelled = len(learner.labelled), len(learner.unlabelled)
+    assert steps == {"all": math.ceil((labels + unlabelled) / 8), "labels": math.ceil(labels / 8)}
+
+
 @pytest.mark.parametrize("name", ["hgr", "cnn"])
 @pytest.mark.parametrize("stop", [1, 2, 3, 4])
 def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(tmp_path: Path, name: str, stop: int) -> None:
