@@ -25,6 +25,10 @@ class VectorError(GeoXmodalError):
     """A vector file that cannot be opened or lacks what was asked of it."""
 
 
+class ResponseError(GeoXmodalError):
+    """Spectral responses that cannot be read, or that an HSI does not cover."""
+
+
 class SceneError(GeoXmodalError):
     """A scene folder or scene.toml that does not describe a usable scene."""
 

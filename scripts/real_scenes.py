@@ -8,8 +8,9 @@ potsdam, each a folder that `geo-xmodal train --scene` takes.
 
 from __future__ import annotations
 
-import json
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ import numpy.typing as npt
 import rasterio
 from rasterio.windows import from_bounds
 
+import geo_xmodal as gx
 from geo_xmodal.scenes import open_raster, write_config
 from geo_xmodal.scenes.config import parse_config
 
@@ -126,35 +128,17 @@ def muufl_150(data: Path, out: Path) -> None:
     write_config(parse_config(config), out)
 
 
-def sentinel2(hsi: Array, wavelengths: npt.NDArray[np.float64], responses: Path) -> Array:
-    """Sentinel-2A bands from an HSI by the real spectral response functions; NaN where any is missing."""
-    features = json.loads(responses.read_text())["features"]
-    bands = []
-    for band in SENTINEL2_BANDS:
-        properties = next(f["properties"] for f in features if f["properties"]["name"].split()[0] == band)
-        response = properties["response"]
-        x = np.asarray(response.get("x", np.arange(len(response["y"]))), float)
-        x = x * 1000 if x.max() < 100 else x
-        weight = np.interp(wavelengths, x, response["y"], left=0, right=0)
-        known = np.isfinite(hsi).any((1, 2))
-        weight = np.where(known, weight, 0)
-        bands.append(np.einsum("b,bij->ij", weight / weight.sum(), np.where(known[:, None, None], hsi, 0)))
-    return np.stack(bands).astype(np.float32)
-
-
 def potsdam(data: Path, out: Path) -> None:
     """EnMAP and the Sentinel-2 bands simulated from it, labels split into blocks."""
     out.mkdir(parents=True)
     cube = data / "enmap_potsdam_mosaic18.tif"
-    with open_raster(cube) as dataset:
-        hsi = dataset.read().astype(np.float32)
-        hsi[hsi == dataset.nodata] = np.nan
-        tags = [dataset.tags(index) for index in dataset.indexes]
-    wavelengths = np.array([_wavelength(band) for band in tags])
-    empty = [index + 1 for index in range(len(hsi)) if not np.isfinite(hsi[index]).any()]
     copied(cube, out / "hsi.tif")
-    msi = sentinel2(hsi, wavelengths, data / "sentinel2a_msi_srf.geojson")
-    copied(cube, out / "msi.tif", msi, nodata=float("nan"))
+    responses = data / "sentinel2a_msi_srf.geojson"
+    with tempfile.TemporaryDirectory() as folder:
+        made = gx.simulate_sensor(Path(folder) / "made", cube, responses, bands=SENTINEL2_BANDS)
+        shutil.copyfile(made.scene.path("msi"), out / "msi.tif")
+    with open_raster(cube) as dataset:
+        empty = [band for band in dataset.indexes if (dataset.read(band) == dataset.nodata).all()]
     copied(data / "enmap_landcover_unstyled.tif", out / "labels.tif")
     config = {
         "name": "potsdam",
@@ -169,11 +153,6 @@ def potsdam(data: Path, out: Path) -> None:
         "split": {"kind": "blocks", "block": 20, "buffer": 6, "test": 0.5, "seed": 0},
     }
     write_config(parse_config(config), out)
-
-
-def _wavelength(tags: dict[str, str]) -> float:
-    value = float(next(v for k, v in tags.items() if k.lower() in ("wavelength", "central_wavelength")))
-    return value * 1000 if value < 100 else value
 
 
 if __name__ == "__main__":

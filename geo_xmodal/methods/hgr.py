@@ -114,7 +114,7 @@ class HgrLearner(BranchLearner):
         noisy = rich + self.options.noise * torch.randn_like(rich)
         if self.options.encoder == "resnet50":
             side = 2 * self.options.rich_margin + 1
-            noisy = noisy[:, self.rich_input.features :].unflatten(1, (-1, side, side))
+            noisy = noisy[:, self.rich_input.features :].reshape(len(noisy), -1, side, side)
         return cast(Tensor, self.rich_encoder(noisy))
 
     def begin(self, stage: int) -> None:

@@ -67,7 +67,7 @@ class RichInput(nn.Module):
     def _components_of(self, rich: Tensor) -> Tensor:
         spectra = self.standardize(rich).movedim(1, -1) - self.mean
         present = rich.isfinite().all(1)[..., None]
-        return ((spectra @ self.whiten) * present).movedim(-1, 1)
+        return cast(Tensor, ((spectra @ self.whiten) * present).movedim(-1, 1))
 
 
 class SpectralHead(nn.Sequential):

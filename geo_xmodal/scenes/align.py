@@ -137,7 +137,7 @@ def align_scene(
     legend, inputs = _legend(inputs, Path(classes) if classes is not None else None)
     config = parse_config(
         {
-            "name": _scene_name(name or out.resolve().name),
+            "name": scene_name(name or out.resolve().name),
             "description": f"Aligned to the grid of {reference.name}",
             "target": target,
             "modalities": {
@@ -188,7 +188,8 @@ def _guessed(text: str) -> Kind | None:
     return None
 
 
-def _scene_name(text: str) -> str:
+def scene_name(text: str) -> str:
+    """`text` as the name of a scene."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", text).strip("-._")[:64] or "scene"
 
 

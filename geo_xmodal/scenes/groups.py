@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from geo_xmodal.errors import LabelError, TrainingDataError, UsageError
 from geo_xmodal.scenes import labels
@@ -20,6 +20,7 @@ from geo_xmodal.scenes.pools import (
     UnlabelledPools,
     availability,
     drawn,
+    test_pool,
     unlabelled_pools,
 )
 from geo_xmodal.scenes.reader import AlignedReader
@@ -53,17 +54,27 @@ class GatherOptions(BaseModel):
     validation: float = Field(0.2, ge=0, le=0.5, description="share of training labels held out in blocks")
     validation_block: int = Field(0, ge=0, description="side of a validation block in pixels, 0 = choose")
     transductive: bool = Field(False, description="test pixels may be among the unlabelled ones")
+    unlabelled_from: Literal["scene", "test"] = Field(
+        "scene", description="where unlabelled pixels are drawn: the scene, or the test pixels (transductive)"
+    )
     memory: float = Field(8.0, gt=0, description="GiB that the patches may take")
     seed: int = Field(0, ge=0, description="of every random draw")
+
+    @model_validator(mode="after")
+    def _test_pixels_are_confessed(self) -> Self:
+        if self.unlabelled_from == "test" and not self.transductive:
+            raise ValueError("unlabelled_from=test trains on test pixels: it needs transductive=true")
+        return self
 
 
 def gather(scene: Scene, options: GatherOptions, progress: Progress | None = None) -> TrainingData:
     """The four groups of training pixels of a scene, and labelled pixels held out for validation.
 
     A pixel has a sensor where all of its bands have a value at the pixel itself. Patches of unlabelled
-    pixels contain no test pixel (unless `transductive`) and no validation pixel. Statistics come from the
-    centres of the pixels that train, those of the rich sensor from pairs only. The result depends on the
-    scene, the options and the seed, and not on how the scene is read.
+    pixels contain no test pixel (unless `transductive`) and no validation pixel. With
+    `unlabelled_from="test"` they are test pixels, known to the target sensor alone. Statistics come from
+    the centres of the pixels that train, those of the rich sensor from pairs only. The result depends on
+    the scene, the options and the seed, and not on how the scene is read.
 
     Args:
         scene: With training labels.
@@ -91,17 +102,22 @@ def gather(scene: Scene, options: GatherOptions, progress: Progress | None = Non
         options.seed,
     )
     validation = labelled.position[sides.test]
-    pools = unlabelled_pools(
-        target,
-        rich,
-        labelled.position,
-        validation if options.transductive else np.concatenate([validation, test.position]),
-        reach,
-        options.unlabelled,
-        options.unlabelled_target,
-        options.seed,
-        progress,
-    )
+    if options.unlabelled_from == "test":
+        pools = test_pool(
+            target, test.position, validation, reach, options.unlabelled_target, options.seed, progress
+        )
+    else:
+        pools = unlabelled_pools(
+            target,
+            rich,
+            labelled.position,
+            validation if options.transductive else np.concatenate([validation, test.position]),
+            reach,
+            options.unlabelled,
+            options.unlabelled_target,
+            options.seed,
+            progress,
+        )
     has_rich = _pairs(target, rich, labelled.position, len(pools.pairs), progress)
     chosen = {
         "labelled_pairs": np.flatnonzero(sides.train & has_rich),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import maximum_filter
+from scipy.spatial import cKDTree
 
 from geo_xmodal.scenes.labelled import LabelledPixels
 from geo_xmodal.scenes.patches import block_side, blocks_with
@@ -40,7 +41,7 @@ class UnlabelledPools:
     Attributes:
         pairs: With both sensors.
         target: With the target sensor only.
-        excluded: Share of unlabelled pixels of the grid whose patch would hold a held-out pixel.
+        excluded: Share of the pixels they were drawn from whose patch would hold a held-out pixel.
     """
 
     pairs: IntArray
@@ -111,6 +112,35 @@ def unlabelled_pools(
         if progress is not None:
             progress(done, len(windows), "looking for unlabelled pixels")
     return UnlabelledPools(pairs.positions, alone.positions, excluded / max(unlabelled, 1))
+
+
+def test_pool(
+    target: AlignedReader,
+    test: IntArray,
+    held_out: IntArray,
+    reach: int,
+    size: int,
+    seed: int,
+    progress: Progress | None = None,
+) -> UnlabelledPools:
+    """Draw test pixels as unlabelled ones, as if none had rich data: the protocol of some papers.
+
+    Args:
+        target: The target modality.
+        test: (n, 2) test pixels.
+        held_out: (n, 2) pixels that no patch may contain.
+        reach: Patch radius in pixels.
+        size: Most pixels.
+        seed: The same seed draws the same pixels.
+        progress: Told after every block.
+    """
+    near = np.zeros(len(test), bool)
+    if len(held_out) and len(test):
+        near = cKDTree(held_out).query(test, p=np.inf)[0] <= reach
+    free = test[~near]
+    pool = PixelPool(size, seed)
+    pool.add(free[availability(target, free, progress).pixels])
+    return UnlabelledPools(test[:0], pool.positions, float(near.sum()) / max(len(test), 1))
 
 
 def _marks(positions: IntArray) -> LabelledPixels:

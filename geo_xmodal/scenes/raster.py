@@ -286,10 +286,15 @@ def _wavelength(dataset: rasterio.DatasetReader, band: int) -> float | None:
         if stated is None:
             return None
         value, unit = stated
+    return to_nanometres(value, unit)
+
+
+def to_nanometres(wavelength: float, unit: str = "") -> float:
+    """A wavelength in nanometres; without a unit, one below 100 is taken as micrometres."""
     short = unit.strip().lower()
-    if short.startswith(("micro", "um", "µm", "μm")) or (not short and value < _MICROMETRES_BELOW):
-        return value * 1000
-    return value
+    if short.startswith(("micro", "um", "µm", "μm")) or (not short and wavelength < _MICROMETRES_BELOW):
+        return wavelength * 1000
+    return wavelength
 
 
 def _stated_wavelength(description: str) -> tuple[float, str] | None:

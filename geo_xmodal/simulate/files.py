@@ -39,14 +39,48 @@ def created(
         tags: Metadata of each band, if any.
     """
     left, top = preset.origin
+    place = Affine(grid.pixel, 0.0, left + grid.left, 0.0, -grid.pixel, top - grid.top)
+    shape = (grid.rows, grid.cols)
+    with placed(
+        path, shape, f"EPSG:{preset.epsg}", place, names, dtype, block=block, nodata=nodata, tags=tags
+    ) as dataset:
+        yield dataset
+
+
+@contextmanager
+def placed(
+    path: Path,
+    shape: tuple[int, int],
+    crs: str | None,
+    transform: Affine,
+    names: Sequence[str],
+    dtype: str,
+    *,
+    block: int,
+    nodata: float | None = None,
+    tags: Sequence[Mapping[str, str]] = (),
+) -> Iterator[Any]:
+    """A new GeoTIFF open for writing (a rasterio writer), with rows and columns anywhere.
+
+    Args:
+        path: Where.
+        shape: Rows and columns.
+        crs: `EPSG:n` or WKT; None without CRS.
+        transform: Pixels to coordinates.
+        names: Description of each band.
+        dtype: Of the pixels.
+        block: Side of the tiles, pixels, a multiple of 16.
+        nodata: Value of pixels without data.
+        tags: Metadata of each band, if any.
+    """
     profile = {
         "driver": "GTiff",
-        "width": grid.cols,
-        "height": grid.rows,
+        "width": shape[1],
+        "height": shape[0],
         "count": len(names),
         "dtype": dtype,
-        "crs": f"EPSG:{preset.epsg}",
-        "transform": Affine(grid.pixel, 0.0, left + grid.left, 0.0, -grid.pixel, top - grid.top),
+        "crs": crs,
+        "transform": transform,
         "tiled": True,
         "blockxsize": block,
         "blockysize": block,

@@ -48,7 +48,7 @@ class PointSpread:
     @property
     def margin(self) -> int:
         """Fine samples beyond a pixel's edge that it sees (2.5 standard deviations)."""
-        return int(np.ceil(2.5 * self.fwhm * FWHM_TO_SIGMA * self.factor - self.factor / 2.0))
+        return max(0, int(np.ceil(2.5 * self.fwhm * FWHM_TO_SIGMA * self.factor - self.factor / 2.0)))
 
     @property
     def taps(self) -> Floats:
