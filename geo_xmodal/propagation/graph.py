@@ -98,8 +98,8 @@ def _checked(features: npt.ArrayLike) -> FloatArray:
     usable = (np.abs(table) <= LARGEST_FEATURE).all(axis=1)
     if not usable.all():
         raise TrainingDataError(
-            f"features must be numbers up to {LARGEST_FEATURE:g}: {(~usable).sum()} of {len(table)} samples have "
-            f"NaN or more, the first is sample {usable.argmin()}; leave such samples out of the graph"
+            f"features must be numbers up to {LARGEST_FEATURE:g}: {(~usable).sum()} of {len(table)} samples "
+            f"have NaN or more, the first is sample {usable.argmin()}; leave such samples out of the graph"
         )
     return table
 

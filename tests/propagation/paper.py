@@ -1,4 +1,4 @@
-"""Label propagation as X-ModalNet writes it down (section 3.1.4): dense matrices, and a loop until nothing moves."""
+"""Label propagation as X-ModalNet writes it down (section 3.1.4): dense, and a loop until nothing moves."""
 
 from __future__ import annotations
 

@@ -184,7 +184,7 @@ def test_without_different_samples_there_are_no_similarities(features: np.ndarra
 def test_features_without_distances_are_refused(bad: float) -> None:
     features = clusters(20).astype(np.float64)
     features[[3, 7], 5] = bad
-    with pytest.raises(TrainingDataError, match="2 of 20 samples.*the first is sample 3"):
+    with pytest.raises(TrainingDataError, match=r"2 of 20 samples.*the first is sample 3"):
         neighbour_graph(features)
 
 

@@ -1,4 +1,4 @@
-"""PyTorch and faiss each bring an OpenMP of their own: both must work in one process, whichever comes first."""
+"""PyTorch and faiss each bring an OpenMP of their own: both must work in one process, in either order."""
 
 from __future__ import annotations
 
