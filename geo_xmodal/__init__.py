@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from geo_xmodal.bundle import Bundle, Card, read_card
     from geo_xmodal.bundle import load as load_bundle
+    from geo_xmodal.comparison import CompareRequest, compare_methods
     from geo_xmodal.correlation import CorrelationEstimate, estimate_correlation
     from geo_xmodal.dependence import Study, correlate_arrays, correlate_scene, save_study
     from geo_xmodal.errors import GeoXmodalError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from geo_xmodal.mapping import MapResult, map_scene, save_picture
     from geo_xmodal.methods import METHODS
     from geo_xmodal.models import ModelSummary, find_model, list_models
+    from geo_xmodal.published import ImportReport, PublishedScene, import_scene, published_scenes
     from geo_xmodal.scenes import (
         RasterInfo,
         Scene,
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
         list_scenes,
         open_scene,
     )
-    from geo_xmodal.simulate import simulate_scene
+    from geo_xmodal.simulate import SimulatedSensor, simulate_scene, simulate_sensor
     from geo_xmodal.training import TrainRequest, train_scene
     from geo_xmodal.version import VERSION as __version__  # noqa: N811 - the name that Python expects
 
@@ -37,39 +39,48 @@ __all__ = [
     "METHODS",
     "Bundle",
     "Card",
+    "CompareRequest",
     "CorrelationEstimate",
     "Evaluation",
     "GeoXmodalError",
+    "ImportReport",
     "MapResult",
     "ModelSummary",
+    "PublishedScene",
     "RasterInfo",
     "Scene",
     "SceneSummary",
+    "SimulatedSensor",
     "Study",
     "TrainRequest",
     "__version__",
     "align_scene",
     "aligned_reader",
+    "compare_methods",
     "correlate_arrays",
     "correlate_scene",
     "describe_raster",
     "estimate_correlation",
     "evaluate_map",
     "find_model",
+    "import_scene",
     "list_models",
     "list_scenes",
     "load_bundle",
     "map_scene",
     "open_scene",
+    "published_scenes",
     "read_card",
     "save_picture",
     "save_study",
     "simulate_scene",
+    "simulate_sensor",
     "train_scene",
 ]
 
 _HOMES = {
     "bundle": ("Bundle", "Card", "read_card", "load_bundle"),
+    "comparison": ("CompareRequest", "compare_methods"),
     "correlation": ("CorrelationEstimate", "estimate_correlation"),
     "dependence": ("Study", "correlate_arrays", "correlate_scene", "save_study"),
     "errors": ("GeoXmodalError",),
@@ -77,6 +88,7 @@ _HOMES = {
     "mapping": ("MapResult", "map_scene", "save_picture"),
     "methods": ("METHODS",),
     "models": ("ModelSummary", "find_model", "list_models"),
+    "published": ("ImportReport", "PublishedScene", "import_scene", "published_scenes"),
     "scenes": (
         "RasterInfo",
         "Scene",
@@ -87,7 +99,7 @@ _HOMES = {
         "list_scenes",
         "open_scene",
     ),
-    "simulate": ("simulate_scene",),
+    "simulate": ("SimulatedSensor", "simulate_scene", "simulate_sensor"),
     "training": ("TrainRequest", "train_scene"),
     "version": ("__version__",),
 }

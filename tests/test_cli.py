@@ -29,10 +29,12 @@ COMMANDS = (
     "info",
     "simulate",
     "align",
+    "import",
     "correlate",
     "train",
     "map",
     "evaluate",
+    "compare",
 )
 
 
@@ -274,7 +276,7 @@ def test_the_installed_program_ends_as_run_says() -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("command", ["train", "map", "evaluate", "simulate"])
+@pytest.mark.parametrize("command", ["train", "map", "evaluate", "compare", "simulate"])
 def test_python_m_is_the_same_command(command: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", f"geo_xmodal.{command}", "--nonsense"],

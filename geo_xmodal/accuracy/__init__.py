@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from geo_xmodal.accuracy.areas import AreaEstimates, ClassArea, Estimate, area_estimates
 from geo_xmodal.accuracy.calibration import Calibration, ReliabilityBin
+from geo_xmodal.accuracy.comparison import PairedTest, least_signed_rank, paired_tests
 from geo_xmodal.accuracy.confusion import ConfusionMatrix
 from geo_xmodal.accuracy.gain import PairedGain, compare, paired_gain, spread
 from geo_xmodal.accuracy.metrics import MEASURES, ClassMetrics, Metrics, metrics
@@ -21,14 +22,17 @@ __all__ = [
     "Groups",
     "Metrics",
     "PairedGain",
+    "PairedTest",
     "Picture",
     "ReliabilityBin",
     "Report",
     "area_estimates",
     "compare",
     "curves_from_log",
+    "least_signed_rank",
     "metrics",
     "paired_gain",
+    "paired_tests",
     "render_report",
     "spread",
 ]

@@ -22,7 +22,16 @@ from typing import Annotated, NoReturn, TextIO
 import typer
 
 import geo_xmodal as gx
-from geo_xmodal.commands import catalog, correlating, evaluating, mapping, preparing, training
+from geo_xmodal.commands import (
+    catalog,
+    comparing,
+    correlating,
+    evaluating,
+    importing,
+    mapping,
+    preparing,
+    training,
+)
 from geo_xmodal.commands.console import one_line
 from geo_xmodal.errors import GeoXmodalError
 from geo_xmodal.outputs import ADVICE
@@ -30,7 +39,8 @@ from geo_xmodal.outputs import ADVICE
 PROGRAM = "geo-xmodal"
 INTERRUPTED = 130
 
-_RESUMABLE = ("train", "map")
+_RESUMING = {"train": ("--resume",), "map": ("--resume",), "compare": ()}
+"""What to add to a command to go on with it, once it was stopped."""
 
 app = typer.Typer(
     name=PROGRAM,
@@ -46,10 +56,12 @@ for _name, _command in (
     ("info", catalog.info),
     ("simulate", preparing.simulate),
     ("align", preparing.align),
+    ("import", importing.import_),
     ("correlate", correlating.correlate),
     ("train", training.train),
     ("map", mapping.map_),
     ("evaluate", evaluating.evaluate),
+    ("compare", comparing.compare),
 ):
     app.command(_name)(_command)
 
@@ -135,9 +147,9 @@ def _file_system(error: OSError) -> str:
 
 
 def _stopped(arguments: Sequence[str]) -> str:
-    if not arguments or arguments[0] not in _RESUMABLE:
+    if not arguments or arguments[0] not in _RESUMING:
         return "stopped: nothing was written"
-    again = [*arguments, *(() if "--resume" in arguments else ("--resume",))]
+    again = [*arguments, *(word for word in _RESUMING[arguments[0]] if word not in arguments)]
     return f"stopped; to go on: {shlex.join([PROGRAM, *again])}"
 
 

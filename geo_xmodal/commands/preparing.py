@@ -18,18 +18,62 @@ from geo_xmodal.types import Kind
 
 def simulate(
     out: Annotated[Path, typer.Argument(help="The scene folder.")],
-    like: Annotated[str, typer.Option(help="The benchmark to be like: berlin or houston.")] = "berlin",
+    like: Annotated[
+        str | None, typer.Option(help="The benchmark to be like: berlin or houston.", show_default="berlin")
+    ] = None,
     rows: Annotated[int | None, typer.Option(min=1, help="Rows of the target sensor.")] = None,
     cols: Annotated[int | None, typer.Option(min=1, help="Columns of the target sensor.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Another seed is another place.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Another seed is another place.", show_default="0")
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="FILE_OR_SCENE", help="Simulate an MSI from this HSI (needs --srf) instead."
+        ),
+    ] = None,
+    srf: Annotated[
+        Path | None, typer.Option(help="Spectral responses of the MSI (GeoJSON or CSV), with --from.")
+    ] = None,
+    bands: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME,NAME...", help="Bands of --srf to simulate (default: all that the HSI covers)."
+        ),
+    ] = None,
+    coarse: Annotated[
+        int | None,
+        typer.Option(min=2, help="Also degrade the HSI to pixels this many times as large, with --from."),
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Make a simulated scene, whose truth is known."""
+    """Make a simulated scene, whose truth is known, or simulate sensors from a real HSI."""
     console = Console(json)
+    made_up = {"--like": like, "--rows": rows, "--cols": cols, "--seed": seed}
+    real = {"--srf": srf, "--bands": bands, "--coarse": coarse}
+    _refuse(made_up if source is not None else real, source is not None)
     check_writable(out)
+    if source is None:
+        with console.progress() as progress:
+            gx.simulate_scene(out, like or "berlin", rows, cols, seed or 0, progress)
+        _show(gx.open_scene(out), console)
+        return
+    if srf is None:
+        raise UsageError("--from needs --srf: the spectral responses of the sensor to simulate")
+    names = [name.strip() for name in bands.split(",")] if bands is not None else None
     with console.progress() as progress:
-        gx.simulate_scene(out, like, rows, cols, seed, progress)
-    _show(gx.open_scene(out), console)
+        made = gx.simulate_sensor(out, source, srf, bands=names, coarse=coarse, progress=progress)
+    for name, share in made.left_out.items():
+        console.note(f"left out {name}: the HSI covers {share:.0%} of its response")
+    _show(made.scene, console)
+
+
+def _refuse(options: Mapping[str, object], from_hsi: bool) -> None:
+    given = [option for option, value in options.items() if value is not None]
+    if given and from_hsi:
+        raise UsageError(f"{given[0]} is for scenes that are made up; leave it or --from out")
+    if given:
+        raise UsageError(f"{given[0]} is for sensors simulated from an HSI: give that with --from")
 
 
 def align(
@@ -138,5 +182,7 @@ def _show(scene: gx.Scene, console: Console) -> None:
                 for name, kind in sensors.items()
             ],
         ),
-        f"next: geo-xmodal train --scene {scene.folder}",
+        f"next: geo-xmodal train --scene {scene.folder}"
+        if scene.classes
+        else "without labels: it can be mapped, not trained on",
     )

@@ -26,8 +26,11 @@ def percent(value: float | None) -> str:
 
 def accuracy_tables(metrics: Mapping[str, Any]) -> list[rich.table.Table | str]:
     """Measures (over seeds where there are several, beside the controls where there are any) and classes."""
+    seen = (
+        "; TRANSDUCTIVE: test pixels took part in training, unlabelled" if metrics.get("transductive") else ""
+    )
     parts: list[rich.table.Table | str] = [
-        f"{metrics['n']:,} {metrics['split']} pixels; all figures in percent",
+        f"{metrics['n']:,} {metrics['split']} pixels; all figures in percent{seen}",
         _measures(metrics),
     ]
     if metrics.get("gain"):
@@ -59,13 +62,14 @@ def _measures(metrics: Mapping[str, Any]) -> rich.table.Table:
         "measure",
         *columns,
         rows=[
-            (words, *(_mean_and_sd(run, measure) for run in columns.values()))
+            (words, *(mean_and_sd(run, measure) for run in columns.values()))
             for measure, words in _MEASURES.items()
         ],
     )
 
 
-def _mean_and_sd(run: Mapping[str, Any], measure: str) -> str:
+def mean_and_sd(run: Mapping[str, Any], measure: str) -> str:
+    """A measure in percent, with its standard deviation where there are several seeds."""
     if "mean" not in run:
         return percent(run.get(measure))
     mean, sd = run["mean"].get(measure), run["sd"].get(measure)
@@ -77,11 +81,12 @@ def _gains(gains: Mapping[str, Any]) -> rich.table.Table:
         "gain over",
         "overall accuracy",
         "average accuracy",
-        rows=[(control, _gain(gain["oa"]), _gain(gain["aa"])) for control, gain in gains.items()],
+        rows=[(control, gain_words(gain["oa"]), gain_words(gain["aa"])) for control, gain in gains.items()],
     )
 
 
-def _gain(gain: Mapping[str, float | None]) -> str:
+def gain_words(gain: Mapping[str, float | None]) -> str:
+    """A paired difference in points, with its standard error where there are several seeds."""
     mean, se = gain["mean"], gain["se"]
     if mean is None:
         return "-"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from geo_xmodal.correlation.corrnet_reference import fit_corrnet
 from geo_xmodal.correlation.discrete import DiscreteHGR, exact_hgr
 from geo_xmodal.correlation.estimate import CorrelationEstimate, estimate_correlation
 from geo_xmodal.correlation.features import FeatureError
@@ -9,7 +10,7 @@ from geo_xmodal.correlation.linear_cca import FunctionPair
 from geo_xmodal.correlation.objective import Objective
 from geo_xmodal.correlation.registry import OBJECTIVES, objective
 from geo_xmodal.correlation.soft_hgr import SoftHGR, soft_hgr
-from geo_xmodal.correlation.two_view import TwoViewResult, two_view_benchmark
+from geo_xmodal.correlation.two_view import TwoViewResult, corrnet_benchmark, two_view_benchmark
 
 __all__ = [
     "OBJECTIVES",
@@ -20,8 +21,10 @@ __all__ = [
     "Objective",
     "SoftHGR",
     "TwoViewResult",
+    "corrnet_benchmark",
     "estimate_correlation",
     "exact_hgr",
+    "fit_corrnet",
     "objective",
     "soft_hgr",
     "two_view_benchmark",

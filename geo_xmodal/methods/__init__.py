@@ -5,11 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from geo_xmodal.methods.autoencoders import BimodalDae, BimodalSdae, CorrAe, CorrNet, MdlCw, UnimodalDae
 from geo_xmodal.methods.base import Batch, Learner, LoopOptions, Method, Options, Pool, Stage
+from geo_xmodal.methods.cca import Cca
 from geo_xmodal.methods.cnn import Cnn
 from geo_xmodal.methods.hgr import Hgr
 from geo_xmodal.methods.svm import Svm
+from geo_xmodal.methods.x_modalnet import XModalNet
 
-METHODS: Mapping[str, Method] = MappingProxyType({method.name: method for method in (Hgr(), Cnn(), Svm())})
+_ALL: tuple[Method, ...] = (
+    Hgr(),
+    Cnn(),
+    Svm(),
+    XModalNet(),
+    Cca(),
+    UnimodalDae(),
+    BimodalDae(),
+    BimodalSdae(),
+    MdlCw(),
+    CorrAe(),
+    CorrNet(),
+)
+
+METHODS: Mapping[str, Method] = MappingProxyType({method.name: method for method in _ALL})
 
 __all__ = ["METHODS", "Batch", "Learner", "LoopOptions", "Method", "Options", "Pool", "Stage"]

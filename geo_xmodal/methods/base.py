@@ -48,6 +48,11 @@ class Options(BaseModel):
         """Radius of the rich sensor's patches that the method learns from."""
         return 0
 
+    @property
+    def transductive(self) -> bool:
+        """Whether unlabelled test pixels take part: an option `legacy` of a method means its paper's way."""
+        return bool(getattr(self, "legacy", False))
+
 
 class LoopOptions(Options):
     """What every method that is trained by gradient steps can be told."""
@@ -164,6 +169,10 @@ class Method(ABC):
     uses_rich: ClassVar[bool]
     uses_unlabelled_target: ClassVar[bool] = False
     """Whether unlabelled pixels that only the target sensor sees serve it; gathered only if so."""
+    ablation: ClassVar[Mapping[str, Mapping[str, str]]] = {}
+    """Settings that take a part away, by the name of the row: the ablation study of `compare`."""
+    noise_rows: ClassVar[tuple[str, ...]] = ()
+    """Rows of `ablation` that the noise study of `compare` shows beside the whole method."""
     Options: ClassVar[type[Options]]
 
     @abstractmethod

@@ -14,23 +14,20 @@ from geo_xmodal.methods.target_branch import (
     BranchLearner,
     BranchOptions,
     PixelBranchOptions,
+    TaughtOptions,
     soft_cross_entropy,
 )
 from geo_xmodal.networks import NetworkSpec
 from geo_xmodal.types import TrainingData
 
 
-class SelfTrainingOptions(BranchOptions):
+class SelfTrainingOptions(TaughtOptions):
     """With or without the unlabelled pixels of the target sensor."""
 
     mode: Literal["target_only", "self_training"] = Field(
         "target_only",
         description="target_only (labels alone) or self_training",
     )
-    teacher_share: float = Field(
-        1 / 3, gt=0, lt=1, description="share of the epochs that train the teacher of self_training"
-    )
-    distill_weight: float = Field(1.0, ge=0, description="weight of the self-given soft labels")
 
 
 class CnnOptions(SelfTrainingOptions, PixelBranchOptions):
@@ -93,7 +90,7 @@ class CnnLearner(BranchLearner):
     def begin(self, stage: int) -> None:
         """Label the unlabelled pixels and start with new weights."""
         if stage == 1:
-            self.soft.copy_(self.predicted(self.unlabelled.target))
+            self.soft.copy_(self.taught(self.predicted(self.unlabelled.target)))
             self.model = self.fresh_model()
 
     def loss(self, stage: int, labelled: Batch, unlabelled: Batch | None) -> dict[str, Tensor]:

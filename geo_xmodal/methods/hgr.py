@@ -7,9 +7,11 @@ with the rich sensor's (Soft-HGR, Wang et al. 2019). Pairs cost no labels, so th
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import ClassVar, cast
 
+import numpy as np
 import torch
 from pydantic import Field, field_validator
 from torch import Tensor, nn
@@ -18,7 +20,12 @@ from geo_xmodal.correlation import OBJECTIVES, objective
 from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.methods.base import Batch, Method, Pool, Stage
 from geo_xmodal.methods.rich_side import RichInput, SpectralHead, embedding_head
-from geo_xmodal.methods.target_branch import BranchLearner, PixelBranchOptions, soft_cross_entropy
+from geo_xmodal.methods.target_branch import (
+    BranchLearner,
+    PixelBranchOptions,
+    TaughtOptions,
+    soft_cross_entropy,
+)
 from geo_xmodal.networks import ResNetEncoder, SpectralEncoder
 from geo_xmodal.types import TrainingData
 
@@ -29,16 +36,14 @@ UNKNOWN = -1
 """Label of a pair that has none, for objectives that ask."""
 
 
-class HgrOptions(PixelBranchOptions):
+class HgrOptions(TaughtOptions, PixelBranchOptions):
     """Options of `hgr`; a weight of 0 switches its term off."""
 
     label_weight: float = Field(1.0, ge=0, description="target head on labels")
-    distill_weight: float = Field(1.0, ge=0, description="target head on the teacher's word, over every pair")
     correlation_weight: float = Field(0.1, ge=0, description="correlation of the two embeddings, every pair")
     rich_weight: float = Field(1.0, ge=0, description="head on the rich sensor alone, beside the correlation")
     joint_weight: float = Field(1.0, ge=0, description="head on both embeddings, beside the correlation")
     objective: str = Field("soft_hgr", description="what is maximised between the embeddings")
-    teacher_share: float = Field(1 / 3, gt=0, lt=1, description="share of the epochs for the teacher")
     teachers: int = Field(5, ge=1, le=50, description="teachers whose opinions are averaged")
     teacher_width: int = Field(128, ge=1, le=4096, description="hidden features of a teacher")
     components: int = Field(15, ge=1, le=4096, description="principal components of the rich bands")
@@ -63,7 +68,9 @@ class HgrLearner(BranchLearner):
     options: HgrOptions
 
     def __init__(self, data: TrainingData, options: HgrOptions) -> None:
-        super().__init__(data, options)
+        # nothing here learns from an unlabelled pixel that the rich sensor does not see
+        unseen = data.unlabelled_target.take(np.empty(0, np.int64))
+        super().__init__(dataclasses.replace(data, unlabelled_target=unseen), options)
         self.labelled_pairs = len(data.labelled_pairs)
         if data.rich is None or self.labelled_pairs < LEAST_PAIRS:
             raise TrainingDataError(
@@ -120,10 +127,11 @@ class HgrLearner(BranchLearner):
     def begin(self, stage: int) -> None:
         """Ask the teachers about every pair before the student starts."""
         if self.stages[stage].name == "student" and self.teachers:
-            self.soft.copy_(torch.cat([self._taught(self.labelled), self._taught(self.unlabelled)]))
+            unlabelled = self.taught(self._opinion(self.unlabelled))
+            self.soft.copy_(torch.cat([self._opinion(self.labelled), unlabelled]))
 
     @torch.no_grad()
-    def _taught(self, pool: Pool) -> Tensor:
+    def _opinion(self, pool: Pool) -> Tensor:
         seen = self._teacher_input(cast(Tensor, pool.rich), pool.target)
         return torch.stack([teacher(seen).softmax(1) for teacher in self.teachers]).mean(0)
 

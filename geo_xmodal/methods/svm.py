@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 from sklearn.svm import LinearSVC
 from torch import Tensor
 
-from geo_xmodal.methods.base import Batch, Learner, Method, Options, joined_pool
+from geo_xmodal.methods.base import Batch, Learner, Method, Options, Pool, joined_pool
 from geo_xmodal.networks import PixelModel, Standardize, linear_model
-from geo_xmodal.types import TrainingData
+from geo_xmodal.types import BandStatistics, FloatArray, IntArray, TrainingData
+
+Hyperplanes = npt.NDArray[np.float64]
 
 
 class SvmOptions(Options):
@@ -21,32 +24,15 @@ class SvmOptions(Options):
     class_weight: Literal["balanced", "none"] = Field("balanced", description="balanced or none")
 
 
-class SvmLearner(Learner):
-    """Solves in closed form, when it is made: there are no stages."""
+class LinearLearner(Learner):
+    """A linear classifier of single target pixels, solved when it is made: there are no stages."""
 
-    def __init__(self, data: TrainingData, options: SvmOptions, seed: int) -> None:
+    model: PixelModel
+
+    def __init__(self, data: TrainingData) -> None:
         super().__init__()
         self.labelled = joined_pool(data.labelled_pairs, data.labelled_target, labelled=True)
         self.unlabelled = self.labelled.empty()
-        centre = data.labelled_target.target.shape[-1] // 2
-        statistics = data.target.statistics
-        pixels = self.labelled.target[:, :, centre : centre + 1, centre : centre + 1]
-        features = Standardize(statistics)(pixels).flatten(1).numpy()
-        label = self.labelled.label
-        assert label is not None
-        solver = LinearSVC(
-            C=options.C, class_weight=None if options.class_weight == "none" else "balanced",
-            dual=False, max_iter=10_000, random_state=seed % 2**32,
-        )  # fmt: skip
-        solver.fit(features, label.numpy())
-        weight = np.zeros((len(data.classes), features.shape[1]))
-        bias = np.full(len(data.classes), -1e3)
-        if len(solver.classes_) == 2:
-            weight[solver.classes_] = np.stack([-solver.coef_[0], solver.coef_[0]])
-            bias[solver.classes_] = [-solver.intercept_[0], solver.intercept_[0]]
-        else:
-            weight[solver.classes_], bias[solver.classes_] = solver.coef_, solver.intercept_
-        self.model = linear_model(statistics, weight, bias)
 
     def loss(self, stage: int, labelled: Batch, unlabelled: Batch | None) -> dict[str, Tensor]:
         """Nothing is left to learn."""
@@ -55,6 +41,59 @@ class SvmLearner(Learner):
     def pixel_model(self) -> PixelModel:
         """The fitted hyperplanes, one a class (one against the rest)."""
         return self.model
+
+
+class SvmLearner(LinearLearner):
+    """LIBLINEAR on standardised bands."""
+
+    def __init__(self, data: TrainingData, options: SvmOptions, seed: int) -> None:
+        super().__init__(data)
+        statistics = data.target.statistics
+        features = centre_pixels(self.labelled.target, statistics)
+        weight, bias = hyperplanes(features, label_of(self.labelled), len(data.classes), options, seed)
+        self.model = linear_model(statistics, weight, bias)
+
+
+def centre_pixels(patches: Tensor, statistics: BandStatistics) -> FloatArray:
+    """(n, band, row, col) raw patches to the standardised bands of their middle pixels, (n, band)."""
+    middle = patches.shape[-1] // 2
+    pixels = patches[:, :, middle : middle + 1, middle : middle + 1]
+    return cast(FloatArray, Standardize(statistics)(pixels).flatten(1).numpy())
+
+
+def label_of(pool: Pool) -> IntArray:
+    """Class indices of a labelled pool."""
+    return cast(IntArray, cast(Tensor, pool.label).numpy())
+
+
+def hyperplanes(
+    features: npt.NDArray[np.floating], label: IntArray, classes: int, options: SvmOptions, seed: int
+) -> tuple[Hyperplanes, Hyperplanes]:
+    """Linear SVM, one class against the rest.
+
+    Args:
+        features: (n, d).
+        label: (n,) class indices.
+        classes: how many there are; one without labels is never predicted.
+        options: regularisation and class weights.
+        seed: of the solver.
+
+    Returns:
+        Weight (classes, d) and bias (classes,).
+    """
+    solver = LinearSVC(
+        C=options.C, class_weight=None if options.class_weight == "none" else "balanced",
+        dual=False, max_iter=10_000, random_state=seed % 2**32,
+    )  # fmt: skip
+    solver.fit(features, label)
+    weight = np.zeros((classes, features.shape[1]))
+    bias = np.full(classes, -1e3)
+    if len(solver.classes_) == 2:
+        weight[solver.classes_] = np.stack([-solver.coef_[0], solver.coef_[0]])
+        bias[solver.classes_] = [-solver.intercept_[0], solver.intercept_[0]]
+    else:
+        weight[solver.classes_], bias[solver.classes_] = solver.coef_, solver.intercept_
+    return weight, bias
 
 
 class Svm(Method):

@@ -71,6 +71,17 @@ class PixelBranchOptions(BranchOptions):
         )
 
 
+class TaughtOptions(BranchOptions):
+    """Options of methods that label the unlabelled pixels by a model, and learn these soft labels."""
+
+    teacher_share: float = Field(1 / 3, gt=0, lt=1, description="share of the epochs for the teacher")
+    distill_weight: float = Field(1.0, ge=0, description="weight of the soft labels of unlabelled pixels")
+    shares: Literal["labels", "unlabelled"] = Field(
+        "unlabelled",
+        description="class shares behind soft labels: those of the labels, or of the unlabelled pixels",
+    )
+
+
 class BranchLearner(Learner):
     """A learner with a target branch.
 
@@ -130,6 +141,13 @@ class BranchLearner(Learner):
         """Cross-entropy on labels, classes weighed alike if asked for."""
         return F.cross_entropy(logits, label, weight=self.class_weight)
 
+    def taught(self, soft: Tensor) -> Tensor:
+        """Soft labels (n, classes) of unlabelled pixels, brought to the class shares that these have."""
+        if cast(TaughtOptions, self.options).shares == "labels" or not len(soft):
+            return soft
+        counts = torch.bincount(cast(Tensor, self.labelled.label), minlength=self.data_classes)
+        return with_own_shares(soft, counts * self.class_weight)
+
     @torch.no_grad()
     def predicted(self, target: Tensor) -> Tensor:
         """(n, classes) probabilities of prepared patches, in evaluation mode."""
@@ -139,6 +157,31 @@ class BranchLearner(Learner):
     def pixel_model(self) -> PixelModel:
         """The branch with its standardisation."""
         return self.model
+
+
+def with_own_shares(soft: Tensor, learned: Tensor, rounds: int = 3) -> Tensor:
+    """Predictions as if the model had learned with the class shares of the pixels that it is asked about.
+
+    Labels are drawn class by class, the land is not: a model of ten labels each of road and of kerb finds
+    far too many kerbs. The shares are estimated from the predictions themselves by expectation maximisation
+    (Saerens, Latinne and Decaestecker 2002): s = mean_i p_i, then p_ic ~ p_ic s_c / learned_c, and again.
+    A few rounds: a sure model needs no more, and an unsure one would end with a single class.
+
+    Args:
+        soft: (n, classes) predictions of a model.
+        learned: (classes,) weights of the classes in its training, of any sum; 0 for a class not learned.
+        rounds: of expectation and maximisation.
+
+    Returns:
+        (n, classes) predictions for the estimated shares.
+    """
+    before = (learned / learned.sum()).double()
+    odds = torch.where(before > 0, soft.double() / before, 0.0)
+    changed = soft.double()
+    for _ in range(rounds):
+        changed = odds * changed.mean(0)
+        changed = changed / changed.sum(1, keepdim=True)
+    return changed.to(soft.dtype)
 
 
 def soft_cross_entropy(logits: Tensor, soft: Tensor) -> Tensor:

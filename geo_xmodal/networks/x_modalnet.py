@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from geo_xmodal.networks.branch import Branch
 from geo_xmodal.networks.limits import Kernel, NetworkOptions, Share, Width, check_convolutions, reach
-from geo_xmodal.networks.tanh_cnn import TanhLayer, tanh_layers
+from geo_xmodal.networks.tanh_cnn import TanhLayer, convolved, tanh_layers
 
 ADVERSARIAL = (128, 64)
 """Layers of each half of the self-adversarial module."""
@@ -94,11 +94,13 @@ class JointHead(nn.Module):
 
     def forward(self, embedding: Tensor, rich: Tensor | None = None) -> Tensor:
         """Logits; `rich` (B, 256, H, W) is the rich embedding, already times its part of the first layer."""
-        weighed, *after = self.first
-        sums = weighed(embedding) if rich is None else weighed(embedding) + rich
+        convolution, *after = self.first
+        x = convolved(cast(nn.Conv2d, convolution), embedding)
+        if rich is not None:
+            x = x + rich
         for layer in after:
-            sums = layer(sums)
-        return cast(Tensor, self.rest(sums))
+            x = layer(x)
+        return cast(Tensor, self.rest(x))
 
 
 class XModalNet(Branch):

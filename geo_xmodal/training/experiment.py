@@ -68,19 +68,16 @@ def _train(
     done, total = 0, len(plan.seeds) * len(variants)
     for seed in plan.seeds:
         data = first if seed == plan.seeds[0] else gather(scene, plan.gather_for(seed))
-        alone = data.without_rich()
         for variant in variants:
             result = run_variant(
                 scene,
-                (data if variant.method.uses_rich else alone).cropped(
-                    variant.options.margin, variant.options.rich_margin
-                ),
+                variant.seen(data),
                 variant,
                 seed,
                 _folder(out, variant, plan, seed),
                 transductive=plan.gather.transductive,
                 resume=resume,
-                progress=_part(progress, done, total, f"seed {seed}, {variant.name}"),
+                progress=part_of(progress, done, total, f"seed {seed}, {variant.name}"),
             )
             results[variant.name].append(result)
             done += 1
@@ -134,22 +131,27 @@ def _summary(
         counts = np.sum([one["confusion"] for one in main], axis=0, dtype=np.int64)
         pooled = metrics(ConfusionMatrix.from_counts(counts), classes, split=scores["split"])
         several = spread(main)
-        scores = {**pooled, **several["mean"], **several, "unmapped": sum(one["unmapped"] for one in main)}
+        kept = {
+            "unmapped": sum(one["unmapped"] for one in main),
+            "transductive": scores["transductive"],
+        }
+        scores = {**pooled, **several["mean"], **several, **kept}
     if controls:
         runs = {name: [one.metrics for one in results] for name, results in controls.items()}
-        scores["controls"] = {name: _brief(one) for name, one in runs.items()}
+        scores["controls"] = {name: brief(one) for name, one in runs.items()}
         scores["gain"] = {name: paired_gain(main, one) for name, one in runs.items()}
     return scores
 
 
-def _brief(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def brief(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Means, standard deviations and the measures of each seed, without classes and confusion."""
     measures = (*MEASURES, "ece")
     several = spread(runs)
     seeds = [{key: run[key] for key in ("seed", *measures)} for run in runs]
     return {**several["mean"], "mean": several["mean"], "sd": several["sd"], "seeds": seeds}
 
 
-def _part(progress: Progress | None, before: int, runs: int, name: str) -> Progress | None:
+def part_of(progress: Progress | None, before: int, runs: int, name: str) -> Progress | None:
     """Progress of one run as a part of all runs."""
     if progress is None:
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -14,9 +14,11 @@ from geo_xmodal.methods import METHODS
 from geo_xmodal.methods.base import Method, Options
 from geo_xmodal.methods.cnn import control_options
 from geo_xmodal.scenes.groups import GatherOptions
+from geo_xmodal.types import TrainingData
 
 CONTROLS = ("target_only", "self_training")
-RESERVED = ("seed", "margin", "rich_margin")
+DATA_SETTINGS = frozenset(GatherOptions.model_fields) - {"seed", "margin", "rich_margin"}
+"""Settings that say which pixels to gather, whatever the method."""
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -43,6 +45,11 @@ class Variant:
     name: str
     method: Method
     options: Options
+
+    def seen(self, data: TrainingData) -> TrainingData:
+        """What it learns from: patches as far as it looks, and the rich sensor only if it uses it."""
+        cropped = data.cropped(self.options.margin, self.options.rich_margin)
+        return cropped if self.method.uses_rich else cropped.without_rich()
 
 
 @dataclass(frozen=True)
@@ -76,48 +83,97 @@ def resolve(request: TrainRequest) -> Plan:
     Raises:
         UsageError: an unknown method or setting, or a value that it cannot have.
     """
-    if request.method not in METHODS:
-        near = _near(request.method, METHODS)
-        raise UsageError(f"unknown method '{request.method}'{near}: choose one of {', '.join(METHODS)}")
-    method = METHODS[request.method]
-    settings: dict[str, str] = dict(request.settings)
-    if request.epochs is not None:
-        settings["epochs"] = str(request.epochs)
-    if request.target is not None:
-        settings["target"] = request.target
-    own = {key for key in method.Options.model_fields if key in settings}
-    data_keys = set(GatherOptions.model_fields) - set(RESERVED)
-    unknown = sorted(set(settings) - own - data_keys)
-    if unknown:
-        known = sorted({*method.Options.model_fields, *data_keys})
-        raise UsageError(
-            f"{request.method} has no setting '{unknown[0]}'{_near(unknown[0], known)}; "
-            f"it has {', '.join(known)}"
-        )
-    options = _checked(method.Options, {key: settings[key] for key in own}, request.method)
-    controls = tuple(
-        Variant(mode, METHODS["cnn"], control_options(options, mode)) for mode in CONTROLS if request.control
-    )
-    margin = max(one.margin for one in (options, *(control.options for control in controls)))
-    gather = _checked(
-        GatherOptions,
-        {key: value for key, value in settings.items() if key not in own}
-        | {"margin": margin, "rich_margin": options.rich_margin, "seed": request.seed}
-        | _unused_pools(method, request),
-        request.method,
-    )
+    method = find_method(request.method)
+    settings = asked_settings(request.settings, request.epochs, request.target)
+    check_settings(settings, {request.method: method}, request.method)
+    options = options_for(method, settings)
+    main = Variant(request.method, method, options)
+    controls = control_variants(options) if request.control else ()
+    data = {key: value for key, value in settings.items() if key not in method.Options.model_fields}
+    gather = gather_options(data, (main, *controls), (method,), request.control, request.seed, request.method)
     seeds = tuple(range(request.seed, request.seed + request.seeds))
-    return Plan(Variant(request.method, method, options), controls, gather, seeds, dict(settings))
+    return Plan(main, controls, gather, seeds, settings)
 
 
-def _unused_pools(method: Method, request: TrainRequest) -> dict[str, int]:
-    """Pools that nothing would draw from are not gathered, unless asked for."""
-    sizes = {}
-    if not method.uses_unlabelled_target and "unlabelled_target" not in request.settings:
-        sizes["unlabelled_target"] = 0
-    if not (method.uses_rich or method.uses_unlabelled_target or request.control):
-        sizes["unlabelled"] = 0
-    return sizes
+def find_method(name: str) -> Method:
+    """A method of the registry.
+
+    Raises:
+        UsageError: there is none of this name; the message says which is near.
+    """
+    if name not in METHODS:
+        near = near_match(name, METHODS)
+        raise UsageError(f"unknown method '{name}'{near}: choose one of {', '.join(METHODS)}")
+    return METHODS[name]
+
+
+def asked_settings(settings: Mapping[str, str], epochs: int | None, target: str | None) -> dict[str, str]:
+    """Settings as given by `--set`, with those that have an option of their own."""
+    given = {"epochs": None if epochs is None else str(epochs), "target": target}
+    return {**settings, **{key: value for key, value in given.items() if value is not None}}
+
+
+def check_settings(settings: Iterable[str], methods: Mapping[str, Method], who: str) -> None:
+    """See that every setting is known to one of the methods, or says which pixels to gather.
+
+    Raises:
+        UsageError: one is not; the message says which is near.
+    """
+    own = {key for method in methods.values() for key in method.Options.model_fields}
+    unknown = sorted(set(settings) - own - DATA_SETTINGS)
+    if unknown:
+        known = sorted(own | DATA_SETTINGS)
+        raise UsageError(
+            f"{who} has no setting '{unknown[0]}'{near_match(unknown[0], known)}; it has {', '.join(known)}"
+        )
+
+
+def options_for(method: Method, settings: Mapping[str, str]) -> Options:
+    """The method's options; settings that are not its own are passed over.
+
+    Raises:
+        UsageError: a value that an option cannot have.
+    """
+    own = {key: value for key, value in settings.items() if key in method.Options.model_fields}
+    return _checked(method.Options, own, method.name)
+
+
+def control_variants(options: Options) -> tuple[Variant, ...]:
+    """The controls of a method with these options."""
+    return tuple(Variant(mode, METHODS["cnn"], control_options(options, mode)) for mode in CONTROLS)
+
+
+def gather_options(
+    settings: Mapping[str, str],
+    variants: Sequence[Variant],
+    methods: Sequence[Method],
+    control: bool,
+    seed: int,
+    who: str,
+) -> GatherOptions:
+    """Which pixels to gather so that all variants can learn from the same.
+
+    Patches are those of the variant that looks furthest. Pools that none of the methods would draw from are
+    not gathered, unless asked for. A method that asks for test pixels as the unlabelled ones gets them.
+
+    Raises:
+        UsageError: a value that a setting cannot have.
+    """
+    values: dict[str, Any] = {
+        **settings,
+        "margin": max(variant.options.margin for variant in variants),
+        "rich_margin": max(variant.options.rich_margin for variant in variants),
+        "seed": seed,
+    }
+    if any(variant.options.transductive for variant in variants):
+        values.setdefault("transductive", True)
+        values.setdefault("unlabelled_from", "test")
+    target_pool = any(method.uses_unlabelled_target for method in methods)
+    if not target_pool:
+        values.setdefault("unlabelled_target", 0)
+    if not (target_pool or control or any(method.uses_rich for method in methods)):
+        values["unlabelled"] = 0
+    return _checked(GatherOptions, values, who)
 
 
 def _checked(model: type[M], values: Mapping[str, Any], method: str) -> M:
@@ -130,6 +186,7 @@ def _checked(model: type[M], values: Mapping[str, Any], method: str) -> M:
         raise UsageError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
 
 
-def _near(word: str, known: Mapping[str, Any] | list[str]) -> str:
+def near_match(word: str, known: Mapping[str, Any] | list[str]) -> str:
+    """A hint at the known word that is nearest, ready to stand in a message; empty if none is near."""
     close = difflib.get_close_matches(word, list(known), 1)
     return f" (did you mean '{close[0]}'?)" if close else ""

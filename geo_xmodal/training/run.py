@@ -15,7 +15,7 @@ import torch
 from geo_xmodal import bundle
 from geo_xmodal.accuracy import Calibration, ConfusionMatrix, ReliabilityBin, metrics
 from geo_xmodal.errors import ResumeError
-from geo_xmodal.mapping import evaluate_windows
+from geo_xmodal.mapping import WindowReader, evaluate_windows
 from geo_xmodal.methods.base import Learner, LoopOptions
 from geo_xmodal.networks import PixelModel
 from geo_xmodal.outputs import write_json
@@ -107,7 +107,8 @@ def run_variant(
         )
     model = learner.pixel_model()
     bundle.save(folder / "model", model, _card(scene, data, variant, model, config | {"mark": mark}))
-    scores = _tested(scene, data, folder) | {"seed": seed, "mark": mark}
+    scores = test_scores(scene, bundle.load(folder), scene.reader(data.target.name))
+    scores |= {"seed": seed, "mark": mark, "transductive": transductive}
     write_json(folder / METRICS, scores)
     (folder / CHECKPOINT).unlink(missing_ok=True)
     return RunResult(folder, scores, tuple(log.read()), data.notes)
@@ -134,18 +135,17 @@ def _card(
     )
 
 
-def _tested(scene: Scene, data: TrainingData, folder: Path) -> dict[str, Any]:
-    """Metrics on the test pixels, of the model as it is on disk."""
-    trained = bundle.load(folder)
-    confusion, calibration = ConfusionMatrix(len(data.classes)), Calibration()
-    ids = [land.id for land in data.classes]
+def test_scores(scene: Scene, trained: bundle.Bundle, reader: WindowReader) -> dict[str, Any]:
+    """Metrics on the test pixels of a scene, of the model as it is on disk, from what `reader` gives."""
+    legend = trained.card.legend
+    confusion, calibration = ConfusionMatrix(len(legend)), Calibration()
+    ids = [land.id for land in legend]
     windows = labelled_windows(scene, "test", TEST_WINDOW)
-    reader = scene.reader(data.target.name)
     for reference, predicted, probability in evaluate_windows(trained, reader, windows):
         confusion.add(reference, predicted, ids)
         mapped = predicted > 0
         calibration.add(probability[mapped], (predicted == reference)[mapped])
-    scores = dict(metrics(confusion, data.classes, calibration, "test"))
+    scores = dict(metrics(confusion, legend, calibration, "test"))
     bins = [dataclasses.asdict(one) for one in calibration.curve]
     return scores | {"unmapped": int(np.sum(confusion.unmapped)), "reliability": bins}
 

@@ -12,6 +12,7 @@ from geo_xmodal.correlation import OBJECTIVES
 from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.methods import METHODS, Learner
 from geo_xmodal.methods.base import class_weights
+from geo_xmodal.methods.target_branch import with_own_shares
 from geo_xmodal.training.loop import fit
 from geo_xmodal.types import PixelGroup, TrainingData
 from tests.training_data import make_training_data
@@ -44,6 +45,9 @@ def accuracy(made: Learner, pixels: PixelGroup) -> float:
     return float((predicted == pixels.label).mean())
 
 
+BASELINES = ("unimodal_dae", "bimodal_dae", "bimodal_sdae", "mdl_cw", "corr_ae", "corrnet")
+AUTOENCODER = {"learning_rate": "1e-2", "least_steps": "20", "dense": "16,8", "rich_widths": "16,8"}
+
 VARIANTS = [
     ("svm", {}),
     ("cnn", {"mode": "target_only"}),
@@ -51,13 +55,16 @@ VARIANTS = [
     ("hgr", {}),
     ("hgr", {"distill_weight": "0"}),
     ("hgr", {"correlation_weight": "0"}),
+    ("cca", {}),
+    ("x_modalnet", {"rich_widths": "8,8", "learning_rate": "0.01", "dropout": "0"}),
+    *((name, AUTOENCODER) for name in BASELINES),
 ]
 
 
 @pytest.mark.parametrize(("name", "settings"), VARIANTS)
 def test_every_method_learns_and_delivers_a_dense_target_model(name: str, settings: dict[str, Any]) -> None:
     data = make_training_data(labels=30)
-    made = learner(name, data, **settings, **({} if name == "svm" else {"epochs": "6"}))
+    made = learner(name, data, **settings, **({} if name in ("svm", "cca") else {"epochs": "6"}))
     assert accuracy(made, data.validation) > 0.6  # chance is 1/3
     model = made.pixel_model()
     assert model.bands == 4
@@ -217,3 +224,28 @@ def test_class_weights_make_classes_equal() -> None:
     weights = class_weights(label, 4)
     assert weights.tolist() == pytest.approx([0.5, 0, 1.5, 0])
     assert weights[label][label == 0].sum() == pytest.approx(weights[label][label == 2].sum())
+
+
+def test_soft_labels_take_the_shares_of_the_pixels_that_are_asked_about() -> None:
+    rng = np.random.default_rng(0)
+    share = np.array([0.8, 0.15, 0.05])
+    label = rng.choice(3, size=4000, p=share)
+    x = 3 * np.eye(3)[label] + rng.normal(size=(4000, 3))
+    evidence = np.exp(3 * x)  # class c is 3 e_c and unit noise: the likelihoods, but for a common factor
+    equal = torch.from_numpy(evidence / evidence.sum(1, keepdims=True)).float()
+    expected = evidence * share / (evidence * share).sum(1, keepdims=True)
+    changed = with_own_shares(equal, torch.ones(3), rounds=50).numpy()
+    assert np.abs(changed - expected).mean() < 0.005 < np.abs(equal.numpy() - expected).mean()
+    quick = with_own_shares(equal, torch.ones(3)).numpy()
+    assert np.abs(quick - expected).mean() < 0.01
+    # a model that knows nothing says nothing of shares, and what was never learned gets nothing
+    unsure = torch.full((9, 3), 1 / 3)
+    assert torch.allclose(with_own_shares(unsure, torch.ones(3)), unsure)
+    assert with_own_shares(equal, torch.tensor([1.0, 1.0, 0.0]))[:, 2].abs().max() == 0
+
+
+def test_hgr_learns_from_no_unlabelled_pixel_without_the_rich_sensor() -> None:
+    data = make_training_data()
+    none = dataclasses.replace(data, unlabelled_target=data.unlabelled_target.take(np.empty(0, np.int64)))
+    first, second = (learner("hgr", one).state_dict() for one in (data, none))
+    assert all(torch.equal(first[key], second[key]) for key in first)

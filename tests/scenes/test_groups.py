@@ -240,6 +240,27 @@ class TestHonesty:
         )
         assert transductive.notes["transductive"] and not honest.notes["transductive"]
 
+    def test_unlabelled_pixels_can_be_the_test_pixels(self, scene: Scene) -> None:
+        asked: dict[str, Any] = {"transductive": True, "unlabelled_from": "test"}
+        data = gather(scene, options(unlabelled_target=10_000, **asked))
+        assert flat(data.unlabelled_target.position) == flat(np.argwhere(stripes()[1]))
+        assert len(data.unlabelled_pairs) == 0 and data.unlabelled_target.label is None
+        some = gather(scene, options(unlabelled_target=20, **asked)).unlabelled_target
+        assert len(some) == 20 and flat(some.position) < flat(data.unlabelled_target.position)
+        with pytest.raises(ValidationError, match="needs transductive=true"):
+            options(unlabelled_from="test")
+
+    def test_test_pixels_beside_validation_pixels_do_not_train(self, tmp_path: Path) -> None:
+        rows, cols = np.mgrid[:ROWS, :COLS]
+        ids = np.where((rows % 3 == 0) & (cols % 3 == 0), cols // 9 % 3 + 1, 0).astype(np.uint8)
+        train = np.where(cols >= 36, ids, 0).astype(np.uint8)
+        test = np.where(cols < 36, ids, 0).astype(np.uint8)
+        scene = make_scene(tmp_path / "beside", ids=(train, test))
+        data = gather(scene, options(margin=4, transductive=True, unlabelled_from="test"))
+        near = distance(data.unlabelled_target.position, data.validation.position)
+        assert 4 < near <= 4 + 3
+        assert 0 < len(data.unlabelled_target) < np.count_nonzero(test)
+
     def test_pixels_that_train_and_test_are_refused(self, tmp_path: Path) -> None:
         train, test = stripes()
         test[:2] = train[:2]

@@ -45,7 +45,7 @@ def render_report(report: Report) -> str:
         raise ValueError(f"{len(report.seeds)} seeds for {len(report.runs)} runs")
     if any(len(run["per_class"]) != len(report.classes) for run in report.runs):
         raise ValueError(f"a run does not have the report's {len(report.classes)} classes")
-    return _environment().get_template("template.html").render(
+    return page_environment().get_template("template.html").render(
         report=report,
         swatches=_swatches(report),
         scores=_scores(report),
@@ -64,9 +64,10 @@ def render_report(report: Report) -> str:
 
 
 @cache
-def _environment() -> jinja2.Environment:
+def page_environment(package: str = __package__) -> jinja2.Environment:
+    """Templates of a package, which may include those and the style of this one; everything is escaped."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("geo_xmodal.accuracy.report", "."),
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(one, ".") for one in (package, __package__)]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

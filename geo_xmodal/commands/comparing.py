@@ -1,0 +1,129 @@
+"""`compare`: methods side by side, with their controls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import rich.table
+import typer
+
+import geo_xmodal as gx
+from geo_xmodal.commands.console import Console, table
+from geo_xmodal.commands.options import Json, SceneName, key_values, opened_scene
+from geo_xmodal.commands.results import gain_words, mean_and_sd
+
+
+class Study(StrEnum):
+    """What may be asked beside the table."""
+
+    ABLATION = "ablation"
+    NOISE = "noise"
+
+
+def compare(
+    scene: SceneName,
+    out: Annotated[Path, typer.Option(help="Folder for runs, tables and pictures; runs there are kept.")],
+    methods: Annotated[
+        str | None, typer.Option(metavar="A,B,...", help="Methods (default: all); see geo-xmodal methods.")
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(help="The sensor to map from (default: the scene's target).")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds, from --seed on.")] = 5,
+    seed: Annotated[int, typer.Option(min=0, help="The first seed.")] = 0,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Of every method that has epochs.")] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            metavar="METHOD", help="What the others are tested against (default: hgr, or the first)."
+        ),
+    ] = None,
+    study: Annotated[
+        list[Study] | None,
+        typer.Option(
+            help="Also: ablation (what each part of a method is worth), noise (10 to 40 dB at test time)."
+        ),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="[METHOD.]KEY=VALUE", help="A setting of all methods that have it, or of one."
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Set methods side by side: same pixels and seeds, both controls, paired tests.
+
+    Given again, the command goes on where it was stopped; finished runs are not repeated.
+    """
+    console = Console(json)
+    pairs = key_values(settings or [])
+    opened = opened_scene(scene, console)
+    request = gx.CompareRequest(
+        methods=tuple(name.strip() for name in (methods or "").split(",") if name.strip()),
+        target=target,
+        seeds=seeds,
+        seed=seed,
+        epochs=epochs,
+        settings=pairs,
+        reference=reference,
+        studies=tuple(one.value for one in study or ()),
+    )
+    with console.progress() as progress:
+        comparison = gx.compare_methods(opened, out, request, progress)
+    console.result(
+        comparison,
+        _methods(comparison),
+        *(_ablation(method, rows) for method, rows in comparison.get("ablation", {}).items()),
+        *comparison["notes"],
+        f"report: {out / 'report.html'}",
+        f"tables: {out / 'table.txt'}, table.csv, table.tex",
+    )
+
+
+def _methods(comparison: Mapping[str, Any]) -> rich.table.Table:
+    found = comparison["methods"]
+    controls = next(iter(found.values()))["gain"]
+    return table(
+        "method",
+        "overall accuracy",
+        "average accuracy",
+        "mean IoU",
+        *(f"gain over {name}" for name in controls),
+        "p (t, Holm)",
+        rows=[
+            (
+                _marked(name, one),
+                *(mean_and_sd(one, measure) for measure in ("oa", "aa", "miou")),
+                *("-" if gain is None else gain_words(gain["oa"]) for gain in one["gain"].values()),
+                "reference" if one["tests"] is None else one["tests"]["oa"]["p_t_holm"],
+            )
+            for name, one in found.items()
+        ],
+        title="in percent; gains in overall accuracy",
+    )
+
+
+def _ablation(method: str, rows: Mapping[str, Any]) -> rich.table.Table:
+    return table(
+        f"parts of {method}",
+        "overall accuracy",
+        "average accuracy",
+        "mean IoU",
+        "difference to the whole",
+        rows=[
+            (
+                _marked(name, one),
+                *(mean_and_sd(one, measure) for measure in ("oa", "aa", "miou")),
+                "-" if one["difference"] is None else gain_words(one["difference"]["oa"]),
+            )
+            for name, one in rows.items()
+        ],
+    )
+
+
+def _marked(name: str, one: Mapping[str, Any]) -> str:
+    return f"{name}†" if one["transductive"] else name

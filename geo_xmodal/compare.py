@@ -1,0 +1,8 @@
+"""`python -m geo_xmodal.compare` is `geo-xmodal compare`."""
+
+from __future__ import annotations
+
+from geo_xmodal.commands.app import run_command
+
+if __name__ == "__main__":
+    run_command("compare")

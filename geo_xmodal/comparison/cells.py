@@ -1,0 +1,113 @@
+"""The runs of a comparison: every distinct one once, seed by seed on common pixels; finished ones stay."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+
+from geo_xmodal.comparison.request import ComparisonPlan
+from geo_xmodal.errors import OutputError, ResumeError
+from geo_xmodal.outputs import check_writable
+from geo_xmodal.scenes import Scene
+from geo_xmodal.scenes.groups import GatherOptions, gather
+from geo_xmodal.training.checkpoint import FILE as CHECKPOINT
+from geo_xmodal.training.experiment import part_of
+from geo_xmodal.training.files import METRICS
+from geo_xmodal.training.run import RunResult, run_variant
+from geo_xmodal.types import PixelGroup, Progress, TrainingData
+
+CELLS = "cells"
+
+Results = Mapping[str, Sequence[RunResult]]
+"""Runs by the name of their cell, one a seed."""
+
+
+def check_folder(out: Path) -> None:
+    """See that `out` may be written, and holds nothing but an earlier comparison.
+
+    Raises:
+        OutputError: It cannot, or it does.
+    """
+    check_writable(out)
+    if out.is_dir() and any(out.iterdir()) and not (out / CELLS).is_dir():
+        raise OutputError(f"{out} is not empty and holds no comparison: choose another --out")
+
+
+def run_cells(scene: Scene, out: Path, plan: ComparisonPlan, progress: Progress | None = None) -> Results:
+    """Train and test whatever is not finished yet.
+
+    Raises:
+        LabelError, TrainingDataError: if the scene's labels or pixels do not suffice.
+        ResumeError: if the folder holds runs of other data, or of another version.
+    """
+    cells = plan.cells()
+    results: dict[str, list[RunResult]] = {cell.name: [] for cell in cells}
+    done, total = 0, len(cells) * len(plan.seeds)
+    for seed in plan.seeds:
+        pixels: dict[bool, TrainingData] = {}
+        for cell in cells:
+            if cell.transductive not in pixels:
+                pixels[cell.transductive] = _gathered(scene, cell.gather, seed)
+            folder = out / CELLS / cell.name / f"seed-{seed}"
+            with _nothing_left_before_the_first_epoch(out, folder), _explained(out):
+                result = run_variant(
+                    scene,
+                    cell.variant.seen(pixels[cell.transductive]),
+                    cell.variant,
+                    seed,
+                    folder,
+                    transductive=cell.transductive,
+                    resume=True,
+                    progress=part_of(progress, done, total, f"seed {seed}, {cell.variant.name}"),
+                )
+            results[cell.name].append(result)
+            done += 1
+    return results
+
+
+def _gathered(scene: Scene, options: GatherOptions, seed: int) -> TrainingData:
+    """The pixels of one seed; their notes say by one word which they are, whoever looks how far."""
+    data = gather(scene, options.model_copy(update={"seed": seed}))
+    return dataclasses.replace(data, notes={**data.notes, "pixels": _places(data)})
+
+
+def _places(data: TrainingData) -> str:
+    """One word for the places and labels of all training pixels."""
+    digest = hashlib.sha256()
+    alone = data.without_rich()
+    groups: tuple[PixelGroup, ...] = (alone.labelled_target, alone.unlabelled_target, alone.validation)
+    for group in groups:
+        for array in (group.position, group.label):
+            if array is not None:
+                digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()[:16]
+
+
+@contextmanager
+def _explained(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except ResumeError:
+        raise ResumeError(
+            f"{out} holds runs of a scene that has changed since, or of another version: choose another --out"
+        ) from None
+
+
+@contextmanager
+def _nothing_left_before_the_first_epoch(out: Path, folder: Path) -> Iterator[None]:
+    """A run that fails before there is anything to resume takes its files with it."""
+    try:
+        yield
+    except BaseException:
+        if not any((folder / name).exists() for name in (CHECKPOINT, METRICS)):
+            shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):  # what else is there, stays
+                for place in (folder.parent, out / CELLS, out):
+                    place.rmdir()
+        raise

@@ -1,0 +1,112 @@
+"""What models make of test pixels, laid out in the plane: t-SNE as in Fig. 7 of the X-ModalNet paper."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from geo_xmodal import bundle
+from geo_xmodal.networks import Branch, PixelModel
+from geo_xmodal.outputs import write_text
+from geo_xmodal.scenes import Scene
+from geo_xmodal.scenes.labelled import LabelledPixels, labelled_pixels
+from geo_xmodal.scenes.patches import read_patches
+from geo_xmodal.training.files import read_json
+from geo_xmodal.training.run import RunResult
+from geo_xmodal.types import FloatArray, Progress
+
+MOST_PIXELS = 2000
+_LEAST_PIXELS = 10
+_FILE = "features.json"
+_CHUNK = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """Test pixels in the plane.
+
+    Attributes:
+        places: (n, 2).
+        labels: class ids (n,).
+        embedding: whether they are those of the branch's embedding; else of the class scores.
+    """
+
+    places: npt.NDArray[np.float64]
+    labels: tuple[int, ...]
+    embedding: bool
+
+
+def lay_out(
+    scene: Scene, runs: Mapping[str, RunResult], seed: int, progress: Progress | None = None
+) -> dict[str, Features]:
+    """Every model's features of the same test pixels, at most `MOST_PIXELS`, as many of each class as can be.
+
+    Features are those of the branch that maps, before its classifier; a model that has none (a linear one)
+    shows its class scores. What was laid out before is kept beside the run.
+
+    Returns:
+        By the names of `runs`; empty where there are too few test pixels to lay out.
+    """
+    pixels = _sample(labelled_pixels(scene, "test"), seed)
+    if len(pixels) < _LEAST_PIXELS:
+        return {}
+    found = {}
+    for k, (name, run) in enumerate(runs.items()):
+        if progress is not None:
+            progress(k, len(runs), f"features of {name}")
+        found[name] = _of(scene, run, pixels, seed)
+    return found
+
+
+def _sample(pixels: LabelledPixels, seed: int) -> LabelledPixels:
+    rng = np.random.default_rng(seed)
+    ids = np.unique(pixels.label)
+    share = MOST_PIXELS // max(1, len(ids))
+    chosen = [rng.permutation(np.flatnonzero(pixels.label == one))[:share] for one in ids]
+    index = np.concatenate([np.empty(0, np.int64), *chosen])
+    return LabelledPixels.of(pixels.position[index], pixels.label[index])
+
+
+def _of(scene: Scene, run: RunResult, pixels: LabelledPixels, seed: int) -> Features:
+    path = run.folder / _FILE
+    asked = {"mark": run.metrics["mark"], "seed": seed, "labels": pixels.label.tolist()}
+    found = read_json(path)
+    if found is None or any(found.get(key) != value for key, value in asked.items()):
+        found = asked | _laid_out(scene, run, pixels, seed)
+        write_text(path, json.dumps(found) + "\n")
+    return Features(np.array(found["places"]), tuple(found["labels"]), bool(found["embedding"]))
+
+
+def _laid_out(scene: Scene, run: RunResult, pixels: LabelledPixels, seed: int) -> dict[str, Any]:
+    from sklearn.manifold import TSNE  # slow to import
+
+    trained = bundle.load(run.folder)
+    reader = scene.reader(trained.card.target.modality)
+    patches = read_patches(reader, pixels.position, trained.model.margin)
+    features = described(trained.model, patches)
+    perplexity = min(30.0, (len(features) - 1) / 3)
+    init = "pca" if features.shape[1] > 1 else "random"
+    places = TSNE(perplexity=perplexity, init=init, random_state=seed % 2**32).fit_transform(features)
+    return {
+        "places": np.round(places, 2).tolist(),
+        "embedding": isinstance(trained.model.network, Branch),
+    }
+
+
+@torch.no_grad()
+def described(model: PixelModel, patches: FloatArray) -> FloatArray:
+    """(n, features) of (n, band, 2m + 1, 2m + 1) raw patches: the branch's embedding, or class scores."""
+    model.eval()
+    parts = []
+    for start in range(0, len(patches), _CHUNK):
+        x = model.standardize(torch.from_numpy(patches[start : start + _CHUNK]))
+        network = model.network
+        y = network.encode(network.prepare(x)) if isinstance(network, Branch) else network(x)
+        parts.append(y.flatten(1).numpy())
+    return cast(FloatArray, np.concatenate(parts))

@@ -1,0 +1,150 @@
+"""How models bear noise in their input: Gaussian white noise at test time, as in Fig. 8 of X-ModalNet.
+
+The paper says "the corrupted input by adding Gaussian white noises with different SNRs ranging from 10 dB to
+40 dB at a 10 dB interval", and neither of what a ratio is taken nor whether training sees noise. Here models
+are trained without it. The noise is added to the values as they are read, before the model standardises them;
+each band has its own signal power, the mean square of its values at the labelled training pixels, so that
+SNR = 10 log10(power / variance of the noise). Radar in linear power stays linear, and values that noise makes
+negative are clipped by the model as any others. One draw a seed, scaled to every level: all methods and
+levels see the same noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+
+from geo_xmodal import bundle
+from geo_xmodal.accuracy import MEASURES
+from geo_xmodal.comparison.cells import CELLS, Results
+from geo_xmodal.comparison.request import ComparisonPlan
+from geo_xmodal.mapping import WindowReader
+from geo_xmodal.outputs import write_json
+from geo_xmodal.scenes import Scene
+from geo_xmodal.scenes.labelled import labelled_pixels
+from geo_xmodal.scenes.patches import read_patches
+from geo_xmodal.scenes.reader import AlignedReader
+from geo_xmodal.training.experiment import brief, part_of
+from geo_xmodal.training.files import read_json
+from geo_xmodal.training.run import RunResult, test_scores
+from geo_xmodal.types import FloatArray, Kind, Progress, Window, windows_over
+
+LEVELS = (10, 20, 30, 40)
+"""Signal-to-noise ratios in dB."""
+
+NO_NOISE = "none"
+_FILE = "noise.json"
+_BLOCK = 256
+
+
+@dataclass(frozen=True)
+class NoisyReader:
+    """A reader with white noise on top, the same for a pixel whatever the window.
+
+    Attributes:
+        reader: what is read.
+        deviation: standard deviation of the noise in each band.
+        seed: of the draw.
+    """
+
+    reader: AlignedReader
+    deviation: tuple[float, ...]
+    seed: int
+
+    @property
+    def grid(self) -> GeoBox:
+        """The grid of what is read."""
+        return self.reader.grid
+
+    @property
+    def kind(self) -> Kind:
+        """What the sensor measures."""
+        return self.reader.kind
+
+    @property
+    def band_names(self) -> tuple[str, ...]:
+        """One name a band."""
+        return self.reader.band_names
+
+    def read(self, window: Window, margin: int = 0) -> FloatArray:
+        """(band, row, col) float32, NaN where there is no data or no grid."""
+        values = self.reader.read(window, margin).copy()
+        place = window.padded(margin)
+        rows, cols = self.grid.shape
+        for block in windows_over(rows, cols, _BLOCK):
+            top, left = max(block.row, place.row), max(block.col, place.col)
+            bottom = min(block.row + block.height, place.row + place.height)
+            right = min(block.col + block.width, place.col + place.width)
+            if top < bottom and left < right:
+                unit = np.random.default_rng((self.seed, block.row, block.col)).standard_normal(
+                    (len(self.deviation), _BLOCK, _BLOCK), np.float32
+                )
+                part = unit[:, top - block.row : bottom - block.row, left - block.col : right - block.col]
+                here = (slice(None), slice(top - place.row, bottom - place.row),
+                        slice(left - place.col, right - place.col))  # fmt: skip
+                values[here] += part * np.array(self.deviation, np.float32)[:, None, None]
+        return values
+
+
+def deviations(power: Sequence[float], level: float) -> tuple[float, ...]:
+    """Standard deviation of the noise in each band, for a signal-to-noise ratio in dB."""
+    return tuple(float(np.sqrt(one / 10 ** (level / 10))) for one in power)
+
+
+def signal_power(scene: Scene, reader: AlignedReader) -> tuple[float, ...]:
+    """Mean square of each band at the labelled training pixels, raw values."""
+    values = read_patches(reader, labelled_pixels(scene, "train").position, 0).astype(np.float64)
+    return tuple(np.nanmean(values**2, axis=(0, 2, 3)).tolist())
+
+
+def run_noise(
+    scene: Scene, plan: ComparisonPlan, results: Results, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Test every row of the noise study at every level; what was tested before is kept beside its run."""
+    reader = scene.reader(plan.gather.target or scene.target)
+    power = signal_power(scene, reader)
+    names = [NO_NOISE, *(str(level) for level in reversed(LEVELS))]
+    rows: dict[str, Any] = {}
+    done, total = 0, len(plan.noise) * len(plan.seeds)
+    for name, cell in plan.noise.items():
+        tested = []
+        for seed, run in zip(plan.seeds, results[cell.name], strict=True):
+            tell = part_of(progress, done, total, f"seed {seed}, {name}")
+            tested.append(_tested(scene, run, reader, power, seed, tell))
+            done += 1
+        rows[name] = {
+            "cell": f"{CELLS}/{cell.name}",
+            "transductive": cell.transductive,
+            "levels": {level: brief([one[level] for one in tested]) for level in names},
+        }
+    return {"levels": names, "power": list(power), "bands": list(reader.band_names), "rows": rows}
+
+
+def _tested(
+    scene: Scene,
+    run: RunResult,
+    reader: AlignedReader,
+    power: Sequence[float],
+    seed: int,
+    progress: Progress | None,
+) -> Mapping[str, Any]:
+    """Measures of one run by level."""
+    path = run.folder / _FILE
+    asked = {"mark": run.metrics["mark"], "power": list(power)}
+    found = read_json(path)
+    if found is not None and all(found.get(key) == value for key, value in asked.items()):
+        return {**found["levels"], NO_NOISE: run.metrics}
+    trained = bundle.load(run.folder)
+    levels = {}
+    for k, level in enumerate(LEVELS):
+        noisy: WindowReader = NoisyReader(reader, deviations(power, level), seed)
+        scores = test_scores(scene, trained, noisy)
+        levels[str(level)] = {"seed": seed} | {measure: scores[measure] for measure in (*MEASURES, "ece")}
+        if progress is not None:
+            progress(k + 1, len(LEVELS), f"{level} dB")
+    write_json(path, asked | {"levels": levels})
+    return {**levels, NO_NOISE: run.metrics}

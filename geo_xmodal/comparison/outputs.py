@@ -1,0 +1,98 @@
+"""The files of a comparison: tables, pictures, page, and comparison.json last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from geo_xmodal.comparison import charts, tables
+from geo_xmodal.comparison.cells import Results
+from geo_xmodal.comparison.features import lay_out
+from geo_xmodal.comparison.maps import draw_maps
+from geo_xmodal.comparison.page import render_page
+from geo_xmodal.comparison.request import Cell, ComparisonPlan
+from geo_xmodal.outputs import output_errors, write_json, write_text
+from geo_xmodal.scenes import Scene
+from geo_xmodal.training.run import RunResult
+from geo_xmodal.types import Progress
+
+JSON_NAME = "comparison.json"
+OPTIONAL = (
+    "features.png", "ablation.txt", "ablation.csv", "ablation.tex", "ablation-features.png", "noise.png",
+    "noise.csv",
+)  # fmt: skip
+"""Files that not every comparison has: those of an earlier one go."""
+
+
+def write_outputs(
+    scene: Scene,
+    plan: ComparisonPlan,
+    results: Results,
+    comparison: dict[str, Any],
+    out: Path,
+    progress: Progress | None = None,
+) -> None:
+    """Write everything but the runs; `comparison` gets the names of the files.
+
+    Raises:
+        OutputError: if a file cannot be written.
+    """
+    with output_errors(out):
+        for name in OPTIONAL:
+            (out / name).unlink(missing_ok=True)
+    heading = tables.title(comparison)
+    table = tables.main_table(comparison)
+    files = {
+        "table.txt": tables.as_text(table),
+        "table.csv": tables.as_csv(comparison),
+        "table.tex": tables.as_latex(table),
+    }
+    parts = [
+        tables.ablation_table(method, rows, heading)
+        for method, rows in comparison.get("ablation", {}).items()
+    ]
+    if parts:
+        files["ablation.txt"] = "\n".join(tables.as_text(one) for one in parts)
+        files["ablation.tex"] = "\n".join(tables.as_latex(one) for one in parts)
+        files["ablation.csv"] = tables.ablation_csv(comparison["ablation"])
+    if "noise" in comparison:
+        files["noise.csv"] = tables.noise_csv(comparison["noise"])
+    for name, text in files.items():
+        write_text(out / name, text)
+    pictures = _draw(scene, plan, results, comparison, out, progress)
+    comparison["files"] = [*files, *pictures, "report.html"]
+    write_text(out / "report.html", render_page(comparison, table, parts, out))
+    write_json(out / JSON_NAME, comparison)
+
+
+def _draw(
+    scene: Scene,
+    plan: ComparisonPlan,
+    results: Results,
+    comparison: Mapping[str, Any],
+    out: Path,
+    progress: Progress | None,
+) -> list[str]:
+    heading = tables.title(comparison)
+    first = f"{heading}; model of seed {plan.seeds[0]}"
+    methods = _first_runs({name: row.cell for name, row in plan.rows.items()}, results)
+    charts.draw_accuracy(comparison, out / "accuracy.png")
+    draw_maps(scene, methods, first, out / "maps.png")
+    drawn = ["accuracy.png", "maps.png"]
+    parts = {
+        f"{method}: {name}": cell for method, rows in plan.ablation.items() for name, cell in rows.items()
+    }
+    for file, runs in (("features.png", methods), ("ablation-features.png", _first_runs(parts, results))):
+        if features := lay_out(scene, runs, plan.seeds[0], progress):
+            charts.draw_features(features, scene.classes, first, out / file)
+            drawn.append(file)
+    if "noise" in comparison:
+        charts.draw_noise(comparison["noise"], heading, out / "noise.png")
+        drawn.append("noise.png")
+    return drawn
+
+
+def _first_runs(cells: Mapping[str, Cell], results: Results) -> dict[str, RunResult]:
+    """The run of the first seed of each cell, never the best on test."""
+    return {tables.marked(name, cell.transductive): results[cell.name][0] for name, cell in cells.items()}

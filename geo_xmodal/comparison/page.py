@@ -1,0 +1,28 @@
+"""The comparison as one HTML page that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from geo_xmodal.accuracy.report.page import page_environment
+from geo_xmodal.comparison.tables import Table
+
+PICTURES = ("accuracy.png", "maps.png", "features.png", "ablation-features.png", "noise.png")
+
+
+def render_page(comparison: Mapping[str, Any], table: Table, ablation: Sequence[Table], out: Path) -> str:
+    """The page, with those of the pictures in `out` that this comparison wrote."""
+    return page_environment(__package__).get_template("page.html").render(
+        comparison=comparison,
+        table=table,
+        ablation=ablation,
+        transductive=any(one["transductive"] for one in comparison["methods"].values()),
+        pictures={name: _uri(out / name) if name in comparison["files"] else "" for name in PICTURES},
+    )  # fmt: skip
+
+
+def _uri(path: Path) -> str:
+    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")

@@ -1,0 +1,277 @@
+"""What a comparison is asked, and which runs that takes: every distinct run once, on common pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from geo_xmodal.errors import UsageError
+from geo_xmodal.methods import METHODS, Method, Options
+from geo_xmodal.methods.cnn import SelfTrainingOptions, control_options
+from geo_xmodal.methods.target_branch import BranchOptions
+from geo_xmodal.scenes.groups import GatherOptions
+from geo_xmodal.training import request as training
+from geo_xmodal.training.checkpoint import fingerprint
+from geo_xmodal.training.request import Variant
+
+DEFAULT_REFERENCE = "hgr"
+"""The method that the others are tested against where nobody names one, if it takes part."""
+
+WHOLE = "whole"
+"""The row of an ablation from which nothing is taken, where the method has no name for it."""
+
+Study = Literal["ablation", "noise"]
+
+
+class CompareRequest(BaseModel):
+    """A `compare` command, as asked.
+
+    Attributes:
+        methods: names; none stands for every method there is.
+        target: the sensor to map from; None is the scene's.
+        seeds: how many seeds, from `seed` on, each with all methods.
+        epochs: of every method that has epochs.
+        settings: `key=value` for every method that has the key, `METHOD.key=value` for one of them.
+        reference: the method that the others are tested against; None takes `hgr`, or else the first.
+        studies: beside the table, what each part of a method is worth (`ablation`), and how the models bear
+            noise at test time (`noise`).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    methods: tuple[str, ...] = ()
+    target: str | None = None
+    seeds: int = Field(5, ge=1, le=1000)
+    seed: int = Field(0, ge=0)
+    epochs: int | None = Field(None, ge=1)
+    settings: dict[str, str] = Field(default_factory=dict)
+    reference: str | None = None
+    studies: tuple[Study, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One variant with resolved options on the pixels of `gather`: one run a seed, whoever asks for it."""
+
+    variant: Variant
+    gather: GatherOptions
+
+    @property
+    def transductive(self) -> bool:
+        """Whether test pixels may be among the unlabelled ones."""
+        return self.gather.transductive
+
+    @property
+    def name(self) -> str:
+        """A folder for it: what is asked for otherwise has another."""
+        described = {
+            "method": self.variant.method.name,
+            "options": self.variant.options.model_dump(mode="json"),
+            "data": self.gather.model_dump(mode="json", exclude={"seed"}),
+        }
+        return f"{self.variant.name}-{fingerprint(described)}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A method of the table with its controls, which train the same branch without the rich sensor."""
+
+    method: Method
+    cell: Cell
+    controls: Mapping[str, Cell]
+
+
+@dataclass(frozen=True)
+class ComparisonPlan:
+    """A request with everything resolved.
+
+    Attributes:
+        rows: the methods, as asked, by name.
+        ablation: for each method of the ablation study, its rows by name; one is the whole method.
+        noise: rows of the noise study by name.
+        reference: name of the method that the others are tested against.
+        seeds: of every run.
+        settings: as asked.
+    """
+
+    rows: Mapping[str, Row]
+    ablation: Mapping[str, Mapping[str, Cell]]
+    noise: Mapping[str, Cell]
+    reference: str
+    seeds: tuple[int, ...]
+    settings: Mapping[str, str]
+
+    @property
+    def gather(self) -> GatherOptions:
+        """Which pixels all learn from (but a method that asks for test pixels), for any seed."""
+        return next(iter(self.rows.values())).cell.gather
+
+    def cells(self) -> tuple[Cell, ...]:
+        """Every distinct run of a seed; what several ask for comes once."""
+        asked = [
+            *(cell for row in self.rows.values() for cell in (row.cell, *row.controls.values())),
+            *(cell for rows in self.ablation.values() for cell in rows.values()),
+            *self.noise.values(),
+        ]
+        return tuple({cell.name: cell for cell in asked}.values())
+
+
+def resolve_comparison(request: CompareRequest) -> ComparisonPlan:
+    """Match every setting to the methods or to the data, and find which runs there are.
+
+    Raises:
+        UsageError: an unknown or repeated method, an unknown setting or study, or a value that cannot be.
+    """
+    methods = {name: training.find_method(name) for name in request.methods or METHODS}
+    if twice := [name for name in methods if request.methods.count(name) > 1]:
+        raise UsageError(f"method '{twice[0]}' is given twice: give each method once")
+    common, own = _settings(request, methods)
+    variants = {
+        name: Variant(name, method, training.options_for(method, common | own[name]))
+        for name, method in methods.items()
+    }
+    beside = _control_options_of_others(common)
+    controls = {name: _controls(variant.options, beside) for name, variant in variants.items()}
+    ablation = {
+        name: _ablation(variants[name], common | own[name])
+        for name, method in methods.items()
+        if method.ablation and ("ablation" in request.studies or "noise" in request.studies)
+    }
+    if "ablation" in request.studies and not ablation:
+        able = ", ".join(name for name, method in METHODS.items() if method.ablation) or "none"
+        raise UsageError(f"--study ablation: none of {', '.join(methods)} says what its parts are; {able} do")
+    everything = (
+        *variants.values(),
+        *(one for several in controls.values() for one in several),
+        *(one for several in ablation.values() for one in several.values()),
+    )
+    place = _Placing(common, everything, tuple(methods.values()), request.seed)
+    cells = {name: place(variant, variant.options) for name, variant in variants.items()}
+    rows = {
+        name: Row(
+            method, cells[name], {one.name: place(one, variants[name].options) for one in controls[name]}
+        )
+        for name, method in methods.items()
+    }
+    parts = {
+        name: {row: place(one, one.options) for row, one in several.items()}
+        for name, several in ablation.items()
+    }
+    noise = _noise_rows(methods, cells, parts) if "noise" in request.studies else {}
+    return ComparisonPlan(
+        rows,
+        parts if "ablation" in request.studies else {},
+        noise,
+        _reference(request, methods),
+        tuple(range(request.seed, request.seed + request.seeds)),
+        training.asked_settings(request.settings, request.epochs, request.target),
+    )
+
+
+def _settings(
+    request: CompareRequest, methods: Mapping[str, Method]
+) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    """Settings for all, and those of one method each."""
+    common = training.asked_settings(
+        {key: value for key, value in request.settings.items() if "." not in key},
+        request.epochs,
+        request.target,
+    )
+    training.check_settings(common, {**methods, "controls": _control_method()}, "this comparison")
+    own: dict[str, dict[str, str]] = {name: {} for name in methods}
+    for key, value in request.settings.items():
+        name, dot, setting = key.partition(".")
+        if not dot:
+            continue
+        if name not in methods:
+            near = training.near_match(name, list(methods))
+            raise UsageError(
+                f"--set {key}={value}: '{name}' takes no part{near}; those that do are {', '.join(methods)}"
+            )
+        if setting in training.DATA_SETTINGS:
+            raise UsageError(
+                f"--set {key}={value}: all methods learn from the same pixels; give --set {setting}={value}"
+            )
+        training.check_settings([setting], {name: methods[name]}, name)
+        own[name][setting] = value
+    return common, own
+
+
+def _control_method() -> Method:
+    return training.control_variants(Options())[0].method
+
+
+def _control_options_of_others(common: Mapping[str, str]) -> Options:
+    """What a method that trains no branch is held against: `cnn` with the settings for all."""
+    return training.options_for(_control_method(), common)
+
+
+def _controls(options: Options, beside: Options) -> tuple[Variant, ...]:
+    return training.control_variants(options if isinstance(options, BranchOptions) else beside)
+
+
+def _ablation(whole: Variant, settings: Mapping[str, str]) -> dict[str, Variant]:
+    """The whole method and what is left of it; a row that the settings make the whole is left out."""
+    named = whole.method.ablation
+    rows = {} if {} in named.values() else {WHOLE: whole}
+    for name, changes in named.items():
+        options = training.options_for(whole.method, {**settings, **changes})
+        if not changes or options != whole.options:
+            rows[name] = Variant(whole.name, whole.method, options)
+    return rows
+
+
+class _Placing:
+    """Puts variants on pixels: the same for all, but with test pixels among them where a method asks so."""
+
+    def __init__(
+        self, common: Mapping[str, str], variants: Sequence[Variant], methods: Sequence[Method], seed: int
+    ) -> None:
+        own = {key for variant in variants for key in variant.method.Options.model_fields}
+        data = {key: value for key, value in common.items() if key not in own}
+        inductive = [variant for variant in variants if not variant.options.transductive] or variants
+        gather = training.gather_options(data, inductive, methods, True, seed, "all methods")
+        self._gather = gather.model_copy(
+            update={
+                "margin": max(variant.options.margin for variant in variants),
+                "rich_margin": max(variant.options.rich_margin for variant in variants),
+            }
+        )
+
+    def __call__(self, variant: Variant, asking: Options) -> Cell:
+        """The cell of a variant; `asking` are the options of the method whose protocol it follows."""
+        legacy = {"transductive": True, "unlabelled_from": "test"} if asking.transductive else {}
+        return Cell(_canonical(variant), self._gather.model_copy(update=legacy))
+
+
+def _canonical(variant: Variant) -> Variant:
+    """A method that is a control is run as one, so that both are one run."""
+    options = variant.options
+    if isinstance(options, SelfTrainingOptions):
+        return Variant(options.mode, variant.method, control_options(options, options.mode))
+    return variant
+
+
+def _noise_rows(
+    methods: Mapping[str, Method], cells: Mapping[str, Cell], parts: Mapping[str, Mapping[str, Cell]]
+) -> dict[str, Cell]:
+    rows: dict[str, Cell] = {}
+    for name, method in methods.items():
+        rows[name] = cells[name]
+        rows |= {f"{name}, {row}": parts[name][row] for row in method.noise_rows if row in parts[name]}
+    return rows
+
+
+def _reference(request: CompareRequest, methods: Iterable[str]) -> str:
+    names = list(methods)
+    if request.reference is None:
+        return DEFAULT_REFERENCE if DEFAULT_REFERENCE in names else names[0]
+    if request.reference not in names:
+        near = training.near_match(request.reference, names)
+        raise UsageError(
+            f"--reference {request.reference} is none of the methods{near}: choose one of {', '.join(names)}"
+        )
+    return request.reference

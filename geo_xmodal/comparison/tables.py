@@ -1,0 +1,244 @@
+"""The tables, as text, CSV and LaTeX."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from geo_xmodal.accuracy import MEASURES
+from geo_xmodal.comparison.summary import TRANSDUCTIVE
+
+DAGGER = "†"
+NONE = "–"
+NAMES: Mapping[str, str] = {
+    "oa": "OA", "aa": "AA", "kappa": "kappa", "miou": "mIoU", "macro_f1": "macro F1",
+}  # fmt: skip
+"""The measures as papers write them."""
+
+_LATEX = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{",
+    "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$",
+    "–": "--", "†": r"$^\dagger$", "Δ": r"$\Delta$", "<": "$<$", ">": "$>$",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns with a heading, rows of text, and lines below; `breaks` are rows that start a new part."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
+    breaks: tuple[int, ...] = ()
+
+
+def main_table(comparison: Mapping[str, Any]) -> Table:
+    """Methods, then controls: accuracies, gains over both controls, tests against the reference."""
+    methods = comparison["methods"]
+    controls = next(iter(methods.values()))["gain"]
+    gains = [(control, measure) for control in controls for measure in ("oa", "aa")]
+    rows = [
+        (
+            marked(name, one["transductive"]),
+            *(mean_sd(one, measure) for measure in MEASURES),
+            *(_gain(one["gain"][control], measure) for control, measure in gains),
+            *(_p(one["tests"], test) for test in ("p_t_holm", "p_wilcoxon_holm")),
+        )
+        for name, one in methods.items()
+    ]
+    blank = ("",) * (len(gains) + 2)
+    beside = [
+        (
+            f"{marked(one['name'], one['transductive'])} (control of {', '.join(one['of'])})",
+            *(mean_sd(one, measure) for measure in MEASURES),
+            *blank,
+        )
+        for one in comparison["controls"].values()
+    ]
+    columns = (
+        "method",
+        *(NAMES[measure] for measure in MEASURES),
+        *(f"Δ{NAMES[measure]} {control}" for control, measure in gains),
+        "p (t, OA)",
+        "p (Wilcoxon, OA)",
+    )
+    return Table(title(comparison), columns, (*rows, *beside), (_UNITS, *comparison["notes"]), (len(rows),))
+
+
+def title(comparison: Mapping[str, Any]) -> str:
+    """What was compared, in a line."""
+    scene, seeds = comparison["scene"], len(comparison["seeds"])
+    return (
+        f"{scene['name']}{' (simulated)' if scene['simulated'] else ''}, from {comparison['target']} alone: "
+        f"{comparison['test_pixels']:,} test pixels, {seeds} seed{'s' if seeds > 1 else ''}"
+    )
+
+
+_UNITS = (
+    "In percent, mean ± standard deviation over seeds. Δ: method less its own control without the rich "
+    "sensor, in points ± standard error. p: Holm-corrected, against the reference."
+)
+
+
+def ablation_table(method: str, rows: Mapping[str, Any], heading: str) -> Table:
+    """Rows of an ablation: accuracies, and the difference to the whole method."""
+    measures = ("oa", "aa", "miou")
+    transductive = any(one["transductive"] for one in rows.values())
+    return Table(
+        f"{heading}; parts of {method}",
+        (
+            "row",
+            *(NAMES[measure] for measure in measures),
+            *(f"Δ{NAMES[measure]} to the whole" for measure in measures),
+        ),
+        tuple(
+            (
+                marked(name, one["transductive"]),
+                *(mean_sd(one, measure) for measure in measures),
+                *(_gain(one["difference"], measure) for measure in measures),
+            )
+            for name, one in rows.items()
+        ),
+        (
+            "In percent, mean ± standard deviation over seeds. Δ: row less whole, points ± standard error.",
+            *((TRANSDUCTIVE,) if transductive else ()),
+        ),
+    )
+
+
+def marked(name: str, transductive: bool) -> str:
+    """A name, with the dagger of a transductive run."""
+    return name + DAGGER if transductive else name
+
+
+def mean_sd(one: Mapping[str, Any], measure: str) -> str:
+    """`71.4 ± 1.0`, in percent."""
+    mean, sd = one["mean"][measure], one["sd"][measure]
+    if mean is None:
+        return NONE
+    return f"{100 * mean:.1f}" if sd is None else f"{100 * mean:.1f} ± {100 * sd:.1f}"
+
+
+def _gain(gains: Mapping[str, Any] | None, measure: str) -> str:
+    if gains is None or gains[measure]["mean"] is None:
+        return NONE
+    mean, se = gains[measure]["mean"], gains[measure]["se"]
+    return f"{100 * mean:+.1f}" if se is None else f"{100 * mean:+.1f} ± {100 * se:.1f}"
+
+
+def _p(tests: Mapping[str, Any] | None, test: str, measure: str = "oa") -> str:
+    if tests is None:
+        return "reference"
+    p = tests[measure][test]
+    if p is None:
+        return NONE
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def as_text(table: Table) -> str:
+    """Columns of fixed width."""
+    rows = (table.columns, *table.rows)
+    widths = [max(len(row[k]) for row in rows) for k in range(len(table.columns))]
+    lines = [
+        "  ".join(cell.ljust(width) if k == 0 else cell.rjust(width) for k, (cell, width) in enumerate(row))
+        for row in (list(zip(row, widths, strict=True)) for row in rows)
+    ]
+    rule = "-" * max(len(line) for line in lines)
+    for k in sorted({0, *table.breaks}, reverse=True):
+        if k < len(table.rows):
+            lines.insert(k + 1, rule)
+    return "\n".join([table.title, "", *lines, rule, *table.notes]) + "\n"
+
+
+def as_latex(table: Table) -> str:
+    """A `table` environment that needs no package."""
+    lines = [" & ".join(map(latex, row)) + r" \\" for row in (table.columns, *table.rows)]
+    for k in sorted({0, *table.breaks}, reverse=True):
+        if k < len(table.rows):
+            lines.insert(k + 1, r"\hline")
+    return "\n".join(
+        [
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{latex(' '.join((f'{table.title}.', *table.notes)))}}}",
+            rf"\begin{{tabular}}{{l{'r' * (len(table.columns) - 1)}}}",
+            r"\hline",
+            *lines,
+            r"\hline",
+            r"\end{tabular}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def latex(text: str) -> str:
+    """Text that LaTeX sets as it reads."""
+    escaped = "".join(_LATEX.get(letter, letter) for letter in text)
+    return re.sub(r"(?<![\w-])-(?=\d)", "$-$", escaped)
+
+
+def as_csv(comparison: Mapping[str, Any]) -> str:
+    """A row for every method and control, plain numbers (fractions), one column a figure."""
+    rows = []
+    for name, one in comparison["methods"].items():
+        row: dict[str, Any] = {"method": name, "control_of": "", **_numbers(one)}
+        for control, gains in one["gain"].items():
+            for measure in MEASURES:
+                for figure in ("mean", "se"):
+                    value = None if gains is None else gains[measure][figure]
+                    row[f"gain_{control}_{measure}_{figure}"] = value
+        for measure in MEASURES:
+            for test in ("p_t", "p_t_holm", "p_wilcoxon", "p_wilcoxon_holm"):
+                row[f"{test}_{measure}"] = None if one["tests"] is None else one["tests"][measure][test]
+        rows.append(row)
+    for one in comparison["controls"].values():
+        rows.append({"method": one["name"], "control_of": " ".join(one["of"]), **_numbers(one)})
+    return csv_text(rows)
+
+
+def ablation_csv(study: Mapping[str, Any]) -> str:
+    """A row for every row of every method's ablation, plain numbers (fractions)."""
+    rows = []
+    for method, parts in study.items():
+        for name, one in parts.items():
+            row = {"method": method, "row": name, **_numbers(one)}
+            for measure in MEASURES:
+                for figure in ("mean", "se"):
+                    difference = one["difference"]
+                    row[f"difference_{measure}_{figure}"] = difference and difference[measure][figure]
+            rows.append(row)
+    return csv_text(rows)
+
+
+def noise_csv(study: Mapping[str, Any]) -> str:
+    """A row for every row of the noise study at every level, plain numbers (fractions)."""
+    return csv_text(
+        [
+            {"row": name, "snr_db": level, **_numbers(one | {"transductive": row["transductive"]})}
+            for name, row in study["rows"].items()
+            for level, one in row["levels"].items()
+        ]
+    )
+
+
+def _numbers(one: Mapping[str, Any]) -> dict[str, Any]:
+    row: dict[str, Any] = {"transductive": "yes" if one.get("transductive") else "no"}
+    row["seeds"] = len(one["seeds"])
+    for measure in MEASURES:
+        row |= {f"{measure}_mean": one["mean"][measure], f"{measure}_sd": one["sd"][measure]}
+    return row
+
+
+def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows under the columns of the first; what is None, or missing, is empty."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,85 @@
+"""`corr_ae`: an autoencoder of each sensor, and codes of a pair that lie near each other.
+
+Source: Feng et al. (2014), "Cross-modal retrieval with correspondence autoencoder". The equation is from
+recollection of the paper: for codes f and g of one size,
+
+    L = (1 - a) (|p - p^|^2 + |q - q^|^2) + a |f(p) - g(q)|^2
+
+`variant` says what a code reconstructs: its own sensor (`plain`), the other one (`cross`), or both (`full`).
+The weight a is theirs by validation, 0.2 or 0.8 as far as remembered: 0.2 here, as reconstruction is what
+keeps the codes from shrinking into one point. They start from restricted Boltzmann machines; here all layers
+are trained together from random weights. The classifier learns from the target's codes.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, cast
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from geo_xmodal.methods.autoencoders.learner import TunedOptions
+from geo_xmodal.methods.autoencoders.paired import PairedLearner
+from geo_xmodal.methods.base import Batch, Method
+from geo_xmodal.methods.reconstruction import reconstruction_loss
+from geo_xmodal.networks.tanh_cnn import TanhLayer
+from geo_xmodal.types import TrainingData
+
+
+class CorrAeOptions(TunedOptions):
+    """Options of `corr_ae`."""
+
+    variant: Literal["plain", "cross", "full"] = Field(
+        "plain", description="what a code reconstructs: its own sensor, the other one (cross), or both (full)"
+    )
+    alpha: float = Field(0.2, ge=0, lt=1, description="weight of the distance between the codes of a pair")
+
+
+class CorrAeLearner(PairedLearner):
+    """Two autoencoders, which meet only in the loss."""
+
+    options: CorrAeOptions
+
+    def __init__(self, data: TrainingData, options: CorrAeOptions) -> None:
+        super().__init__(data, options)
+        self.rich_code = TanhLayer(
+            self.rich_features, self.branch.features, 1, options.dropout, options.batch_norm
+        )
+
+    def pretraining(self, stage: str, labelled: Batch, unlabelled: Batch | None) -> dict[str, Tensor]:
+        """Reconstruction, and the distance of codes: a mean or a sum over the code, as reconstruction is."""
+        variant, alpha = self.options.variant, self.options.alpha
+        pixels = self.pixels(labelled, unlabelled)
+        paired = pixels.paired
+        spectra = pixels.rich[paired]
+        f = self.embedded(self.corrupted(pixels.target))
+        below = self.spectral_features(self.corrupted(spectra))
+        g = cast(Tensor, self.rich_code(below[:, :, None, None])).flatten(1)
+        patches, spectra = self.unit(pixels.target), self.rich_unit(spectra)
+        target, rich = [], []
+        if variant != "cross":
+            target.append(self.difference(self.decoder(f), patches))
+            rich.append(self.difference(self.rich_decoder(g), spectra))
+        if variant != "plain":
+            target.append(self.difference(self.decoder(g), patches[paired]))
+            rich.append(self.difference(self.rich_decoder(f[paired]), spectra))
+        terms = {name: (1 - alpha) * torch.stack(parts).sum() for name, parts in
+                 (("target", target), ("rich", rich))}  # fmt: skip
+        terms["distance"] = alpha * reconstruction_loss(f[paired], g, self.options.reconstruction)
+        return terms
+
+
+class CorrAe(Method):
+    """Correspondence autoencoder."""
+
+    name = "corr_ae"
+    summary = "an autoencoder a sensor, codes of a pair near each other (Feng; X-ModalNet's baseline)"
+    uses_rich = True
+    uses_unlabelled_target = True
+    Options = CorrAeOptions
+
+    def learner(self, data: TrainingData, options: CorrAeOptions, seed: int) -> CorrAeLearner:
+        """A learner with weights drawn from `seed`."""
+        torch.manual_seed(seed)
+        return CorrAeLearner(data, options)

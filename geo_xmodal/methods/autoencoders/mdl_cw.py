@@ -1,0 +1,196 @@
+"""`mdl_cw`: two streams with cross weights at every level, from low to high.
+
+Source: Rastegar et al. (CVPR 2016), "MDL-CW: a multimodal deep learning framework with cross weights". Its
+published loss was not found: this is a reconstruction of the method from its abstract. Level l of the
+streams:
+
+    h1 <- s(W11 h1 + W21 h2 + b1),   h2 <- s(W22 h2 + W12 h1 + b2)
+
+and training in stages: `layers`, each layer an autoencoder of what comes in; `cross`, the cross weights,
+which reconstruct a sensor's representation at a level from the other sensor's at the level before; `joint`,
+the code, which reconstructs both sensors; `finetune`, all of it by labels. The three without labels share
+`pretrain_share` alike.
+
+Chosen here: the target's layers are convolutions, so the rich sensor's part is added at all places alike, and
+what goes to the rich sensor is the middle pixel. The target has more layers than the rich sensor: beyond its
+last one, the rich representation stays as it is. Where a sensor is absent, its representation is 0 at every
+level, so that cross weights, which have no bias, add nothing, and the target stream alone is what maps.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from geo_xmodal.methods.autoencoders.learner import through
+from geo_xmodal.methods.autoencoders.paired import JointLearner, Pixels, Views, ZeroingOptions
+from geo_xmodal.methods.base import Batch, Method, Stage
+from geo_xmodal.methods.reconstruction import reconstruction_loss
+from geo_xmodal.networks.tanh_cnn import TanhLayer
+from geo_xmodal.types import TrainingData
+
+UNLABELLED_STAGES = ("layers", "cross", "joint")
+
+
+class MdlCwOptions(ZeroingOptions):
+    """Options of `mdl_cw`."""
+
+
+class MdlCwLearner(JointLearner):
+    """Stages `layers`, `cross`, `joint`, then `finetune`."""
+
+    options: MdlCwOptions
+
+    def __init__(self, data: TrainingData, options: MdlCwOptions) -> None:
+        super().__init__(data, options)
+        part = options.pretrain_share / len(UNLABELLED_STAGES)
+        self.stages = (
+            *(Stage(name, part) for name in UNLABELLED_STAGES),
+            Stage("finetune", 1 - options.pretrain_share),
+        )
+        target = (self.model.bands, *options.widths, *options.dense[:-1])
+        rich = (self.rich_bands, *options.rich_widths)
+        last = len(rich) - 1
+        self.to_target = nn.ModuleList(
+            nn.Linear(rich[min(level, last)], after, bias=False) for level, after in enumerate(target[1:])
+        )
+        self.to_rich = nn.ModuleList(
+            nn.Linear(before, after, bias=False) for before, after in zip(target, rich[1:], strict=False)
+        )
+        kernels = (*options.kernels, *(1 for _ in options.dense[:-1]))
+        self.undo = nn.ModuleList(
+            nn.ConvTranspose2d(after, before, kernel)
+            for before, after, kernel in zip(target, target[1:], kernels, strict=False)
+        )
+        self.rich_undo = nn.ModuleList(nn.Linear(after, before) for before, after in pairwise(rich))
+
+    def codes(self, pixels: Pixels, views: Views) -> Tensor:
+        """(rows, code) through all levels, each row with the sensors that `views` gives it."""
+        x1 = self.corrupted(pixels.target)[views.pixel[views.target]]
+        x2 = self.corrupted(pixels.rich.nan_to_num())[views.pixel[views.rich]]
+        for level, layer in enumerate(self._target_layers):
+            here = _spread(_middle(x1), views.target)
+            pushed = self.to_target[level](_spread(x2, views.rich))[views.target]
+            if level < len(self.rich_stream):
+                crossed = self.to_rich[level](here)[views.rich]
+                x2 = through(self._rich_layers[level], x2[:, :, None, None], crossed).flatten(1)
+            x1 = through(layer, x1, pushed)
+        for layer in self._rich_layers[len(self._target_layers) :]:
+            x2 = layer(x2[:, :, None, None]).flatten(1)
+        return self.joined(_spread(_middle(x1), views.target), _spread(x2, views.rich))
+
+    @property
+    def _target_layers(self) -> list[TanhLayer]:
+        return [cast(TanhLayer, layer) for layer in self.encoder][:-1]
+
+    @property
+    def _rich_layers(self) -> list[TanhLayer]:
+        return [cast(TanhLayer, layer) for layer in self.rich_stream]
+
+    def pretraining(self, stage: str, labelled: Batch, unlabelled: Batch | None) -> dict[str, Tensor]:
+        """The terms of a stage without labels."""
+        pixels = self.pixels(labelled, unlabelled)
+        match stage:
+            case "layers":
+                return self._layer_by_layer(pixels)
+            case "cross":
+                return self._crossing(pixels)
+            case _:
+                views = Views.of(pixels.paired, self.options.zeroing)
+                return self.reconstructed(pixels, views, self.codes(pixels, views))
+
+    def _layer_by_layer(self, pixels: Pixels) -> dict[str, Tensor]:
+        """Every layer at once, each learning from what the one below makes, which it does not change."""
+        spectra = pixels.rich[pixels.paired]
+        target = self._reconstructed_layers(
+            self._target_layers, self.undo, self.corrupted(pixels.target), self.unit(pixels.target)
+        )
+        rich = self._reconstructed_layers(
+            self._rich_layers, self.rich_undo, self.corrupted(spectra)[:, :, None, None],
+            self.rich_unit(spectra),
+        )  # fmt: skip
+        return {"target": target, "rich": rich}
+
+    def _reconstructed_layers(
+        self, layers: list[TanhLayer], decoders: nn.ModuleList, x: Tensor, wanted: Tensor
+    ) -> Tensor:
+        losses = []
+        for level, (layer, decoder) in enumerate(zip(layers, decoders, strict=True)):
+            h = layer(x)
+            back = decoder(h if wanted.ndim == 4 else h.flatten(1))
+            losses.append(self.difference(back.tanh() if level else back.sigmoid(), wanted))
+            x = h.detach()
+            wanted = x if wanted.ndim == 4 else x.flatten(1)
+        return torch.stack(losses).sum()
+
+    def _crossing(self, pixels: Pixels) -> dict[str, Tensor]:
+        """|h2_l - tanh(W12 h1_l-1)|^2 and its mirror image, pair by pair; the streams stand still."""
+        target, rich = self._levels(pixels)
+        to_rich = [
+            reconstruction_loss(cross(before).tanh(), after, self.options.reconstruction)
+            for cross, before, after in zip(self.to_rich, target, rich[1:], strict=False)
+        ]
+        last = len(rich) - 1
+        to_target = [
+            reconstruction_loss(
+                cross(rich[min(level, last)]).tanh(), target[level + 1], self.options.reconstruction
+            )
+            for level, cross in enumerate(self.to_target)
+        ]
+        weight = self.options.reconstruction_weight
+        return {
+            "rich": weight * torch.stack(to_rich).sum(),
+            "target": weight * torch.stack(to_target).sum(),
+        }
+
+    @torch.no_grad()
+    def _levels(self, pixels: Pixels) -> tuple[list[Tensor], list[Tensor]]:
+        """Middle-pixel representations of each stream by itself at every level, input first, of the pairs."""
+        self.encoder.eval()
+        self.rich_stream.eval()
+        x1, x2 = pixels.target[pixels.paired], pixels.rich[pixels.paired][:, :, None, None]
+        target, rich = [_middle(x1)], [x2.flatten(1)]
+        for layer in self._target_layers:
+            x1 = layer(x1)
+            target.append(_middle(x1))
+        for layer in self._rich_layers:
+            x2 = layer(x2)
+            rich.append(x2.flatten(1))
+        return target, rich
+
+    def finetuning(self, labelled: Batch, unlabelled: Batch | None) -> dict[str, Tensor]:
+        """Cross-entropy on the codes of labelled pixels, with both sensors and with one alone."""
+        pixels = self.pixels(labelled, None)
+        views = Views.of(pixels.paired, self.options.zeroing)
+        return {"label": self.classification(pixels, views, self.codes(pixels, views), labelled)}
+
+
+def _middle(patches: Tensor) -> Tensor:
+    """(n, features, p, p) to the middle pixel's features, (n, features)."""
+    middle = patches.shape[-1] // 2
+    return patches[:, :, middle, middle]
+
+
+def _spread(rows: Tensor, present: Tensor) -> Tensor:
+    """Rows to where a sensor is present, 0 elsewhere."""
+    every = rows.new_zeros(len(present), rows.shape[1])
+    every[present] = rows
+    return every
+
+
+class MdlCw(Method):
+    """Multimodal deep learning with cross weights."""
+
+    name = "mdl_cw"
+    summary = "two streams with cross weights at every level (Rastegar; X-ModalNet's baseline)"
+    uses_rich = True
+    uses_unlabelled_target = True
+    Options = MdlCwOptions
+
+    def learner(self, data: TrainingData, options: MdlCwOptions, seed: int) -> MdlCwLearner:
+        """A learner with weights drawn from `seed`."""
+        torch.manual_seed(seed)
+        return MdlCwLearner(data, options)

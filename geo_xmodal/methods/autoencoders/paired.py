@@ -1,0 +1,183 @@
+"""Two streams that meet in one code, with any of them absent: what the bimodal baselines share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from geo_xmodal.errors import TrainingDataError
+from geo_xmodal.methods.autoencoders.learner import (
+    AutoencoderLearner,
+    AutoencoderOptions,
+    through,
+)
+from geo_xmodal.methods.base import Batch, Pool
+from geo_xmodal.methods.reconstruction import SpectrumDecoder, UnitScale, standardised_rich
+from geo_xmodal.networks.tanh_cnn import TanhLayer, tanh_layers
+from geo_xmodal.types import TrainingData
+
+LEAST_PAIRS = 2
+"""Pairs in a step: batch norm has no variance of one."""
+
+
+class ZeroingOptions(AutoencoderOptions):
+    """Options of a baseline whose code may lack a sensor."""
+
+    zeroing: bool = Field(
+        True, description="learn from each pair three times: both sensors, the target alone, the rich alone"
+    )
+
+
+@dataclass(frozen=True)
+class Views:
+    """Pixels of a step as the code is to see them: rows that have both sensors, or one alone.
+
+    Pixels come as they are, then all pairs without the rich sensor, then all pairs without the target.
+
+    Attributes:
+        pixel: (rows,) which pixel of the step.
+        target: (rows,) whether the target sensor is there.
+        rich: (rows,) whether the rich sensor is there.
+    """
+
+    pixel: Tensor
+    target: Tensor
+    rich: Tensor
+
+    @classmethod
+    def of(cls, paired: Tensor, zeroing: bool) -> Views:
+        """Each pixel as it is, and with `zeroing` each pair twice more, with one sensor absent."""
+        every = torch.arange(len(paired))
+        if not zeroing:
+            return cls(every, torch.ones_like(paired), paired)
+        pairs = every[paired]
+        on, off = torch.ones_like(pairs, dtype=torch.bool), torch.zeros_like(pairs, dtype=torch.bool)
+        return cls(
+            torch.cat([every, pairs, pairs]),
+            torch.cat([torch.ones_like(paired), on, off]),
+            torch.cat([paired, off, on]),
+        )
+
+    @property
+    def alone(self) -> tuple[Tensor, Tensor]:
+        """Rows of each sensor alone, pair by pair: the target's and the rich sensor's."""
+        rich = torch.nonzero(~self.target).flatten()
+        return rich - len(rich), rich
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Pixels of a step: standardised patches (n, band, p, p), spectra (n, band) with NaN, labelled first."""
+
+    target: Tensor
+    rich: Tensor
+    labels: int
+
+    @property
+    def paired(self) -> Tensor:
+        """(n,) which have the rich sensor."""
+        return self.rich.isfinite().all(1)
+
+
+class PairedLearner(AutoencoderLearner):
+    """A second stream for the rich sensor, and one code for both: Tanh(BN(W1 h1 + W2 h2)).
+
+    An absent sensor contributes nothing to the sum: its part of the code's layer is 0 (h2 := 0), not what its
+    stream makes of a zero input. Papers zero the input. But input is standardised, so that x2 := 0 is the
+    mean spectrum, a statement about the pixel; and a zero contribution is what makes the target stream alone,
+    without a trace of the other one, compute the same code when mapping.
+    """
+
+    def __init__(self, data: TrainingData, options: AutoencoderOptions) -> None:
+        super().__init__(data, options)
+        self.first_pairs = (len(data.labelled_pairs), len(data.unlabelled_pairs))
+        if data.rich is None or sum(self.first_pairs) < LEAST_PAIRS:
+            raise TrainingDataError(
+                f"{0 if data.rich is None else sum(self.first_pairs)} pixels have both sensors, this method "
+                f"needs {LEAST_PAIRS}: use `unimodal_dae`, which learns without the rich sensor"
+            )
+        statistics = data.rich.statistics
+        self.labelled = standardised_rich(self.labelled, statistics)
+        self.unlabelled = standardised_rich(self.unlabelled, statistics)
+        self.rich_unit = UnitScale(statistics)
+        bands = self.rich_bands = data.rich.bands
+        widths = options.rich_widths
+        self.rich_stream = tanh_layers(bands, widths, (1,) * len(widths), options.dropout, options.batch_norm)
+        self.rich_decoder = SpectrumDecoder(self.decoded_from[1], bands, widths, options.batch_norm)
+
+    @property
+    def rich_features(self) -> int:
+        """Width of the rich stream."""
+        return self.options.rich_widths[-1]
+
+    def pixels(self, labelled: Batch, unlabelled: Batch | None) -> Pixels:
+        """The pixels of a step; where hardly any is a pair, the first pairs of the pools come along."""
+        batches = [labelled] if unlabelled is None else [labelled, unlabelled]
+        paired = sum(int(batch.rich.isfinite().all(1).sum()) for batch in batches if batch.rich is not None)
+        if paired < LEAST_PAIRS:
+            batches += [self._pairs_of(self.labelled, 0), self._pairs_of(self.unlabelled, 1)]
+        target = self.augmented(torch.cat([batch.target for batch in batches]))
+        rich = torch.cat([cast(Tensor, batch.rich) for batch in batches])
+        return Pixels(target, rich, len(labelled.target))
+
+    def _pairs_of(self, pool: Pool, which: int) -> Batch:
+        return pool.draw(torch.arange(min(self.first_pairs[which], LEAST_PAIRS)))
+
+    def target_features(self, target: Tensor) -> Tensor:
+        """(n, features) of standardised patches, below the code."""
+        return cast(Tensor, self.encoder[:-1](target)).flatten(1)
+
+    def spectral_features(self, spectra: Tensor) -> Tensor:
+        """(n, features) of standardised spectra, below the code."""
+        return cast(Tensor, self.rich_stream(spectra[:, :, None, None])).flatten(1)
+
+
+class JointLearner(PairedLearner):
+    """Codes of pixels with any of the sensors absent."""
+
+    def __init__(self, data: TrainingData, options: AutoencoderOptions) -> None:
+        super().__init__(data, options)
+        self.rich_joint = nn.Linear(self.rich_features, self.branch.features, bias=False)
+
+    def codes(self, pixels: Pixels, views: Views) -> Tensor:
+        """(rows, code): W1 h1 + W2 h2, either part 0 where `views` lacks the sensor."""
+        paired = pixels.paired
+        h1 = self.target_features(self.corrupted(pixels.target))
+        h2 = h1.new_zeros(len(h1), self.rich_features)
+        h2[paired] = self.spectral_features(self.corrupted(pixels.rich[paired]))
+        h1 = h1[views.pixel] * views.target[:, None]
+        h2 = h2[views.pixel] * views.rich[:, None]
+        return self.joined(h1, h2)
+
+    def joined(self, h1: Tensor, h2: Tensor) -> Tensor:
+        """(rows, code) of what each stream contributes, 0 where it is absent."""
+        last = cast(TanhLayer, self.encoder[-1])
+        return through(last, h1[:, :, None, None], self.rich_joint(h2)).flatten(1)
+
+    def classification(self, pixels: Pixels, views: Views, codes: Tensor, labelled: Batch) -> Tensor:
+        """Cross-entropy on every code of a labelled pixel."""
+        known = views.pixel < pixels.labels
+        return self.supervised(
+            self.classified(codes[known]), cast(Tensor, labelled.label)[views.pixel[known]]
+        )
+
+    def decoded(self, codes: Tensor) -> Tensor:
+        """(n, band, p, p) target patches in 0..1."""
+        return cast(Tensor, self.decoder(codes))
+
+    def decoded_rich(self, codes: Tensor) -> Tensor:
+        """(n, band) spectra in 0..1."""
+        return cast(Tensor, self.rich_decoder(codes))
+
+    def reconstructed(self, pixels: Pixels, views: Views, codes: Tensor) -> dict[str, Tensor]:
+        """Every code reconstructs what its pixel has of the two sensors, there or hidden from it."""
+        known = pixels.paired[views.pixel]
+        spectra = pixels.rich[views.pixel[known]]
+        return {
+            "target": self.difference(self.decoded(codes), self.unit(pixels.target[views.pixel])),
+            "rich": self.difference(self.decoded_rich(codes[known]), self.rich_unit(spectra)),
+        }

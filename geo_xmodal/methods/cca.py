@@ -1,0 +1,99 @@
+"""Linear CCA between the sensors, then a linear SVM: X-ModalNet's second baseline (section 4.3, "CCA").
+
+Canonical variates of single target pixels and their rich spectra are fitted on every pair, labelled or not;
+the SVM learns from the target's variates of the labelled pixels. Both are linear, so they fold into one
+linear model of the target's bands.
+
+There are at most min(target bands, rich bands) components: 4 for dual-polarisation SAR with its covariance.
+With all of them the target's variates are an invertible linear re-mix of its bands, and a linear classifier
+of them can say nothing that one of the bands cannot: only the strength of the regularisation differs by
+direction. Whatever the rich sensor may add is in which components are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from pydantic import Field
+
+from geo_xmodal.correlation.linear_cca import fit_cca
+from geo_xmodal.errors import TrainingDataError
+from geo_xmodal.methods.base import Method
+from geo_xmodal.methods.svm import LinearLearner, SvmOptions, centre_pixels, hyperplanes, label_of
+from geo_xmodal.networks import linear_model
+from geo_xmodal.types import BandStatistics, FloatArray, TrainingData
+
+LEAST_PAIRS = 2
+
+
+class CcaOptions(SvmOptions):
+    """Options of `cca`.
+
+    The paper says neither how many components it kept nor which variates its SVM learned from ("project the
+    test samples from any one of the two modalities into the subspace"): all, and the target's, unless told
+    otherwise.
+    """
+
+    components: int | None = Field(
+        None, ge=1, description="canonical variates; all there are (the smaller number of bands) if left out"
+    )
+    ridge: float = Field(1e-3, ge=0, description="ridge of both covariances, relative to the mean variance")
+    train_on: Literal["target", "both"] = Field(
+        "target", description="variates that the SVM learns from: the target's, or the rich sensor's as well"
+    )
+
+
+class CcaLearner(LinearLearner):
+    """Solved when it is made.
+
+    Raises:
+        TrainingDataError: if fewer than two pixels have both sensors.
+    """
+
+    def __init__(self, data: TrainingData, options: CcaOptions, seed: int) -> None:
+        super().__init__(data)
+        pairs = [group for group in (data.labelled_pairs, data.unlabelled_pairs) if len(group)]
+        count = sum(len(group) for group in pairs)
+        if data.rich is None or count < LEAST_PAIRS:
+            raise TrainingDataError(
+                f"{count} pixels have both sensors, cca needs {LEAST_PAIRS}: "
+                "use `svm`, which learns without the rich sensor"
+            )
+        statistics, bands = data.target.statistics, data.target.bands
+        target = _spectra([group.target for group in pairs], statistics)
+        rich = _spectra([group.rich for group in pairs if group.rich is not None], data.rich.statistics)
+        components = options.components or min(bands, data.rich.bands)
+        fitted = fit_cca(target, rich, components, options.ridge)
+        features = fitted.f(_spectra([self.labelled.target.numpy()], statistics))
+        label = label_of(self.labelled)
+        if options.train_on == "both":
+            labelled = len(data.labelled_pairs)
+            features = np.concatenate([features, fitted.g(rich[:labelled])])
+            label = np.concatenate([label, label[:labelled]])
+        weight, bias = hyperplanes(features, label, len(data.classes), options, seed)
+        offset = fitted.f(np.zeros((1, bands)))[0]
+        mixing = fitted.f(np.eye(bands)) - offset
+        self.model = linear_model(statistics, weight @ mixing.T, bias + weight @ offset)
+
+
+def _spectra(groups: Sequence[FloatArray], statistics: BandStatistics) -> npt.NDArray[np.float64]:
+    """Standardised middle pixels of patches, (n, band)."""
+    parts = [centre_pixels(torch.from_numpy(patches), statistics) for patches in groups]
+    return np.concatenate(parts).astype(np.float64)
+
+
+class Cca(Method):
+    """Linear CCA and SVM."""
+
+    name = "cca"
+    summary = "linear CCA over pairs, then a linear SVM on the target's variates (X-ModalNet's baseline)"
+    uses_rich = True
+    Options = CcaOptions
+
+    def learner(self, data: TrainingData, options: CcaOptions, seed: int) -> CcaLearner:
+        """A fitted CCA and SVM."""
+        return CcaLearner(data, options, seed)

@@ -1,0 +1,140 @@
+"""Reconstruction of what a sensor measured: what is to be reconstructed, decoders, and how far off they are.
+
+The decoders mirror the encoders and end in sigmoids (X-ModalNet, Table 2, "Reconstruction"), so what they
+reconstruct is each band between 0 and 1.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Literal, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from geo_xmodal.methods.base import Pool
+from geo_xmodal.networks import Standardize
+from geo_xmodal.types import BandStatistics
+
+CHUNK = 4096
+SMALLEST_SPAN = 1e-6
+
+
+class UnitScale(nn.Module):
+    """Standardised band values to 0..1: 0 at the lower clipping limit of each band, 1 at the upper.
+
+    The paper's family of code scales each band by its minimum and maximum over the whole image. The limits
+    here are the percentiles of `BandStatistics`, from training pixels only, on the same scale as the input.
+    """
+
+    def __init__(self, statistics: BandStatistics) -> None:
+        super().__init__()
+        standardize = Standardize(statistics)
+        low, high = standardize(standardize.low), standardize(standardize.high)
+        self.low: Tensor
+        self.span: Tensor
+        self.register_buffer("low", low.flatten(), persistent=False)
+        self.register_buffer("span", (high - low).flatten().clamp(min=SMALLEST_SPAN), persistent=False)
+
+    def forward(self, standardised: Tensor) -> Tensor:
+        """(n, band, ...) to the same shape; what was missing is where the training mean is."""
+        shape = (1, -1, *(1 for _ in standardised.shape[2:]))
+        return ((standardised - self.low.reshape(shape)) / self.span.reshape(shape)).clamp(0, 1)
+
+
+class PatchDecoder(nn.Sequential):
+    """(n, features) to target patches of values in 0..1, (n, band, p, p) with p = 1 + sum(kernel - 1).
+
+    A fully-connected layer, then transposed convolutions that undo the valid ones in reverse order: Table 2
+    with kernels 5, 3 and widths 32, 64 is FC 64, 3 x 3 to 32, 5 x 5 to the bands. Batch norm, then Tanh, the
+    last one a sigmoid; no dropout.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        bands: int,
+        kernels: Sequence[int] = (5, 3),
+        widths: Sequence[int] = (32, 64),
+        batch_norm: bool = True,
+    ) -> None:
+        def norm(width: int) -> nn.Module:
+            return nn.BatchNorm2d(width) if batch_norm else nn.Identity()
+
+        first, *others = kernels[::-1]
+        before, *ahead = *widths[::-1], bands
+        layers: list[nn.Module] = [*_dense(features, before, batch_norm), nn.Tanh()]
+        # a transposed convolution of one pixel is a matrix product, which is faster
+        layers += [
+            nn.Linear(before, ahead[0] * first**2, bias=not batch_norm),
+            nn.Unflatten(1, (ahead[0], first, first)),
+            norm(ahead[0]),
+            nn.Tanh(),
+        ]
+        for before, after, kernel in zip(ahead, ahead[1:], others, strict=False):
+            layers += [
+                nn.ConvTranspose2d(before, after, kernel, bias=not batch_norm),
+                norm(after),
+                nn.Tanh(),
+            ]
+        super().__init__(*layers[:-1], nn.Sigmoid())
+
+
+class SpectrumDecoder(nn.Sequential):
+    """(n, features) to rich spectra of values in 0..1, (n, band).
+
+    Fully-connected layers with the encoder's `widths` in the order of Table 2's rows: FC 64, 160, bands.
+    Batch norm, then Tanh, the last one a sigmoid; no dropout.
+    """
+
+    def __init__(
+        self, features: int, bands: int, widths: Sequence[int] = (160, 64), batch_norm: bool = True
+    ) -> None:
+        layers: list[nn.Module] = []
+        before = features
+        for after in (*widths[::-1], bands):
+            layers += [*_dense(before, after, batch_norm), nn.Tanh()]
+            before = after
+        super().__init__(*layers[:-1], nn.Sigmoid())
+
+
+def _dense(before: int, after: int, batch_norm: bool) -> tuple[nn.Module, nn.Module]:
+    norm = nn.BatchNorm1d(after) if batch_norm else nn.Identity()
+    return nn.Linear(before, after, bias=not batch_norm), norm
+
+
+def reconstruction_loss(decoded: Tensor, wanted: Tensor, kind: Literal["mean", "sum"] = "mean") -> Tensor:
+    """Squared error of (n, ...) to (n, ...), the mean over pixels.
+
+    Args:
+        decoded: what a decoder says.
+        wanted: values in 0..1, of the same shape.
+        kind: over the values of one pixel: `sum` as Eq. 6 has it, which grows with bands and patch area until
+            cross-entropy hardly counts beside it (196 values a SAR patch, 244 a spectrum), or their `mean`.
+    """
+    loss = F.mse_loss(decoded, wanted)
+    return loss if kind == "mean" else loss * decoded[0].numel()
+
+
+def corrupted(x: Tensor, share: float) -> Tensor:
+    """Standardised values with a random `share` of them hidden: set to 0, the training mean.
+
+    Masking noise (Vincent et al. 2010); without rescaling, as the others keep what was measured.
+    """
+    return x * (torch.rand_like(x) >= share) if share else x
+
+
+def standardised_rich(pool: Pool, statistics: BandStatistics) -> Pool:
+    """The pool with rich pixels (n, band, 1, 1) as standardised spectra (n, band).
+
+    Rows stay NaN where a pixel has no rich data, and are all NaN where the pool has none.
+    """
+    if pool.rich is None:
+        absent = torch.full((len(pool), len(statistics.bands)), torch.nan)
+        return dataclasses.replace(pool, rich=absent)
+    standardize = Standardize(statistics)
+    parts = [cast(Tensor, standardize(part)).flatten(1) for part in torch.split(pool.rich, CHUNK)]
+    present = pool.rich.flatten(1).isfinite().any(1, keepdim=True)
+    return dataclasses.replace(pool, rich=torch.where(present, torch.cat(parts), torch.nan))

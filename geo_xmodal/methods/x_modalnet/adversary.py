@@ -1,0 +1,55 @@
+"""The adversarial term of X-ModalNet (Eq. 7), in the three ways that it can be read."""
+
+from __future__ import annotations
+
+from typing import Literal, cast
+
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional as F
+
+Reading = Literal["standard", "reversal", "cooperative"]
+"""What the features do while the discriminator learns to tell real from fake.
+
+- `standard`: fake features learn to pass for real (-log D, Goodfellow et al. 2014); real ones are let be.
+- `reversal`: both work against the discriminator, by its gradient with the sign turned (Ganin et al. 2016).
+- `cooperative`: both help it (the sum of Eq. 5 as printed, "the discriminator can be regarded as a
+  constraint"), so that real and fake features stay different.
+"""
+
+
+class Discriminator(nn.Sequential):
+    """(n, features) -> (n, 1), the logit of being real; the paper gives no layers: 64, 64, 1."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__(nn.Linear(features, features), nn.LeakyReLU(0.2), nn.Linear(features, 1))
+
+
+def adversarial_loss(discriminator: nn.Module, real: Tensor, fake: Tensor, reading: Reading) -> Tensor:
+    """What both sides minimise in the same step, each with its own gradient.
+
+    Args:
+        discriminator: (n, features) -> (n, 1) logits.
+        real: (n, features), z^r of Eq. 7.
+        fake: (n, features), z^f of Eq. 7.
+        reading: what the features learn.
+    """
+    match reading:
+        case "standard":
+            fixed = {name: weight.detach() for name, weight in discriminator.named_parameters()}
+            passing = F.softplus(-cast(Tensor, functional_call(discriminator, fixed, fake))).mean()
+            return _told_apart(discriminator, real.detach(), fake.detach()) + passing
+        case "reversal":
+            return _told_apart(discriminator, _turned(real), _turned(fake))
+        case "cooperative":
+            return _told_apart(discriminator, real, fake)
+
+
+def _told_apart(discriminator: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
+    """-E[log D(real) + log(1 - D(fake))]: 2 log 2 when they cannot be told apart."""
+    return F.softplus(-discriminator(real)).mean() + F.softplus(discriminator(fake)).mean()
+
+
+def _turned(x: Tensor) -> Tensor:
+    """The same values; the gradient has the other sign."""
+    return 2 * x.detach() - x

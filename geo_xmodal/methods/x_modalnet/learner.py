@@ -1,0 +1,209 @@
+"""X-ModalNet at work: autoencoders first, then rounds of training between which labels are propagated."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from geo_xmodal.errors import TrainingDataError
+from geo_xmodal.methods.base import Batch, Stage
+from geo_xmodal.methods.reconstruction import UnitScale, corrupted, reconstruction_loss, standardised_rich
+from geo_xmodal.methods.svm import SvmLearner, SvmOptions
+from geo_xmodal.methods.target_branch import CHUNK, BranchLearner, soft_cross_entropy
+from geo_xmodal.methods.x_modalnet.adversary import adversarial_loss
+from geo_xmodal.methods.x_modalnet.options import XModalNetOptions
+from geo_xmodal.methods.x_modalnet.streams import STREAMS, Features, TrainingParts
+from geo_xmodal.networks.x_modalnet import JointHead, XModalNet
+from geo_xmodal.propagation import neighbour_graph, propagate
+from geo_xmodal.types import TrainingData
+
+LEAST_PAIRS = 2
+"""Pairs in a step at least: batch norm has no variance of one."""
+
+UNKNOWN = -1
+
+
+class XModalNetLearner(BranchLearner):
+    """Stage `dae`, then `round-1`, `round-2`, ..."""
+
+    options: XModalNetOptions
+
+    def __init__(self, data: TrainingData, options: XModalNetOptions, seed: int) -> None:
+        super().__init__(data, options)
+        if data.rich is None or len(data.labelled_pairs) < LEAST_PAIRS:
+            raise TrainingDataError(
+                f"{len(data.labelled_pairs)} labelled pixels have both sensors, x_modalnet needs "
+                f"{LEAST_PAIRS}: label pixels where the rich sensor has data, or use `cnn`, which learns "
+                "without it"
+            )
+        self.labelled_pairs = len(data.labelled_pairs)
+        self.pseudo_labelled = options.propagation != "off"
+        if self.pseudo_labelled and not len(self.unlabelled):
+            raise TrainingDataError(
+                "x_modalnet gives labels to unlabelled pixels and there are none: where test labels are "
+                "dense, every patch may hold one; --set propagation=off trains without"
+            )
+        self.labelled = standardised_rich(self.labelled, data.rich.statistics)
+        self.unlabelled = (
+            dataclasses.replace(self.unlabelled, rich=None)
+            if self.pseudo_labelled
+            else self.unlabelled.empty()
+        )
+        self.parts = TrainingParts(data.target.bands, data.rich.bands, self.data_classes, options)
+        self.unit, self.rich_unit = UnitScale(self.statistics), UnitScale(data.rich.statistics)
+        self.rounds = options.rounds if options.propagation == "graph" else 1
+        shares = {"dae": options.pretrain_share} if options.pretrain_share else {}
+        shares |= {f"round-{k + 1}": (1 - options.pretrain_share) / self.rounds for k in range(self.rounds)}
+        self.stages = tuple(Stage(name, share) for name, share in shares.items())
+        self.pseudo: Tensor
+        self.changed: Tensor
+        self.register_buffer("pseudo", self._svm_labels(data, seed))
+        self.register_buffer("changed", torch.ones(()))
+
+    @property
+    def net(self) -> XModalNet:
+        """The branch that maps."""
+        return cast(XModalNet, self.branch)
+
+    @property
+    def heads(self) -> tuple[JointHead, nn.Module]:
+        """The joint layers, and the unlabelled stream's own head; one of them is the branch's."""
+        head, second = self.net.head, self.parts.second_head
+        return (head, second) if isinstance(head, JointHead) else (cast(JointHead, second), head)
+
+    @torch.no_grad()
+    def _svm_labels(self, data: TrainingData, seed: int) -> Tensor:
+        """(n, classes): what a linear SVM on single labelled pixels says of the unlabelled ones."""
+        if not self.pseudo_labelled:
+            return torch.zeros(0, self.data_classes)
+        svm = SvmLearner(data, SvmOptions.model_validate({}), seed).pixel_model()
+        groups = (data.unlabelled_pairs, data.unlabelled_target)
+        m = self.model.margin
+        pixels = [group.target[:, :, m : m + 1, m : m + 1] for group in groups]
+        return _one_hot(svm(torch.from_numpy(np.concatenate(pixels))).flatten(1))
+
+    def begin(self, stage: int) -> None:
+        """From the second round on: propagate labels over the features as they are now."""
+        if self.stages[stage].name.startswith("round-") and self.stages[stage].name != "round-1":
+            before = self.pseudo.argmax(1)
+            self.pseudo.copy_(self._propagated())
+            self.changed.copy_((self.pseudo.argmax(1) != before).float().mean())
+
+    def settled(self) -> bool:
+        """Whether hardly any pseudo-label changed before this round."""
+        return float(self.changed) <= self.options.settle
+
+    @torch.no_grad()
+    def _propagated(self) -> Tensor:
+        """(n, classes): labels spread over the graph; where none arrives, the pseudo-label stays."""
+        features = torch.cat(
+            [
+                self.embedded(part)
+                for pool in (self.labelled, self.unlabelled)
+                for part in torch.split(pool.target, CHUNK)
+            ]
+        )
+        unknown = torch.full((len(self.unlabelled),), UNKNOWN)
+        label = torch.cat([cast(Tensor, self.labelled.label), unknown])
+        graph = neighbour_graph(features.numpy(), self.options.neighbours, sigma=self.options.sigma)
+        spread = propagate(graph, label.numpy(), self.data_classes)
+        soft = torch.from_numpy(spread.soft[len(self.labelled) :]).float()
+        reached = torch.from_numpy(spread.reached[len(self.labelled) :])
+        new = _one_hot(soft) if self.options.pseudo_labels == "hard" else soft
+        return torch.where(reached[:, None], new, self.pseudo)
+
+    def loss(self, stage: int, labelled: Batch, unlabelled: Batch | None) -> dict[str, Tensor]:
+        """The terms of Eq. 5, or the autoencoders' of the first stage."""
+        labelled = self._with_pairs(labelled)
+        rich = cast(Tensor, labelled.rich)
+        paired = rich[:, 0].isfinite().nonzero()[:, 0]
+        rich = rich[paired]
+        target = labelled.target if unlabelled is None else torch.cat([labelled.target, unlabelled.target])
+        target = self.augmented(target)
+        count = len(labelled.target)
+        dae = self.stages[stage].name == "dae"
+        hidden = self.options.corruption if dae else 0.0
+        seen = self.parts.features(
+            self.net, corrupted(target, hidden), corrupted(rich, hidden), paired, crossing=not dae
+        )
+        if dae:
+            return self._reconstruction(seen, target, rich, count, 1.0)
+        return {
+            **self._classification(seen, labelled, paired, unlabelled),
+            **self._reconstruction(seen, target, rich, count, self.options.reconstruction_weight),
+            **self._adversarial(seen, count),
+        }
+
+    def _with_pairs(self, labelled: Batch) -> Batch:
+        """The batch, with pairs added if it holds hardly any."""
+        if int((labelled.index < self.labelled_pairs).sum()) >= LEAST_PAIRS:
+            return labelled
+        more = torch.randint(self.labelled_pairs, (LEAST_PAIRS,))
+        return self.labelled.draw(torch.cat([labelled.index, more]))
+
+    def _classification(
+        self, seen: Features, labelled: Batch, paired: Tensor, unlabelled: Batch | None
+    ) -> dict[str, Tensor]:
+        """L_l, of pairs and of the target sensor alone, and L_pl."""
+        label, alone = cast(Tensor, labelled.label), seen.embedding[: len(labelled.target)]
+        joint, single = self.heads
+        embeddings, rich = seen.paired_embedding, self.parts.rich_joint(seen.rich_embedding)
+        zeros_learn = self.options.label_unimodal_head and joint is self.net.head
+        if zeros_learn:
+            embeddings = torch.cat([embeddings, alone])
+            rich = torch.cat([rich, rich.new_zeros(len(alone), *rich.shape[1:])])
+        logits = joint(embeddings, rich).flatten(1)
+        terms = {"joint": self.supervised(logits[: len(paired)], label[paired])}
+        if zeros_learn:
+            terms["label"] = self.supervised(logits[len(paired) :], label)
+        elif self.options.label_unimodal_head:
+            terms["label"] = self.supervised(single(alone).flatten(1), label)
+        if unlabelled is not None and self.options.pseudo_weight:
+            said = single(seen.embedding[len(alone) :]).flatten(1)
+            pseudo = soft_cross_entropy(said, self.pseudo[unlabelled.index])
+            terms["pseudo"] = self.options.pseudo_weight * pseudo
+        return terms
+
+    def _reconstruction(
+        self, seen: Features, target: Tensor, rich: Tensor, count: int, weight: float
+    ) -> dict[str, Tensor]:
+        """L_rec (Eq. 6) of each stream, from what the first prediction layers hold."""
+        if not weight:
+            return {}
+        patches, wanted = self.parts.patch_decoder(seen.embedding.flatten(1)), self.unit(target)
+        spectra = self.parts.spectrum_decoder(seen.rich_embedding.flatten(1))
+        pairs = [
+            (spectra, self.rich_unit(rich)),
+            (patches[:count], wanted[:count]),
+            (patches[count:], wanted[count:]),
+        ]
+        return {
+            f"reconstruct_{name}": weight * reconstruction_loss(*pair, self.options.reconstruction)
+            for name, pair in zip(STREAMS, pairs, strict=True)
+            if len(pair[0])
+        }
+
+    def _adversarial(self, seen: Features, count: int) -> dict[str, Tensor]:
+        """L_adv (Eq. 7) of each stream; nothing without the self-adversarial module."""
+        weight = self.options.adversarial_weight
+        if not (self.options.sa and weight):
+            return {}
+        real, fake = (half.flatten(1) for half in seen.target)
+        rich_real, rich_fake = (half.flatten(1) for half in seen.rich)
+        pairs = [(rich_real, rich_fake), (real[:count], fake[:count]), (real[count:], fake[count:])]
+        return {
+            f"adversarial_{name}": weight
+            * adversarial_loss(self.parts.discriminators[name], *pair, self.options.adversarial)
+            for name, pair in zip(STREAMS, pairs, strict=True)
+            if len(pair[0])
+        }
+
+
+def _one_hot(scores: Tensor) -> Tensor:
+    """(n, classes): 1 at the highest score of each row."""
+    return F.one_hot(scores.argmax(1), scores.shape[1]).float()

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from geo_xmodal.comparison.request import WHOLE, CompareRequest, ComparisonPlan, resolve_comparison
+from geo_xmodal.errors import UsageError
+from geo_xmodal.methods import METHODS
+
+
+def plan(*methods: str, **asked: Any) -> ComparisonPlan:
+    return resolve_comparison(CompareRequest(methods=methods, **asked))
+
+
+@pytest.mark.parametrize(
+    ("asked", "match"),
+    [
+        ({"methods": ("hgr", "snv")}, r"unknown method 'snv' \(did you mean 'svm'\?\)"),
+        ({"methods": ("hgr", "svm", "hgr")}, "'hgr' is given twice"),
+        ({"methods": ("svm",), "settings": {"epoch": "3"}}, "did you mean 'epochs'"),
+        ({"methods": ("hgr", "svm"), "settings": {"hgr.C": "3"}}, "hgr has no setting 'C'"),
+        ({"methods": ("hgr", "svm"), "settings": {"cnn.noise": "0"}}, "'cnn' takes no part"),
+        ({"methods": ("hgr",), "settings": {"hgr.unlabelled": "10"}}, "--set unlabelled=10"),
+        ({"methods": ("hgr",), "settings": {"noise": "loud"}}, "noise=loud for hgr"),
+        ({"methods": ("hgr", "svm"), "reference": "cnn"}, "--reference cnn is none of the methods"),
+        ({"methods": ("svm",), "studies": ("ablation",)}, "hgr"),
+    ],
+)
+def test_requests_that_have_no_meaning(asked: dict[str, Any], match: str) -> None:
+    with pytest.raises(UsageError, match=match) as caught:
+        resolve_comparison(CompareRequest(**asked))
+    assert "\n" not in str(caught.value)
+
+
+def test_without_names_every_method_takes_part() -> None:
+    assert list(plan().rows) == list(METHODS)
+    assert plan().reference == "hgr"
+    assert plan("svm", "cnn").reference == "svm"
+    assert plan("svm", "cnn", reference="cnn").reference == "cnn"
+
+
+def test_settings_reach_all_that_have_them_or_one() -> None:
+    rows = plan(
+        "hgr", "cnn", "svm", epochs=7, settings={"noise": "0.5", "cnn.noise": "0.25", "svm.C": "3"}
+    ).rows
+    options = {name: row.cell.variant.options.model_dump() for name, row in rows.items()}
+    assert options["hgr"]["epochs"] == options["cnn"]["epochs"] == 7
+    assert (options["hgr"]["noise"], options["cnn"]["noise"]) == (0.5, 0.25)
+    assert options["svm"]["C"] == 3
+    # a method without a branch is held against one that is trained as the settings say
+    control = rows["svm"].controls["target_only"].variant.options.model_dump()
+    assert (control["epochs"], control["noise"]) == (7, 0.5)
+
+
+def test_runs_that_several_ask_for_are_there_once() -> None:
+    found = plan("hgr", "cnn", "svm")
+    rows = found.rows
+    assert rows["hgr"].controls == rows["cnn"].controls == rows["svm"].controls
+    # `cnn` on labels alone is a control itself
+    assert rows["cnn"].cell == rows["hgr"].controls["target_only"]
+    assert len(found.cells()) == 4
+    other = plan("hgr", "cnn", settings={"cnn.embedding": "32"})
+    assert other.rows["hgr"].controls != other.rows["cnn"].controls
+    assert len(other.cells()) == 5
+
+
+def test_cells_of_other_options_have_other_folders() -> None:
+    names = {
+        plan("hgr", **asked).rows["hgr"].cell.name
+        for asked in (
+            {}, {"epochs": 3}, {"settings": {"teachers": "2"}}, {"settings": {"unlabelled": "5"}},
+            {"target": "sar"}, {"settings": {"transductive": "true"}},
+        )
+    }  # fmt: skip
+    assert len(names) == 6
+    assert plan("hgr", seeds=2).rows["hgr"].cell.name == plan("hgr", "svm", seed=4).rows["hgr"].cell.name
+
+
+def test_all_learn_from_pixels_gathered_for_who_looks_furthest() -> None:
+    found = plan("hgr", "svm", settings={"hgr.contrasts": "21"})
+    assert {cell.gather for cell in found.cells()} == {found.gather}
+    assert found.gather.margin == max(cell.variant.options.margin for cell in found.cells()) == 13
+    assert found.gather.rich_margin == found.rows["hgr"].cell.variant.options.rich_margin
+
+
+def test_test_pixels_train_only_those_that_ask_and_their_controls() -> None:
+    legacy = next(name for name, one in METHODS.items() if "legacy" in one.Options.model_fields)
+    found = plan("hgr", legacy, settings={f"{legacy}.legacy": "true"})
+    transductive = {
+        name: (row.cell.transductive, *(one.transductive for one in row.controls.values()))
+        for name, row in found.rows.items()
+    }
+    assert transductive == {"hgr": (False,) * 3, legacy: (True,) * 3}
+    assert found.gather.transductive is False
+
+
+@pytest.mark.parametrize("name", [name for name, one in METHODS.items() if one.ablation])
+def test_every_row_of_an_ablation_takes_something_away(name: str) -> None:
+    method = METHODS[name]
+    for row, changes in method.ablation.items():
+        assert set(changes) <= set(method.Options.model_fields), row
+    rows = plan(name, studies=("ablation",)).ablation[name]
+    whole = [row for row, cell in rows.items() if cell == plan(name).rows[name].cell]
+    assert len(whole) == 1
+    assert set(rows) - set(method.ablation) <= {WHOLE}
+    assert len({cell.name for cell in rows.values()}) == len(rows) > 1
+    assert set(method.noise_rows) <= set(rows)
+
+
+def test_a_row_that_is_the_whole_already_is_left_out() -> None:
+    rows = plan("hgr", settings={"teachers": "1"}, studies=("ablation",)).ablation["hgr"]
+    assert next(iter(rows)) == WHOLE
+    assert "one teacher" not in rows
+    assert "without noise" in rows
+
+
+def test_the_noise_study_takes_all_methods_and_their_named_rows() -> None:
+    found = plan("svm", "hgr", studies=("noise",))
+    assert found.noise == {name: row.cell for name, row in found.rows.items()}
+    assert found.ablation == {}
+    for name, method in METHODS.items():
+        if method.noise_rows:
+            names = list(plan(name, studies=("noise",)).noise)
+            assert names == [name, *(f"{name}, {row}" for row in method.noise_rows)]
