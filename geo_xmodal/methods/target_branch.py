@@ -77,8 +77,8 @@ class TaughtOptions(BranchOptions):
     teacher_share: float = Field(1 / 3, gt=0, lt=1, description="share of the epochs for the teacher")
     distill_weight: float = Field(1.0, ge=0, description="weight of the soft labels of unlabelled pixels")
     shares: Literal["labels", "unlabelled"] = Field(
-        "unlabelled",
-        description="class shares behind soft labels: those of the labels, or of the unlabelled pixels",
+        "labels",
+        description="class shares behind soft labels: labels as they are weighed, or unlabelled (estimated)",
     )
 
 

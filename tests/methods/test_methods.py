@@ -53,6 +53,8 @@ VARIANTS = [
     ("cnn", {"mode": "target_only"}),
     ("cnn", {"mode": "self_training"}),
     ("hgr", {}),
+    ("hgr", {"shares": "unlabelled"}),
+    ("cnn", {"mode": "self_training", "shares": "unlabelled"}),
     ("hgr", {"distill_weight": "0"}),
     ("hgr", {"correlation_weight": "0"}),
     ("cca", {}),
