@@ -35,7 +35,8 @@ lint: setup ## check style, types and layers
 	@$(BIN)/lint-imports --no-cache
 
 bench: setup ## time it, as ratios in one run: correlation objectives, mapping
-	@$(BIN)/python -m tests.benchmarks.bench_correlation ratios --rows 256,4096 --columns 64,512 --rounds 3
+	@$(BIN)/python -m tests.benchmarks.bench_correlation ratios
+	@$(BIN)/python -m tests.benchmarks.bench_correlation study
 	@$(BIN)/python -m tests.benchmarks.bench_mapping
 
 app: ## the web app (not in this version)

@@ -12,12 +12,12 @@ about this code.
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor
 
-from geo_xmodal.correlation.features import unit_rows, unit_spread
+from geo_xmodal.correlation.features import UNIT_ROWS, UNIT_SPREAD, Scaling
 from geo_xmodal.correlation.objective import Objective
 from geo_xmodal.correlation.trace_term import check_sketch, inner_minus_energy
 from geo_xmodal.errors import UsageError
@@ -52,6 +52,8 @@ class UniFastHGR(Objective):
         generator: source of the sketch's signs; torch's own by default.
     """
 
+    scaling: ClassVar[Scaling] = UNIT_ROWS
+
     def __init__(
         self,
         trace: Trace = "similarity",
@@ -65,27 +67,22 @@ class UniFastHGR(Objective):
         self.sketch = check_sketch(sketch)
         self.generator = generator
 
-    def score(self, views: tuple[Tensor, ...], labels: Tensor | None) -> Tensor:
-        """Centre and normalise each modality once, then sum over pairs."""
-        return super().score(tuple(self.normalise(x) for x in views), labels)
-
-    def normalise(self, x: Tensor) -> Tensor:
-        """Divide each row by its norm."""
-        return unit_rows(x)
-
     def pair(self, f: Tensor, g: Tensor) -> Tensor:
-        """The objective of two centred, normalised modalities."""
+        """The objective of two modalities."""
         m = f.shape[0]
         weight = 0.5 / (m * (m - 1))
-        if self.trace == "soft_hgr":
-            return self._paired_less(f, g, 1 / m, weight, diagonal=False)
-        # ||F^T G||_F^2 is the energy of the transposes, whose own diagonal is another one.
-        diagonal = torch.dot(f.square().sum(dim=1), g.square().sum(dim=1))
-        return self._paired_less(f.t(), g.t(), 1 / m, weight, diagonal=True) + weight * diagonal
-
-    def _paired_less(self, f: Tensor, g: Tensor, a: float, b: float, *, diagonal: bool) -> Tensor:
+        across = self.trace == "similarity"
         return inner_minus_energy(
-            f, g, a=a, b=b, diagonal=diagonal, sketch=self.sketch, generator=self.generator
+            f,
+            g,
+            a=1 / m,
+            b=weight,
+            diagonal=weight if across else 0.0,
+            norms=weight if across else 0.0,
+            scaling=self.scaling,
+            across=across,
+            sketch=self.sketch,
+            generator=self.generator,
         )
 
 
@@ -104,6 +101,4 @@ class OptFastHGR(UniFastHGR):
         generator: as for `UniFastHGR`.
     """
 
-    def normalise(self, x: Tensor) -> Tensor:
-        """Divide by the modality's own root mean squared norm."""
-        return unit_spread(x)
+    scaling = UNIT_SPREAD

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from geo_xmodal.correlation.features import centre, sum_over_pairs, unit_columns
+from geo_xmodal.correlation.features import UNIT_COLUMNS, centre, sum_over_pairs
 from geo_xmodal.correlation.objective import Objective
 from geo_xmodal.correlation.trace_term import inner_minus_energy, self_energy
 
@@ -34,17 +34,19 @@ class BarlowTwins(Objective):
         super().__init__()
         self.weight = weight
 
-    def score(self, views: tuple[Tensor, ...], labels: Tensor | None) -> Tensor:
-        """Normalise each modality once, then sum over pairs."""
-        return super().score(tuple(unit_columns(x) for x in views), labels)
-
     def pair(self, f: Tensor, g: Tensor) -> Tensor:
-        """The objective of two batch-normalised modalities."""
+        """The objective of two modalities."""
         m = f.shape[0]
-        diagonal = (f * g).sum(dim=0) / m
-        # ||C||_F^2 = ||Z_f^T Z_g||_F^2 / m^2 is the energy of the transposes.
-        linear_and_energy = inner_minus_energy(f.t(), g.t(), a=2 / m, b=self.weight / m**2)
-        return linear_and_energy + (self.weight - 1) * diagonal.square().sum()
+        # C = P / m for the products P of the transposes.
+        return inner_minus_energy(
+            f,
+            g,
+            a=2 / m,
+            b=self.weight / m**2,
+            diagonal=1 / m**2,
+            scaling=UNIT_COLUMNS,
+            across=True,
+        )
 
 
 class VICReg(Objective):

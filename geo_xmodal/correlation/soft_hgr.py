@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from geo_xmodal.correlation.features import CENTRED
 from geo_xmodal.correlation.objective import Objective
 from geo_xmodal.correlation.trace_term import check_sketch, inner_minus_energy
 
@@ -45,7 +46,7 @@ class SoftHGR(Objective):
         """The objective of two modalities."""
         n = f.shape[0] - 1
         return inner_minus_energy(
-            f, g, a=1 / n, b=0.5 / n**2, centred=False, sketch=self.sketch, generator=self.generator
+            f, g, a=1 / n, b=0.5 / n**2, scaling=CENTRED, sketch=self.sketch, generator=self.generator
         )
 
 

@@ -1,7 +1,8 @@
 """The one expensive number in Soft-HGR and its kin: ||F G^T||_F^2 = tr((F^T F)(G^T G)).
 
-It is taken in the cheaper of two exact forms, or from an unbiased sketch, and differentiated by hand:
-autograd would run six matrix products in the covariance form where four do.
+It is taken in the cheaper of two exact forms, or from an unbiased sketch, and differentiated by hand together
+with the centring and scaling before it: autograd would run six matrix products in the covariance form where
+four do, and record a node for every step in between.
 """
 
 from __future__ import annotations
@@ -12,140 +13,160 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from geo_xmodal.correlation.features import FeatureError, full_precision, subtract_mean
-
-
-class SignSketch:
-    """Sum the rows of a matrix, each with a random sign, into r buckets: a count sketch, buckets balanced.
-
-    For the (r, m) sketch S, E[S^T S] = I, so (S X)^T (S X) estimates X^T X without bias. Applying S costs
-    one pass over X whatever r is. Row i goes to bucket i mod r: neighbours in the batch, alike when patches
-    were cut side by side, do not meet in one bucket.
-
-    Source: Charikar, Chen, Farach-Colton (2002), "Finding frequent items in data streams".
-    """
-
-    def __init__(self, signs: Tensor, buckets: int) -> None:
-        self.buckets = buckets
-        self.whole = signs.shape[0] // buckets * buckets
-        self.signs = signs[:, None]
-
-    @classmethod
-    def random(cls, like: Tensor, buckets: int, generator: torch.Generator | None) -> SignSketch:
-        """Draw signs for the rows of `like`."""
-        bits = torch.randint(0, 2, (like.shape[0],), device=like.device, generator=generator)
-        return cls(bits.to(like.dtype).mul_(2).sub_(1), buckets)
-
-    def collect(self, x: Tensor) -> Tensor:
-        """S X: (m, K) -> (r, K)."""
-        signed = x * self.signs
-        out = signed[: self.whole].view(-1, self.buckets, x.shape[1]).sum(dim=0)
-        out[: x.shape[0] - self.whole].add_(signed[self.whole :])
-        return out
-
-    def spread_onto(self, base: Tensor, y: Tensor) -> Tensor:
-        """Add S^T Y to `base` in place: (r, K) -> (m, K)."""
-        signs = self.signs[: self.whole].view(-1, self.buckets, 1)
-        base[: self.whole].view(-1, self.buckets, base.shape[1]).addcmul_(signs, y)
-        base[self.whole :].addcmul_(self.signs[self.whole :], y[: base.shape[0] - self.whole])
-        return base
+from geo_xmodal.correlation.features import FeatureError, Scaling, full_precision
+from geo_xmodal.correlation.sign_sketch import SignSketch
 
 
 @dataclass(frozen=True)
 class _Terms:
-    """Which multiples of <F, G> and ||F G^T||_F^2 are taken.
-
-    Attributes:
-        a: weight of the inner product.
-        b: weight of the energy.
-        centred: whether F and G are centred already.
-        diagonal: whether the terms (f_i . g_i)^2 belong to the energy.
-    """
+    """What `inner_minus_energy` is asked."""
 
     a: float
     b: float
-    centred: bool
-    diagonal: bool
+    diagonal: float
+    norms: float
+    scaling: Scaling | None
+    across: bool
 
-    def prepare(self, f: Tensor, g: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Centred F and G, and the products f_i . g_i where they are needed by themselves."""
-        if not self.centred:
-            f, g = subtract_mean(f), subtract_mean(g)
-        return f, g, None if self.diagonal else (f * g).sum(dim=1)
+    def scale(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """A scaled modality, and what its scaling was divided by."""
+        return (x, None) if self.scaling is None else self.scaling.apply(x)
 
-    def value(self, f: Tensor, g: Tensor, energy: Tensor, paired: Tensor | None) -> Tensor:
-        """The objective from the full energy."""
-        if paired is not None:
-            return self.a * paired.sum() - self.b * (energy - torch.dot(paired, paired))
-        return self.a * inner(f, g) - self.b * energy if self.a else -self.b * energy
+    def paired(self, f: Tensor, g: Tensor) -> Tensor | None:
+        """The products p_i whose squares are on the diagonal of the energy, if that has its own weight."""
+        return None if self.diagonal == self.b else (f * g).sum(dim=0 if self.across else 1)
 
-    def row_weights(self, grad: Tensor, paired: Tensor | None) -> Tensor:
-        """What multiplies row i of G in the gradient of row i of F, apart from the energy."""
-        return self.a * grad if paired is None else (self.a * grad + 2 * self.b * grad * paired)[:, None]
+    def value(
+        self, f: Tensor, g: Tensor, energy: Tensor, paired: Tensor | None
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """The objective from the full energy, and the squared norms of rows that its gradient needs."""
+        value = -self.b * energy
+        if self.a:
+            value = value + self.a * (inner(f, g) if paired is None else paired.sum())
+        if paired is not None and self.diagonal != self.b:
+            value = value + (self.b - self.diagonal) * torch.dot(paired, paired)
+        if not self.norms:
+            return value, None, None
+        u, v = _squared_norms(f), _squared_norms(g)
+        return value + self.norms * torch.dot(u, v), u, v
+
+    def onto(self, grad: Tensor, paired: Tensor | None) -> Tensor:
+        """What multiplies row i of Y in the gradient for X, and of X in that for Y, apart from the energy."""
+        if paired is None:
+            return self.a * grad
+        return torch.add(self.a, paired, alpha=2 * (self.b - self.diagonal)).mul_(grad)[:, None]
+
+    def finish(
+        self,
+        d: Tensor,
+        grad: Tensor,
+        scaled: tuple[Tensor, Tensor | None],
+        norms: Tensor | None,
+        *,
+        is_centred: bool = False,
+    ) -> Tensor:
+        """The gradient for a modality as it was given, from that for the scaled one, which it overwrites.
+
+        Args:
+            d: (m, K) gradient but for the norms.
+            grad: gradient of the objective.
+            scaled: the modality as `scale` returned it.
+            norms: squared norms of the other modality's rows, if these count.
+            is_centred: whether the columns of `d` sum to 0 already.
+        """
+        y, inverse = scaled
+        if norms is not None:
+            d.addcmul_(y, (norms * (2 * self.norms * grad))[:, None])
+        if self.scaling is None or (is_centred and inverse is None):
+            return d
+        return self.scaling.pull_back(d, y, inverse, out=d)
 
 
 class _Exact(torch.autograd.Function):
-    """a <F, G> - b ||F G^T||_F^2 with the fewest matrix products that value and gradient need."""
+    """The objective with the fewest matrix products that value and gradient need."""
 
     @staticmethod
     def forward(ctx: Any, f: Tensor, g: Tensor, terms: _Terms) -> Tensor:
-        f, g, paired = terms.prepare(f, g)
-        ctx.terms = terms
-        ctx.gram = prefers_gram(f.shape[0], g.shape[0], f.shape[1])
-        left, right = (f @ g.t(),) * 2 if ctx.gram else (f.t() @ f, g.t() @ g)
-        ctx.save_for_backward(f, g, left, right, paired)
-        return terms.value(f, g, inner(left, right), paired)
+        (f, f_inverse), (g, g_inverse) = terms.scale(f), terms.scale(g)
+        x, y = (f.t(), g.t()) if terms.across else (f, g)
+        ctx.terms, ctx.gram = terms, prefers_gram(x.shape[0], y.shape[0], x.shape[1])
+        if ctx.gram:
+            left = right = x @ y.t()
+            paired = left.diagonal() if terms.a else terms.paired(f, g)
+        else:
+            left, right = x.t() @ x, y.t() @ y
+            paired = terms.paired(f, g)
+        value, u, v = terms.value(f, g, inner(left, right), paired)
+        ctx.save_for_backward(f, g, f_inverse, g_inverse, u, v, left, right, paired)
+        return value
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        f, g, left, right, paired = ctx.saved_tensors
+        f, g, f_inverse, g_inverse, u, v, left, right, paired = ctx.saved_tensors
+        terms: _Terms = ctx.terms
+        x, y = (f.t(), g.t()) if terms.across else (f, g)
         need_f, need_g = ctx.needs_input_grad[:2]
-        terms, df, dg = ctx.terms, None, None
-        # The gradient for centred F and G has zero column sums, so it is the gradient for the raw ones too.
+        df = dg = None
         with full_precision(f.device):
+            onto, slope = terms.onto(grad, paired), -2.0 * terms.b * grad
             if ctx.gram:
-                # The linear term rides along in the product: dF = (a I - 2b P) G, dG = (a I - 2b P)^T F.
-                weights = left * (-2.0 * terms.b * grad)
+                # What is not energy rides along in the product: dX = (D - 2b P) Y, dY = (D - 2b P)^T X.
+                weights = left * slope
                 if paired is not None:
-                    weights.diagonal().copy_(terms.a * grad)
-                elif terms.a:
-                    weights.diagonal().add_(terms.a * grad)
-                df = _product(weights, g) if need_f else None
-                dg = _product(weights.t(), f) if need_g else None
+                    weights.diagonal().add_(onto[:, 0])
+                df = _product(weights, y) if need_f else None
+                dg = _product(weights.t(), x) if need_g else None
             else:
-                own = terms.row_weights(grad, paired) if terms.a else None
-                df = _product_plus(f, right * (-2.0 * terms.b * grad), g, own) if need_f else None
-                dg = _product_plus(g, left * (-2.0 * terms.b * grad), f, own) if need_g else None
+                own = onto if terms.a else None
+                df = _product_plus(x, right * slope, y, own) if need_f else None
+                dg = _product_plus(y, left * slope, x, own) if need_g else None
+            # The gradient for centred F and G has zero column sums, where every row counts alike.
+            alike = terms.diagonal == terms.b and not terms.norms
+            if df is not None:
+                df = df.t() if terms.across else df
+                df = terms.finish(df, grad, (f, f_inverse), v, is_centred=alike)
+            if dg is not None:
+                dg = dg.t() if terms.across else dg
+                dg = terms.finish(dg, grad, (g, g_inverse), u, is_centred=alike)
         return df, dg, None
 
 
 class _Sketched(torch.autograd.Function):
-    """a <F, G> - b ||(S F)(S' G)^T||_F^2 for independent sketches S and S'."""
+    """The objective with the energy of (S F)(S' G)^T for independent sketches S and S'."""
 
     @staticmethod
     def forward(
         ctx: Any, f: Tensor, g: Tensor, sketch_f: SignSketch, sketch_g: SignSketch, terms: _Terms
     ) -> Tensor:
-        f, g, paired = terms.prepare(f, g)
+        (f, f_inverse), (g, g_inverse) = terms.scale(f), terms.scale(g)
+        paired = terms.paired(f, g)
         ctx.terms, ctx.sketch_f, ctx.sketch_g = terms, sketch_f, sketch_g
         left, right = sketch_f.collect(f), sketch_g.collect(g)
-        product = left @ right.t()
-        ctx.save_for_backward(f, g, left, right, product, paired)
-        return terms.value(f, g, inner(product, product), paired)
+        product = left.t() @ right if terms.across else left @ right.t()
+        value, u, v = terms.value(f, g, inner(product, product), paired)
+        ctx.save_for_backward(f, g, f_inverse, g_inverse, u, v, left, right, product, paired)
+        return value
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        f, g, left, right, product, paired = ctx.saved_tensors
+        f, g, f_inverse, g_inverse, u, v, left, right, product, paired = ctx.saved_tensors
+        terms: _Terms = ctx.terms
         need_f, need_g = ctx.needs_input_grad[:2]
-        own = ctx.terms.row_weights(grad, paired)
+        df = dg = None
         with full_precision(f.device):
-            weights = product * (-2.0 * ctx.terms.b * grad)
-            df = ctx.sketch_f.spread_onto(g * own, weights @ right) if need_f else None
-            dg = ctx.sketch_g.spread_onto(f * own, weights.t() @ left) if need_g else None
-        if not ctx.terms.centred:
-            df, dg = (d if d is None else d.sub_(d.mean(dim=0)) for d in (df, dg))
+            onto = terms.onto(grad, paired)
+            onto = onto.t() if terms.across else onto
+            weights = product * (-2.0 * terms.b * grad)
+            if need_f:
+                spread = right @ weights.t() if terms.across else weights @ right
+                df = ctx.sketch_f.spread_onto(g * onto, spread)
+                df = terms.finish(df, grad, (f, f_inverse), v)
+            if need_g:
+                spread = left @ weights if terms.across else weights.t() @ left
+                dg = ctx.sketch_g.spread_onto(f * onto, spread)
+                dg = terms.finish(dg, grad, (g, g_inverse), u)
         return df, dg, None, None, None
 
 
@@ -175,37 +196,44 @@ def inner_minus_energy(
     *,
     a: float,
     b: float,
-    centred: bool = True,
-    diagonal: bool = True,
+    diagonal: float | None = None,
+    norms: float = 0.0,
+    scaling: Scaling | None = None,
+    across: bool = False,
     sketch: int | None = None,
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """A multiple of <F, G> = sum_i f_i . g_i less a multiple of ||F G^T||_F^2 = sum_ij (f_i . g_j)^2.
 
-    As it stands in the code: a <F, G> - b ||F G^T||_F^2.
+    As it stands in the code, for X = F, Y = G and P = X Y^T, or across X = F^T, Y = G^T, where
+    ||P||_F^2 = ||F^T G||_F^2 = sum_ij (f_i . f_j)(g_i . g_j):
+
+        a <F, G>  -  b sum_{i != j} P_ij^2  -  d sum_i P_ii^2  +  c sum_i |f_i|^2 |g_i|^2
 
     Args:
-        f: (m, K) matrix, or the transpose of one.
-        g: (m', K) matrix, or the transpose of one if f is; m' = m unless a = 0.
+        f: (m, K) matrix.
+        g: (m', K) matrix; m' = m unless a = 0.
         a: weight of the inner product.
         b: weight of the energy.
-        centred: False to subtract the column means of F and G first, cheaper here than beforehand; only with
-            `diagonal`.
-        diagonal: False to leave the terms i = j out of the energy; only with m' = m and a > 0.
+        diagonal: weight d of the energy's diagonal; b by default, and only with a > 0 another.
+        norms: weight c; c = b leaves the terms i = j out of the energy across.
+        scaling: applied to F and G first, cheaper here than beforehand; None for F and G as they are.
+        across: take the energy of the transposes.
         sketch: None for the exact value, in Gram or covariance form, whichever is cheaper; or the number of
             buckets r of an unbiased random sketch (over the signs, value and gradient are expected to be the
-            exact ones). Exact all the same where r is not smaller than the number of rows.
+            exact ones). Exact all the same where r is not smaller than the number of rows of X.
         generator: source of the sketch's signs; torch's own by default.
 
     Returns:
         A scalar, differentiable once.
     """
-    terms = _Terms(a, b, centred, diagonal)
+    terms = _Terms(a, b, b if diagonal is None else diagonal, norms, scaling, across)
+    dim = 1 if across else 0
     value: Tensor
-    if sketch is None or sketch >= min(f.shape[0], g.shape[0]):
+    if sketch is None or sketch >= min(f.shape[dim], g.shape[dim]):
         value = _Exact.apply(f, g, terms)  # type: ignore[no-untyped-call]
     else:
-        signs = (SignSketch.random(x, sketch, generator) for x in (f, g))
+        signs = (SignSketch.random(x, sketch, dim, generator) for x in (f, g))
         value = _Sketched.apply(f, g, *signs, terms)  # type: ignore[no-untyped-call]
     return value
 
@@ -237,6 +265,12 @@ def inner(x: Tensor, y: Tensor) -> Tensor:
     if not x.is_contiguous():
         x, y = x.t(), y.t()
     return torch.dot(x.reshape(-1), y.reshape(-1))
+
+
+def _squared_norms(x: Tensor) -> Tensor:
+    """|x_i|^2 of each row."""
+    norms: Tensor = torch.linalg.vector_norm(x, dim=1)
+    return norms.square_()
 
 
 def _product(weights: Tensor, x: Tensor) -> Tensor:

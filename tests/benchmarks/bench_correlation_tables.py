@@ -114,10 +114,11 @@ def verdict(rows: Sequence[Row]) -> str:
     """The targets, and which sizes miss each."""
 
     def line(what: str, met: Callable[[float], bool], value: Callable[[Row], float | None], of: list) -> str:
-        # What ran into the limit is slower than anything here: it can only be the slow side of a ratio.
-        missed = [r for r in of if (v := value(r)) is not None and not met(v)]
-        at = "; missed at (m, K) " + ", ".join(f"({r.m}, {r.K}): {value(r):.3g}" for r in missed)
-        return f"- {what}: met at {len(of) - len(missed)} of {len(of)} sizes{at if missed else ''}"
+        timed = [(r, v) for r in of if (v := value(r)) is not None]
+        missed = [f"({r.m}, {r.K}): {v:.3g}" for r, v in timed if not met(v)]
+        said = f"- {what}: met at {len(timed) - len(missed)} of {len(of)} sizes"
+        said += f", {len(of) - len(timed)} not timed" if len(timed) < len(of) else ""
+        return said + ("; missed at (m, K) " + ", ".join(missed) if missed else "")
 
     def at_most(target: float, over: str, *under: str, least: int = 0) -> str:
         of = [r for r in rows if r.m * r.K >= least]

@@ -7,7 +7,7 @@ import torch
 
 from tests.correlation.cases import build, features
 
-pytest.importorskip("cca_zoo.deep", reason="cca-zoo is not installed (it is no dependency)")
+pytest.importorskip("cca_zoo.deep", reason="cca-zoo is not installed: pip install geo_xmodal[test]")
 
 from cca_zoo.deep import DCCAEY, DCCASDL, BarlowTwins, VICReg
 from cca_zoo.deep.objectives import CCALoss, GCCALoss

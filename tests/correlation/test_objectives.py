@@ -377,3 +377,20 @@ def test_whitening_says_what_is_wrong_with_the_features() -> None:
         build("hgr")(f * float("nan"), g)
     with pytest.raises(FeatureError, match="singular"):
         build("hgr", ridge=0.0)(1e6 * f[:, :1].expand(30, 3), g)
+
+
+@pytest.mark.parametrize("shape", SHAPES[:2], ids=str)
+@pytest.mark.parametrize("case", [*NAMES, "soft_hgr, sketch", "unifast_hgr, sketch"])
+def test_order_in_memory_does_not_matter(case: str, shape: tuple[int, int]) -> None:
+    name, _, sketched = case.partition(", ")
+    f, g = features(*shape)
+    column_major = f.t().contiguous().t()
+
+    def graded(*x: Tensor) -> tuple[Tensor, ...]:
+        x = tuple(v.detach().requires_grad_() for v in x)
+        drawn = {"sketch": 3, "generator": torch.Generator().manual_seed(0)} if sketched else {}
+        value = build(name, **drawn)(*x, **labels_for(name, shape[0]))
+        return value, *torch.autograd.grad(value, x)
+
+    for got, wanted in zip(graded(column_major, g), graded(f, g), strict=True):
+        torch.testing.assert_close(got, wanted)
