@@ -171,7 +171,9 @@ def _classes(study: gx.Study) -> rich.table.Table:
 
 
 def _with_interval(estimate: gx.CorrelationEstimate | None) -> str:
-    return "too few" if estimate is None else f"{estimate.estimate:.2f} {_interval(estimate.interval, 2)}"
+    if estimate is None:
+        return "too few"
+    return f"{estimate.estimate:.2f} {_interval(estimate.interval, 2)}, p {estimate.p_value:.3f}"
 
 
 def _interval(ends: tuple[float, float], digits: int = 3) -> str:

@@ -1,168 +1,125 @@
-"""Alternating conditional expectations: nonlinear maximal correlation without a network."""
+"""Additive smooth functions of columns: the basis of nonlinear maximal correlation without a network."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
 
 import numpy as np
 import numpy.typing as npt
 import scipy.linalg
 
-from geo_xmodal.correlation.linear_cca import (
-    Affine,
-    FloatArray,
-    FunctionPair,
-    standardiser,
-    whitened_cross,
-    whitening_root,
-)
+from geo_xmodal.correlation.linear_cca import FloatArray, principal_components, standardiser
 
-_CHUNK = 16384
-"""Rows expanded at a time: the basis of a whole scene would not fit in memory."""
+PRIOR_SAMPLES = 15.0
+"""Weight of the prior for smooth functions of leading components, in samples."""
 
-
+_KNOTS = 12
 _RARE = 0.005
 """Share of the samples below which one of few values gets no knot of its own."""
 
+_SIZE = 128
+"""Functions in all, from which those of each column follow."""
 
-def alternate(
-    t: FloatArray, components: int, *, seed: int = 0, tolerance: float = 1e-12, limit: int = 2000
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Alternate f <- E[g | X], g <- E[f | Y] until the functions stand still.
+_MOST_COLUMNS = 128
+"""Columns that are taken as they are; two functions of each are as many as are worth their time."""
 
-    As it stands in the code: U <- orth(T V), V <- orth(T^T U), where T is the conditional expectation
-    operator in orthonormal coordinates (B of a discrete distribution, or whitened cross-covariance of two
-    bases); at the end U^T T V is diagonalised. Two functions more than asked for travel along, which speeds
-    up convergence.
+_MOST_COMPONENTS = 32
+_COLLINEAR = 0.95
+"""Share of the variance in half of the principal components by which these stand for the columns."""
+
+
+def ace_features(x: FloatArray) -> FloatArray:
+    """Functions of single columns, such that a plain ridge on their weights prefers smooth ones.
+
+    The best sums of functions of single columns are what alternating conditional expectations (ACE) arrive
+    at; in a basis these are regressions, and what they arrive at is CCA of the two bases. With a dozen
+    unpenalised functions a column, every column more is a dozen directions of noise more. Hence:
+
+    - Hat functions on quantiles (or on the values, if these are few) are rotated by column such that variance
+      and roughness r = int phi''(t)^2 dt, t in standard deviations, are diagonal; the smoothest are kept, so
+      many that all columns have 128 (11 of one column, 2 at least), and scaled by sqrt(s / (1 + r)).
+    - Collinear columns, such as the bands of a spectrum, are replaced by their 32 leading principal
+      components: if half of the components hold 95 % of the variance. s is the standard deviation of a
+      component over the largest, so that those of little variance are penalised; 1 for columns. With many
+      samples this can cost later pairs (simulated Houston, 20,000 samples: the first goes from 0.92 to
+      0.91, the second from 0.78 to 0.43).
+    - Other columns stay as they are, since rotation would make an interaction of a function of one of them.
+      More than 128 are rotated all the same: the cap that is left, for time. With 255 columns of noise beside
+      one that holds the answer, 0.57 is found of 0.8, and nothing of x^2; with 127, 0.76 of 0.8 and all.
+
+    Held-out correlation, 2,000 Gaussians of 0.8 with 64 columns of noise: 0.78; x^2 plus noise: 0.98 (without
+    the noise columns 0.80, 0.98; with principal components alone, as before, 0.43 and 0.01). MUUFL, 64 bands
+    and LiDAR (pixel, 7 x 7, 15 x 15, all scales), mean over 6 seeds: 0.66, 0.72, 0.52, 0.62 (dozens of
+    unpenalised functions: 0.55, 0.59, 0.42, 0.47).
 
     Source: Breiman and Friedman (JASA 1985), "Estimating optimal transformations for multiple regression and
-    correlation".
+    correlation"; Demmler and Reinsch (Numerische Mathematik 1975) for the rotation. Penalties and their
+    weight (`PRIOR_SAMPLES`) are ours, chosen on such Gaussians, MUUFL and Potsdam.
 
     Args:
-        t: (p, q) operator with the constant functions taken out.
-        components: how many functions k.
-        seed: of the random start.
-        tolerance: largest change of a correlation between rounds.
-        limit: most rounds; with the gap between correlations nil, functions keep turning but values stand.
+        x: (n, d) samples.
 
     Returns:
-        U (p, k), correlations (k,) falling, V (q, k).
+        (n, size) functions at the samples, centred. The pairing of samples plays no part.
     """
-    k = min(*t.shape, components + 2)
-    v = np.linalg.qr(np.random.default_rng(seed).standard_normal((t.shape[1], k)))[0]
-    before = np.zeros(k)
-    for _ in range(limit):
-        u = np.linalg.qr(t @ v)[0]
-        v, triangle = np.linalg.qr(t.T @ u)
-        values = np.linalg.svd(triangle, compute_uv=False)
-        if np.abs(values - before).max() <= tolerance:
-            break
-        before = values
-    left, values, right = np.linalg.svd(u.T @ t @ v)
-    return (u @ left)[:, :components], values[:components], (v @ right.T)[:, :components]
+    columns = _columns(x)
+    deviations = columns.std(axis=0)
+    most = int(np.clip(_SIZE // columns.shape[1], 2, _KNOTS - 1))
+    largest = deviations.max() or 1.0
+    return np.concatenate(
+        [
+            _curves(column, most) * np.sqrt(deviation / largest)
+            for column, deviation in zip(columns.T, deviations, strict=True)
+        ],
+        axis=1,
+    )
 
 
-@dataclass(frozen=True)
-class AdditiveBasis:
-    """Functions sum_j phi_j(x_j): for each column hat functions on quantile knots, or one step per value.
+def _columns(x: FloatArray) -> FloatArray:
+    z = standardiser(x)(x)
+    components = principal_components(x, _MOST_COLUMNS)
+    half = components[:, : x.shape[1] // 2].var(axis=0).sum()
+    if half >= _COLLINEAR * z.var(axis=0).sum():
+        return components[:, :_MOST_COMPONENTS]
+    return z if x.shape[1] <= _MOST_COLUMNS else components
 
-    Attributes:
-        project: affine map applied first (standardisation, and principal components of wide data).
-        knots: rising knots of each projected column; a column with few values has the frequent ones as knots,
-            so that the hats are its indicators.
-    """
 
-    project: Affine
-    knots: tuple[FloatArray, ...]
+def _curves(column: FloatArray, most: int) -> FloatArray:
+    """The smoothest functions of one column, scaled by 1 / sqrt(1 + r); zeros for a constant."""
+    knots = _knots(column)
+    hats = _hats(column, knots)
+    hats -= hats.mean(axis=0)
+    variances, vectors = np.linalg.eigh(hats.T @ hats / len(hats))
+    solid = variances > 1e-8 * max(variances.max(), 1e-8)
+    if not solid.any() or len(knots) < 2:
+        return np.zeros((len(column), 1))
+    whitened = vectors[:, solid] / np.sqrt(variances[solid])
+    rough, rotation = scipy.linalg.eigh(whitened.T @ _roughness(knots / column.std()) @ whitened)
+    curves: FloatArray = hats @ (whitened @ (rotation / np.sqrt(1 + np.maximum(rough, 0)))[:, :most])
+    return curves
 
-    @classmethod
-    def fit(cls, x: FloatArray, *, knots: int, most_columns: int) -> AdditiveBasis:
-        """Place the knots where the data are."""
-        project = standardiser(x)
-        if x.shape[1] > most_columns:
-            z = project(x)
-            _, vectors = np.linalg.eigh(z.T @ z)
-            leading = vectors[:, ::-1][:, :most_columns]
-            project = Affine(project.offset, project.weights @ leading)
-        columns = project(x).T
-        return cls(project, tuple(_knots(column, knots) for column in columns))
 
-    @property
-    def size(self) -> int:
-        """How many functions."""
-        return sum(len(k) for k in self.knots)
-
-    def __call__(self, x: FloatArray) -> FloatArray:
-        """Evaluate: (n, d) -> (n, size)."""
-        return np.concatenate(
-            [_hats(column, k) for column, k in zip(self.project(x).T, self.knots, strict=True)], axis=1
+def _roughness(knots: FloatArray) -> FloatArray:
+    """Matrix of int phi''^2 for values phi at the knots: second differences over the knots between."""
+    gaps = np.diff(knots)
+    second = np.zeros((max(len(knots) - 2, 0), len(knots)))
+    for i, (left, right) in enumerate(itertools.pairwise(gaps)):
+        second[i, i : i + 3] = np.array([1 / left, -1 / left - 1 / right, 1 / right]) / np.sqrt(
+            (left + right) / 2
         )
+    return second.T @ second
 
 
-def fit_ace(
-    x: FloatArray,
-    y: FloatArray,
-    components: int,
-    *,
-    knots: int = 12,
-    most_columns: int = 32,
-    ridge: float = 1e-3,
-    seed: int = 0,
-) -> FunctionPair:
-    """Additive functions of the columns whose correlation is largest in the training data.
-
-    As it stands in the code: conditional expectations are ridge regressions on `AdditiveBasis`, alternated by
-    `alternate`. For one column a side this is maximal correlation up to the resolution of the knots; for
-    more it sees no interactions between columns.
-
-    Args:
-        x: (n, dx) samples.
-        y: (n, dy) samples, paired with x.
-        components: how many pairs of functions.
-        knots: most knots a column.
-        most_columns: wider data are reduced to so many principal components.
-        ridge: relative to the mean variance of a basis function.
-        seed: of the start.
-
-    Returns:
-        The fitted pair.
-    """
-    basis_x = AdditiveBasis.fit(x, knots=knots, most_columns=most_columns)
-    basis_y = AdditiveBasis.fit(y, knots=knots, most_columns=most_columns)
-    mean, second = _moments(x, y, basis_x, basis_y)
-    covariance = second - np.outer(mean, mean)
-    p = basis_x.size
-    root_x = whitening_root(covariance[:p, :p], ridge)
-    root_y = whitening_root(covariance[p:, p:], ridge)
-    left, _, right = alternate(whitened_cross(covariance[:p, p:], root_x, root_y), components, seed=seed)
-    to_f = Affine(mean[:p], scipy.linalg.solve_triangular(root_x.T, left, lower=False))
-    to_g = Affine(mean[p:], scipy.linalg.solve_triangular(root_y.T, right, lower=False))
-    return FunctionPair(lambda z: to_f(basis_x(z)), lambda z: to_g(basis_y(z)))
-
-
-def _moments(
-    x: FloatArray, y: FloatArray, basis_x: AdditiveBasis, basis_y: AdditiveBasis
-) -> tuple[FloatArray, FloatArray]:
-    size = basis_x.size + basis_y.size
-    mean, second = np.zeros(size), np.zeros((size, size))
-    for start in range(0, len(x), _CHUNK):
-        rows = slice(start, start + _CHUNK)
-        values = np.concatenate([basis_x(x[rows]), basis_y(y[rows])], axis=1)
-        mean += values.sum(axis=0)
-        second += values.T @ values
-    return mean / len(x), second / len(x)
-
-
-def _knots(column: FloatArray, most: int) -> FloatArray:
+def _knots(column: FloatArray) -> FloatArray:
     """Where the hats of one column stand: on its frequent values if it has few, else on quantiles.
 
     Rare values get none: an indicator of one sample fits that sample.
     """
     distinct, counts = np.unique(column, return_counts=True)
     frequent = distinct[counts >= _RARE * len(column)]
-    if len(distinct) <= 4 * most and 0 < len(frequent) <= most:
+    if len(distinct) <= 4 * _KNOTS and 0 < len(frequent) <= _KNOTS:
         return frequent
-    return np.unique(np.quantile(column, np.linspace(0, 1, most)))
+    return np.unique(np.quantile(column, np.linspace(0, 1, _KNOTS)))
 
 
 def _hats(column: FloatArray, knots: FloatArray) -> FloatArray:

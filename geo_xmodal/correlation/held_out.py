@@ -1,19 +1,15 @@
-"""Honest numbers about fitted functions: folds, intervals and nulls from samples that the fit did not see."""
+"""Honest numbers about held-out scores: folds, broken pairings, and an interval that knows of both."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
+import scipy.stats
 
 from geo_xmodal.correlation.features import FeatureError
 from geo_xmodal.correlation.linear_cca import FloatArray
 
 IntArray = npt.NDArray[np.int64]
-
-_MOST_UNITS = 1000
-"""Ungrouped samples are resampled in so many random bundles at most."""
 
 
 def assign_folds(groups: IntArray, folds: int, rng: np.random.Generator) -> IntArray:
@@ -37,69 +33,6 @@ def assign_folds(groups: IntArray, folds: int, rng: np.random.Generator) -> IntA
     return fold_of[groups]
 
 
-@dataclass(frozen=True)
-class HeldOut:
-    """Values of fitted functions on samples that took no part in the fit.
-
-    Attributes:
-        f: (n, k) functions of the first modality, standardised with training statistics.
-        g: (n, k) functions of the second.
-        fold: (n,) which fit a sample was held out from.
-        groups: (n,) group ids 0..G-1 of samples that are alike (spatial blocks), or None if all are
-            independent.
-    """
-
-    f: FloatArray
-    g: FloatArray
-    fold: IntArray
-    groups: IntArray | None
-
-    def correlations(self) -> FloatArray:
-        """Pearson correlation of each pair of functions, (k,); 0 for a function that is constant."""
-        return _pooled(self.f, self.g)
-
-    def bootstrap(self, resamples: int, rng: np.random.Generator) -> FloatArray:
-        """Correlations of resampled groups, (resamples, k).
-
-        Groups, not samples, are drawn with replacement: neighbours tell the same story, and counting them as
-        independent makes an interval meaninglessly tight.
-        """
-        n = len(self.f)
-        unit = rng.permutation(n) % min(n, _MOST_UNITS) if self.groups is None else self.groups
-        count = int(unit.max()) + 1
-        per_sample = _sums(self.f, self.g)
-        sums = np.zeros((count, *per_sample.shape[1:]))
-        np.add.at(sums, unit, per_sample)
-        draws = rng.multinomial(count, np.full(count, 1 / count), size=resamples).astype(np.float64)
-        return _correlation(np.tensordot(draws, sums, axes=1))
-
-    def permuted(self, permutations: int, rng: np.random.Generator) -> FloatArray:
-        """Correlations after the pairing is broken within each fold, (permutations, k).
-
-        The functions stay as fitted: they know nothing of the held-out samples, so under independence every
-        pairing of these is as likely as the observed one. With groups, whole groups change places and the
-        row is turned by a random offset, which keeps what neighbours have in common.
-        """
-        g = np.empty_like(self.g)
-        null = np.empty((permutations, self.f.shape[1]))
-        members = [np.flatnonzero(self.fold == k) for k in np.unique(self.fold)]
-        for i in range(permutations):
-            for rows in members:
-                g[self._ordered(rows)] = self.g[self._shuffled(rows, rng)]
-            null[i] = _pooled(self.f, g)
-        return null
-
-    def _ordered(self, rows: IntArray) -> IntArray:
-        return rows if self.groups is None else rows[np.argsort(self.groups[rows], kind="stable")]
-
-    def _shuffled(self, rows: IntArray, rng: np.random.Generator) -> IntArray:
-        if self.groups is None:
-            return rng.permutation(rows)
-        place = rng.permutation(int(self.groups.max()) + 1)
-        order = rows[np.argsort(place[self.groups[rows]], kind="stable")]
-        return np.roll(order, rng.integers(len(order)))
-
-
 def group_ids(groups: npt.ArrayLike | None, n: int, folds: int) -> IntArray | None:
     """Number the groups 0..G-1.
 
@@ -120,21 +53,77 @@ def group_ids(groups: npt.ArrayLike | None, n: int, folds: int) -> IntArray | No
     return ids
 
 
-def _pooled(f: FloatArray, g: FloatArray) -> FloatArray:
-    """Correlation over all samples, (k,)."""
-    sums = np.stack(
-        [np.full(f.shape[1], len(f)), *(v.sum(axis=0) for v in (f, g, f * f, g * g, f * g))], axis=-1
-    )
-    return _correlation(sums)
+def broken_pairing(n: int, groups: IntArray | None, rng: np.random.Generator) -> IntArray:
+    """Which sample of the second modality each sample of the first gets when the pairing is broken.
+
+    Without groups all samples change places. With groups, groups change places as wholes, so that neighbours
+    stay together: the samples of a group get those of one other group in their order. Where that one is
+    larger some are left out, where it is smaller some come more than once.
+
+    Args:
+        n: samples.
+        groups: (n,) group ids 0..G-1, or None.
+        rng: of the draw.
+
+    Returns:
+        (n,) indices.
+    """
+    if groups is None:
+        return rng.permutation(n)
+    members = np.split(np.argsort(groups, kind="stable"), np.cumsum(np.bincount(groups))[:-1])
+    order = np.empty(n, dtype=np.int64)
+    for rows, other in zip(members, rng.permutation(len(members)), strict=True):
+        order[rows] = members[other][np.arange(len(rows)) * len(members[other]) // len(rows)]
+    return order
 
 
-def _sums(f: FloatArray, g: FloatArray) -> FloatArray:
-    """Per sample 1, f, g, f^2, g^2, f g: (n, k, 6)."""
+def score_sums(f: FloatArray, g: FloatArray) -> FloatArray:
+    """Per sample 1, f, g, f^2, g^2, f g, which add up to what `correlation` needs: (n, k) to (n, k, 6)."""
     return np.stack([np.ones_like(f), f, g, f * f, g * g, f * g], axis=-1)
 
 
-def _correlation(sums: FloatArray) -> FloatArray:
+def correlation(sums: FloatArray) -> FloatArray:
+    """Pearson correlation from sums (..., 6) of standardised scores; 0 for a function that is constant."""
     n, f, g, ff, gg, fg = np.moveaxis(sums, -1, 0)
     spread = (n * ff - f * f) * (n * gg - g * g)
     solid: npt.NDArray[np.bool_] = spread > 1e-20 * (n * n) ** 2
     return np.where(solid, (n * fg - f * g) / np.sqrt(np.where(solid, spread, 1)), 0.0)
+
+
+def jackknife_variance(sums: FloatArray, groups: IntArray | None) -> tuple[float, int]:
+    """Variance of `fisher` of the pooled correlation, by leaving out one group at a time.
+
+    Args:
+        sums: (n, 6) of `score_sums`, of one pair of functions.
+        groups: (n,) group ids 0..G-1, or None if every sample is its own.
+
+    Returns:
+        The variance, and how many groups it is from.
+    """
+    units = sums
+    if groups is not None:
+        units = np.zeros((int(groups.max()) + 1, 6))
+        np.add.at(units, groups, sums)
+    total = units.sum(axis=0)
+    apart = fisher(correlation(total - units)) - fisher(correlation(total))
+    count = len(units)
+    return float((count - 1) / count * (apart**2).sum()), count
+
+
+def fisher(correlations: FloatArray) -> FloatArray:
+    """Fisher's z = artanh r, on which the spread of a correlation does not depend on it; finite at 1."""
+    return np.arctanh(np.clip(correlations, -1 + 1e-12, 1 - 1e-12))
+
+
+def t_interval(estimate: float, variance: float, count: int, level: float) -> tuple[float, float]:
+    """Student's t-interval of a correlation, symmetric in Fisher's z.
+
+    Args:
+        estimate: the correlation.
+        variance: of its `fisher`.
+        count: independent units that the variance was taken over.
+        level: confidence level.
+    """
+    half = scipy.stats.t.ppf((1 + level) / 2, count - 1) * np.sqrt(variance)
+    middle = float(fisher(np.array(estimate)))
+    return float(np.tanh(middle - half)), float(np.tanh(middle + half))

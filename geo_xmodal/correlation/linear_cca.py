@@ -11,6 +11,8 @@ import scipy.linalg
 
 FloatArray = npt.NDArray[np.float64]
 
+_MOST_COLUMNS = 512
+
 
 @dataclass(frozen=True)
 class FunctionPair:
@@ -52,6 +54,19 @@ def standardiser(x: FloatArray, floor: float = 0.0) -> Affine:
     deviation = x.std(axis=0)
     solid = deviation > np.maximum(floor, 1e-12 * np.abs(x).max(axis=0))
     return Affine(x.mean(axis=0), np.diag(np.where(solid, 1 / np.where(solid, deviation, 1), 0.0)))
+
+
+def principal_components(x: FloatArray, most: int) -> FloatArray:
+    """The `most` leading principal components of standardised columns, (n, min(d, most)), not rescaled."""
+    z = standardiser(x)(x)
+    vectors = np.linalg.eigh(z.T @ z)[1]
+    leading: FloatArray = z @ vectors[:, ::-1][:, :most]
+    return leading
+
+
+def linear_features(x: FloatArray) -> FloatArray:
+    """Standardised columns; of more than 512 the leading principal components, which bounds the time."""
+    return principal_components(x, _MOST_COLUMNS) if x.shape[1] > _MOST_COLUMNS else standardiser(x)(x)
 
 
 def whitening_root(covariance: FloatArray, ridge: float) -> FloatArray:

@@ -62,7 +62,7 @@ def _title(study: Study) -> str:
 
 
 def _error(estimates: Sequence[CorrelationEstimate]) -> npt.NDArray[np.float64]:
-    """Distances (2, n) to the ends of the intervals; a bootstrap interval may end beyond its estimate."""
+    """Distances (2, n) to the ends of the intervals; at a correlation of 1 rounding may turn them round."""
     ends = np.array([[e.estimate - e.interval[0], e.interval[1] - e.estimate] for e in estimates])
     return np.asarray(np.maximum(ends.T, 0))
 

@@ -21,7 +21,7 @@ from geo_xmodal.types import Progress
 READING = (
     "Estimates are correlations of fitted functions on samples that they were not fitted to: lower estimates "
     "of the maximal (HGR) correlation, not the maximal correlation itself. Dependence "
-    "is shown where the whole interval lies above 95 % of the null."
+    "is shown where p is at most 0.05, that is, where no more than 5 % of broken pairings reach as much."
 )
 
 COMPONENTS = 5

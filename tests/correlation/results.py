@@ -58,6 +58,19 @@ def sample_rows(n: int) -> list[list[str]]:
     return rows
 
 
+def noise_rows() -> list[list[str]]:
+    rows = []
+    x, e = np.random.default_rng(0).standard_normal((2, 2000))
+    for columns in (0, 16, 64, 127, 255):
+        wide = np.column_stack([x, np.random.default_rng(1).standard_normal((2000, columns))])
+        found = [
+            estimate_correlation(wide, y, "ace", components=1, permutations=1).estimate
+            for y in (0.8 * x + 0.6 * e, x**2 + 0.3 * e)
+        ]
+        rows.append([str(columns), *(f"{value:.3f}" for value in found)])
+    return rows
+
+
 def optimum_rows() -> list[list[str]]:
     spectrum = exact_hgr(COUNTS).spectrum[:3]
     rows = []
@@ -113,6 +126,7 @@ def main() -> None:
     )
     n = arguments.samples
     print(table(f"Held-out estimates from {n} samples", "case | known | cca | ace | neural", sample_rows(n)))
+    print(table("Columns of noise", "columns of noise | 0.8 x + 0.6 e | x² + 0.3 e", noise_rows()))
     print(
         table(
             f"Two views: halves of digits, 10 features, {arguments.seeds} seeds",

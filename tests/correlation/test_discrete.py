@@ -7,8 +7,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from geo_xmodal.correlation import FeatureError, exact_hgr
-from geo_xmodal.correlation.ace import alternate
-from geo_xmodal.correlation.discrete import divergence_transition_matrix
 from tests.correlation.known_answers import KNOWN_ANSWERS, KnownAnswer, gaussian
 
 tables = arrays(np.float64, (4, 5), elements=st.floats(0.01, 1))
@@ -18,13 +16,6 @@ tables = arrays(np.float64, (4, 5), elements=st.floats(0.01, 1))
 def test_spectrum_is_the_known_one(case: KnownAnswer) -> None:
     spectrum = exact_hgr(case.joint()).spectrum[: len(case.spectrum)]
     np.testing.assert_allclose(spectrum, case.spectrum, atol=case.tolerance)
-
-
-@pytest.mark.parametrize("case", KNOWN_ANSWERS[2:11], ids=lambda case: case.name)
-def test_alternating_expectations_reach_the_same_spectrum(case: KnownAnswer) -> None:
-    b, _, _ = divergence_transition_matrix(case.joint())
-    values = alternate(b, len(case.spectrum))[1]
-    np.testing.assert_allclose(values, case.spectrum, atol=max(case.tolerance, 1e-6))
 
 
 def test_pearson_is_zero_on_the_disc_where_hgr_is_a_third() -> None:
