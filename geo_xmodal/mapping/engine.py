@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.fx.experimental.optimization import fuse
 
 from geo_xmodal.bundle import Bundle
 from geo_xmodal.errors import ModelMismatchError, UsageError
+from geo_xmodal.networks import folded
 from geo_xmodal.types import ClassArray, FloatArray, windows_over
 
 Engine = Literal["torch", "openvino"]
@@ -57,8 +57,7 @@ class Classifier:
         self.tile: int = getattr(bundle.model.network, "tile", TILE)
         side = self.tile + 2 * self.margin
         self._tile = np.full((1, self.bands, side, side), np.nan, np.float32)
-        # Each batch norm folded into the convolution before it, in a copy.
-        network = fuse(copy.deepcopy(bundle.model.network).eval()).requires_grad_(False)
+        network = folded(bundle.model.network).requires_grad_(False)
         build = _ENGINES[check_engine(engine)]
         self._network = build(network, self._tile.shape, threads)
 

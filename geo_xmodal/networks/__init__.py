@@ -2,6 +2,7 @@
 
 from geo_xmodal.networks.branch import Branch
 from geo_xmodal.networks.encoders import PixelEncoder, SpectralEncoder
+from geo_xmodal.networks.folding import folded
 from geo_xmodal.networks.pixel_model import PixelModel, linear_model
 from geo_xmodal.networks.registry import NETWORKS, NetworkSpec, build_network
 from geo_xmodal.networks.resnet import ResNetEncoder
@@ -17,5 +18,6 @@ __all__ = [
     "SpectralEncoder",
     "Standardize",
     "build_network",
+    "folded",
     "linear_model",
 ]

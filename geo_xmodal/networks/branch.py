@@ -31,6 +31,10 @@ class Branch(nn.Module, ABC):
     def encode(self, prepared: Tensor) -> Tensor:
         """(B, bands or what `prepare` makes of them, H + 2m, W + 2m) -> (B, features, H, W)."""
 
+    def joints(self) -> tuple[nn.Sequential, ...]:
+        """Sequences that follow each other with nothing between, such as encoder and head; none by default."""
+        return ()
+
     def forward(self, x: Tensor) -> Tensor:
         """(B, bands, H + 2m, W + 2m) standardised -> (B, classes, H, W) logits."""
         return cast(Tensor, self.head(self.encode(self.prepare(x))))

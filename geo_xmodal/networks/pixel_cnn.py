@@ -40,11 +40,15 @@ class PixelCnn(Branch):
         super().__init__()
         self.encoder = PixelEncoder(bands, **options.model_dump(exclude={"dropout"}))
         norm = nn.BatchNorm2d(options.embedding) if options.norm == "batch" else nn.Identity()
-        self.head = nn.Sequential(
+        self.head: nn.Sequential = nn.Sequential(
             norm, nn.ReLU(), nn.Dropout(options.dropout), nn.Conv2d(options.embedding, classes, 1)
         )
         self.margin = options.margin
         self.features = options.embedding
+
+    def joints(self) -> tuple[nn.Sequential, ...]:
+        """The encoder's convolutions, then the head."""
+        return self.encoder.convolutions, self.head
 
     def prepare(self, x: Tensor) -> Tensor:
         """Bands and their local contrasts."""
