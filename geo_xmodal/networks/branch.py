@@ -32,7 +32,7 @@ class Branch(nn.Module, ABC):
         """(B, bands or what `prepare` makes of them, H + 2m, W + 2m) -> (B, features, H, W)."""
 
     def joints(self) -> tuple[nn.Sequential, ...]:
-        """Sequences that follow each other with nothing between, such as encoder and head; none by default."""
+        """Sequences that follow each other with nothing between, as encoder and head may; none by default."""
         return ()
 
     def forward(self, x: Tensor) -> Tensor:
