@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib
+import threading
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Literal, cast
@@ -26,6 +27,9 @@ TILE = 128
 in the processor's cache."""
 
 _KEPT_BYTES = 31 << 20
+
+_TRACING = threading.Lock()
+"""TorchScript gives modules names of their own: two traces at a time find each other's, and fail."""
 
 _Network = Callable[[Tensor], Tensor]
 """Standardised (1, band, tile + 2m, tile + 2m) -> logits (1, class, tile, tile)."""
@@ -144,8 +148,9 @@ def _openvino_network(network: nn.Module, shape: tuple[int, ...], threads: int |
     # What `openvino.convert_model` does, without the usage statistics that it sends.
     front_end = openvino.frontend.FrontEndManager().load_by_framework("pytorch")
     decoder = importlib.import_module("openvino.frontend.pytorch.ts_decoder")
-    traced = decoder.TorchScriptPythonDecoder(network, example_input=torch.zeros(shape))
-    model = front_end.convert(front_end.load(traced))
+    with _TRACING:
+        traced = decoder.TorchScriptPythonDecoder(network, example_input=torch.zeros(shape))
+        model = front_end.convert(front_end.load(traced))
     model.reshape(list(shape))
     config: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": 1}
     if threads is not None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -144,6 +145,16 @@ def test_openvino_gives_the_same_but_for_rounding(cnn: Bundle) -> None:
     np.testing.assert_allclose(other_probability, probability, atol=1e-5)
     np.testing.assert_array_equal(other == 0, ids == 0)
     assert (other != ids).mean() < 1e-3
+
+
+def test_workers_make_their_openvino_networks_at_the_same_time(cnn: Bundle) -> None:
+    pytest.importorskip("openvino")
+    values = scene_values((40, 40))
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda _: Classifier(cnn, "openvino", threads=1).classify(values), range(8)))
+    expected = Classifier(cnn).classify(values)[1]
+    for _, probability in made:
+        np.testing.assert_allclose(probability, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(
