@@ -26,6 +26,7 @@ from geo_xmodal.methods import METHODS, Learner, LoopOptions
 from geo_xmodal.scenes import open_raster, read_config, write_config
 from geo_xmodal.scenes.groups import GatherOptions, gather
 from geo_xmodal.training.loop import fit
+from geo_xmodal.training.request import options_for
 from geo_xmodal.types import TrainingData, Window
 
 WINDOW = Window(129, 119, 100, 100)
@@ -108,7 +109,7 @@ def main() -> None:
     settings: dict[str, Any] = dict(word.split("=", 1) for word in sys.argv[3:] if "=" in word)
     transform = settings.pop("transform", "linear")
     method = METHODS[words[0] if words else "hgr"]
-    options = method.Options.model_validate(settings)
+    options = options_for(method, settings, "lidar")
     assert isinstance(options, LoopOptions)
     scenes = half_scenes(Path(sys.argv[1]), Path(sys.argv[2]))
     cells = []
@@ -117,7 +118,8 @@ def main() -> None:
         for scene in scenes.values():
             for seed in SEEDS:
                 wanted = GatherOptions(
-                    margin=options.margin, rich_margin=1, labels_per_class=count, validation=0,
+                    margin=options.margin, rich_margin=options.rich_margin,
+                    labels_per_class=count, validation=0,
                     unlabelled_target=0, seed=seed,
                 )  # fmt: skip
                 data = with_transform(gather(scene, wanted), transform)

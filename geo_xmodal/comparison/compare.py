@@ -11,6 +11,7 @@ from geo_xmodal.comparison.outputs import write_outputs
 from geo_xmodal.comparison.request import CompareRequest, resolve_comparison
 from geo_xmodal.comparison.summary import summarise, summarise_ablation
 from geo_xmodal.scenes import Scene
+from geo_xmodal.training.request import target_kind
 from geo_xmodal.types import Progress
 
 
@@ -38,7 +39,7 @@ def compare_methods(
         OutputError: if `out` cannot be written, or holds something else.
         ResumeError: if `out` holds runs of other data or of another version.
     """
-    plan = resolve_comparison(request)
+    plan = resolve_comparison(request, target_kind(scene, request.settings, request.target))
     check_folder(out)
     results = run_cells(scene, out, plan, progress)
     comparison = summarise(scene, plan, results)

@@ -119,8 +119,12 @@ class ComparisonPlan:
         return tuple({cell.name: cell for cell in asked}.values())
 
 
-def resolve_comparison(request: CompareRequest) -> ComparisonPlan:
+def resolve_comparison(request: CompareRequest, kind: str) -> ComparisonPlan:
     """Match every setting to the methods or to the data, and find which runs there are.
+
+    Args:
+        request: as asked.
+        kind: of the target sensor: methods may have recipes for it.
 
     Raises:
         UsageError: an unknown or repeated method, an unknown setting or study, or a value that cannot be.
@@ -130,13 +134,13 @@ def resolve_comparison(request: CompareRequest) -> ComparisonPlan:
         raise UsageError(f"method '{twice[0]}' is given twice: give each method once")
     common, own = _settings(request, methods)
     variants = {
-        name: Variant(name, method, training.options_for(method, common | own[name]))
+        name: Variant(name, method, training.options_for(method, common | own[name], kind))
         for name, method in methods.items()
     }
-    beside = _control_options_of_others(common)
+    beside = training.options_for(_control_method(), common, kind)
     controls = {name: _controls(variant.options, beside) for name, variant in variants.items()}
     ablation = {
-        name: _ablation(variants[name], common | own[name])
+        name: _ablation(variants[name], common | own[name], kind)
         for name, method in methods.items()
         if method.ablation and ("ablation" in request.studies or "noise" in request.studies)
     }
@@ -204,21 +208,17 @@ def _control_method() -> Method:
     return training.control_variants(Options())[0].method
 
 
-def _control_options_of_others(common: Mapping[str, str]) -> Options:
-    """What a method that trains no branch is held against: `cnn` with the settings for all."""
-    return training.options_for(_control_method(), common)
-
-
 def _controls(options: Options, beside: Options) -> tuple[Variant, ...]:
+    """The controls; a method that trains no branch is held against `cnn` with the settings for all."""
     return training.control_variants(options if isinstance(options, BranchOptions) else beside)
 
 
-def _ablation(whole: Variant, settings: Mapping[str, str]) -> dict[str, Variant]:
+def _ablation(whole: Variant, settings: Mapping[str, str], kind: str) -> dict[str, Variant]:
     """The whole method and what is left of it; a row that the settings make the whole is left out."""
     named = whole.method.ablation
     rows = {} if {} in named.values() else {WHOLE: whole}
     for name, changes in named.items():
-        options = training.options_for(whole.method, {**settings, **changes})
+        options = training.options_for(whole.method, {**settings, **changes}, kind)
         if not changes or options != whole.options:
             rows[name] = Variant(whole.name, whole.method, options)
     return rows

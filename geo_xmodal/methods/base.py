@@ -169,6 +169,8 @@ class Method(ABC):
     uses_rich: ClassVar[bool]
     uses_unlabelled_target: ClassVar[bool] = False
     """Whether unlabelled pixels that only the target sensor sees serve it; gathered only if so."""
+    recipes: ClassVar[Mapping[str, Mapping[str, str]]] = {}
+    """Settings beneath those that a user gives, by the kind of the target sensor."""
     ablation: ClassVar[Mapping[str, Mapping[str, str]]] = {}
     """Settings that take a part away, by the name of the row: the ablation study of `compare`."""
     noise_rows: ClassVar[tuple[str, ...]] = ()

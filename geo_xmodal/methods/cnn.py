@@ -11,6 +11,7 @@ from torch import Tensor
 from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.methods.base import Batch, Method, Options, Stage
 from geo_xmodal.methods.target_branch import (
+    BRANCH_RECIPES,
     BranchLearner,
     BranchOptions,
     PixelBranchOptions,
@@ -117,6 +118,7 @@ class Cnn(Method):
     uses_rich = False
     uses_unlabelled_target = True
     Options = CnnOptions
+    recipes = BRANCH_RECIPES
 
     def learner(self, data: TrainingData, options: SelfTrainingOptions, seed: int) -> CnnLearner:
         """A learner with weights drawn from `seed`."""

@@ -22,6 +22,9 @@ from geo_xmodal.types import TrainingData
 
 CHUNK = 4096
 
+_TANH_DENSE = 128
+"""Features of the layer between convolutions and embedding of `tanh_cnn` (X-ModalNet, Table 2)."""
+
 
 class BranchOptions(LoopOptions, ABC):
     """Options of how a target branch is trained; which network it is, a subclass says."""
@@ -50,10 +53,13 @@ class BranchOptions(LoopOptions, ABC):
 
 
 class PixelBranchOptions(BranchOptions):
-    """The branch of `hgr` and `cnn`: local contrasts and valid convolutions, or ResNet-50."""
+    """The branch of `hgr` and `cnn`: local contrasts and valid convolutions, or ResNet-50.
 
-    encoder: Literal["pixel_cnn", "resnet50"] = Field(
-        "pixel_cnn", description="pixel_cnn, or resnet50 (the HGR supplement's; 300 times the work)"
+    `tanh_cnn` is the target stream of X-ModalNet's Table 2: Tanh, and dropout in every layer.
+    """
+
+    encoder: Literal["pixel_cnn", "tanh_cnn", "resnet50"] = Field(
+        "pixel_cnn", description="pixel_cnn, tanh_cnn, or resnet50 (the HGR supplement's; 300 times the work)"
     )
     patch: int = Field(11, ge=1, description="side of the patches of resnet50, in pixels")
     contrasts: tuple[int, ...] = Field((7, 15), description="sizes of the means that bands are held against")
@@ -65,10 +71,20 @@ class PixelBranchOptions(BranchOptions):
     @property
     def network(self) -> NetworkSpec:
         """The encoder with those of the options that are its own."""
-        own = {"resnet50": ("patch",), "pixel_cnn": ("contrasts", "kernels", "widths")}[self.encoder]
-        return NetworkSpec(
-            self.encoder, {name: getattr(self, name) for name in (*own, "embedding", "dropout")}
-        )
+        convolutions = ("contrasts", "kernels", "widths", "dropout")
+        own = {
+            "pixel_cnn": (*convolutions, "embedding"),
+            "tanh_cnn": convolutions,
+            "resnet50": ("patch", "embedding", "dropout"),
+        }[self.encoder]
+        options = {name: getattr(self, name) for name in own}
+        if self.encoder == "tanh_cnn":
+            options["dense"] = (_TANH_DENSE, self.embedding)
+        return NetworkSpec(self.encoder, options)
+
+
+BRANCH_RECIPES = {"lidar": {"encoder": "tanh_cnn", "contrasts": "", "augment": "false"}}
+"""Settings of the branch that did better on validation blocks, by kind of target sensor (docs/results.md)."""
 
 
 class TaughtOptions(BranchOptions):

@@ -1,4 +1,4 @@
-"""`tanh_cnn`: the target stream that X-ModalNet's baselines share."""
+"""`tanh_cnn`: the target stream that X-ModalNet's baselines share; `hgr` uses it where it does better."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from geo_xmodal.networks.branch import Branch
+from geo_xmodal.networks.encoders import LocalContrast
 from geo_xmodal.networks.limits import Kernel, NetworkOptions, Share, Width, check_convolutions, reach
 
 
 class TanhCnnOptions(NetworkOptions):
     """Options of `tanh_cnn`."""
 
+    contrasts: tuple[Kernel, ...] = Field((), max_length=16)
     widths: tuple[Width, ...] = Field((32, 64), max_length=16)
     kernels: tuple[Kernel, ...] = Field((5, 3), max_length=16)
     dense: tuple[Width, ...] = Field((128, 64), min_length=1, max_length=16)
@@ -23,17 +25,17 @@ class TanhCnnOptions(NetworkOptions):
 
     @model_validator(mode="after")
     def _sizes_are_odd_and_paired(self) -> TanhCnnOptions:
-        check_convolutions(self.widths, self.kernels)
+        check_convolutions(self.widths, self.kernels, self.contrasts)
         return self
 
     @property
     def margin(self) -> int:
         """Pixels on each side that a prediction looks at."""
-        return reach(self.kernels)
+        return max(self.contrasts, default=1) // 2 + reach(self.kernels)
 
 
 class TanhCnn(Branch):
-    """Valid convolutions, then layers over each pixel's features; linear logits.
+    """Local contrasts if asked for, valid convolutions, layers over each pixel's features; linear logits.
 
     Every layer is followed by batch norm, dropout and Tanh, in this order (X-ModalNet, section 4.2 and
     Table 2). `encoder` holds one `TanhLayer` a layer, in order, so that a method can decode or join any.
@@ -41,8 +43,9 @@ class TanhCnn(Branch):
 
     def __init__(self, bands: int, classes: int, options: TanhCnnOptions) -> None:
         super().__init__()
+        self.contrast = LocalContrast(bands, options.contrasts)
         self.encoder = tanh_layers(
-            bands,
+            self.contrast.features,
             (*options.widths, *options.dense),
             (*options.kernels, *(1 for _ in options.dense)),
             options.dropout,
@@ -51,6 +54,10 @@ class TanhCnn(Branch):
         self.features = options.dense[-1]
         self.head = nn.Conv2d(self.features, classes, 1)
         self.margin = options.margin
+
+    def prepare(self, x: Tensor) -> Tensor:
+        """Bands and their local contrasts."""
+        return cast(Tensor, self.contrast(x))
 
     def encode(self, prepared: Tensor) -> Tensor:
         """The code of each pixel, in -1..1."""

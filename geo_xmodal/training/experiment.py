@@ -18,7 +18,7 @@ from geo_xmodal.scenes.groups import gather
 from geo_xmodal.training.checkpoint import FILE as CHECKPOINT
 from geo_xmodal.training.files import CONFIG, LOG, METRICS, REPORT, check_is_run, clear_run
 from geo_xmodal.training.report import run_report
-from geo_xmodal.training.request import Plan, TrainRequest, Variant, resolve
+from geo_xmodal.training.request import Plan, TrainRequest, Variant, resolve, target_kind
 from geo_xmodal.training.run import RunResult, run_variant
 from geo_xmodal.types import LandClass, Progress, TrainingData
 
@@ -48,7 +48,7 @@ def train_scene(
         OutputError: if `out` cannot be written, or holds something else.
         ResumeError: if `request.resume` finds a run with other options.
     """
-    plan = resolve(request)
+    plan = resolve(request, target_kind(scene, request.settings, request.target))
     _refuse_other_content(out, request.resume)
     data = gather(scene, plan.gather_for(plan.seeds[0]))
     with _nothing_left_before_the_first_epoch(out, request.resume):

@@ -13,6 +13,7 @@ from geo_xmodal.errors import UsageError
 from geo_xmodal.methods import METHODS
 from geo_xmodal.methods.base import Method, Options
 from geo_xmodal.methods.cnn import control_options
+from geo_xmodal.scenes import Scene
 from geo_xmodal.scenes.groups import GatherOptions
 from geo_xmodal.types import TrainingData
 
@@ -77,8 +78,12 @@ class Plan:
         }
 
 
-def resolve(request: TrainRequest) -> Plan:
+def resolve(request: TrainRequest, kind: str) -> Plan:
     """Match every setting to the method or to the data.
+
+    Args:
+        request: as asked.
+        kind: of the target sensor: a method may have a recipe for it.
 
     Raises:
         UsageError: an unknown method or setting, or a value that it cannot have.
@@ -86,13 +91,23 @@ def resolve(request: TrainRequest) -> Plan:
     method = find_method(request.method)
     settings = asked_settings(request.settings, request.epochs, request.target)
     check_settings(settings, {request.method: method}, request.method)
-    options = options_for(method, settings)
+    options = options_for(method, settings, kind)
     main = Variant(request.method, method, options)
     controls = control_variants(options) if request.control else ()
     data = {key: value for key, value in settings.items() if key not in method.Options.model_fields}
     gather = gather_options(data, (main, *controls), (method,), request.control, request.seed, request.method)
     seeds = tuple(range(request.seed, request.seed + request.seeds))
     return Plan(main, controls, gather, seeds, settings)
+
+
+def target_kind(scene: Scene, settings: Mapping[str, str], target: str | None) -> str:
+    """The kind of the sensor that a run maps from.
+
+    Raises:
+        SceneError: no such sensor.
+    """
+    asked = asked_settings(settings, None, target)
+    return scene.modality(asked.get("target", scene.target)).kind
 
 
 def find_method(name: str) -> Method:
@@ -128,14 +143,14 @@ def check_settings(settings: Iterable[str], methods: Mapping[str, Method], who: 
         )
 
 
-def options_for(method: Method, settings: Mapping[str, str]) -> Options:
-    """The method's options; settings that are not its own are passed over.
+def options_for(method: Method, settings: Mapping[str, str], kind: str) -> Options:
+    """The method's options for a kind of target sensor; settings that are not its own are passed over.
 
     Raises:
         UsageError: a value that an option cannot have.
     """
     own = {key: value for key, value in settings.items() if key in method.Options.model_fields}
-    return _checked(method.Options, own, method.name)
+    return _checked(method.Options, {**method.recipes.get(kind, {}), **own}, method.name)
 
 
 def control_variants(options: Options) -> tuple[Variant, ...]:

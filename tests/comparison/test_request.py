@@ -10,7 +10,7 @@ from geo_xmodal.methods import METHODS
 
 
 def plan(*methods: str, **asked: Any) -> ComparisonPlan:
-    return resolve_comparison(CompareRequest(methods=methods, **asked))
+    return resolve_comparison(CompareRequest(methods=methods, **asked), "sar")
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def plan(*methods: str, **asked: Any) -> ComparisonPlan:
 )
 def test_requests_that_have_no_meaning(asked: dict[str, Any], match: str) -> None:
     with pytest.raises(UsageError, match=match) as caught:
-        resolve_comparison(CompareRequest(**asked))
+        resolve_comparison(CompareRequest(**asked), "sar")
     assert "\n" not in str(caught.value)
 
 

@@ -194,16 +194,38 @@ def test_an_older_run_gives_way_and_other_things_do_not(scene_folder: Path, tmp_
 )
 def test_requests_that_have_no_meaning(changes: dict[str, Any], match: str) -> None:
     with pytest.raises(UsageError, match=match) as caught:
-        resolve(request(**changes))
+        resolve(request(**changes), "sar")
     assert "\n" not in str(caught.value)
 
 
 def test_controls_follow_the_options_of_the_method() -> None:
-    plan = resolve(request(control=True, settings={**QUICK, "noise": "0.25", "learning_rate": "0.01"}))
+    plan = resolve(request(control=True, settings={**QUICK, "noise": "0.25", "learning_rate": "0.01"}), "sar")
     assert [variant.name for variant in plan.controls] == ["target_only", "self_training"]
     for variant in plan.controls:
         for name in ("noise", "learning_rate", "epochs", "batch_size", "network", "margin"):
             assert getattr(variant.options, name) == getattr(plan.main.options, name)
+
+
+def test_a_recipe_for_the_kind_of_target_lies_beneath_what_the_user_sets() -> None:
+    def options(kind: str, **settings: str) -> dict[str, Any]:
+        plan = resolve(request(control=True, settings=settings), kind)
+        assert all(control.options.network == plan.main.options.network for control in plan.controls)
+        return plan.main.options.model_dump()
+
+    lidar, sar = options("lidar"), options("sar")
+    assert (lidar["encoder"], lidar["contrasts"], lidar["augment"]) == ("tanh_cnn", (), False)
+    assert (sar["encoder"], sar["contrasts"], sar["augment"]) == ("pixel_cnn", (7, 15), True)
+    mixed = options("lidar", encoder="pixel_cnn", contrasts="5")
+    assert (mixed["encoder"], mixed["contrasts"], mixed["augment"]) == ("pixel_cnn", (5,), False)
+
+
+def test_a_run_takes_the_recipe_for_the_sensor_that_it_maps_from(scene_folder: Path, tmp_path: Path) -> None:
+    place = scene_folder / "scene.toml"
+    place.write_text(place.read_text().replace('kind = "sar"', 'kind = "lidar"'))
+    assert open_scene(scene_folder).modality(open_scene(scene_folder).target).kind == "lidar"
+    settings = {key: value for key, value in QUICK.items() if key not in ("contrasts", "teachers")}
+    train_scene(open_scene(scene_folder), tmp_path / "run", request(method="cnn", settings=settings))
+    assert read(tmp_path / "run" / "config.json")["options"]["encoder"] == "tanh_cnn"
 
 
 def test_controls_of_a_method_without_a_branch_look_further_than_it(

@@ -27,12 +27,14 @@ def request(**changes: Any) -> TrainRequest:
 
 def test_the_unlabelled_pixels_are_the_test_pixels(tmp_path: Path) -> None:
     scene = open_scene(str(write_scene(tmp_path / "tiny")))
-    plan = resolve(request())
+    plan = resolve(request(), "sar")
     data = gather(scene, plan.gather)
     test = {tuple(one) for one in labelled_pixels(scene, "test").position.tolist()}
     used = [tuple(one) for one in data.unlabelled_target.position.tolist()]
     assert used and set(used) <= test and not len(data.unlabelled_pairs)
-    honest = resolve(request(settings={key: value for key, value in QUICK.items() if key != "legacy"})).gather
+    honest = resolve(
+        request(settings={key: value for key, value in QUICK.items() if key != "legacy"}), "sar"
+    ).gather
     assert (honest.transductive, honest.unlabelled_from) == (False, "scene")
 
 
@@ -51,4 +53,4 @@ def test_a_run_says_so_everywhere(tmp_path: Path) -> None:
 
 def test_it_cannot_be_hidden() -> None:
     with pytest.raises(UsageError, match="transductive"):
-        resolve(request(settings={**QUICK, "transductive": "false"}))
+        resolve(request(settings={**QUICK, "transductive": "false"}), "sar")
