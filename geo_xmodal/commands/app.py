@@ -27,9 +27,11 @@ from geo_xmodal.commands import (
     comparing,
     correlating,
     evaluating,
+    exporting,
     importing,
     mapping,
     preparing,
+    serving,
     training,
 )
 from geo_xmodal.commands.console import one_line
@@ -62,6 +64,8 @@ for _name, _command in (
     ("map", mapping.map_),
     ("evaluate", evaluating.evaluate),
     ("compare", comparing.compare),
+    ("serve", serving.serve),
+    ("export", exporting.export),
 ):
     app.command(_name)(_command)
 

@@ -19,7 +19,7 @@ from geo_xmodal.types import Progress
 _WIDTH = 160
 """Columns for tables that go to a file or a pipe, which have no width of their own."""
 
-_QUIET_SECONDS = 5.0
+_QUIET_SECONDS = 1.0
 """Shortest time between two progress lines where standard error is no terminal."""
 
 
@@ -99,7 +99,7 @@ class Console:
 
 
 class _ProgressLines:
-    """Progress where no bar can be drawn: a line at the start, at the end and every few seconds."""
+    """Progress where no bar can be drawn: a line at the start, at the end and every second."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

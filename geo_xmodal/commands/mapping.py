@@ -10,7 +10,7 @@ import typer
 import geo_xmodal as gx
 from geo_xmodal.commands.console import Console, fields, table
 from geo_xmodal.commands.options import Json, Resume, Scale, band_numbers, opened_scene
-from geo_xmodal.errors import ModelMismatchError, UsageError
+from geo_xmodal.errors import UsageError
 from geo_xmodal.outputs import check_writable
 
 Engine = Literal["torch", "openvino"]
@@ -49,7 +49,7 @@ def map_(
         if bands is not None or scale is not None:
             raise UsageError("--bands and --scale are for --input: a scene says both in scene.toml")
         opened = opened_scene(scene, console)
-        reader = opened.reader(_modality(opened, card))
+        reader = opened.reader(gx.target_modality(opened, card))
     elif file is not None and scene is None:
         reader = gx.aligned_reader(
             file, kind=card.target.kind, bands=band_numbers(bands), decibel=scale == "db"
@@ -105,17 +105,4 @@ def map_(
         ),
         fields(map=out, probability=result.probability, picture=picture),
         f"{total:,} pixels in {result.seconds:.1f} seconds",
-    )
-
-
-def _modality(scene: gx.Scene, card: gx.Card) -> str:
-    """The scene's sensor that the model was made for: by name, else the only one of its kind."""
-    if card.target.modality in scene.config.modalities:
-        return card.target.modality
-    alike = [name for name, one in scene.config.modalities.items() if one.kind == card.target.kind]
-    if len(alike) == 1:
-        return alike[0]
-    raise ModelMismatchError(
-        f"scene {scene.name} has {', '.join(scene.config.modalities)}; the model maps from "
-        f"{card.target.modality} ({card.target.kind}): map another scene, or a file with --input"
     )

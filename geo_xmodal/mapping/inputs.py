@@ -10,6 +10,7 @@ from odc.geo.geobox import GeoBox
 
 from geo_xmodal.bundle import Card
 from geo_xmodal.errors import ModelMismatchError
+from geo_xmodal.scenes import Scene
 from geo_xmodal.scenes.grid import pixel_size
 from geo_xmodal.types import FloatArray, Kind, Window
 
@@ -85,6 +86,23 @@ def check_fit(card: Card, reader: WindowReader, grid: GeoBox) -> list[str]:
                 "or align the input to that size first"
             )
     return lines
+
+
+def target_modality(scene: Scene, card: Card) -> str:
+    """The scene's sensor that a model was made for: by name, else the only one of its kind.
+
+    Raises:
+        ModelMismatchError: The scene has none, or several of the kind.
+    """
+    if card.target.modality in scene.config.modalities:
+        return card.target.modality
+    alike = [name for name, one in scene.config.modalities.items() if one.kind == card.target.kind]
+    if len(alike) == 1:
+        return alike[0]
+    raise ModelMismatchError(
+        f"scene {scene.name} has {', '.join(scene.config.modalities)}; the model maps from "
+        f"{card.target.modality} ({card.target.kind}): map another scene, or a file with --input"
+    )
 
 
 def with_full_paths(reader: R) -> R:

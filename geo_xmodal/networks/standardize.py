@@ -53,8 +53,8 @@ class Standardize(nn.Module):
         present = torch.isfinite(x)
         clipped = torch.where(present, x, self.mean).clamp(min=self.low, max=self.high)
         t = clipped
-        if self.is_log.any():
+        if "log" in self.statistics.transform:
             t = torch.where(self.is_log > 0, clipped.clamp(min=self.scale).log(), t)
-        if self.is_asinh.any():
+        if "asinh" in self.statistics.transform:
             t = torch.where(self.is_asinh > 0, (clipped / self.scale).asinh(), t)
         return torch.where(present, (t - self.mean) / self.std, torch.zeros_like(t))

@@ -4,14 +4,19 @@
 `align_scene` makes a scene of files of any CRS and resolution. Every raster goes through `open_raster`.
 """
 
-from geo_xmodal.scenes.align import align_scene
-from geo_xmodal.scenes.config import SceneConfig, read_config, write_config
+from geo_xmodal.scenes.align import align_scene, guess_kind
+from geo_xmodal.scenes.config import LabelsConfig, SceneConfig, read_config, write_config
+from geo_xmodal.scenes.grid import overlap, pixel_size
+from geo_xmodal.scenes.labels import label_values, read_labels
+from geo_xmodal.scenes.legend import legend_of
 from geo_xmodal.scenes.raster import RasterInfo, RasterLimits, describe_raster, open_raster
 from geo_xmodal.scenes.reader import AlignedReader, aligned_reader
 from geo_xmodal.scenes.scene import Scene, SceneSummary, list_scenes, open_scene
+from geo_xmodal.scenes.vector import open_layer
 
 __all__ = [
     "AlignedReader",
+    "LabelsConfig",
     "RasterInfo",
     "RasterLimits",
     "Scene",
@@ -20,9 +25,16 @@ __all__ = [
     "align_scene",
     "aligned_reader",
     "describe_raster",
+    "guess_kind",
+    "label_values",
+    "legend_of",
     "list_scenes",
+    "open_layer",
     "open_raster",
     "open_scene",
+    "overlap",
+    "pixel_size",
     "read_config",
+    "read_labels",
     "write_config",
 ]

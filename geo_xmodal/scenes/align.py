@@ -176,11 +176,12 @@ def _kind(key: str, path: Path, kinds: Mapping[str, Kind]) -> Kind:
         if kinds[key] not in get_args(Kind):
             raise UsageError(f"{key}: kind {kinds[key]!r} is not one of {', '.join(get_args(Kind))}")
         return kinds[key]
-    by_name = _guessed(key) or _guessed(path.stem)
-    return by_name or _guessed(" ".join(describe_raster(path).band_names)) or "other"
+    by_name = guess_kind(key) or guess_kind(path.stem)
+    return by_name or guess_kind(" ".join(describe_raster(path).band_names)) or "other"
 
 
-def _guessed(text: str) -> Kind | None:
+def guess_kind(text: str) -> Kind | None:
+    """What a file called `text`, or with bands called so, measures; None where the words do not tell."""
     words = re.findall(r"[a-z]+\d*", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", text).lower())
     for kind, pattern in _KIND_WORDS.items():
         if any(re.fullmatch(rf"(?:{pattern})\d*", word) for word in words):

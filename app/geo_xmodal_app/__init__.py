@@ -1,0 +1,1 @@
+"""The web app: Streamlit pages, files, uploads and jobs on one port; it uses the public API only."""

@@ -1,0 +1,166 @@
+"""A scene that is being made: which files take part in it, and what its classes and split shall be.
+
+A draft is a small file in the session's folder, so that a reload and a second tab show the same. What
+`geo-xmodal align` has no option for (class names, colours, the split) is kept beside the new scene and
+written into its scene.toml as soon as that is there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+import geo_xmodal as gx
+from geo_xmodal.errors import SceneError
+from geo_xmodal.outputs import write_text
+from geo_xmodal.types import Kind
+from geo_xmodal_app.sessions import session_folder
+
+Role = Literal["sensor", "labels", "train labels", "test labels", "unused"]
+
+_DRAFT, _EDITS = "draft.json", "edits.json"
+
+
+class DraftFile(BaseModel):
+    """A file of a draft: what it is for, and what it measures or which column holds its classes."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    role: Role = "unused"
+    kind: Kind | None = None
+    column: str | None = None
+
+
+class ClassEdit(BaseModel):
+    """What a class is to be called, and its colour."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: int = Field(ge=1, le=255)
+    name: str = Field(min_length=1, max_length=200)
+    color: str = Field(pattern=r"^#[0-9a-fA-F]{6}$")
+
+
+class SplitEdit(BaseModel):
+    """How one set of labels becomes training and test."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["blocks", "random"] = "blocks"
+    block: int = Field(default=16, ge=1, le=10_000)
+    buffer: int = Field(default=4, ge=0, le=10_000)
+    test: float = Field(default=0.5, gt=0, lt=1)
+
+
+class Draft(BaseModel):
+    """What the wizard was told so far."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    files: dict[str, DraftFile] = Field(default_factory=dict)
+    target: str | None = None
+    scale: Literal["linear", "db"] | None = None
+    name: str = ""
+    split: SplitEdit = SplitEdit()
+    classes: dict[str, tuple[str, str]] = Field(default_factory=dict)
+    """Value in the labels to the name and colour of its class."""
+
+
+class SceneEdits(BaseModel):
+    """What to change in a scene.toml."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    description: str = ""
+    sensors: tuple[str, ...] = ()
+    """What each sensor's file was called, in the order of the modalities."""
+    classes: tuple[ClassEdit, ...] = ()
+    split: SplitEdit | None = None
+
+
+ORDER: tuple[Kind, ...] = ("hsi", "msi", "sar", "lidar", "other")
+"""In which `geo-xmodal align` takes sensors beside the reference."""
+
+
+def align_words(
+    target: tuple[Kind, Path],
+    others: Sequence[tuple[Kind, Path]],
+    labels: Mapping[str, tuple[Path, str | None]],
+    scale: Literal["linear", "db"] | None,
+    name: str,
+) -> list[str]:
+    """Options of `geo-xmodal align`, but for the folder to make.
+
+    Args:
+        target: Kind and file of the sensor whose grid the scene gets.
+        others: Kind and file of the others, in `ORDER`.
+        labels: `labels`, `train-labels` or `test-labels` to file and column.
+        scale: How radar files hold power; None leaves it to the command.
+        name: Of the scene.
+    """
+    kind, reference = target
+    words = [f"--reference={reference}", f"--target-kind={kind}"]
+    words += [f"--{other}={path}" for other, path in others]
+    for option, (path, column) in labels.items():
+        words.append(f"--{option}={path}" + (f":{column}" if column else ""))
+    words += [f"--scale={scale}"] if scale else []
+    return [*words, f"--name={name}"]
+
+
+def load_draft(session: str) -> Draft:
+    """The session's draft; an empty one if there is none, or it cannot be read."""
+    try:
+        return Draft.model_validate_json((session_folder(session) / _DRAFT).read_bytes())
+    except (OSError, ValidationError):
+        return Draft()
+
+
+def save_draft(session: str, draft: Draft) -> None:
+    """Keep a draft."""
+    write_text(session_folder(session) / _DRAFT, draft.model_dump_json() + "\n")
+
+
+def keep_edits(item: Path, edits: SceneEdits) -> None:
+    """Keep what is to be changed in the scene that is being made in `item`."""
+    write_text(item / _EDITS, edits.model_dump_json() + "\n")
+
+
+def apply_edits(item: Path, scene: Path) -> None:
+    """Write what was kept for a new scene into its scene.toml; once.
+
+    Raises:
+        SceneError, OutputError: It cannot be.
+    """
+    kept = item / _EDITS
+    if kept.is_file():
+        edit_scene(scene, SceneEdits.model_validate_json(kept.read_bytes()))
+        kept.unlink(missing_ok=True)
+
+
+def edit_scene(folder: Path, edits: SceneEdits) -> None:
+    """Change names and colours of classes, and the split, in a scene.toml.
+
+    Raises:
+        SceneError: The result describes no scene: a name comes twice, say.
+        OutputError: It cannot be written.
+    """
+    config = gx.read_config(folder)
+    changed: dict[str, Any] = json.loads(config.model_dump_json())
+    if edits.description:
+        changed["description"] = edits.description
+    for modality, sensor in zip(changed["modalities"].values(), edits.sensors, strict=False):
+        modality["sensor"] = sensor
+    by_id = {edit.id: edit for edit in edits.classes}
+    for entry in changed["classes"]:
+        if entry["id"] in by_id:
+            entry |= by_id[entry["id"]].model_dump()
+    if edits.split is not None and changed["split"] is not None:
+        changed["split"] |= edits.split.model_dump()
+    try:
+        gx.write_config(gx.SceneConfig.model_validate(changed), folder)
+    except ValidationError as error:
+        raise SceneError(error.errors()[0]["msg"]) from None

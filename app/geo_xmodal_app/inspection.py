@@ -1,0 +1,226 @@
+"""What files turn out to be, before anything runs on them: grid, bands, holes, classes, overlap."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+from rasterio.enums import Interleaving
+from rasterio.windows import Window
+
+import geo_xmodal as gx
+from geo_xmodal.errors import GeoXmodalError
+from geo_xmodal.types import Kind
+
+SIDE = 420
+"""Rows and columns of a small picture at most."""
+
+_WHOLE_BYTES = 1 << 28
+"""Decoded bytes up to which a file without overviews is read whole for a small picture."""
+
+_SAMPLED_BLOCKS = 8
+"""Blocks down and across that stand for a file too large to read."""
+
+_MANY_HOLES = 0.3
+_DECIBEL_SHARE = 0.95
+
+
+@dataclass(frozen=True)
+class RasterFinding:
+    """What a sensor's file is.
+
+    Attributes:
+        name: As the user knows the file.
+        info: Its header.
+        kind: What it measures, as its name and bands tell; None where they do not.
+        holes: Share of pixels of band 1 without data, estimated.
+        small: (row, col) float32 of band 1 in little, NaN where there is no data; None for a large file
+            without overviews.
+        warnings: One line each.
+    """
+
+    name: str
+    path: Path
+    info: gx.RasterInfo
+    kind: Kind | None
+    holes: float
+    small: npt.NDArray[np.float32] | None
+    negative: float
+    warnings: tuple[str, ...]
+
+    @property
+    def pixel(self) -> str:
+        """Pixel size in words."""
+        row, col, unit = gx.pixel_size(self.info.grid)
+        words = "m" if unit == "m" else "units"
+        return f"{col:.4g} {words}" if math.isclose(row, col) else f"{col:.4g} x {row:.4g} {words}"
+
+
+@dataclass(frozen=True)
+class LabelFinding:
+    """What a file of labels holds.
+
+    Attributes:
+        columns: Attributes of a vector; empty for a raster.
+        column: The one that is read.
+        counts: Value to pixels (raster) or features (vector).
+        what: "pixels" or "features".
+    """
+
+    name: str
+    path: Path
+    columns: tuple[str, ...]
+    column: str | None
+    counts: Mapping[str, int]
+    what: str
+    warnings: tuple[str, ...] = ()
+
+
+def inspect_raster(path: Path, name: str) -> RasterFinding:
+    """What the raster at `path` is; reads little of it, however large it is, and once only.
+
+    Raises:
+        RasterError: It is not a GeoTIFF that may be read.
+    """
+    return _inspect_raster(path, name, _changed(path))
+
+
+@lru_cache(maxsize=64)
+def _inspect_raster(path: Path, name: str, _when: int) -> RasterFinding:
+    info = gx.describe_raster(path)
+    with gx.open_raster(path) as dataset:
+        small = _in_little(dataset)
+        values = _sampled(dataset) if small is None else small
+    finite = np.isfinite(values)
+    holes = 1.0 - float(finite.mean())
+    negative = float((values[finite] < 0).mean()) if finite.any() else 0.0
+    kind = gx.guess_kind(Path(name).stem) or gx.guess_kind(" ".join(info.band_names))
+    return RasterFinding(
+        name, path, info, kind, holes, small, negative, tuple(_doubts(info, holes, negative))
+    )
+
+
+def looks_decibel(finding: RasterFinding) -> bool:
+    """Whether nearly all values are negative, as decibels are and power is not."""
+    return finding.negative > _DECIBEL_SHARE
+
+
+def _doubts(info: gx.RasterInfo, holes: float, negative: float) -> list[str]:
+    lines = []
+    if info.crs is None:
+        lines.append("has no CRS: only files with exactly the same pixels can be laid over it")
+    if holes == 1:
+        lines.append("holds no data where it was looked at")
+    elif holes > _MANY_HOLES:
+        lines.append(f"{holes:.0%} of its pixels hold no data")
+    if negative > _DECIBEL_SHARE:
+        lines.append("nearly all values are negative: if this is SAR, it holds decibels")
+    affine = info.grid.affine
+    if affine.is_identity:
+        lines.append("says nothing of where its pixels lie (no geotransform)")
+    elif affine.b or affine.d:
+        lines.append("its grid is turned against north")
+    return lines
+
+
+def inspect_labels(path: Path, name: str, column: str | None = None) -> LabelFinding:
+    """What labels a raster or vector holds.
+
+    Args:
+        path: The file.
+        name: As the user knows it.
+        column: Of a vector; None takes the likeliest.
+
+    Raises:
+        RasterError, VectorError, LabelError: It cannot be read, or holds no class labels.
+    """
+    return _inspect_labels(path, name, column, _changed(path))
+
+
+def _changed(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0  # whoever opens it says what is wrong
+
+
+@lru_cache(maxsize=64)
+def _inspect_labels(path: Path, name: str, column: str | None, _when: int) -> LabelFinding:
+    if not is_vector(name):
+        return LabelFinding(name, path, (), None, gx.label_values(path), "pixels")
+    columns = gx.open_layer(path).columns
+    column = column if column in columns else _likeliest(columns)
+    counts = gx.label_values(path, column)
+    return LabelFinding(name, path, columns, column, counts, "features")
+
+
+def is_vector(name: str) -> bool:
+    """Whether a file of that name is a vector."""
+    return Path(name).suffix.lower() in (".gpkg", ".geojson", ".json")
+
+
+def _likeliest(columns: Sequence[str]) -> str | None:
+    for word in ("class_name", "class", "label", "landcover", "land_cover", "lc", "code", "name", "id"):
+        for column in columns:
+            if column.lower() == word:
+                return column
+    return columns[0] if columns else None
+
+
+def shared(reference: RasterFinding, other: RasterFinding) -> tuple[float, str | None]:
+    """Share of the reference that `other` covers, and what is wrong if that is nothing.
+
+    The share is that of the grids, not of the data.
+    """
+    try:
+        share, _ = gx.overlap(other.info.grid, reference.info.grid)
+    except GeoXmodalError:
+        return 0.0, (
+            f"{other.name} and {reference.name}: one has a CRS and the other has none, "
+            "so nobody knows whether they meet; give both a CRS"
+        )
+    if share == 0:
+        return 0.0, f"{other.name} does not overlap {reference.name}"
+    return share, None
+
+
+def _in_little(dataset: rasterio.DatasetReader) -> npt.NDArray[np.float32] | None:
+    height, width = dataset.shape
+    together = dataset.count if dataset.interleaving == Interleaving.pixel else 1
+    decoded = height * width * together * np.dtype(dataset.dtypes[0]).itemsize
+    for step in (1, *dataset.overviews(1)):
+        if decoded / step**2 <= _WHOLE_BYTES:
+            break
+    else:
+        return None
+    scale = max(1.0, max(height, width) / SIDE)
+    shape = (max(1, round(height / scale)), max(1, round(width / scale)))
+    return _finite(dataset.read(1, out_shape=shape, masked=True))
+
+
+def _sampled(dataset: rasterio.DatasetReader) -> npt.NDArray[np.float32]:
+    """Values of some blocks of band 1, spread over the file."""
+    rows, cols = dataset.block_shapes[0]
+    down, across = math.ceil(dataset.height / rows), math.ceil(dataset.width / cols)
+    parts = []
+    for row in np.unique(np.linspace(0, down - 1, _SAMPLED_BLOCKS).astype(int)):
+        for col in np.unique(np.linspace(0, across - 1, _SAMPLED_BLOCKS).astype(int)):
+            window = Window(col * cols, row * rows, cols, rows).intersection(
+                Window(0, 0, dataset.width, dataset.height)
+            )
+            parts.append(_finite(dataset.read(1, window=window, masked=True)).ravel()[:: max(1, rows // 64)])
+    return np.concatenate(parts)
+
+
+def _finite(values: Any) -> npt.NDArray[np.float32]:
+    with np.errstate(over="ignore"):
+        plain = values.astype(np.float32).filled(np.nan)
+    plain[~np.isfinite(plain)] = np.nan
+    return np.asarray(plain, np.float32)

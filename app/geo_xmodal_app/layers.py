@@ -1,0 +1,257 @@
+"""From scenes and maps to layers of the viewer: which file, which bands, stretched how, in which colours."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+import geo_xmodal as gx
+from geo_xmodal.errors import GeoXmodalError
+from geo_xmodal.types import Kind, LandClass
+from geo_xmodal_app.copies import Copying, prepared, prepared_labels, prepared_on_grid, small_pixels
+from geo_xmodal_app.registry import registry
+from geo_xmodal_app.texts import plain
+from geo_xmodal_app.viewer.areas import class_areas
+from geo_xmodal_app.viewer.layer import Layer
+from geo_xmodal_app.workspace import MapEntry
+
+TRUE_COLOR = (640.0, 550.0, 460.0)
+"""Wavelengths (nm) that a screen's red, green and blue stand for."""
+
+FALSE_COLOR = (850.0, 650.0, 550.0)
+"""Near infrared, red and green: vegetation is red."""
+
+_PERCENTILES = (2.0, 98.0)
+_MANY_BANDS = 8
+_PERCENT = 0.01
+
+Stretch = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Layers that can be shown, and what there is to say of those that cannot.
+
+    Attributes:
+        layers: Top first.
+        waiting: Title and share of those whose copy is being made.
+        problems: One line each.
+    """
+
+    layers: tuple[Layer, ...] = ()
+    waiting: tuple[tuple[str, float], ...] = ()
+    problems: tuple[str, ...] = ()
+
+    def __add__(self, other: Prepared) -> Prepared:
+        return Prepared(
+            self.layers + other.layers, self.waiting + other.waiting, self.problems + other.problems
+        )
+
+
+def map_layers(session: str, entry: MapEntry, title: str, *, visible: bool = True) -> Prepared:
+    """The classes of a map with their areas, and the probability of the class where the map has one."""
+    found = Prepared()
+    probability = None
+    if entry.probability is not None:
+        words = f"{title}: probability"
+        show = partial(_probability_layer, session, entry.id, words)
+        found = _shown(words, partial(prepared, session, entry.probability), show)
+        probability = found.layers[0].id if found.layers else None
+    show = partial(_class_layer, session, entry, title, probability, visible)
+    return _shown(title, partial(prepared, session, entry.classes, classes=True), show) + found
+
+
+def scene_layers(session: str, scene: gx.Scene, *, visible: bool = False) -> Prepared:
+    """The labels of a scene, then every sensor whose file is there, the target first.
+
+    Args:
+        session: Whose page it is.
+        scene: What is shown.
+        visible: The target sensor is; all else is there to be switched on.
+    """
+    found = Prepared()
+    splits: tuple[Literal["train", "test"], ...] = ("train", "test")
+    for split in splits:
+        if scene.has_labels(split):
+            title = "Training labels" if split == "train" else "Test labels"
+            show = partial(_label_layer, session, scene.classes, split, title)
+            found += _shown(title, partial(prepared_labels, session, scene, split), show)
+    for name in (scene.target, *scene.rich_modalities):
+        if name in scene.missing_modalities:
+            found += Prepared(problems=(f"{name}: its file is not there",))
+            continue
+        show = partial(_sensor_layer, session, scene, name, visible and name == scene.target)
+        found += _shown(name.upper(), partial(_sensor_copy, session, scene, name), show)
+    return found
+
+
+def _shown(title: str, prepare: Callable[[], Copying], show: Callable[[Path], Layer]) -> Prepared:
+    try:
+        copying = prepare()
+        if copying.ready:
+            return Prepared((show(copying.out),))
+    except GeoXmodalError as error:
+        return Prepared(problems=(f"{title}: {plain(str(error))}",))
+    if copying.problem is not None:
+        return Prepared(problems=(f"{title}: {plain(copying.problem)}",))
+    return Prepared(waiting=((title, copying.share),))
+
+
+def _class_layer(
+    session: str, entry: MapEntry, title: str, probability: str | None, visible: bool, path: Path
+) -> Layer:
+    legend = map_legend(entry.classes)
+    return Layer(
+        id=f"map-{entry.id}",
+        title=title,
+        url=_url(session, path),
+        kind="classes",
+        classes=legend,
+        bands=("class",),
+        nodata=0,
+        probability=probability,
+        areas=class_areas(entry.classes, legend),
+        visible=visible,
+    )
+
+
+def map_legend(path: Path) -> tuple[LandClass, ...]:
+    """Classes and colours that a map carries.
+
+    Raises:
+        RasterError: It carries none.
+    """
+    with gx.open_raster(path) as dataset:
+        return gx.read_legend(dataset)
+
+
+def _probability_layer(session: str, map_id: str, title: str, path: Path) -> Layer:
+    return Layer(
+        id=f"probability-{map_id}",
+        title=title,
+        url=_url(session, path),
+        kind="probability",
+        bands=("probability",),
+        stretch=((0.0, 100.0),),
+        shown_bands=(0,),
+        nodata=255,
+        scale=_PERCENT,
+        visible=False,
+    )
+
+
+def _label_layer(session: str, classes: tuple[LandClass, ...], split: str, title: str, path: Path) -> Layer:
+    return Layer(
+        id=f"labels-{split}",
+        title=title,
+        url=_url(session, path),
+        kind="labels",
+        classes=classes,
+        bands=("class",),
+        nodata=0,
+        visible=False,
+    )
+
+
+def _sensor_copy(session: str, scene: gx.Scene, name: str) -> Copying:
+    """The sensor's file if it has the scene's CRS (the browser warps nothing), else on the scene's grid."""
+    path = scene.path(name)
+    if gx.describe_raster(path).grid.crs == scene.grid.crs:
+        return prepared(session, path)
+    return prepared_on_grid(session, path, scene.reader(name))
+
+
+def _sensor_layer(session: str, scene: gx.Scene, name: str, visible: bool, path: Path) -> Layer:
+    modality = scene.modality(name)
+    given = gx.describe_raster(scene.path(name))
+    shown = gx.describe_raster(path)
+    # A copy on the scene's grid holds the bands that the scene uses, in linear power.
+    copied = shown.count != given.count or shown.grid != given.grid
+    bands = scene.reader(name).bands if copied else tuple(range(1, given.count + 1))
+    names = tuple(given.band_names[band - 1] for band in bands)
+    waves = tuple(given.wavelengths[band - 1] for band in bands) if given.wavelengths else ()
+    decibel = modality.kind == "sar" and (copied or modality.scale == "linear")
+    stat = path.stat()
+    return Layer(
+        id=f"sensor-{name}",
+        title=name.upper(),
+        url=_url(session, path),
+        kind="continuous",
+        bands=names,
+        wavelengths=waves,
+        decibel=decibel,
+        stretch=stretches(path, stat.st_size, stat.st_mtime_ns, decibel, modality.nodata),
+        shown_bands=first_bands(modality.kind, names, waves),
+        nodata=_meaningless(shown.nodata if modality.nodata is None or copied else modality.nodata),
+        unit="dB" if modality.kind == "sar" else "",
+        visible=visible,
+    )
+
+
+def _meaningless(value: float | None) -> float | None:
+    """The value that means "no data"; NaN needs no saying, and JSON could not say it."""
+    return None if value is None or math.isnan(value) else value
+
+
+@lru_cache(maxsize=128)
+def stretches(
+    path: Path, size: int, changed: int, decibel: bool, nodata: float | None = None
+) -> tuple[Stretch, ...]:
+    """The 2 and 98 % quantiles of every band, from its overview; in dB where `decibel`.
+
+    Args:
+        path: A raster with overviews, or a small one.
+        size: Of the file, and `changed` its time of change: what is kept is of one content.
+        changed: In nanoseconds.
+        decibel: The file holds linear power.
+        nodata: Value without meaning beside the file's own.
+    """
+    with gx.open_raster(path) as dataset:
+        count = dataset.count
+    values = small_pixels(path, tuple(range(1, count + 1)), side=512 if count <= _MANY_BANDS else 128)
+    if nodata is not None:
+        values[values == np.float32(nodata)] = np.nan
+    if decibel:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            values = np.where(values > 0, 10 * np.log10(values), np.nan)
+    return tuple(_stretch(band) for band in values)
+
+
+def _stretch(band: np.ndarray) -> Stretch:
+    finite = band[np.isfinite(band)]
+    if not len(finite):
+        return 0.0, 1.0
+    low, high = (float(value) for value in np.percentile(finite, _PERCENTILES))
+    return (low, high) if high > low else (low, low + max(abs(low), 1.0) * 1e-3)
+
+
+def first_bands(
+    kind: Kind, names: Sequence[str], wavelengths: Sequence[float | None] = ()
+) -> tuple[int, ...]:
+    """Bands (from 0) to show at first as red, green and blue, or one band alone."""
+    count = len(names)
+    if kind in ("hsi", "msi") and any(wavelengths):
+        return color_bands(wavelengths, TRUE_COLOR)
+    if kind == "hsi" and count >= 3:  # without wavelengths: spread, long waves as red
+        return tuple(round(share * (count - 1)) for share in (0.4, 0.25, 0.1))
+    if kind == "msi" and count >= 3:
+        return (2, 1, 0)  # files list blue first
+    if kind == "sar" and count >= 2:
+        return (0, 1, 0)
+    return (0,)
+
+
+def color_bands(wavelengths: Sequence[float | None], wanted: Sequence[float]) -> tuple[int, ...]:
+    """The band (from 0) nearest to each of the wanted wavelengths, in nanometres."""
+    known = [(index, wave) for index, wave in enumerate(wavelengths) if wave is not None]
+    return tuple(min(known, key=lambda pair: abs(pair[1] - aim))[0] for aim in wanted)
+
+
+def _url(session: str, path: Path) -> str:
+    return f"/files/{registry().register(session, path, 'raster')}"

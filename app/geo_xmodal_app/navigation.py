@@ -1,0 +1,35 @@
+"""The pages, and how one sends its reader to another."""
+
+from __future__ import annotations
+
+import importlib
+from typing import NoReturn
+
+import streamlit as st
+
+_PAGES = {
+    "home": ("home", "Start", ":material/home:"),
+    "scenes": ("scenes", "Scenes", ":material/layers:"),
+    "train": ("training", "Train", ":material/model_training:"),
+    "map": ("mapping", "Map", ":material/map:"),
+    "view": ("viewing", "View", ":material/travel_explore:"),
+    "files": ("takeaway", "Take away", ":material/download:"),
+}
+"""Name in the address to module, title and icon."""
+
+
+def page(name: str) -> st.Page:
+    """A page by its name in the address."""
+    module, title, icon = _PAGES[name]
+    show = importlib.import_module(f"geo_xmodal_app.screens.{module}").show  # pages name one another
+    return st.Page(show, title=title, icon=icon, url_path=name, default=name == "home")
+
+
+def pages() -> list[st.Page]:
+    """All pages, in their order."""
+    return [page(name) for name in _PAGES]
+
+
+def go(name: str, **parameters: str) -> NoReturn:
+    """Send the reader to a page."""
+    st.switch_page(page(name), query_params=parameters)

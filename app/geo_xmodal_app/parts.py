@@ -1,0 +1,217 @@
+"""What pages share: choices kept in the address, errors in one line, the command that does the same, jobs."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import streamlit as st
+
+from geo_xmodal.errors import GeoXmodalError
+from geo_xmodal_app.jobs import Job, queue
+from geo_xmodal_app.registry import FileKind, registry
+from geo_xmodal_app.sessions import session_folder
+from geo_xmodal_app.sources import source_files
+from geo_xmodal_app.texts import literal, plain
+from geo_xmodal_app.workspace import SceneEntry
+
+REFRESH = 1.0
+"""Seconds between two looks at a job that runs."""
+
+ORIGINS = {"sample": "sample", "data": "data folder", "yours": "yours", "shipped": "comes with geo_xmodal"}
+
+_STATES = {
+    "queued": "Waiting",
+    "running": "Running",
+    "done": "Done",
+    "failed": "Failed",
+    "cancelled": "Cancelled",
+    "interrupted": "Interrupted",
+}
+
+
+def heading(title: str, text: str) -> None:
+    """The top of a page."""
+    st.title(title, anchor=False)
+    st.caption(text)
+
+
+def problem(error: Exception | str, names: Mapping[Path, str] | None = None) -> None:
+    """One clear line of what is wrong; no path of the server, no markup from files."""
+    st.error(literal(plain(str(error), names)), icon=":material/error:")
+
+
+def note(text: str) -> None:
+    """A line of doubt."""
+    st.warning(literal(plain(text)), icon=":material/info:")
+
+
+def choose(
+    label: str,
+    options: Mapping[str, str],
+    parameter: str,
+    *,
+    help: str | None = None,
+    empty: str = "Choose ...",
+    first: bool = False,
+) -> str | None:
+    """A choice that the page's address carries, so that a reload and a second tab show the same.
+
+    Args:
+        label: What is chosen.
+        options: Id to what is shown.
+        parameter: Of the address.
+        help: One line about it.
+        empty: Shown while nothing is chosen.
+        first: Choose the first while nothing else is chosen.
+    """
+    ids = list(options)
+    current = st.query_params.get(parameter)
+    if first and ids and current not in options:
+        current = st.query_params[parameter] = ids[0]
+    index = ids.index(current) if current is not None and current in options else None
+    picked = st.selectbox(
+        label, ids, index=index, format_func=lambda id_: options[id_], help=help, placeholder=empty
+    )
+    if picked is not None and picked != current:
+        st.query_params[parameter] = picked
+    return picked
+
+
+def scene_label(entry: SceneEntry) -> str:
+    """A scene in a list of scenes."""
+    return f"{entry.name} ({ORIGINS[entry.origin]}{', simulated' if entry.simulated else ''})"
+
+
+def shown_command(argv: Sequence[str], session: str, names: Mapping[Path, str] | None = None) -> str:
+    """The command line that does the same, with files named as the user knows them."""
+    folder = f"{session_folder(session)}/"
+    known = {str(path): name for path, name in (names or {}).items()}
+    words = []
+    for word in argv:
+        for path, name in known.items():
+            word = word.replace(path, name)
+        words.append(plain(word.replace(folder, "")))
+    return shlex.join(["geo-xmodal", *words])
+
+
+def command_line(line: str) -> None:
+    """The command line that does the same, to copy."""
+    st.caption("The same on the command line")
+    st.code(line, language="bash", wrap_lines=True)
+
+
+def download(session: str, path: Path, kind: FileKind, label: str, name: str | None = None) -> None:
+    """A button that fetches a file from the server's disk; nothing passes through this page."""
+    id_ = registry().register(session, path, kind, name)
+    st.link_button(label, f"/files/{id_}/download", icon=":material/download:", width="stretch")
+
+
+def size_words(count: float) -> str:
+    """Bytes in words."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if count < 1000 or unit == "GB":
+            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+        count /= 1000
+    raise AssertionError
+
+
+def start(session: str, title: str, argv: Sequence[str], folder: Path) -> bool:
+    """Queue a job; says why on the page if that cannot be."""
+    try:
+        queue().submit(session, title, argv, folder)
+    except GeoXmodalError as error:
+        problem(error)
+        return False
+    return True
+
+
+def job_of(session: str, folder: Path) -> Job | None:
+    """The latest job that writes to a folder."""
+    return next((job for job in queue().jobs(session) if job.folder == folder), None)
+
+
+def watch(session: str, job: Job, draw: Callable[[], None] | None = None) -> None:
+    """A job that is looked at every second while it waits or runs; the page runs again when it has ended.
+
+    Args:
+        session: Whose.
+        job: As it stands.
+        draw: Shows more of it, each time.
+    """
+    active = is_active(job)
+
+    @st.fragment(run_every=REFRESH if active else None)
+    def panel() -> None:
+        now = queue().job(session, job.id)
+        if now is None or (active and not is_active(now)):
+            st.rerun()
+        _show_job(session, now)
+        if draw is not None:
+            draw()
+
+    panel()
+
+
+def is_active(job: Job) -> bool:
+    """Whether it waits or runs."""
+    return job.state in ("queued", "running")
+
+
+def _show_job(session: str, job: Job) -> None:
+    with st.container(border=True):
+        words, buttons = st.columns([5, 1], vertical_alignment="center")
+        words.markdown(f"**{literal(job.title)}** · {_STATES[job.state]} · {_when(job)}")
+        with buttons:
+            _job_buttons(session, job)
+        if job.state == "queued":
+            ahead = "next in the queue" if not job.ahead else f"{job.ahead} before it in the queue"
+            st.progress(0.0, text=ahead)
+        elif job.state == "running":
+            share = job.done / job.total if job.total else 0.0
+            st.progress(min(share, 1.0), text=literal(_pace(job)))
+        elif job.state == "failed":
+            problem(job.doing, {one.path: one.name for one in source_files(session).values()})
+        elif job.state in ("cancelled", "interrupted") and job.resumable:
+            st.caption("What is finished is kept: resume goes on from there.")
+
+
+def _job_buttons(session: str, job: Job) -> None:
+    try:
+        if is_active(job):
+            if st.button("Cancel", key=f"cancel-{job.id}", width="stretch"):
+                queue().cancel(session, job.id)
+                st.rerun()
+        elif job.resumable and st.button("Resume", key=f"resume-{job.id}", type="primary", width="stretch"):
+            queue().resume(session, job.id)
+            st.rerun()
+    except GeoXmodalError as error:
+        problem(error)
+
+
+def _pace(job: Job) -> str:
+    parts = [f"{job.done} of {job.total}" if job.total else "starting"]
+    if job.seconds_left is not None:
+        parts.append(f"about {duration(job.seconds_left)} left")
+    if job.doing:
+        parts.append(plain(job.doing))
+    return " · ".join(parts)
+
+
+def _when(job: Job) -> str:
+    if job.started is None:
+        return f"asked for {duration(time.time() - job.created)} ago"
+    if job.ended is None:
+        return f"for {duration(time.time() - job.started)}"
+    return f"took {duration(job.ended - job.started)}"
+
+
+def duration(seconds: float) -> str:
+    """A time span in words."""
+    seconds = max(0, round(seconds))
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes / 60:.1f} h"

@@ -1,0 +1,80 @@
+"""Commands in processes of their own, that a restarted server finds again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+RESULT, ERRORS = "result.json", "errors.txt"
+"""What a command writes to standard output and to standard error, in the job's folder."""
+
+_SAME_SECONDS = 2.0
+"""Clocks of the process table and of the record agree to this; ids of processes are used again."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A process that was started, as it is remembered on disk.
+
+    Attributes:
+        pid: Its id, also of its process group.
+        born: When it was started, in seconds since the epoch.
+    """
+
+    pid: int
+    born: float
+
+
+def start(argv: Sequence[str], folder: Path) -> tuple[Running, subprocess.Popen[bytes]]:
+    """Start `geo-xmodal argv --json`, in a group of its own: Ctrl-C in the server's terminal is not for it.
+
+    Raises:
+        OSError: It cannot be started.
+    """
+    with (folder / RESULT).open("wb") as out, (folder / ERRORS).open("wb") as errors:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "geo_xmodal.cli", *argv, "--json"],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=errors,
+            start_new_session=True,
+            env={name: value for name, value in os.environ.items() if not name.startswith("STREAMLIT_")},
+        )
+    return Running(child.pid, _born(child.pid)), child
+
+
+def alive(running: Running) -> bool:
+    """Whether that very process still runs."""
+    try:
+        process = psutil.Process(running.pid)
+        same = abs(process.create_time() - running.born) < _SAME_SECONDS
+        return bool(same and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def tell(running: Running, number: signal.Signals) -> None:
+    """Send a signal: `SIGINT` to the command alone, which stops its workers itself; others to its group."""
+    if not alive(running):
+        return
+    try:
+        if number == signal.SIGINT:
+            os.kill(running.pid, number)
+        else:
+            os.killpg(running.pid, number)
+    except (ProcessLookupError, PermissionError):  # it ended meanwhile
+        return
+
+
+def _born(pid: int) -> float:
+    try:
+        return float(psutil.Process(pid).create_time())
+    except psutil.NoSuchProcess:
+        return 0.0

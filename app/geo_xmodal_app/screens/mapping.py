@@ -1,0 +1,225 @@
+"""Map: a model and a scene, or a GeoTIFF of the same sensor, to a land-cover map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+import geo_xmodal as gx
+from geo_xmodal.errors import GeoXmodalError
+from geo_xmodal_app import navigation, workspace
+from geo_xmodal_app.parts import (
+    ORIGINS,
+    choose,
+    command_line,
+    heading,
+    is_active,
+    job_of,
+    note,
+    problem,
+    scene_label,
+    shown_command,
+    start,
+    watch,
+)
+from geo_xmodal_app.sessions import current_session
+from geo_xmodal_app.sources import source_files
+from geo_xmodal_app.texts import literal
+from geo_xmodal_app.uploader import upload_file
+from geo_xmodal_app.workspace import MAP, PICTURE, MapEntry
+
+_SCENE, _FILE = "A scene", "A GeoTIFF"
+
+
+@dataclass(frozen=True)
+class _Input:
+    """What is to be mapped: its reader, the command's words for it, and what the map is called after."""
+
+    reader: gx.AlignedReader
+    words: tuple[str, ...]
+    name: str
+    scene: str | None
+    names: dict[Path, str]
+
+
+def show() -> None:
+    """Show the page: one map in work, or what is to be mapped."""
+    heading("Map", "A model and its sensor are all that a map needs; the second sensor may be absent.")
+    try:
+        session = current_session()
+        wanted = st.query_params.get("map")
+        if wanted is None:
+            _ask(session)
+            return
+        found = workspace.find_map(session, wanted)
+        if found is None:
+            problem(f"there is no map {wanted!r} here; it may have been removed")
+            if st.button("To the maps"):
+                navigation.go("map")
+            return
+        _progress(session, found)
+    except GeoXmodalError as error:
+        problem(error)
+
+
+def _ask(session: str) -> None:
+    _earlier(session)
+    left, right = st.columns(2)
+    with left.container(border=True, height="stretch"):
+        st.markdown("##### Model")
+        card, folder, model_name = _model(session)
+    with right.container(border=True, height="stretch"):
+        st.markdown("##### What to map")
+        chosen = None if card is None else _input(session, card)
+    if card is None or folder is None or chosen is None:
+        return
+    try:
+        doubts = gx.check_fit(card, chosen.reader, chosen.reader.grid)
+    except GeoXmodalError as error:
+        problem(error, chosen.names)
+        return
+    for line in doubts:
+        note(line)
+    _start(session, folder, model_name, chosen)
+
+
+def _start(session: str, folder: Path, model_name: str, chosen: _Input) -> None:
+    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    probability = right.toggle("Probability", value=True, help="Also map how sure the model is, in percent.")
+    argv = ["map", f"--model={folder}", *chosen.words]
+    argv += ["--probability"] if probability else []
+    wanted = model_name if model_name.startswith(chosen.name) else f"{chosen.name}-{model_name}"
+    names = {folder: model_name, **chosen.names}
+    line = shown_command([*argv, "--out=map.tif", "--picture=map.png"], session, names)
+    with left:
+        command_line(line)
+    if right.button("Start mapping", type="primary", width="stretch", icon=":material/play_arrow:"):
+        asked = {"model": model_name, "input": chosen.name, "scene": chosen.scene, "command": line}
+        item = workspace.new_item(session, "maps", wanted, asked)
+        outputs = [f"--out={item / MAP}", f"--picture={item / PICTURE}"]
+        if start(session, f"Map {chosen.name} with {model_name}", [*argv, *outputs], item):
+            navigation.go("map", map=item.name)
+
+
+def _model(session: str) -> tuple[gx.Card | None, Path | None, str]:
+    entries = {entry.id: entry for entry in workspace.models(session)}
+    labels = {id_: f"{entry.name} ({ORIGINS[entry.origin]})" for id_, entry in entries.items()}
+    picked = choose("Model", labels, "model", first=True)
+    with st.popover("Upload a model", icon=":material/upload:"):
+        st.caption("A zip of `model.safetensors` and `card.json`: the folder `model/` of a run.")
+        upload_file("Model (zip)", "bundle", key="map-bundle")
+    if picked is None:
+        st.caption("Choose one; your own come from the page **Train**.")
+        return None, None, ""
+    try:
+        card = entries[picked].card()
+    except GeoXmodalError as error:
+        problem(error)
+        return None, None, ""
+    bands = len(card.statistics.bands)
+    st.caption(
+        f"Maps from {literal(card.target.modality)} ({card.target.kind}, {bands} bands) to "
+        f"{len(card.classes)} classes · method {literal(card.method)} · trained on {literal(card.scene)}"
+        f"{' (simulated)' if card.simulated else ''}"
+    )
+    return card, entries[picked].folder, entries[picked].name
+
+
+def _input(session: str, card: gx.Card) -> _Input | None:
+    which = st.segmented_control(
+        "Input", (_SCENE, _FILE), default=_FILE if "file" in st.query_params else _SCENE,
+        required=True, label_visibility="collapsed",
+    )  # fmt: skip
+    try:
+        return _from_scene(session, card) if which == _SCENE else _from_file(session, card)
+    except GeoXmodalError as error:
+        names = {one.path: one.name for one in source_files(session).values()}
+        problem(error, names)
+        return None
+
+
+def _from_scene(session: str, card: gx.Card) -> _Input | None:
+    entries = {entry.id: entry for entry in workspace.scenes(session) if entry.problem is None}
+    picked = choose("Scene", {id_: scene_label(entry) for id_, entry in entries.items()}, "scene", first=True)
+    if picked is None:
+        st.caption("Choose a scene; your own come from the page **Scenes**.")
+        return None
+    entry = entries[picked]
+    scene = gx.open_scene(entry.folder)
+    reader = scene.reader(gx.target_modality(scene, card))
+    height, width = scene.grid.shape
+    st.caption(f"{height} x {width} pixels, mapped from {literal(gx.target_modality(scene, card))}")
+    words = (f"--scene={entry.folder}",)
+    return _Input(reader, words, entry.name, entry.id, {entry.folder: entry.name})
+
+
+def _from_file(session: str, card: gx.Card) -> _Input | None:
+    files = {id_: one for id_, one in source_files(session).items() if one.is_raster and not one.labels}
+    picked = choose("GeoTIFF", {id_: one.name for id_, one in files.items()}, "file")
+    with st.popover("Upload a GeoTIFF", icon=":material/upload:"):
+        upload_file("GeoTIFF", "raster", key="map-raster")
+    if picked is None:
+        return None
+    one = files[picked]
+    info = gx.describe_raster(one.path)
+    numbers = list(range(1, info.count + 1))
+    wanted = len(card.statistics.bands)
+    bands = st.multiselect(
+        f"Bands, in the model's order ({literal(', '.join(card.statistics.bands[:6]))})",
+        numbers,
+        default=numbers[:wanted],
+        format_func=lambda band: f"{band} {info.band_names[band - 1]}",
+    )
+    decibel = False
+    if card.target.kind == "sar":
+        decibel = st.radio("Values are", ("linear power", "decibels"), horizontal=True) == "decibels"
+    reader = gx.aligned_reader(one.path, kind=card.target.kind, bands=bands or None, decibel=decibel)
+    words = [f"--input={one.path}"]
+    words += [f"--bands={','.join(map(str, bands))}"] if bands and bands != numbers else []
+    words += ["--scale=db"] if decibel else []
+    stem = Path(one.name).stem
+    return _Input(reader, tuple(words), stem, None, {one.path: one.name})
+
+
+def _earlier(session: str) -> None:
+    entries = workspace.maps(session)
+    if not entries:
+        return
+    with st.expander(f"Your maps ({len(entries)})"):
+        for entry in entries:
+            words, button = st.columns([5, 1], vertical_alignment="center")
+            state = "" if entry.finished else " · not finished"
+            words.markdown(
+                f"**{literal(entry.id)}** · {literal(str(entry.about.get('input', '')))} "
+                f"with {literal(str(entry.about.get('model', '')))}{state}"
+            )
+            if button.button("Open", key=f"open-{entry.id}", width="stretch"):
+                navigation.go("view" if entry.finished else "map", map=entry.id)
+
+
+def _progress(session: str, found: MapEntry) -> None:
+    title, back = st.columns([5, 1], vertical_alignment="center")
+    title.subheader(literal(found.id), anchor=False)
+    if back.button("New map", icon=":material/add:", width="stretch"):
+        navigation.go("map")
+    job = job_of(session, found.folder)
+    if job is not None and (is_active(job) or not found.finished):
+        watch(session, job)
+    elif not found.finished:
+        problem("this map was not finished, and no job is there to resume; start it anew")
+    if found.finished and (job is None or not is_active(job)):
+        _finished(found)
+    command_line(str(found.about.get("command", "")))
+
+
+def _finished(found: MapEntry) -> None:
+    st.success("The map is ready.", icon=":material/check:")
+    left, right, _ = st.columns(3)
+    if left.button("Open in the viewer", type="primary", width="stretch", icon=":material/travel_explore:"):
+        navigation.go("view", map=found.id)
+    if right.button("Take away", width="stretch", icon=":material/download:"):
+        navigation.go("files", map=found.id)
+    if (found.folder / PICTURE).is_file():
+        st.image(str(found.folder / PICTURE), width=760)

@@ -1,0 +1,146 @@
+"""Scenes: what there is, what one holds, and the way to a new one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+import geo_xmodal as gx
+from geo_xmodal.errors import GeoXmodalError
+from geo_xmodal_app import navigation, workspace
+from geo_xmodal_app.drafts import ClassEdit, SceneEdits, edit_scene
+from geo_xmodal_app.findings import legend_entries, show_findings
+from geo_xmodal_app.inspection import LabelFinding, RasterFinding, inspect_labels, inspect_raster
+from geo_xmodal_app.parts import (
+    ORIGINS,
+    choose,
+    command_line,
+    heading,
+    is_active,
+    job_of,
+    problem,
+    scene_label,
+    watch,
+)
+from geo_xmodal_app.screens import wizard
+from geo_xmodal_app.sessions import current_session
+from geo_xmodal_app.texts import literal
+from geo_xmodal_app.workspace import SceneEntry
+
+
+def show() -> None:
+    """Show the page: the scenes, one of them, or the wizard."""
+    try:
+        session = current_session()
+        if "new" in st.query_params:
+            wizard.show(session)
+            return
+        heading("Scenes", "A scene is one place on one grid: a target sensor, a second sensor, and labels.")
+        entries = {entry.id: entry for entry in workspace.scenes(session)}
+        item = workspace.making(session, st.query_params.get("scene"))
+        left, right = st.columns([4, 1], vertical_alignment="bottom")
+        with left:
+            labels = {id_: scene_label(entry) for id_, entry in entries.items()}
+            picked = choose("Scene", labels, "scene")
+        if right.button("New scene", icon=":material/add:", type="primary", width="stretch"):
+            navigation.go("scenes", new="1")
+        if item is not None and picked is None:
+            _making(session, item)
+        elif picked is None:
+            _all(list(entries.values()))
+        else:
+            _one(session, entries[picked])
+    except GeoXmodalError as error:
+        problem(error)
+
+
+def _all(entries: list[SceneEntry]) -> None:
+    st.dataframe(
+        [
+            {
+                "scene": entry.name,
+                "from": ORIGINS[entry.origin],
+                "data": "unusable" if entry.problem else "simulated" if entry.simulated else "real",
+                "description": entry.problem or entry.description,
+            }
+            for entry in entries
+        ],
+        hide_index=True,
+    )
+    st.caption("Choose one above, or make your own from two GeoTIFFs and labels with **New scene**.")
+
+
+def _making(session: str, item: Path) -> None:
+    job = job_of(session, item)
+    if job is None:
+        problem("this scene was not finished; make it anew")
+    else:
+        watch(session, job)
+    command_line(str(workspace.about(item).get("command", "")))
+    left, right, _ = st.columns([1, 1, 2])
+    if left.button("Back to its files", width="stretch"):
+        navigation.go("scenes", new="1")
+    if right.button("Remove", width="stretch", disabled=job is not None and is_active(job)):
+        workspace.remove(session, "scenes", item.name)
+        navigation.go("scenes")
+
+
+def _one(session: str, entry: SceneEntry) -> None:
+    if entry.problem is not None:
+        problem(entry.problem)
+        return
+    scene = gx.open_scene(entry.folder)
+    if entry.description:
+        st.caption(literal(entry.description))
+    columns = st.columns(4)
+    for column, (target, label, icon) in zip(columns, _NEXT, strict=False):
+        blocked = target == "train" and not scene.has_labels("train")
+        if column.button(label, icon=icon, key=target, width="stretch", disabled=blocked):
+            navigation.go(target, scene=entry.id)
+    if entry.origin == "yours":
+        with columns[3].popover("Remove", icon=":material/delete:", width="stretch"):
+            st.write("Its files are removed; runs and maps made with it stay.")
+            if st.button("Remove this scene", type="primary"):
+                workspace.remove(session, "scenes", entry.folder.parent.name)
+                navigation.go("scenes")
+    reference, others, labels = _findings(scene)
+    legend = [(str(land.id), land.name, land.color) for land in scene.classes]
+    show_findings(reference, others, labels, legend)
+    if entry.origin == "yours" and scene.classes:
+        _edit(entry, scene)
+
+
+_NEXT = (
+    ("train", "Train on it", ":material/model_training:"),
+    ("map", "Map it", ":material/map:"),
+    ("view", "View it", ":material/travel_explore:"),
+)
+
+
+def _findings(scene: gx.Scene) -> tuple[RasterFinding, list[RasterFinding], list[LabelFinding]]:
+    present = [name for name in scene.config.modalities if name not in scene.missing_modalities]
+    for name in scene.missing_modalities:
+        problem(f"{name}: its file {scene.modality(name).file} is not there")
+    found = {name: inspect_raster(scene.path(name), name) for name in present}
+    labels = []
+    for split, source in scene.config.labels.given():
+        title = "labels" if split == "all" else f"{split} labels"
+        path = scene.folder / source.file
+        try:
+            labels.append(inspect_labels(path, title + path.suffix, source.column))
+        except GeoXmodalError as error:
+            problem(error)
+    return found.pop(scene.target), list(found.values()), labels
+
+
+def _edit(entry: SceneEntry, scene: gx.Scene) -> None:
+    with st.expander("Names and colours of the classes"), st.form("classes", border=False):
+        legend = [(str(land.id), land.name, land.color) for land in scene.classes]
+        edited = legend_entries(legend, {}, f"edit-{entry.id}")
+        if st.form_submit_button("Save"):
+            classes = tuple(
+                ClassEdit(id=int(id_), name=name or id_, color=color) for id_, (name, color) in edited.items()
+            )
+            edit_scene(entry.folder, SceneEdits(classes=classes))
+            st.rerun()

@@ -1,0 +1,148 @@
+"""Take away: the files of a map or a run, and the command lines that make the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from geo_xmodal.errors import GeoXmodalError
+from geo_xmodal_app import navigation, workspace
+from geo_xmodal_app.archives import zip_files, zip_folder
+from geo_xmodal_app.parts import (
+    choose,
+    command_line,
+    download,
+    heading,
+    is_active,
+    job_of,
+    problem,
+    shown_command,
+    size_words,
+    start,
+    watch,
+)
+from geo_xmodal_app.registry import FileKind
+from geo_xmodal_app.sessions import current_session
+from geo_xmodal_app.texts import literal
+from geo_xmodal_app.workspace import PICTURE, MapEntry, RunEntry
+
+GEOPACKAGE, QGIS = "gpkg", "qgis"
+_EMPTY = "Choose ..."
+_OUT = {GEOPACKAGE: "map.gpkg", QGIS: "qgis"}
+
+
+def show() -> None:
+    """Show the page."""
+    heading(
+        "Take away", "Files to work on with: GeoTIFF, GeoPackage, a QGIS folder, pictures, reports, models."
+    )
+    try:
+        session = current_session()
+        maps = {entry.id: entry for entry in workspace.finished_maps(session)}
+        runs = {entry.id: entry for entry in workspace.runs(session) if entry.has_model}
+        left, right = st.columns(2)
+        with left:
+            map_id = choose("Map", {id_: id_ for id_ in maps}, "map", empty=_EMPTY if maps else "No map yet")
+        with right:
+            run_id = choose("Run", {id_: id_ for id_ in runs}, "run", empty=_EMPTY if runs else "No run yet")
+        if map_id is None and run_id is None:
+            st.info("Choose a map or a training run.", icon=":material/download:")
+        if map_id is not None:
+            _map(session, maps[map_id])
+        if run_id is not None:
+            _run(session, runs[run_id])
+    except GeoXmodalError as error:
+        problem(error)
+
+
+def _map(session: str, entry: MapEntry) -> None:
+    st.subheader(f"Map {literal(entry.id)}", anchor=False)
+    columns = st.columns(3)
+    with columns[0].container(border=True, height="stretch"):
+        st.markdown("##### GeoTIFF")
+        st.caption("Class ids with colours and class names; opens in QGIS, ArcGIS, R and Python.")
+        _file(session, entry.classes, "raster", "Classes", f"{entry.id}.tif")
+        if entry.probability is not None:
+            _file(session, entry.probability, "raster", "Probability, percent", f"{entry.id}_probability.tif")
+    with columns[1].container(border=True, height="stretch"):
+        st.markdown("##### Picture")
+        picture = entry.folder / PICTURE
+        if picture.is_file():
+            st.image(str(picture), width=210)
+            _file(session, picture, "picture", "PNG with legend", f"{entry.id}.png")
+        else:
+            st.caption("This map has none.")
+    with columns[2].container(border=True, height="stretch"):
+        st.markdown("##### For a GIS")
+        st.caption("Polygons as GeoPackage, or a folder with a QGIS project.")
+        _export(session, entry, GEOPACKAGE, "GeoPackage")
+        _export(session, entry, QGIS, "QGIS folder")
+    command_line(str(entry.about.get("command", "")))
+    _remove(session, "maps", entry.id)
+
+
+def _export(session: str, entry: MapEntry, to: str, label: str) -> None:
+    folder = entry.folder / f"export-{to}"
+    out = folder / _OUT[to]
+    job = job_of(session, folder)
+    if job is not None and (is_active(job) or not out.exists()):
+        watch(session, job)
+        if is_active(job):
+            return
+    if not out.exists():
+        argv = ["export", f"--map={entry.classes}", f"--to={to}", f"--out={out}"]
+        if st.button(f"Make the {label}", key=f"export-{to}", width="stretch", icon=":material/play_arrow:"):
+            folder.mkdir(exist_ok=True)
+            if start(session, f"{label} of {entry.id}", argv, folder):
+                st.rerun()
+        st.code(
+            shown_command([*argv[:-1], f"--out={_OUT[to]}"], session, {entry.classes: "map.tif"}),
+            language="bash",
+            wrap_lines=True,
+        )
+        return
+    if out.is_dir():
+        out = zip_folder(out, folder / f"{entry.id}-qgis.zip")
+        _file(session, out, "archive", f"{label} (zip)", out.name)
+    else:
+        _file(session, out, "vector", label, f"{entry.id}.gpkg")
+
+
+def _run(session: str, entry: RunEntry) -> None:
+    st.subheader(f"Run {literal(entry.id)}", anchor=False)
+    columns = st.columns(3)
+    model = entry.folder / "model"
+    with columns[0]:
+        files = [(path, path.name) for path in sorted(model.iterdir()) if path.is_file()]
+        _file(
+            session,
+            zip_files(files, entry.folder.parent / "model.zip"),
+            "archive",
+            "Model (zip)",
+            f"{entry.id}-model.zip",
+        )
+    for column, (name, label, kind) in zip(columns[1:], _RUN_FILES, strict=True):
+        if (entry.folder / name).is_file():
+            with column:
+                _file(session, entry.folder / name, kind, label, f"{entry.id}-{name}")
+    command_line(str(entry.about.get("command", "")))
+    _remove(session, "runs", entry.id)
+
+
+_RUN_FILES: tuple[tuple[str, str, FileKind], ...] = (
+    ("report.html", "Report", "report"),
+    ("metrics.json", "Measures (JSON)", "other"),
+)
+
+
+def _file(session: str, path: Path, kind: FileKind, label: str, name: str) -> None:
+    download(session, path, kind, f"{label} · {size_words(path.stat().st_size)}", name)
+
+
+def _remove(session: str, room: str, item: str) -> None:
+    with st.popover("Remove", icon=":material/delete:"):
+        st.write(f"Remove {literal(item)} and its files from this server?")
+        if st.button("Remove", key=f"remove-{room}", type="primary"):
+            workspace.remove(session, room, item)
+            navigation.go("files")

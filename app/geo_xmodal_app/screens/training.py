@@ -1,0 +1,233 @@
+"""Train: a scene, a method and its options to a run; live curves, then the report."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import streamlit as st
+
+import geo_xmodal as gx
+from geo_xmodal.errors import GeoXmodalError
+from geo_xmodal_app import navigation, workspace
+from geo_xmodal_app.curves import draw_curves, latest_log
+from geo_xmodal_app.methods import ask_options, check_options
+from geo_xmodal_app.parts import (
+    choose,
+    command_line,
+    download,
+    heading,
+    is_active,
+    job_of,
+    note,
+    problem,
+    scene_label,
+    shown_command,
+    start,
+    watch,
+)
+from geo_xmodal_app.reports import show_report
+from geo_xmodal_app.sessions import current_session
+from geo_xmodal_app.texts import literal
+from geo_xmodal_app.workspace import RUN, RunEntry, SceneEntry
+
+DEFAULT_METHOD = "hgr"
+_MOST_SEEDS = 20
+
+
+def show() -> None:
+    """Show the page: one run, or what is to be trained."""
+    heading("Train", "Learn from both sensors; what comes out maps with the target sensor alone.")
+    try:
+        session = current_session()
+        wanted = st.query_params.get("run")
+        if wanted is None:
+            _ask(session)
+            return
+        found = workspace.run(session, wanted)
+        if found is None:
+            problem(f"there is no run {wanted!r} here; it may have been removed")
+            if st.button("To the runs"):
+                navigation.go("train")
+            return
+        _run(session, found)
+    except GeoXmodalError as error:
+        problem(error)
+
+
+def _ask(session: str) -> None:
+    _earlier(session)
+    entries = {entry.id: entry for entry in workspace.scenes(session) if entry.problem is None}
+    left, right = st.columns(2)
+    with left:
+        picked = choose(
+            "Scene", {id_: scene_label(entry) for id_, entry in entries.items()}, "scene", first=True
+        )
+    if picked is None:
+        st.info("Choose a scene. Your own are made on the page **Scenes**.", icon=":material/layers:")
+        return
+    scene = gx.open_scene(entries[picked].folder)
+    if not scene.has_labels("train"):
+        problem(f"{scene.name} has no labels to train on; it can be mapped with a model that exists")
+        return
+    with right:
+        method = choose_method()
+    _options(session, entries[picked], scene, method)
+
+
+def choose_method() -> str:
+    """The method that the address names, `hgr` at first."""
+    if st.query_params.get("method") not in gx.METHODS:
+        st.query_params["method"] = DEFAULT_METHOD
+    names = {name: name for name in gx.METHODS}
+    method = choose("Method", names, "method") or DEFAULT_METHOD
+    st.caption(literal(gx.METHODS[method].summary))
+    return method
+
+
+def _options(session: str, entry: SceneEntry, scene: gx.Scene, method: str) -> None:
+    options = gx.METHODS[method].Options
+    settings: dict[str, str] = {}
+    sensors = [name for name in scene.config.modalities if name not in scene.missing_modalities]
+    columns = st.columns(4, vertical_alignment="bottom")
+    target = columns[0].selectbox(
+        "Target sensor", sensors, index=sensors.index(scene.target), help="The sensor that maps."
+    )
+    others = [name for name in sensors if name != target]
+    if gx.METHODS[method].uses_rich:
+        if not others:
+            problem(f"{method} learns from two sensors, and {scene.name} has one: take cnn or svm")
+            return
+        rich = columns[1].selectbox("Second sensor", others, help="In training only.")
+        if len(others) > 1:
+            settings["rich"] = rich
+    seeds = int(
+        columns[2].number_input(
+            "Seeds", 1, _MOST_SEEDS, 1, help="Runs that differ in their random draws; the mean says more."
+        )
+    )
+    control = columns[3].toggle(
+        "Controls",
+        help="Also train twice without the second sensor: what it is worth is the gain over both.",
+    )
+    settings |= ask_options(options, f"{method}-options")
+    argv = ["train", f"--scene={entry.folder}", f"--method={method}", f"--target={target}"]
+    if "epochs" in settings:
+        argv.append(f"--epochs={settings.pop('epochs')}")
+    argv += [f"--seeds={seeds}"] if seeds > 1 else []
+    argv += ["--control"] if control else []
+    argv += [f"--set={key}={value}" for key, value in settings.items()]
+    names = {entry.folder: entry.name}
+    try:
+        own = {key: value for key, value in settings.items() if key in options.model_fields}
+        check_options(options, own)
+    except GeoXmodalError as error:
+        problem(error)
+        return
+    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    line = shown_command([*argv, f"--out=runs/{scene.name}-{method}"], session, names)
+    with left:
+        command_line(line)
+    if right.button("Start training", type="primary", width="stretch", icon=":material/play_arrow:"):
+        asked = {"scene": entry.id, "method": method, "target": target, "command": line}
+        item = workspace.new_item(session, "runs", f"{scene.name}-{method}", asked)
+        title = f"Train {method} on {scene.name}"
+        if start(session, title, [*argv, f"--out={item / RUN}"], item / RUN):
+            navigation.go("train", run=item.name)
+
+
+def _earlier(session: str) -> None:
+    runs = workspace.runs(session)
+    if not runs:
+        return
+    with st.expander(f"Earlier runs ({len(runs)})"):
+        for one in runs:
+            words, button = st.columns([5, 1], vertical_alignment="center")
+            state = "finished" if one.finished else "not finished"
+            words.markdown(f"**{literal(one.id)}** · {state}")
+            if button.button("Open", key=f"open-{one.id}", width="stretch"):
+                navigation.go("train", run=one.id)
+
+
+def _run(session: str, found: RunEntry) -> None:
+    title, back = st.columns([5, 1], vertical_alignment="center")
+    title.subheader(literal(found.id), anchor=False)
+    if back.button("New run", icon=":material/add:", width="stretch"):
+        navigation.go("train")
+    job = job_of(session, found.folder)
+    if job is not None and (is_active(job) or not found.finished):
+        watch(session, job, lambda: _live(found))
+        command_line(str(found.about.get("command", "")))
+        return
+    if not found.finished:
+        problem("this run did not finish, and no job is there to resume; start it anew")
+        return
+    _finished(session, found)
+
+
+def _live(found: RunEntry) -> None:
+    name, rows = latest_log(found.folder)
+    if not rows:
+        st.caption("The first curve comes after the first epoch; reading pixels comes before.")
+        return
+    if name:
+        st.caption(f"Now: {literal(name)}")
+    draw_curves(rows)
+
+
+def _finished(session: str, found: RunEntry) -> None:
+    metrics = json.loads((found.folder / "metrics.json").read_text(encoding="utf-8"))
+    _measures(metrics)
+    _gain(metrics)
+    columns = st.columns(3)
+    if columns[0].button("Map with this model", type="primary", width="stretch", icon=":material/map:"):
+        navigation.go("map", model=f"run:{found.id}", scene=str(found.about.get("scene", "")))
+    with columns[1]:
+        download(session, found.folder / "report.html", "report", "Report", f"{found.id}-report.html")
+    if columns[2].button("All files of this run", width="stretch", icon=":material/folder:"):
+        navigation.go("files", run=found.id)
+    report, curves = st.tabs(["Report", "Curves"])
+    with report:
+        show_report(found.folder / "report.html")
+    with curves:
+        name, rows = latest_log(found.folder)
+        st.caption(literal(name))
+        draw_curves(rows)
+
+
+def _measures(metrics: dict[str, Any]) -> None:
+    words = {"oa": "Overall accuracy", "aa": "Average accuracy", "kappa": "Kappa", "miou": "Mean IoU"}
+    mean, sd = metrics.get("mean", metrics), metrics.get("sd", {})
+    for column, (key, label) in zip(st.columns(len(words)), words.items(), strict=True):
+        value, spread = mean.get(key), sd.get(key)
+        shown = "-" if value is None else f"{100 * value:.1f} %"
+        column.metric(label, shown if spread is None else f"{shown} ± {100 * spread:.1f}", border=True)
+    if metrics.get("transductive"):
+        note("transductive: test pixels took part in training, unlabelled")
+
+
+def _gain(metrics: dict[str, Any]) -> None:
+    if not metrics.get("gain"):
+        st.caption(
+            "What the second sensor is worth is not known: train with **Controls** to measure its gain."
+        )
+        return
+    rows = [
+        {
+            "gain over": control.replace("_", " "),
+            **{words: _points(gain.get(key)) for key, words in _GAINS.items()},
+        }
+        for control, gain in metrics["gain"].items()
+    ]
+    st.markdown("**What the second sensor is worth** (points of percent, mean ± standard error over seeds)")
+    st.dataframe(rows, hide_index=True)
+
+
+_GAINS = {"oa": "overall accuracy", "aa": "average accuracy", "miou": "mean IoU"}
+
+
+def _points(gain: dict[str, float | None] | None) -> str:
+    if not gain or gain["mean"] is None:
+        return "-"
+    error = gain.get("se")
+    return f"{100 * gain['mean']:+.1f}" + ("" if error is None else f" ± {100 * error:.1f}")

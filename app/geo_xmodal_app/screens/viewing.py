@@ -1,0 +1,254 @@
+"""View: maps, sensors and labels of a scene on one map."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+import geo_xmodal as gx
+from geo_xmodal.errors import GeoXmodalError
+from geo_xmodal.types import LandClass
+from geo_xmodal_app import navigation, workspace
+from geo_xmodal_app.layers import Prepared, map_layers, map_legend, scene_layers
+from geo_xmodal_app.parts import choose, heading, note, problem, scene_label
+from geo_xmodal_app.sessions import current_session
+from geo_xmodal_app.settings import settings
+from geo_xmodal_app.texts import literal, plain
+from geo_xmodal_app.viewer import (
+    ChangeMatrix,
+    Comparison,
+    DrawnAreas,
+    Layer,
+    Viewport,
+    ViewState,
+    change_matrix,
+    class_areas,
+    last_state,
+    legend_of_areas,
+    view,
+)
+from geo_xmodal_app.workspace import PICTURE, MapEntry, SceneEntry
+
+HEIGHT = 600
+_POLL = 1.0
+_NONE = "none"
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """What is to be looked at."""
+
+    first: MapEntry | None
+    second: MapEntry | None
+    scene: gx.Scene | None
+    scene_id: str | None
+
+
+def show() -> None:
+    """Show the page."""
+    try:
+        session = current_session()
+        choice = _choose(session)
+        if choice is None:
+            return
+        viewport = Viewport.of(_reference(choice))
+        shown = _layers(session, choice)
+        _waiting(shown)
+        if shown.layers:
+            _map(choice, shown.layers, viewport)
+    except GeoXmodalError as error:
+        problem(error)
+
+
+def _choose(session: str) -> _Choice | None:
+    maps = {entry.id: entry for entry in workspace.finished_maps(session)}
+    scenes = {entry.id: entry for entry in workspace.scenes(session) if entry.problem is None}
+    if not maps and "scene" not in st.query_params:
+        heading("View", "Maps, sensors and labels, in the scene's own coordinates.")
+    labels = {id_: id_ for id_ in maps}
+    columns = st.columns(3)
+    with columns[0]:
+        first = choose("Map", labels, "map", empty="No map yet", first="scene" not in st.query_params)
+    with columns[1]:
+        others = {_NONE: "none", **{id_: name for id_, name in labels.items() if id_ != first}}
+        second = choose("Compare with", others, "other", empty="none") if first else None
+    _take_scene_of(maps.get(first or ""), scenes)
+    with columns[2]:
+        names = {id_: scene_label(entry) for id_, entry in scenes.items()}
+        scene_id = choose("Sensors and labels of", names, "scene", empty="Choose a scene")
+    if first is None and scene_id is None:
+        st.info(
+            "Choose a map, or a scene to look at its sensors. The quickest way to a map: the page **Map**, "
+            "the model that comes with geo_xmodal, and the sample scene berlin.",
+            icon=":material/map:",
+        )
+        if st.button("Make a map", type="primary"):
+            navigation.go("map")
+        return None
+    scene = gx.open_scene(scenes[scene_id].folder) if scene_id is not None else None
+    return _Choice(maps.get(first or ""), maps.get(second or ""), scene, scene_id)
+
+
+def _take_scene_of(entry: MapEntry | None, scenes: Mapping[str, SceneEntry]) -> None:
+    """A map is shown with the scene that it was made from, unless the address names another."""
+    if entry is not None and "scene" not in st.query_params and entry.about.get("scene") in scenes:
+        st.query_params["scene"] = str(entry.about["scene"])
+
+
+def _reference(choice: _Choice) -> gx.RasterInfo:
+    if choice.first is not None:
+        return gx.describe_raster(choice.first.classes)
+    assert choice.scene is not None
+    return gx.describe_raster(choice.scene.path(choice.scene.target))
+
+
+def _layers(session: str, choice: _Choice) -> Prepared:
+    found = Prepared()
+    if choice.first is not None:
+        found += map_layers(session, choice.first, choice.first.id)
+    if choice.second is not None:
+        if gx.describe_raster(choice.second.classes).crs == _reference(choice).crs:
+            found += map_layers(session, choice.second, choice.second.id, visible=False)
+        else:
+            found += Prepared(problems=(f"{choice.second.id} has another CRS: it cannot be laid over",))
+    if choice.scene is not None:
+        if choice.scene.grid.crs == _reference(choice).grid.crs:
+            found += scene_layers(session, choice.scene, visible=choice.first is None)
+        else:
+            found += Prepared(problems=(f"scene {choice.scene.name} has another CRS than the map",))
+    return found
+
+
+def _waiting(shown: Prepared) -> None:
+    for line in shown.problems:
+        note(line)
+    if not shown.waiting:
+        return
+
+    @st.fragment(run_every=_POLL)
+    def wait() -> None:
+        session = current_session()
+        now = _layers(session, _chosen(session))
+        if len(now.waiting) < len(shown.waiting):
+            st.rerun()
+        for title, share in now.waiting:
+            st.progress(share, text=f"Preparing {literal(title)} for the viewer")
+
+    wait()
+
+
+def _chosen(session: str) -> _Choice:
+    """What the address names; for the fragment, which draws no fields."""
+    scene = workspace.scene(session, st.query_params.get("scene"))
+    return _Choice(
+        workspace.find_map(session, st.query_params.get("map")),
+        workspace.find_map(session, st.query_params.get("other")),
+        None if scene is None else gx.open_scene(scene.folder),
+        None if scene is None else scene.id,
+    )
+
+
+def _map(choice: _Choice, layers: tuple[Layer, ...], viewport: Viewport) -> None:
+    paths = {f"map-{entry.id}": entry.classes for entry in (choice.first, choice.second) if entry is not None}
+    legends = {id_: map_legend(path) for id_, path in paths.items()}
+    key = f"viewer-{choice.first.id if choice.first else ''}-{choice.scene_id or ''}"
+    state = last_state(key, layers, viewport)
+    drawn = _drawn(state, paths, legends)
+    comparison = _comparison(state, paths, legends)
+    state = view(
+        layers,
+        viewport,
+        key,
+        drawn=drawn,
+        comparison=comparison,
+        still=_still(choice.first),
+        basemap=settings().basemap,
+        height=HEIGHT,
+    )
+    for line in state.refused:
+        note(line)
+    _tables(paths, legends, drawn, comparison)
+
+
+def _drawn(
+    state: ViewState, paths: Mapping[str, Path], legends: Mapping[str, tuple[LandClass, ...]]
+) -> DrawnAreas | None:
+    if state.area is None:
+        return None
+    try:
+        return DrawnAreas({id_: class_areas(path, legends[id_], state.area) for id_, path in paths.items()})
+    except GeoXmodalError as error:
+        return DrawnAreas({}, plain(str(error)))
+
+
+def _comparison(
+    state: ViewState, paths: Mapping[str, Path], legends: Mapping[str, tuple[LandClass, ...]]
+) -> Comparison | None:
+    if state.compare is None or not set(state.compare) <= set(paths):
+        return None
+    before, after = state.compare
+    try:
+        matrix = change_matrix(paths[before], paths[after], legends[before], state.area)
+    except GeoXmodalError as error:
+        return Comparison(state.compare, None, plain(str(error)))
+    return Comparison(state.compare, matrix)
+
+
+def _still(entry: MapEntry | None) -> bytes | None:
+    if entry is None or not (entry.folder / PICTURE).is_file():
+        return None
+    return (entry.folder / PICTURE).read_bytes()
+
+
+def _tables(
+    paths: Mapping[str, Path],
+    legends: Mapping[str, tuple[LandClass, ...]],
+    drawn: DrawnAreas | None,
+    comparison: Comparison | None,
+) -> None:
+    for id_, path in paths.items():
+        st.subheader(f"Class areas of {literal(id_.removeprefix('map-'))}", anchor=False)
+        areas = class_areas(path, legends[id_])
+        _area_table(legend_of_areas(areas, legends[id_]))
+        if drawn is not None and id_ in drawn.areas:
+            st.caption("In the area that was drawn")
+            _area_table(legend_of_areas(drawn.areas[id_], legends[id_]))
+    if comparison is not None and comparison.matrix is not None:
+        before, after = comparison.pair
+        st.subheader("What changed", anchor=False)
+        matrix = comparison.matrix
+        share = matrix.agreeing / max(matrix.compared, 1)
+        st.caption(
+            f"Rows: {literal(before.removeprefix('map-'))}. Columns: {literal(after.removeprefix('map-'))}. "
+            f"{share:.1%} of {matrix.compared:,} pixels have the same class in both."
+        )
+        _matrix_table(matrix, legends[before])
+
+
+def _area_table(rows: list[dict[str, object]]) -> None:
+    st.dataframe(
+        rows,
+        hide_index=True,
+        column_config={
+            "pixels": st.column_config.NumberColumn(format="localized"),
+            "hectares": st.column_config.NumberColumn(format="%.2f"),
+            "percent": st.column_config.NumberColumn(format="%.2f %%"),
+        },
+    )
+
+
+def _matrix_table(matrix: ChangeMatrix, legend: tuple[LandClass, ...]) -> None:
+    names = {entry.id: entry.name for entry in legend}
+    cells = matrix.hectares or matrix.pixels
+    st.dataframe(
+        [
+            {"class": names.get(row, str(row))}
+            | {names.get(col, str(col)): value for col, value in zip(matrix.after, values, strict=True)}
+            for row, values in zip(matrix.before, cells, strict=True)
+        ],
+        hide_index=True,
+    )
+    st.caption("Hectares" if matrix.hectares else "Pixels")

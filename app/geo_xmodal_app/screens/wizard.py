@@ -1,0 +1,374 @@
+"""The way to a new scene: files, what they turn out to be, classes and split, and the job that aligns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import streamlit as st
+
+import geo_xmodal as gx
+from geo_xmodal.errors import GeoXmodalError
+from geo_xmodal.types import Kind
+from geo_xmodal_app import navigation, workspace
+from geo_xmodal_app.drafts import (
+    ORDER,
+    ClassEdit,
+    Draft,
+    DraftFile,
+    Role,
+    SceneEdits,
+    SplitEdit,
+    align_words,
+    keep_edits,
+    load_draft,
+    save_draft,
+)
+from geo_xmodal_app.findings import legend_entries, show_findings
+from geo_xmodal_app.inspection import (
+    LabelFinding,
+    RasterFinding,
+    inspect_labels,
+    inspect_raster,
+    is_vector,
+    looks_decibel,
+)
+from geo_xmodal_app.parts import command_line, heading, problem, shown_command, start
+from geo_xmodal_app.sources import SourceFile, data_files, source_files, uploaded_files
+from geo_xmodal_app.texts import literal
+from geo_xmodal_app.uploader import upload_file
+from geo_xmodal_app.uploads import uploads
+from geo_xmodal_app.workspace import SCENE
+
+_KINDS: dict[Kind, str] = {
+    "sar": "SAR (radar)",
+    "msi": "MSI (multispectral)",
+    "hsi": "HSI (hyperspectral)",
+    "lidar": "LiDAR",
+    "other": "something else",
+}
+_SENSOR_ROLES: tuple[Role, ...] = ("sensor", "unused")
+_LABEL_ROLES: tuple[Role, ...] = ("labels", "train labels", "test labels", "unused")
+_OPTIONS: dict[Role, str] = {
+    "labels": "labels",
+    "train labels": "train-labels",
+    "test labels": "test-labels",
+}
+_RASTER_LABEL_ROLES: tuple[Role, ...] = ("sensor", *_LABEL_ROLES)
+_MOST_FIELDS = 60
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What the draft's files turned out to be."""
+
+    sensors: Mapping[str, RasterFinding]
+    labels: Mapping[str, LabelFinding]
+    whole: bool
+
+
+def show(session: str) -> None:
+    """Show the wizard."""
+    title, back = st.columns([5, 1], vertical_alignment="center")
+    with title:
+        heading(
+            "New scene", "Two sensors over one place, and labels. Files may differ in CRS and pixel size."
+        )
+    if back.button("All scenes", width="stretch"):
+        navigation.go("scenes")
+    draft = _files(session, load_draft(session))
+    save_draft(session, draft)
+    names = {one.path: one.name for one in source_files(session).values()}
+    used = {id_: one for id_, one in source_files(session).items() if id_ in draft.files}
+    found = _inspect(draft, used, names)
+    if not found.sensors:
+        st.info(
+            "Upload a GeoTIFF of each sensor: the one that will map (often SAR or multispectral, it covers "
+            "everything), and the one that helps in training (often hyperspectral, it may cover a part).",
+            icon=":material/upload_file:",
+        )
+        return
+    draft = _target(draft, found)
+    legend = _legend(draft, found)
+    st.subheader("2. What was found", anchor=False)
+    target = draft.target or ""
+    others = _others(draft, found)
+    met = show_findings(
+        found.sensors[target], [found.sensors[id_] for id_ in others], list(found.labels.values()), legend
+    )
+    st.subheader("3. The scene", anchor=False)
+    draft = _choices(draft, found, legend)
+    save_draft(session, draft)
+    if not others:
+        st.info(
+            "One sensor is not enough: add the one that helps in training.", icon=":material/upload_file:"
+        )
+    elif met and found.whole:
+        _make(session, draft, found, others, legend, names)
+
+
+def _files(session: str, draft: Draft) -> Draft:
+    st.subheader("1. Files", anchor=False)
+    left, right = st.columns(2)
+    with left:
+        upload_file("Sensor (GeoTIFF)", "raster", key="scene-sensor", help="One file a sensor.")
+    with right:
+        upload_file(
+            "Labels (GeoTIFF, GeoPackage, GeoJSON)",
+            "labels",
+            key="scene-labels",
+            help="Class ids, or polygons and points with a class column.",
+        )
+    offered = {one.id: one for one in data_files()}
+    chosen = [id_ for id_ in draft.files if id_ in offered]
+    if offered:
+        chosen = st.multiselect(
+            "Or from the data folders of this server",
+            list(offered),
+            default=chosen,
+            format_func=lambda id_: offered[id_].name,
+        )
+    files = {}
+    for one in (*uploaded_files(session), *(offered[id_] for id_ in chosen)):
+        before = draft.files.get(one.id) or _first_guess(one)
+        files[one.id] = _file_row(session, one, before)
+    return draft.model_copy(update={"files": files})
+
+
+def _first_guess(one: SourceFile) -> DraftFile:
+    if not one.labels and "label" not in one.name.lower():
+        return DraftFile(role="sensor", kind=gx.guess_kind(Path(one.name).stem))
+    stem = Path(one.name).stem.lower()
+    role: Role = "train labels" if "train" in stem else "test labels" if "test" in stem else "labels"
+    return DraftFile(role=role)
+
+
+def _file_row(session: str, one: SourceFile, before: DraftFile) -> DraftFile:
+    name, role_field, what, remove = st.columns([4, 2, 2.4, 0.6], vertical_alignment="center")
+    name.markdown(f":material/{'pentagon' if is_vector(one.name) else 'grid_on'}: {literal(one.name)}")
+    roles = _LABEL_ROLES if is_vector(one.name) else _RASTER_LABEL_ROLES if one.labels else _SENSOR_ROLES
+    if not one.labels and one.id.startswith("data:"):
+        roles = _RASTER_LABEL_ROLES
+    role = role_field.selectbox(
+        "Use", roles, index=roles.index(before.role) if before.role in roles else 0,
+        key=f"role-{one.id}", label_visibility="collapsed",
+    )  # fmt: skip
+    kind, column = before.kind, before.column
+    if role == "sensor":
+        kinds = list(_KINDS)
+        kind = what.selectbox(
+            "Kind", kinds, index=kinds.index(kind) if kind else None, format_func=lambda key: _KINDS[key],
+            key=f"kind-{one.id}", label_visibility="collapsed", placeholder="What it measures",
+        )  # fmt: skip
+    elif role != "unused" and is_vector(one.name):
+        column = _column(what, one, column)
+    if one.id.startswith("upload:") and remove.button(
+        "", icon=":material/delete:", key=f"remove-{one.id}", help="Remove this upload"
+    ):
+        uploads().remove(session, one.id.removeprefix("upload:"))
+        st.rerun()
+    return DraftFile(role=role, kind=kind, column=column)
+
+
+def _column(place: st.delta_generator.DeltaGenerator, one: SourceFile, before: str | None) -> str | None:
+    try:
+        columns = list(gx.open_layer(one.path).columns)
+    except GeoXmodalError:
+        return before  # what is wrong is said with the other findings
+    if before not in columns:
+        try:
+            before = inspect_labels(one.path, one.name).column
+        except GeoXmodalError:
+            before = None
+    return place.selectbox(
+        "Class column",
+        columns,
+        index=columns.index(before) if before in columns else None,
+        key=f"column-{one.id}",
+        label_visibility="collapsed",
+        placeholder="Column of classes",
+    )
+
+
+def _inspect(draft: Draft, used: Mapping[str, SourceFile], names: Mapping[Path, str]) -> _Found:
+    """Everything that can be read; what cannot is said at once."""
+    sensors, labels, whole = {}, {}, True
+    for id_, one in used.items():
+        role = draft.files[id_].role
+        try:
+            if role == "sensor":
+                sensors[id_] = inspect_raster(one.path, one.name)
+            elif role != "unused":
+                labels[id_] = inspect_labels(one.path, one.name, draft.files[id_].column)
+        except GeoXmodalError as error:
+            whole = False
+            problem(error, names)
+    return _Found(sensors, labels, whole)
+
+
+def _target(draft: Draft, found: _Found) -> Draft:
+    """The sensor that maps: as chosen, else the first that is not hyperspectral."""
+    kinds = {id_: draft.files[id_].kind for id_ in found.sensors}
+    if draft.target in kinds:
+        return draft
+    likely = next((id_ for id_, kind in kinds.items() if kind != "hsi"), next(iter(kinds)))
+    return draft.model_copy(update={"target": likely})
+
+
+def _others(draft: Draft, found: _Found) -> list[str]:
+    """The other sensors, in the order in which `align` takes them."""
+    rest = [id_ for id_ in found.sensors if id_ != draft.target]
+    return sorted(rest, key=lambda id_: ORDER.index(draft.files[id_].kind or "other"))
+
+
+def _legend(draft: Draft, found: _Found) -> list[tuple[str, str, str]]:
+    """Value, name and colour of every class: as edited, else as the labels have it."""
+    if not found.labels:
+        return []
+    where = ", ".join(one.name for one in found.labels.values())
+    try:
+        classes, ids = gx.legend_of([value for one in found.labels.values() for value in one.counts], where)
+    except GeoXmodalError as error:
+        problem(error)
+        return []
+    values = {id_: value for value, id_ in ids.items()}
+    legend = []
+    for entry in classes:
+        value = values[entry.id]
+        name, color = draft.classes.get(value, (entry.name, entry.color))
+        legend.append((value, name, color))
+    return legend
+
+
+def _choices(draft: Draft, found: _Found, legend: list[tuple[str, str, str]]) -> Draft:
+    name_field, target_field, scale_field = st.columns(3)
+    stem = Path(next(iter(found.sensors.values())).name).stem
+    name = name_field.text_input("Name of the scene", draft.name or f"{stem}-scene", max_chars=60)
+    ids = list(found.sensors)
+    target = target_field.selectbox(
+        "Target sensor",
+        ids,
+        index=ids.index(draft.target or ids[0]),
+        format_func=lambda id_: found.sensors[id_].name,
+        help="The sensor that maps; the scene gets its grid.",
+    )
+    if target != draft.target:
+        draft = draft.model_copy(update={"target": target})
+        st.session_state.pop("wizard-split", None)
+    radar = [id_ for id_ in ids if draft.files[id_].kind == "sar"]
+    scale: Literal["linear", "db"] | None = None
+    if radar:
+        decibel = draft.scale == "db" or (draft.scale is None and looks_decibel(found.sensors[radar[0]]))
+        scale = scale_field.radio(
+            "SAR files hold",
+            ("linear", "db"),
+            index=1 if decibel else 0,
+            format_func=lambda key: {"linear": "linear power", "db": "decibels"}[key],
+            horizontal=True,
+        )
+    classes = dict(draft.classes)
+    if legend and len(legend) <= _MOST_FIELDS:
+        with st.expander("Names and colours of the classes", expanded=len(legend) <= 12):
+            counts: dict[str, int] = {}
+            for one in found.labels.values():
+                for value, count in one.counts.items():
+                    counts[value] = counts.get(value, 0) + count
+            classes |= legend_entries(legend, counts, "wizard")
+    split = _split(draft.split) if len(found.labels) == 1 else draft.split
+    return draft.model_copy(update={"name": name, "scale": scale, "classes": classes, "split": split})
+
+
+def _split(before: SplitEdit) -> SplitEdit:
+    st.caption(
+        "One file of labels: it is divided into training and test. Blocks keep test pixels apart from "
+        "training pixels; at random, neighbours end up on both sides and the map looks better than it is."
+    )
+    columns = st.columns(4)
+    kinds = get_args(SplitEdit.model_fields["kind"].annotation)
+    kind = columns[0].selectbox(
+        "Split",
+        kinds,
+        index=kinds.index(before.kind),
+        format_func=str,
+    )
+    test = columns[1].slider("Share for test", 10, 90, round(100 * before.test), step=5, format="%d %%")
+    block, buffer = before.block, before.buffer
+    if kind == "blocks":
+        block = int(columns[2].number_input("Block, pixels", 1, 10_000, block))
+        buffer = int(
+            columns[3].number_input(
+                "Buffer, pixels", 0, 10_000, buffer, help="Between training and test blocks; used by neither."
+            )
+        )
+    return SplitEdit(kind=kind, block=block, buffer=buffer, test=test / 100)
+
+
+def _make(
+    session: str,
+    draft: Draft,
+    found: _Found,
+    others: list[str],
+    legend: list[tuple[str, str, str]],
+    names: Mapping[Path, str],
+) -> None:
+    target = draft.target or ""
+    unknown = [found.sensors[id_].name for id_ in (target, *others) if draft.files[id_].kind is None]
+    if unknown:
+        problem(f"say what {unknown[0]} measures: choose its kind beside its name")
+        return
+    by_role: dict[str, list[str]] = {}
+    for id_ in found.labels:
+        by_role.setdefault(_OPTIONS[draft.files[id_].role], []).append(id_)
+    wrong = _label_problem(by_role)
+    if wrong is not None:
+        problem(wrong)
+        return
+    argv = ["align", "scene"]
+    argv += align_words(
+        (draft.files[target].kind or "other", found.sensors[target].path),
+        [(draft.files[id_].kind or "other", found.sensors[id_].path) for id_ in others],
+        {option: (found.labels[ids[0]].path, found.labels[ids[0]].column) for option, ids in by_role.items()},
+        draft.scale,
+        draft.name,
+    )
+    line = shown_command(argv, session, names)
+    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    with left:
+        command_line(line)
+        st.caption("Class names, colours and the split are then written to the scene's scene.toml.")
+    if right.button("Make the scene", type="primary", width="stretch", icon=":material/play_arrow:"):
+        item = workspace.new_item(session, "scenes", draft.name, {"command": line})
+        keep_edits(item, _edits(draft, found, [target, *others], legend))
+        argv[1] = str(item / SCENE)
+        if start(session, f"Make scene {item.name}", argv, item):
+            navigation.go("scenes", scene=f"yours:{item.name}")
+
+
+def _label_problem(by_role: Mapping[str, list[str]]) -> str | None:
+    for option, ids in by_role.items():
+        if len(ids) > 1:
+            return (
+                f"{len(ids)} files are used as {option.replace('-', ' ')}, expected one; set others to unused"
+            )
+    if set(by_role) not in (set(), {"labels"}, {"train-labels"}, {"train-labels", "test-labels"}):
+        return "give labels for training and for test, or one file of labels to be divided"
+    return None
+
+
+def _edits(draft: Draft, found: _Found, sensors: list[str], legend: list[tuple[str, str, str]]) -> SceneEdits:
+    files = [found.sensors[id_].name for id_ in sensors]
+    classes = []
+    if legend:
+        _, ids = gx.legend_of([value for value, _, _ in legend], "labels")
+        for value, _, _ in legend:
+            name, color = draft.classes.get(value, (value, ""))
+            if color:
+                classes.append(ClassEdit(id=ids[value], name=name or value, color=color))
+    return SceneEdits(
+        description=f"Made from {', '.join(files)}",
+        sensors=tuple(files),
+        classes=tuple(classes),
+        split=draft.split if len(found.labels) == 1 else None,
+    )

@@ -1,0 +1,77 @@
+"""Files that a session may work with: its uploads, and what lies in the folders that the operator allows.
+
+A file is known by an id that is looked up in what is listed here; nobody types a path.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from geo_xmodal_app.settings import settings
+from geo_xmodal_app.uploads import uploads
+
+RASTERS, VECTORS = (".tif", ".tiff"), (".gpkg", ".geojson", ".json")
+_DEEPEST, _MOST = 4, 2000
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file to work with.
+
+    Attributes:
+        id: `upload:...` or `data:...`.
+        name: As the user knows it.
+        path: Where it lies.
+        labels: Uploaded as labels, or a vector.
+    """
+
+    id: str
+    name: str
+    path: Path
+    labels: bool
+
+    @property
+    def is_raster(self) -> bool:
+        """Whether its name is that of a raster."""
+        return self.name.lower().endswith(RASTERS)
+
+
+def uploaded_files(session: str) -> tuple[SourceFile, ...]:
+    """The session's uploads that are no models, the oldest first."""
+    found = (
+        SourceFile(f"upload:{one.id}", one.name, one.path, one.purpose != "raster")
+        for one in uploads().uploads(session)
+        if one.path is not None and one.purpose in ("raster", "labels")
+    )
+    return tuple(reversed(tuple(found)))
+
+
+def data_files() -> tuple[SourceFile, ...]:
+    """Rasters and vectors in the operator's folders, by name; at most `_MOST`."""
+    found: list[SourceFile] = []
+    for root in settings().data:
+        for path in _walk(root):
+            name = path.relative_to(root.parent).as_posix()
+            found.append(SourceFile(f"data:{name}", name, path, path.suffix.lower() in VECTORS))
+            if len(found) >= _MOST:
+                return tuple(found)
+    return tuple(found)
+
+
+def source_files(session: str) -> Mapping[str, SourceFile]:
+    """All files of the session, by id."""
+    return {one.id: one for one in (*uploaded_files(session), *data_files())}
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    for folder, inner, files in os.walk(root):
+        here = Path(folder)
+        depth = len(here.relative_to(root).parts)
+        inner[:] = sorted(name for name in inner if not name.startswith(".")) if depth < _DEEPEST else []
+        for name in sorted(files):
+            path = here / name
+            if path.suffix.lower() in (*RASTERS, *VECTORS) and path.resolve().is_relative_to(root):
+                yield path

@@ -1,0 +1,308 @@
+"""Each page in each of its states, without a browser: what it says, and that nothing of the server shows."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import geo_xmodal as gx
+from geo_xmodal_app import workspace
+from geo_xmodal_app.jobs import queue
+from geo_xmodal_app.sessions import LOCAL, session_folder
+from geo_xmodal_app.settings import VARIABLE, Settings
+from tests.app.journey import put_upload
+from tests.rasters import vrt_that_reads, write_sparse
+from tests.tiny import write_raster, write_scene
+
+Visit = Callable[..., AppTest]
+PAGES = ("home", "scenes", "training", "mapping", "viewing", "takeaway")
+EVIL = "**bold** <script>hacked()</script> [x](http://evil.example)"
+
+
+@pytest.fixture
+def visit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Visit:
+    """Runs a page: `visit("scenes", scene="sample:berlin")`."""
+    data = tmp_path / "data"
+    data.mkdir()
+    monkeypatch.setenv(VARIABLE, Settings(work=tmp_path / "work", data=(data,)).model_dump_json())
+
+    def run(name: str, **parameters: str) -> AppTest:
+        script = f"from geo_xmodal_app.screens import {name}\n{name}.show()"
+        page = AppTest.from_string(script, default_timeout=60)
+        for key, value in parameters.items():
+            page.query_params[key] = value
+        page.run()
+        assert not page.exception, [element.value for element in page.exception]
+        return page
+
+    return run
+
+
+def words(page: AppTest) -> str:
+    kinds = (
+        page.title,
+        page.caption,
+        page.markdown,
+        page.info,
+        page.warning,
+        page.error,
+        page.code,
+        page.subheader,
+    )
+    return "\n".join(str(element.value) for kind in kinds for element in kind)
+
+
+def button(page: AppTest, label: str) -> object:
+    return next(one for one in page.button if one.label == label)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page_says_what_to_do_while_there_is_nothing(visit: Visit, name: str, tmp_path: Path) -> None:
+    page = visit(name)
+    assert not page.error
+    assert page.button or page.selectbox
+    assert str(tmp_path) not in words(page)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameter"),
+    [("training", "run"), ("mapping", "map"), ("viewing", "scene"), ("scenes", "scene")],
+)
+@pytest.mark.parametrize("wanted", ["../../etc/passwd", "http://evil.example/", "<b>x</b>", "yours:.."])
+def test_ids_of_an_address_are_looked_up_and_never_paths(
+    visit: Visit, name: str, parameter: str, wanted: str
+) -> None:
+    page = visit(name, **{parameter: wanted})
+    shown = words(page)
+    assert "passwd" not in shown.replace("\\", "") or "there is no" in shown.replace("\\", "")
+    assert "<b>" not in shown.replace("\\<b\\>", "")
+
+
+def test_a_sample_scene_is_shown_with_its_grids_holes_and_classes(visit: Visit) -> None:
+    page = visit("scenes", scene="sample:berlin")
+    assert not page.error and not page.warning
+    sensors, classes = (table.value for table in page.dataframe)
+    assert list(sensors["sensor"]) == ["sar (target)", "hsi"]
+    assert list(sensors["pixels"]) == ["460 x 400", "212 x 70"]
+    assert list(sensors["CRS"]) == ["EPSG:32633"] * 2
+    assert list(classes["class"])[:2] == ["Forest", "Residential Area"]
+    assert int(classes.iloc[0, 1]) > 0
+
+
+def test_a_scene_of_the_data_folder_is_offered_by_name(visit: Visit, tmp_path: Path) -> None:
+    write_scene(tmp_path / "data" / "deep" / "tiny")
+    page = visit("scenes")
+    assert any("tiny (data folder" in option for option in page.selectbox[0].options)
+    assert str(tmp_path) not in words(page)
+
+
+def test_training_starts_a_job_with_the_command_that_is_shown(visit: Visit) -> None:
+    page = visit("training", scene="sample:berlin", method="cnn")
+    next(one for one in page.number_input if one.label == "epochs").set_value(3)
+    page.run()
+    assert "--epochs=3" in page.code[0].value
+    assert "--method=cnn" in page.code[0].value
+    assert "--scene=berlin" in page.code[0].value
+    button(page, "Start training").click()  # type: ignore[attr-defined]
+    page.run()
+    (job,) = queue().jobs(LOCAL)
+    assert job.state == "queued"
+    assert "--epochs=3" in job.command
+    (run,) = workspace.runs(LOCAL)
+    watched = visit("training", run=run.id)
+    assert "Waiting" in words(watched)
+    button(watched, "Cancel").click()  # type: ignore[attr-defined]
+    watched.run()
+    assert queue().jobs(LOCAL)[0].state == "cancelled"
+
+
+@pytest.mark.parametrize("method", sorted(gx.METHODS))
+def test_every_method_can_be_asked_for_with_its_defaults(visit: Visit, method: str) -> None:
+    page = visit("training", scene="sample:berlin", method=method)
+    assert not page.error
+    assert "--set" not in page.code[0].value
+
+
+def test_options_that_cannot_be_are_said_before_anything_runs(visit: Visit) -> None:
+    page = visit("training", scene="sample:berlin", method="hgr")
+    next(one for one in page.text_input if one.label == "objective").set_value("nonsense")
+    page.run()
+    assert any("objective" in error.value and "choose one of" in error.value for error in page.error)
+    assert not [one for one in page.button if one.label == "Start training"]
+
+
+def test_a_finished_run_shows_measures_gain_and_its_report(visit: Visit) -> None:
+    item = workspace.new_item(
+        LOCAL, "runs", "berlin-hgr", {"scene": "sample:berlin", "command": "geo-xmodal"}
+    )
+    run = item / "run"
+    (run / "model").mkdir(parents=True)
+    (run / "report.html").write_text("<h1>Report</h1>")
+    (run / "log.jsonl").write_text(
+        json.dumps({"stage": "a", "epoch": 1, "loss": {"label": 0.5}, "validation": {"oa": 0.5}}) + "\n"
+    )
+    gain = {
+        "oa": {"mean": 0.05, "se": 0.01},
+        "aa": {"mean": 0.04, "se": None},
+        "miou": {"mean": None, "se": None},
+    }
+    measures = {"oa": 0.71, "aa": 0.64, "kappa": 0.5, "miou": None, "gain": {"target_only": gain}}
+    (run / "metrics.json").write_text(json.dumps(measures))
+    page = visit("training", run="berlin-hgr")
+    assert [metric.value for metric in page.metric] == ["71.0 %", "64.0 %", "50.0 %", "-"]
+    assert list(page.dataframe[0].value.iloc[0]) == ["target only", "+5.0 ± 1.0", "+4.0", "-"]
+
+
+def test_a_model_that_does_not_fit_is_said_before_anything_runs(visit: Visit) -> None:
+    page = visit("mapping", model="shipped:berlin-sar-hgr", scene="sample:houston")
+    assert any("the model maps from" in error.value.replace("\\", "") for error in page.error)
+    assert not [one for one in page.button if one.label == "Start mapping"]
+
+
+def test_a_geotiff_is_mapped_by_its_bands(visit: Visit, tmp_path: Path) -> None:
+    berlin = gx.open_scene("berlin").folder
+    shutil.copy(berlin / "sar.tif", tmp_path / "data" / "radar.tif")
+    page = visit("mapping", model="shipped:berlin-sar-hgr", file="data:data/radar.tif")
+    assert "--input=data/radar.tif" in page.code[0].value
+    page.multiselect[0].set_value([1, 2, 3])
+    page.run()
+    assert any("3 bands" in error.value for error in page.error)
+
+
+@pytest.fixture
+def mapped() -> str:
+    """A map of this session that was made elsewhere."""
+    item = workspace.new_item(
+        LOCAL, "maps", "berlin-map", {"scene": "sample:berlin", "command": "geo-xmodal map"}
+    )
+    gx.map_scene(gx.find_model("berlin-sar-hgr"), gx.open_scene("berlin").reader("sar"), item / "map.tif")
+    return item.name
+
+
+def test_a_map_is_viewed_with_its_areas_and_taken_away(visit: Visit, request: pytest.FixtureRequest) -> None:
+    visit("home")
+    name = request.getfixturevalue("mapped")
+    page = visit("viewing", map=name)
+    assert not page.error and not page.warning
+    areas = page.dataframe[0].value
+    assert areas["pixels"].sum() == 460 * 400
+    assert areas["hectares"].sum() == pytest.approx(460 * 400 * 13.89**2 / 1e4, rel=1e-6)
+    files = visit("takeaway", map=name)
+    assert not files.error
+    button(files, "Make the GeoPackage").click()  # type: ignore[attr-defined]
+    files.run()
+    (job,) = queue().jobs(LOCAL)
+    assert "--to=gpkg" in job.command
+    assert "geo\\-xmodal" not in files.code[0].value
+
+
+def test_the_wizard_shows_what_was_found_and_makes_the_scene(visit: Visit, tmp_path: Path) -> None:
+    folder = write_scene(tmp_path / "elsewhere")
+    visit("home")
+    put_upload("raster", "radar.tif", folder / "sar.tif")
+    put_upload("raster", "hyper.tif", folder / "hsi.tif")
+    put_upload("labels", "labels.tif", folder / "test.tif")
+    page = visit("scenes", new="1")
+    assert not page.error
+    sensors, classes = (table.value for table in page.dataframe)
+    assert set(sensors["sensor"]) == {"radar.tif (target)", "hyper.tif"}
+    assert list(classes["class"]) == ["class 1", "class 4", "class 9"]
+    next(one for one in page.text_input if one.label.startswith("4")).set_value("Maize")
+    page.run()
+    line = page.code[0].value
+    assert "--reference=radar.tif" in line and "--hsi=hyper.tif" in line and "--labels=labels.tif" in line
+    button(page, "Make the scene").click()  # type: ignore[attr-defined]
+    page.run()
+    (job,) = queue().jobs(LOCAL)
+    assert str(tmp_path) not in words(page)
+    again = visit("scenes", new="1")  # a reload finds what was written
+    assert next(one for one in again.text_input if one.label.startswith("4")).value == "Maize"
+    item = session_folder(LOCAL, "scenes") / job.folder.name
+    argv = {one.partition("=")[0]: one.partition("=")[2] for one in job.command.split()}
+    gx.align_scene(
+        item / "scene",
+        reference=argv["--reference"],
+        modalities={"sar": argv["--reference"], "hsi": argv["--hsi"]},
+        labels={"all": argv["--labels"]},
+    )
+    made = workspace.scene(LOCAL, f"yours:{item.name}")
+    assert made is not None and made.problem is None
+    config = gx.read_config(made.folder)
+    assert [entry.name for entry in config.classes] == ["class 1", "Maize", "class 9"]
+    assert [modality.sensor for modality in config.modalities.values()] == ["radar.tif", "hyper.tif"]
+    assert config.split is not None and config.split.kind == "blocks"
+
+
+def test_hostile_files_are_refused_in_one_line_each_and_nothing_leaks(visit: Visit, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_text("the secret of the server")
+    data = tmp_path / "data"
+    good = write_scene(tmp_path / "good")
+    shutil.copy(good / "sar.tif", data / "radar.tif")
+    (data / "vrt.tif").write_text(vrt_that_reads(secret))
+    (data / "page.tif").write_text("<html><script>hacked()</script></html>")
+    (data / "cut.tif").write_bytes((good / "sar.tif").read_bytes()[:-3000])
+    write_sparse(data / "bomb.tif", 200_000, 4)
+    page = visit("scenes", new="1")
+    names = [f"data:data/{name}.tif" for name in ("radar", "vrt", "page", "cut", "bomb")]
+    page.multiselect[0].set_value(names)
+    page.run()
+    assert not page.exception
+    errors = [error.value.replace("\\", "") for error in page.error]
+    for name in ("vrt", "page", "cut", "bomb"):
+        assert len([line for line in errors if f"{name}.tif" in line]) == 1, (name, errors)
+    shown = words(page).replace("\\", "")
+    assert "secret" not in shown and str(tmp_path) not in shown
+    assert all("\n" not in line for line in errors)
+
+
+def test_a_side_car_beside_a_file_is_never_followed(visit: Visit, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_bytes(b"S" * 4096)
+    good = write_scene(tmp_path / "good")
+    shutil.copy(good / "sar.tif", tmp_path / "data" / "radar.tif")
+    (tmp_path / "data" / "radar.tif.ovr").write_text(vrt_that_reads(secret))
+    page = visit("scenes", new="1")
+    page.multiselect[0].set_value(["data:data/radar.tif"])
+    page.run()
+    assert not page.error and not page.exception
+    assert list(page.dataframe[0].value["sensor"]) == ["data/radar.tif (target)"]
+
+
+def test_markup_in_names_is_shown_as_text(visit: Visit, tmp_path: Path) -> None:
+    folder = write_scene(tmp_path / "data" / "evil")
+    config = gx.read_config(folder).model_dump(mode="json")
+    config["description"] = config["classes"][0]["name"] = EVIL
+    gx.write_config(gx.SceneConfig.model_validate(config), folder)
+    page = visit("scenes", scene="data:data/evil")
+    shown = words(page)
+    assert "hacked" in shown  # as text
+    assert "<script>" not in shown.replace("\\<script\\>", "")
+    assert "**bold**" not in shown
+    assert "](http" not in shown
+
+
+def test_files_that_do_not_meet_are_said_in_one_line(visit: Visit, tmp_path: Path) -> None:
+    good = write_scene(tmp_path / "good")
+    shutil.copy(good / "sar.tif", tmp_path / "data" / "radar.tif")
+    write_raster(tmp_path / "data" / "hsi_far.tif", gx_ones(), west=900_000)
+    write_raster(tmp_path / "data" / "hsi_nowhere.tif", gx_ones(), crs=None)
+    page = visit("scenes", new="1")
+    page.multiselect[0].set_value([f"data:data/{name}.tif" for name in ("radar", "hsi_far", "hsi_nowhere")])
+    page.run()
+    errors = " ".join(error.value.replace("\\", "") for error in page.error)
+    assert "hsi_far.tif does not overlap" in errors
+    assert "one has a CRS and the other has none" in errors
+    assert any("has no CRS" in warning.value for warning in page.warning)
+    assert not [one for one in page.button if one.label == "Make the scene"]
+
+
+def gx_ones() -> object:
+    import numpy as np
+
+    return np.ones((3, 20, 20), np.float32)

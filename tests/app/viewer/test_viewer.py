@@ -1,0 +1,375 @@
+"""The viewer in a real browser: colours on the screen, and what comes back to Python."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import shapely
+from PIL import Image
+from rasterio.warp import transform
+
+from geo_xmodal_app.viewer import safe_palette
+from tests.app.viewer import scenes
+from tests.app.viewer.conftest import NO_GL, TOOLS, Screen
+
+Visit = Callable[..., Screen]
+COLORS = {entry.id: entry.color for entry in scenes.CLASSES}
+CENTRES = [(row, col) for row in range(25, 300, 50) for col in range(75, 500, 50)]
+"""Middles of the squares of one class; the first column of squares lies under the tools."""
+
+
+def colors_of(ids: np.ndarray) -> list[str]:
+    return [COLORS[int(ids[place])] for place in CENTRES]
+
+
+def shown(screen: Screen) -> list[str]:
+    picture = screen.picture()
+    return [screen.color(*place, picture) for place in CENTRES]
+
+
+def test_colours_on_the_screen_are_the_classes_and_never_blended(screen: Screen) -> None:
+    assert shown(screen) == colors_of(scenes.classes())
+    screen.section("Background")
+    screen.check("Grid", False)
+    screen.settled()
+    box = screen.map
+    left, top = int(box["x"]) + TOOLS, int(box["y"])
+    picture = screen.picture()[top : top + int(box["height"]), left : left + int(box["width"]) - TOOLS]
+    seen = {f"#{r:02x}{g:02x}{b:02x}" for r, g, b in np.unique(picture.reshape(-1, 3), axis=0)}
+    assert seen == {*COLORS.values(), "#f7f8f8"}
+    # zoomed in, where pixels of the file are many pixels of the screen
+    for _ in range(3):
+        screen.page.get_by_role("button", name="Zoom in").click()
+        screen.page.wait_for_timeout(250)  # the map glides
+    screen.settled()
+    picture = screen.picture()[top : top + int(box["height"]), left : left + int(box["width"]) - TOOLS]
+    seen = {f"#{r:02x}{g:02x}{b:02x}" for r, g, b in np.unique(picture.reshape(-1, 3), axis=0)}
+    assert seen <= {*COLORS.values()}
+    screen.check("Grid")
+    screen.page.get_by_role("button", name="Whole scene").click()
+    screen.settled()
+    assert shown(screen) == colors_of(scenes.classes())
+    assert screen.outside == []
+
+
+def test_a_click_reads_exact_values_and_names_are_text(screen: Screen) -> None:
+    row, col = 117, 203
+    screen.click(row + 0.5, col + 0.5)
+    screen.wait(lambda: screen.state()["place"] is not None)
+    place = screen.state()["place"]
+    assert (place["row"], place["col"]) == (row, col)
+    assert place["values"]["map"] == [scenes.classes()[row, col]]
+    assert place["values"]["probability"] == [90]
+    np.testing.assert_array_equal(np.float32(place["values"]["sar"]), scenes.power()[:, row, col])
+    np.testing.assert_array_equal(np.float32(place["values"]["hsi"]), scenes.spectra()[:, row, col])
+    card = screen.page.get_by_label("Values of the pixel", exact=True)
+    words = card.inner_text()
+    assert f"Row {row}, column {col}" in words
+    assert scenes.EVIL in words  # the class's name, as text
+    assert "90 %" in words
+    assert f"{10 * np.log10(scenes.power()[0, row, col]):.1f} dB" in words
+    (lon,), (lat,) = transform("EPSG:32633", "EPSG:4326", [place["x"]], [place["y"]])
+    assert f"{lat:.5f}° N, {lon:.5f}° E" in words
+    plot = card.get_by_role("img")
+    assert "8 bands" in (plot.get_attribute("aria-label") or "")
+    assert plot.locator("circle").count() == 8
+    assert {"450", "940"} <= set(plot.locator("text").all_text_contents())
+    assert screen.page.evaluate("window.hacked") is None
+    assert screen.page.locator("section.viewer img").count() == 0
+    screen.click(280, 480)  # where the radar has no data
+    screen.wait(lambda: screen.state()["place"]["row"] == 280)
+    assert screen.state()["place"]["values"]["sar"] == [None, None]
+    assert screen.state()["place"]["values"]["probability"] == [40]
+    screen.page.keyboard.press("Escape")
+    card.wait_for(state="hidden")
+
+
+def test_a_class_is_switched_off_and_doubtful_pixels_are_dimmed(visit: Visit) -> None:
+    screen = visit()
+    whole = shown(screen)
+    entry = screen.page.locator("button.entry[data-class='9']")
+    assert "500 ha" in entry.inner_text()
+    assert "33.9 %" in entry.inner_text()
+    entry.click()
+    screen.wait(lambda: screen.state()["hidden"] == [9])
+    screen.settled()
+    without = shown(screen)
+    assert entry.get_attribute("aria-pressed") == "false"
+    for before, after in zip(whole, without, strict=True):
+        assert after == (before if before != COLORS[9] else "#f7f8f8")
+    screen.page.get_by_role("button", name="Show all").click()
+    slider = screen.page.get_by_label("Dim pixels whose probability is below")
+    slider.fill("60")
+    screen.wait(lambda: screen.state()["threshold"] == 0.6)
+    screen.settled()
+    dimmed = shown(screen)
+    for (_, col), before, after in zip(CENTRES, whole, dimmed, strict=True):
+        assert (after == before) == (col < scenes.DOUBTFUL_FROM)
+    slider.fill("40")  # the probability itself is not below
+    screen.wait(lambda: screen.state()["threshold"] == 0.4)
+    screen.settled()
+    assert shown(screen) == whole
+
+
+def test_swipe_shows_one_layer_left_and_the_other_right(visit: Visit) -> None:
+    screen = visit()
+    screen.section("Swipe")
+    screen.check("Compare two layers")
+    screen.page.get_by_label("Layer on the left").select_option("other")
+    screen.page.get_by_label("Layer on the right").select_option("map")
+    bar = screen.page.get_by_label("Place of the swipe bar")
+    for middle, presses in ((250, 0), (300, 10)):
+        for _ in range(presses):
+            bar.press("ArrowRight")
+        screen.settled()
+        found = shown(screen)
+        edge = screen.map["x"] + screen.map["width"] * (0.5 + presses / 100)
+        assert abs(screen.at(0, middle)[0] - edge) < 30
+        left, right = colors_of(scenes.other_classes()), colors_of(scenes.classes())
+        for place, color, one, other in zip(CENTRES, found, left, right, strict=True):
+            assert color == (one if screen.at(*place)[0] < edge else other)
+    # nothing of one layer shines through where the other has no class
+    assert screen.color(25, 40) == "#f7f8f8"
+    screen.check("Compare two layers", False)
+    screen.settled()
+    assert shown(screen) == colors_of(scenes.classes())
+
+
+def test_a_drawn_area_is_counted_exactly(visit: Visit) -> None:
+    screen = visit()
+    screen.section("Area")
+    screen.page.get_by_role("button", name="Draw", exact=True).click()
+    corners = [(60.3, 90.2), (80.1, 410.4), (250.2, 300.7)]
+    for place in corners:
+        screen.click(*place)
+        screen.page.wait_for_timeout(350)  # two quick clicks are a double click
+    screen.page.mouse.dblclick(*screen.at(*corners[-1]))
+    screen.wait(lambda: screen.state()["area"] is not None)
+    polygon = shapely.geometry.shape(screen.state()["area"])
+    row, col = np.mgrid[: scenes.ROWS, : scenes.COLS]
+    x, y = scenes.WEST + (col + 0.5) * scenes.PIXEL, scenes.NORTH - (row + 0.5) * scenes.PIXEL
+    inside = shapely.contains_xy(polygon, x, y)
+    assert 15_000 < inside.sum() < 30_000
+    table = screen.page.locator("table.areas")
+    table.wait_for()
+    for id_, count in zip(*np.unique(scenes.classes()[inside], return_counts=True), strict=True):
+        line = table.locator(f"tr[data-class='{id_}']").inner_text()
+        hectares = count / 100  # pixels of 10 m
+        assert f"{hectares:.{0 if hectares >= 100 else 1}f} ha" in line
+        assert f"{100 * count / inside.sum():.1f} %" in line
+    assert f"{inside.sum():,} pixels" in table.inner_text()
+
+
+def square(west: float, south: float, side: float) -> list[list[float]]:
+    return [
+        [west, south],
+        [west + side, south],
+        [west + side, south + side],
+        [west, south + side],
+        [west, south],
+    ]
+
+
+def test_a_loaded_area_is_checked_and_placed(screen: Screen, tmp_path: Path) -> None:
+    screen.section("Area")
+    # one square of class 4, a little smaller so that rounding of degrees takes no pixel
+    ring = square(scenes.WEST + 501, scenes.NORTH - 499, 498)
+    lon, lat = transform("EPSG:32633", "EPSG:4326", *zip(*ring, strict=True))
+    geometry = {"type": "Polygon", "coordinates": [[list(point) for point in zip(lon, lat, strict=True)]]}
+    collection = {
+        "type": "FeatureCollection",
+        "features": [{"type": "Feature", "properties": {}, "geometry": geometry}],
+    }
+    named = {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [ring]},
+             "crs": {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32633"}}}  # fmt: skip
+    table = screen.page.locator("table.areas")
+    for content in (collection, named):
+        (tmp_path / "area.geojson").write_text(json.dumps(content))
+        screen.page.locator("input[type=file]").set_input_files(tmp_path / "area.geojson")
+        table.wait_for()
+        assert "2,500 pixels" in table.inner_text()
+        assert "25.0 ha" in table.locator("tr[data-class='4']").inner_text()
+        screen.page.get_by_role("button", name="Clear").click()
+        screen.wait(lambda: screen.state()["area"] is None)
+    for content, words in (
+        ("<html>", "no JSON"),
+        (json.dumps({"type": "Point", "coordinates": [1, 2]}), "holds no polygon"),
+        (json.dumps({"type": "Polygon", "coordinates": [[[0, 0], [1, 1], [0, 0]]]}), "without proper rings"),
+        (json.dumps({"type": "Polygon", "coordinates": [[[1e5, 1e5]] * 5]}), "beyond longitude and latitude"),
+        (json.dumps({"type": "Polygon", "coordinates": [[[1, 1]] * 6000]}), "at most 5000"),
+    ):
+        (tmp_path / "bad.geojson").write_text(content)
+        screen.page.locator("input[type=file]").set_input_files(tmp_path / "bad.geojson")
+        screen.page.locator("[data-section=area] .problem", has_text=words).wait_for(timeout=3000)
+    assert screen.state()["area"] is None
+
+
+def test_two_maps_are_compared(visit: Visit) -> None:
+    screen = visit()
+    screen.section("Compare maps")
+    screen.page.get_by_label("From map").select_option("map")
+    screen.page.get_by_label("To map").select_option("other")
+    screen.check("Show where they disagree")
+    screen.wait(lambda: screen.state()["compare"] == ["map", "other"])
+    screen.page.locator(".matrix").wait_for()
+    screen.settled()
+    first, second = scenes.classes(), scenes.other_classes()
+    picture = screen.picture()
+    for place in CENTRES:
+        expected = "#9aa5ab" if first[place] == second[place] else "#d55e00"
+        assert screen.color(*place, picture) == expected
+    matrix = screen.page.locator(".matrix tbody tr").all()
+    for line, before in zip(matrix, (1, 4, 9), strict=True):
+        cells = [float(cell.replace(",", "")) for cell in line.locator("td").all_inner_texts()]
+        pixels = [np.sum((first == before) & (second == after)) for after in (1, 4, 9)]
+        np.testing.assert_allclose(cells, np.array(pixels) / 100)
+    some = first > 0
+    share = np.mean(first[some] == second[some])
+    assert (
+        f"{100 * share:.1f} % of 147,500 pixels" in screen.page.locator("[data-section=compare]").inner_text()
+    )
+    screen.check("Show where they disagree", False)
+    screen.wait(lambda: screen.state()["compare"] is None)
+    screen.settled()
+    assert shown(screen) == colors_of(first)
+
+
+def test_sensors_are_stretched(visit: Visit) -> None:
+    screen = visit()
+    screen.check("Land cover", False)
+    screen.check("SAR")
+    screen.settled()
+    picture = screen.picture()
+    for col in (100, 250, 400):  # -20 dB is black in the west, 0 dB white in the east
+        grey = int(screen.color(100, col, picture)[1:3], 16)
+        assert abs(grey - 255 * col / (scenes.COLS - 1)) <= 2
+    assert screen.color(285, 485, picture) == "#f7f8f8"
+    screen.check("SAR", False)
+    screen.check("HSI")
+    screen.page.get_by_role("button", name="Settings of HSI").click()
+    screen.page.get_by_role("button", name="False colour").click()
+    picks = [screen.page.get_by_label(f"{name} of HSI", exact=True) for name in ("Red", "Green", "Blue")]
+    screen.wait(lambda: [pick.input_value() for pick in picks] == ["6", "4", "2"])
+    picks[1].select_option("0")
+    screen.settled()
+    assert picks[1].input_value() == "0"
+    north, south = (int(screen.color(row, 200)[1:3], 16) for row in (20, 280))
+    assert north < 25
+    assert south > 230
+    screen.page.get_by_label("Opacity of HSI").fill("0")
+    screen.settled()
+    assert screen.color(280, 225) == "#f7f8f8"
+
+
+def test_keyboard_alone(visit: Visit) -> None:
+    screen = visit()
+    page = screen.page
+    page.locator(".map").focus()
+    page.keyboard.press("Enter")
+    screen.wait(lambda: screen.state()["place"] is not None)
+    place = screen.state()["place"]
+    assert (place["row"], place["col"]) == (scenes.ROWS // 2, scenes.COLS // 2)
+    page.keyboard.press("Escape")
+    assert not page.get_by_label("Values of the pixel", exact=True).is_visible()
+    page.get_by_label(f"Second map {scenes.EVIL}", exact=True).focus()
+    page.keyboard.press("Space")
+    screen.settled()
+    assert shown(screen) == colors_of(scenes.classes())  # below the first map
+    up = page.get_by_role("button", name=f"Move Second map {scenes.EVIL} up")
+    up.focus()
+    page.keyboard.press("Enter")
+    screen.settled()
+    assert shown(screen) == colors_of(scenes.other_classes())
+    assert page.locator(".layers > li").first.get_attribute("data-layer") == "other"
+    unnamed = page.evaluate(
+        """() => [...document.querySelectorAll("*")].map(node => node.shadowRoot).filter(Boolean)
+        .flatMap(root => [...root.querySelectorAll("button, input:not([hidden]), select")])
+        .filter(node => !node.textContent.trim())
+        .filter(node => !node.getAttribute("aria-label") && !node.closest("label"))
+        .map(node => node.outerHTML)"""
+    )
+    assert unnamed == []
+
+
+def test_colours_for_colour_blind_readers(screen: Screen) -> None:
+    screen.check("Colours for colour-blind readers")
+    screen.settled()
+    safe = {entry.id: entry.color for entry in safe_palette(scenes.CLASSES)}
+    assert shown(screen) == [safe[int(scenes.classes()[place])] for place in CENTRES]
+    screen.check("Colours for colour-blind readers", False)
+    screen.settled()
+
+
+def test_png_has_map_legend_and_scale_bar(screen: Screen) -> None:
+    with screen.page.expect_download() as download:
+        screen.page.get_by_role("button", name="Save as PNG").click()
+    with Image.open(io.BytesIO(Path(download.value.path()).read_bytes())) as image:
+        picture = np.array(image.convert("RGB"))
+    width = int(screen.map["width"])
+    assert picture.shape[1] > width + 200  # room for the legend
+    for part in (picture[:, : width + 16], picture[:, width + 20 :]):
+        seen = {f"#{r:02x}{g:02x}{b:02x}" for r, g, b in np.unique(part.reshape(-1, 3), axis=0)}
+        assert set(COLORS.values()) <= seen
+    below = picture[int(screen.map["height"]) + 32 :, :200]
+    assert (below == (0x1C, 0x21, 0x26)).all(axis=2).any()
+
+
+def test_scene_without_crs(visit: Visit) -> None:
+    screen = visit("pixels")
+    assert shown(screen) == colors_of(scenes.classes())
+    screen.click(112.5, 401.5)
+    screen.wait(lambda: screen.state()["place"] is not None)
+    place = screen.state()["place"]
+    assert (place["row"], place["col"], place["values"]["map"]) == (112, 401, [scenes.classes()[112, 401]])
+    assert "no CRS" in screen.page.locator(".readout").inner_text()
+    screen.section("Area")
+    screen.page.get_by_role("button", name="What is seen").click()
+    table = screen.page.locator("table.areas")
+    table.wait_for()
+    assert "150,000 pixels" in table.inner_text()
+    assert "ha" not in table.locator("tbody").inner_text().replace(scenes.EVIL, "")
+
+
+def test_a_file_that_cannot_be_read_is_named(visit: Visit) -> None:
+    screen = visit("broken")
+    problem = screen.page.locator(".layers .problem")
+    problem.wait_for()
+    assert "cannot be read" in problem.inner_text()
+    screen.check("Probability")
+    screen.settled()
+    assert screen.color(100, 100) != screen.color(100, 400)  # the other layer is drawn all the same
+
+
+def test_the_basemap_is_asked_only_when_wanted_and_fails_quietly(visit: Visit) -> None:
+    screen = visit()
+    assert screen.outside == []
+    screen.section("Background")
+    screen.check("Basemap (OpenStreetMap, needs internet)")
+    screen.page.get_by_text("the plain grid is shown instead").wait_for(timeout=8000)
+    assert shown(screen) == colors_of(scenes.classes())
+
+
+def test_without_webgl_a_still_picture_is_shown(visit: Visit, scene_folder: Path) -> None:
+    still = scene_folder / "still.png"
+    Image.fromarray(scenes.classes()).save(still)
+    try:
+        screen = visit("utm", *NO_GL)
+        screen.page.get_by_text("without WebGL").wait_for()
+        picture = screen.page.locator(".still img")
+        assert picture.evaluate("node => node.naturalWidth") == scenes.COLS
+        assert "475 ha" in screen.page.locator(".still .legend").inner_text()
+    finally:
+        still.unlink()
+
+
+def test_nothing_is_wider_than_the_screen(screen: Screen) -> None:
+    for width, least in ((1366, 800), (800, 600)):
+        screen.page.set_viewport_size({"width": width, "height": 768})
+        screen.page.wait_for_timeout(300)
+        box = screen.page.locator("section.viewer").bounding_box()
+        assert box["x"] + box["width"] <= width
+        assert screen.map["width"] >= least
