@@ -1,11 +1,12 @@
 """How recipes compare on blocks inside the window of MUUFL, where the default recipe was chosen.
 
-    python scripts/window_blocks.py MUUFL_SCENE WORK [METHOD] [transform=linear|asinh|log] [KEY=VALUE ...]
+    python scripts/window_blocks.py MUUFL_SCENE WORK [METHOD] [transform=linear|asinh|log]
+        [labels=10,50] [seeds=3] [KEY=VALUE ...]
 
 MUUFL_SCENE is the scene folder that scripts/real_scenes.py makes. The window is cut into halves (left, right,
 top, bottom) of 40 x 100 pixels with 20 pixels between: pairs and labels come from one half, and the map from
 LiDAR alone is scored on the labels of the other. Prints overall and average accuracy over the four halves and
-three draws of 10 and of 50 labels a class, of the classes with 5 training labels at least (average: and 30
+`seeds` draws of each number of labels a class, of the classes with 5 training labels at least (average: and 30
 test pixels). No pixel outside the window is looked at.
 """
 
@@ -33,7 +34,6 @@ WINDOW = Window(129, 119, 100, 100)
 NEAR, FAR, ALL = slice(0, 40), slice(60, 100), slice(0, 100)
 HALVES = {"left": (ALL, NEAR), "right": (ALL, FAR), "top": (NEAR, ALL), "bottom": (FAR, ALL)}
 OTHER = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}
-COUNTS, SEEDS = (10, 50), (0, 1, 2)
 
 
 def half_scenes(source: Path, work: Path) -> dict[str, gx.Scene]:
@@ -108,15 +108,17 @@ def main() -> None:
     words = [word for word in sys.argv[3:] if "=" not in word]
     settings: dict[str, Any] = dict(word.split("=", 1) for word in sys.argv[3:] if "=" in word)
     transform = settings.pop("transform", "linear")
+    counts = [int(count) for count in settings.pop("labels", "10,50").split(",")]
+    seeds = range(int(settings.pop("seeds", 3)))
     method = METHODS[words[0] if words else "hgr"]
     options = options_for(method, settings, "lidar")
     assert isinstance(options, LoopOptions)
     scenes = half_scenes(Path(sys.argv[1]), Path(sys.argv[2]))
     cells = []
-    for count in COUNTS:
+    for count in counts:
         scores = []
         for scene in scenes.values():
-            for seed in SEEDS:
+            for seed in seeds:
                 wanted = GatherOptions(
                     margin=options.margin, rich_margin=options.rich_margin,
                     labels_per_class=count, validation=0,
