@@ -17,16 +17,10 @@ if TYPE_CHECKING:
     from geo_xmodal.dependence import Study, correlate_arrays, correlate_scene, save_study
     from geo_xmodal.errors import GeoXmodalError
     from geo_xmodal.evaluation import Evaluation, evaluate_map
-    from geo_xmodal.export import (
-        ExportedItem,
-        ExportedNetwork,
-        ExportedPolygons,
-        ExportedProject,
-        export_onnx,
-        export_polygons,
-        export_qgis,
-        export_stac,
-    )
+    from geo_xmodal.export.onnx import ExportedNetwork, export_onnx
+    from geo_xmodal.export.polygons import ExportedPolygons, export_polygons
+    from geo_xmodal.export.qgis import ExportedProject, export_qgis
+    from geo_xmodal.export.stac import ExportedItem, export_stac
     from geo_xmodal.mapping import (
         MapResult,
         check_fit,
@@ -139,16 +133,10 @@ _HOMES = {
     "dependence": ("Study", "correlate_arrays", "correlate_scene", "save_study"),
     "errors": ("GeoXmodalError",),
     "evaluation": ("Evaluation", "evaluate_map"),
-    "export": (
-        "ExportedItem",
-        "ExportedNetwork",
-        "ExportedPolygons",
-        "ExportedProject",
-        "export_onnx",
-        "export_polygons",
-        "export_qgis",
-        "export_stac",
-    ),
+    "export.onnx": ("ExportedNetwork", "export_onnx"),
+    "export.polygons": ("ExportedPolygons", "export_polygons"),
+    "export.qgis": ("ExportedProject", "export_qgis"),
+    "export.stac": ("ExportedItem", "export_stac"),
     "mapping": ("MapResult", "check_fit", "map_scene", "read_legend", "save_picture", "target_modality"),
     "methods": ("METHODS",),
     "models": ("ModelSummary", "find_model", "list_models"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,13 +26,14 @@ from geo_xmodal.accuracy import (
 )
 from geo_xmodal.errors import LabelError, OutputError, RasterError
 from geo_xmodal.mapping import quicklook, read_legend
+from geo_xmodal.mapping.geotiff import open_band
 from geo_xmodal.mapping.outputs import MapFiles
 from geo_xmodal.mapping.tasks import NO_PROBABILITY
 from geo_xmodal.outputs import folder_beside
 from geo_xmodal.scenes.config import LabelsConfig
 from geo_xmodal.scenes.grid import grid_of, pixel_size
 from geo_xmodal.scenes.labels import path_and_column, read_labels
-from geo_xmodal.scenes.raster import describe_raster, file_window, open_raster
+from geo_xmodal.scenes.raster import describe_raster, file_window
 from geo_xmodal.types import ClassArray, IntArray, LandClass, Progress, Window, windows_over
 
 _WINDOW = 1024
@@ -92,10 +93,10 @@ def evaluate_map(
     labels, column = path_and_column(reference)
     source = LabelsConfig(file=labels.name, column=column, layer=layer)
     with contextlib.ExitStack() as stack:
-        dataset = stack.enter_context(_open_band(map_file))
+        dataset = stack.enter_context(open_band(map_file))
         classes = read_legend(dataset)
         beside = MapFiles.of(map_file, probability=True).probability
-        probability = stack.enter_context(_open_band(beside)) if beside and beside.is_file() else None
+        probability = stack.enter_context(open_band(beside)) if beside and beside.is_file() else None
         if probability is not None and probability.shape != dataset.shape:
             raise RasterError(
                 f"{probability.name}: {probability.shape[0]} x {probability.shape[1]} pixels, its map has "
@@ -141,17 +142,6 @@ class _AreaUnit(NamedTuple):
 def _area_unit(grid: GeoBox) -> _AreaUnit:
     row, col, unit = pixel_size(grid)
     return _AreaUnit("ha", row * col / 10_000) if unit == "m" else _AreaUnit("square units", row * col)
-
-
-@contextlib.contextmanager
-def _open_band(path: Path) -> Iterator[rasterio.DatasetReader]:
-    with open_raster(path) as dataset:
-        if dataset.count != 1 or dataset.dtypes[0] != "uint8":
-            raise RasterError(
-                f"{path}: {dataset.count} bands of {dataset.dtypes[0]}, expected one band of uint8, "
-                "as geo-xmodal map writes it"
-            )
-        yield dataset
 
 
 def _count(

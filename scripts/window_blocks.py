@@ -6,7 +6,7 @@
 MUUFL_SCENE is the scene folder that scripts/real_scenes.py makes. The window is cut into halves (left, right,
 top, bottom) of 40 x 100 pixels with 20 pixels between: pairs and labels come from one half, and the map from
 LiDAR alone is scored on the labels of the other. Prints overall and average accuracy over the four halves and
-`seeds` draws of each number of labels a class, of the classes with 5 training labels at least (average: and 30
+`seeds` draws of each number of labels a class, of classes with 5 training labels at least (average: and 30
 test pixels). No pixel outside the window is looked at.
 """
 

@@ -70,6 +70,7 @@ def methods(
                 }
                 for key, field in method.Options.model_fields.items()
             ],
+            "recipes": {kind: dict(recipe) for kind, recipe in method.recipes.items()},
         }
         for method in gx.METHODS.values()
         if name in (None, method.name)
@@ -89,7 +90,15 @@ def methods(
             "what it is",
             rows=[(one["name"], str(one["default"]), one["help"] or "") for one in settings],
         )
-    Console(json).result({"methods": known}, human)
+    Console(json).result({"methods": known}, human, *([] if name is None else _recipes(known[0]["recipes"])))
+
+
+def _recipes(recipes: Any) -> list[str]:
+    """How the defaults differ for a kind of target sensor."""
+    return [
+        f"from {kind}, by default: {' '.join(f'{key}={value}' for key, value in recipe.items())}"
+        for kind, recipe in recipes.items()
+    ]
 
 
 def models(json: Json = False) -> None:

@@ -1,4 +1,4 @@
-"""Class maps as files: a tiled GeoTIFF first, then a cloud-optimised one (COG) with colours and names."""
+"""Class maps as files: a tiled GeoTIFF first, then a cloud-optimised one (COG) with colours."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
-from xml.etree import ElementTree
 
 import numpy as np
 import rasterio
@@ -25,12 +24,12 @@ from rasterio.io import DatasetWriter
 
 from geo_xmodal.bundle import ClassEntry
 from geo_xmodal.errors import OutputError, RasterError
+from geo_xmodal.mapping.attribute_table import printable
 from geo_xmodal.outputs import reason
 from geo_xmodal.scenes.legend import color_table
-from geo_xmodal.scenes.raster import file_window
+from geo_xmodal.scenes.raster import file_window, open_raster
 from geo_xmodal.types import ClassArray, LandClass, Window
 
-NO_CLASS = 0
 _BLOCK = 512
 _CACHE_BYTES = 256 << 20
 _CLASSES_TAG = "CLASSES"
@@ -102,23 +101,31 @@ def write_cog(path: Path, grid: GeoBox, layer: RasterLayer, blocks: Blocks) -> N
         raise OutputError(f"cannot write {path.name}: {reason(error, path.parent)}") from error
 
 
-def write_category_names(path: Path, legend: Sequence[LandClass]) -> None:
-    """Class names where GDAL and QGIS look for them: `<map>.aux.xml`, as TIFF has no place for them."""
-    names = {entry.id: entry.name for entry in legend}
-    dataset = ElementTree.Element("PAMDataset")
-    band = ElementTree.SubElement(dataset, "PAMRasterBand", band="1")
-    categories = ElementTree.SubElement(band, "CategoryNames")
-    for value in range(max(names) + 1):
-        name = "no data" if value == NO_CLASS else names.get(value, "")
-        ElementTree.SubElement(categories, "Category").text = printable(name)
-    ElementTree.indent(dataset)
-    path.write_bytes(ElementTree.tostring(dataset, encoding="utf-8") + b"\n")
-
-
 def legend_tag(legend: Sequence[LandClass]) -> dict[str, str]:
     """The legend as a TIFF tag, in the order of the model's logits."""
     classes = [{"id": entry.id, "name": entry.name, "color": entry.color} for entry in legend]
     return {_CLASSES_TAG: json.dumps(classes)}
+
+
+@contextmanager
+def open_band(path: Path) -> Iterator[rasterio.DatasetReader]:
+    """A map, or the probability beside it: one band of uint8.
+
+    Raises:
+        RasterError: It is anything else.
+    """
+    with open_raster(path) as dataset:
+        if dataset.count != 1 or dataset.dtypes[0] != "uint8":
+            raise RasterError(
+                f"{path}: {dataset.count} bands of {dataset.dtypes[0]}, expected one band of uint8, "
+                "as geo-xmodal map writes it"
+            )
+        yield dataset
+
+
+def has_legend(dataset: rasterio.DatasetReader) -> bool:
+    """Whether a raster carries the tag of a map of this package."""
+    return _CLASSES_TAG in dataset.tags()
 
 
 def read_legend(dataset: rasterio.DatasetReader) -> tuple[LandClass, ...]:
@@ -151,11 +158,6 @@ def _bad_legend(dataset: rasterio.DatasetReader, why: str) -> RasterError:
         f"{dataset.name}: no legend that can be read in its tags ({_CLASSES_TAG}: {why}): "
         "give a map that `geo-xmodal map` made"
     )
-
-
-def printable(text: str) -> str:
-    """`text` without control characters, which neither XML nor a TIFF tag can hold."""
-    return "".join(character if character.isprintable() else " " for character in text)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from geo_xmodal.mapping.engine import Engine, check_engine, engine_version
 from geo_xmodal.mapping.inputs import WindowReader, check_fit, files_of, identity_of, with_full_paths
 from geo_xmodal.mapping.outputs import SOFTWARE, MapFiles, unfinished_map, write_map
 from geo_xmodal.mapping.pools import window_pool
-from geo_xmodal.mapping.tasks import WindowTask, run_window
+from geo_xmodal.mapping.tasks import PAYLOAD, WindowTask, run_window
 from geo_xmodal.types import Progress, Window, windows_over
 
 _AHEAD = 2
@@ -29,7 +29,7 @@ class MapResult:
     """A finished map.
 
     Attributes:
-        out: The class map.
+        out: The class map; `<out>.aux.xml` and `<stem>.qml` beside it tell GDAL and QGIS what it shows.
         probability: The map of top-1 probability in percent, if asked for.
         shape: Rows and columns.
         counts: Pixels of each class id; 0 is no data.
@@ -151,6 +151,7 @@ def _identity(task: WindowTask, window: int) -> dict[str, str]:
         "software": SOFTWARE,
         "window": str(window),
         "probability": str(task.probability),
+        "payload": PAYLOAD,
         **identity_of(task.reader),
     }
 

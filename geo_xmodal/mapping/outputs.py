@@ -14,17 +14,19 @@ from odc.geo.geobox import GeoBox
 
 from geo_xmodal.bundle import Card
 from geo_xmodal.errors import GeoXmodalError, OutputError, RasterError, UsageError
-from geo_xmodal.mapping.geotiff import (
+from geo_xmodal.mapping import qml
+from geo_xmodal.mapping.attribute_table import (
     NO_CLASS,
-    RasterLayer,
-    legend_tag,
-    write_category_names,
-    write_cog,
+    MapCounts,
+    class_side_car,
+    hectares,
+    statistics_side_car,
 )
+from geo_xmodal.mapping.geotiff import RasterLayer, legend_tag, write_cog
 from geo_xmodal.mapping.journal import Journal
 from geo_xmodal.mapping.tasks import NO_PROBABILITY, unpack_window
 from geo_xmodal.outputs import output_errors
-from geo_xmodal.types import ClassArray, Window
+from geo_xmodal.types import ClassArray, IntArray, Window
 from geo_xmodal.version import VERSION
 
 SOFTWARE = f"geo_xmodal {VERSION}"
@@ -42,13 +44,11 @@ class MapFiles:
 
     Attributes:
         classes: Class ids.
-        names: Class names, for GDAL and QGIS.
         probability: Top-1 probability in percent, if asked for.
         work: Hidden folder beside them that holds everything until it is whole.
     """
 
     classes: Path
-    names: Path
     probability: Path | None
     work: Path
 
@@ -57,7 +57,6 @@ class MapFiles:
         """The files of a map that is called `out`."""
         return cls(
             classes=out,
-            names=out.with_name(f"{out.name}.aux.xml"),
             probability=out.with_name(f"{out.stem}_probability{out.suffix}") if probability else None,
             work=out.with_name(f".{out.name}.partial"),
         )
@@ -65,7 +64,8 @@ class MapFiles:
     @property
     def final(self) -> list[Path]:
         """All files of the finished map, the class map last: where it is, the others are."""
-        return [path for path in (self.probability, self.names, self.classes) if path is not None]
+        rasters = [path for path in (self.probability, self.classes) if path is not None]
+        return [path for raster in rasters for path in (side_car(raster), style_file(raster), raster)]
 
     def check(self, inputs: Sequence[Path]) -> None:
         """Refuse an output that cannot be meant.
@@ -81,6 +81,16 @@ class MapFiles:
                 raise OutputError(f"{path} is a folder: give another output")
             if path.resolve() in inputs:
                 raise UsageError(f"{path} is the input: give another output")
+
+
+def side_car(raster: Path) -> Path:
+    """Where GDAL and QGIS look for names, table and statistics of a raster."""
+    return raster.with_name(f"{raster.name}.aux.xml")
+
+
+def style_file(raster: Path) -> Path:
+    """Where QGIS looks for the style of a raster."""
+    return raster.with_suffix(".qml")
 
 
 @contextmanager
@@ -134,6 +144,7 @@ def write_map(
     Raises:
         OutputError: If they cannot be written.
     """
+    counts, percents = _count(journal, windows)
     tags = _tags(card)
     classes = RasterLayer(NO_CLASS, "MODE", "land-cover class", card.legend, tags | legend_tag(card.legend))
     percent = RasterLayer(NO_PROBABILITY, "AVERAGE", "probability of the class, percent", (), tags)
@@ -143,20 +154,35 @@ def write_map(
         shutil.rmtree(whole, ignore_errors=True)  # what a killed run may have left
         try:
             whole.mkdir()
-            write_cog(whole / files.classes.name, grid, classes, _Layer(journal, windows, 0))
-            write_category_names(whole / files.names.name, card.legend)
+            made = whole / files.classes.name
+            write_cog(made, grid, classes, _Layer(journal, windows, 0))
+            side_car(made).write_bytes(class_side_car(card.legend, counts, hectares(grid)))
+            style_file(made).write_bytes(qml.style(qml.paletted(card.legend)))
             if files.probability is not None:
-                write_cog(whole / files.probability.name, grid, percent, _Layer(journal, windows, 1))
+                made = whole / files.probability.name
+                write_cog(made, grid, percent, _Layer(journal, windows, 1))
+                side_car(made).write_bytes(statistics_side_car(percents, NO_PROBABILITY))
+                style_file(made).write_bytes(qml.style(qml.ramp(qml.PROBABILITY_RAMP)))
             for path in files.final:
                 _to_disk(whole / path.name)
             for path in files.final:
                 (whole / path.name).replace(path)
         finally:
             shutil.rmtree(whole, ignore_errors=True)
-    counts = np.zeros(256, np.int64)
-    for _, ids in _Layer(journal, windows, 0):
-        counts += np.bincount(ids.ravel(), minlength=256)
-    return {value: int(counts[value]) for value in (NO_CLASS, *(entry.id for entry in card.legend))}
+    return {value: int(counts.pixels[value]) for value in (NO_CLASS, *(entry.id for entry in card.legend))}
+
+
+def _count(journal: Journal, windows: Sequence[Window]) -> tuple[MapCounts, IntArray]:
+    """What the finished windows hold of each class, and how many pixels have each percent (256,)."""
+    pixels, percent, histogram = np.zeros((3, 256), np.int64)
+    for index, window in enumerate(windows):
+        layers, sums = unpack_window(journal.read(index), window)
+        pixels += np.bincount(layers[0].ravel(), minlength=256)
+        percent += sums
+        if len(layers) > 1:
+            histogram += np.bincount(layers[1].ravel(), minlength=256)
+    percent[NO_CLASS] = 0
+    return MapCounts(pixels, percent), histogram
 
 
 @dataclass(frozen=True)
@@ -169,7 +195,7 @@ class _Layer:
 
     def __iter__(self) -> Iterator[tuple[Window, ClassArray]]:
         for index, window in enumerate(self.windows):
-            yield window, unpack_window(self.journal.read(index), window)[self.layer]
+            yield window, unpack_window(self.journal.read(index), window)[0][self.layer]
 
 
 def _check_room(files: MapFiles, windows_size: int) -> None:

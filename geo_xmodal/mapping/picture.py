@@ -14,7 +14,8 @@ import rasterio
 from odc.geo.geobox import GeoBox
 from rasterio.enums import Resampling
 
-from geo_xmodal.mapping.geotiff import NO_CLASS, read_legend
+from geo_xmodal.mapping.attribute_table import NO_CLASS
+from geo_xmodal.mapping.geotiff import read_legend
 from geo_xmodal.outputs import new_file
 from geo_xmodal.scenes.grid import grid_of, pixel_size
 from geo_xmodal.scenes.raster import file_window, open_raster

@@ -1,0 +1,92 @@
+"""`geo_xmodal:align`: rasters of any CRS and resolution to a scene folder on one grid."""
+
+from __future__ import annotations
+
+from qgis.core import (
+    QgsProcessing,
+    QgsProcessingException,
+    QgsProcessingParameterFile,
+    QgsProcessingParameterFolderDestination,
+    QgsProcessingParameterMultipleLayers,
+    QgsProcessingParameterRasterLayer,
+    QgsProcessingParameterString,
+)
+
+from ..algorithm import KINDS, SCALES, GeoXmodalAlgorithm
+
+_SENSORS = (
+    ("HSI", "Hyperspectral rasters"),
+    ("MSI", "Multispectral rasters"),
+    ("SAR", "Radar rasters"),
+    ("LIDAR", "LiDAR rasters"),
+    ("OTHER", "Other rasters"),
+)
+
+_LABELS = (
+    ("LABELS", "Labels, to be split into training and test", "--labels"),
+    ("TRAIN_LABELS", "Labels for training", "--train-labels"),
+    ("TEST_LABELS", "Labels for test", "--test-labels"),
+)
+
+
+class Align(GeoXmodalAlgorithm):
+    """`geo-xmodal align`."""
+
+    command = "align"
+    title = "Align sensors to a scene"
+    keywords = "warp reproject resample coregister raster"
+    help = """Brings rasters of any CRS and resolution onto the grid of one of them, as a scene folder that \
+Train takes.
+
+The reference is the sensor to map from. At least one other sensor is needed beside it; it may cover only a \
+part. Labels are a raster of class ids, or polygons with a column of class names or ids: one layer that is \
+split into training and test, or two."""
+
+    def initAlgorithm(self, configuration=None):  # noqa: N802 - a name that QGIS calls
+        """Parameters as in `geo-xmodal align`."""
+        self.add(
+            QgsProcessingParameterRasterLayer("REFERENCE", "Reference: the sensor to map from"),
+            "The scene gets its grid.",
+        )
+        self.add_choice(
+            "TARGET_KIND", "What the reference measures", KINDS, help_text="Empty: what its name says"
+        )
+        for name, description in _SENSORS:
+            self.add(
+                QgsProcessingParameterMultipleLayers(
+                    name, description, layerType=QgsProcessing.TypeRaster, optional=True
+                )
+            )
+        for name, description, _ in _LABELS:
+            self.add_labels(name, description)
+        self.add(
+            QgsProcessingParameterFile("CLASSES", "Class list (TOML)", extension="toml", optional=True),
+            "A file with [[classes]], such as another scene.toml.",
+            advanced=True,
+        )
+        self.add_choice(
+            "SCALE", "How radar rasters hold power", SCALES, help_text="Empty: linear", advanced=True
+        )
+        self.add(QgsProcessingParameterString("NAME", "Name of the scene", optional=True), advanced=True)
+        self.add(QgsProcessingParameterFolderDestination("OUTPUT", "Scene folder"))
+
+    def arguments(self, parameters, context):
+        """Options of `geo-xmodal align`."""
+        reference = self.raster(parameters, "REFERENCE", context)
+        words = [self.parameterAsString(parameters, "OUTPUT", context), "--reference", reference]
+        words += self.option("--target-kind", self.word(parameters, "TARGET_KIND", context))
+        others = []
+        for name, _ in _SENSORS:
+            for file in self.rasters(parameters, name, context):
+                others += ["--" + name.lower(), file]
+        if not others:
+            raise QgsProcessingException("nothing to align: choose another sensor beside the reference")
+        for name, _, option in _LABELS:
+            words += self.option(option, self.labels(parameters, name, context)[0])
+        words += self.option("--classes", self.word(parameters, "CLASSES", context))
+        words += self.option("--scale", self.word(parameters, "SCALE", context))
+        return words + others + self.option("--name", self.word(parameters, "NAME", context))
+
+    def results(self, result, parameters, context):
+        """The scene folder."""
+        return {"OUTPUT": result["folder"]}

@@ -1,0 +1,164 @@
+"""A finished map as exports take it: checked, counted, and with a legend even if another program made it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from odc.geo.geobox import GeoBox
+
+from geo_xmodal.errors import RasterError
+from geo_xmodal.mapping import read_legend
+from geo_xmodal.mapping.attribute_table import NO_CLASS, MapCounts
+from geo_xmodal.mapping.geotiff import has_legend, open_band
+from geo_xmodal.mapping.outputs import MapFiles
+from geo_xmodal.scenes.grid import grid_of
+from geo_xmodal.scenes.legend import palette
+from geo_xmodal.scenes.raster import file_window
+from geo_xmodal.types import ClassArray, IntArray, LandClass, Progress, Window, windows_over
+
+_WINDOW = 2048
+
+
+@dataclass(frozen=True)
+class ClassMap:
+    """A map on disk.
+
+    Attributes:
+        path: The class ids.
+        probability: Top-1 probability in percent, where it lies beside the map.
+        grid: Where its pixels lie.
+        legend: Its classes; for a map without a legend, the values that it holds.
+        tags: What the file says of itself; text of whoever wrote it.
+        nodata: The value besides 0 that means "no data", or 0.
+        counts: Pixels and sums of percent of each class id; those without data are counted under 0.
+        percents: (256,) pixels with each percent; None without probability.
+    """
+
+    path: Path
+    probability: Path | None
+    grid: GeoBox
+    legend: tuple[LandClass, ...]
+    tags: Mapping[str, str]
+    nodata: int
+    counts: MapCounts
+    percents: IntArray | None
+
+    @property
+    def crs_name(self) -> str:
+        """`EPSG:n` or the CRS's own name; empty without CRS."""
+        crs = self.grid.crs
+        if crs is None:
+            return ""
+        return f"EPSG:{crs.epsg}" if crs.epsg else str(crs.proj.name)
+
+
+class MapReader:
+    """The two layers of a map, window by window; used inside its `with` block."""
+
+    def __init__(
+        self, classes: rasterio.DatasetReader, probability: rasterio.DatasetReader | None, nodata: int
+    ) -> None:
+        self._classes, self._probability, self._nodata = classes, probability, nodata
+
+    def read(self, window: Window) -> tuple[ClassArray, ClassArray | None]:
+        """Class ids (row, col), 0 = no data, and percent (row, col), 255 = unknown, where there is any."""
+        place = file_window(window)
+        ids: ClassArray = self._classes.read(1, window=place)
+        if self._nodata != NO_CLASS:
+            ids[ids == self._nodata] = NO_CLASS
+        if self._probability is None:
+            return ids, None
+        percent: ClassArray = self._probability.read(1, window=place)
+        return ids, percent
+
+
+def read_class_map(path: Path, progress: Progress | None = None) -> ClassMap:
+    """Check a map, and count what it holds, window by window.
+
+    Raises:
+        RasterError: It cannot be read, is no class map, or its parts contradict each other.
+    """
+    beside = MapFiles.of(path, probability=True).probability
+    probability = beside if beside is not None and beside.is_file() else None
+    with open_map(path, probability) as (reader, dataset):
+        grid, tags = grid_of(dataset), dataset.tags()
+        counts, percents = _count(reader, dataset.shape, progress)
+        legend = _legend(dataset, path, counts.pixels)
+        nodata = nodata_of(dataset)
+    return ClassMap(path, probability, grid, legend, tags, nodata, counts, percents)
+
+
+@contextlib.contextmanager
+def open_map(path: Path, probability: Path | None) -> Iterator[tuple[MapReader, rasterio.DatasetReader]]:
+    """The layers of a map, open for reading, and the dataset of its class ids.
+
+    Raises:
+        RasterError: As `read_class_map`.
+    """
+    with contextlib.ExitStack() as stack:
+        classes = stack.enter_context(open_band(path))
+        percent = None if probability is None else stack.enter_context(open_band(probability))
+        if percent is not None and (
+            percent.shape != classes.shape or not percent.transform.almost_equals(classes.transform, 1e-6)
+        ):
+            raise RasterError(
+                f"{probability}: lies on another grid than {path.name}: the two do not belong together, "
+                "map again"
+            )
+        yield MapReader(classes, percent, nodata_of(classes)), classes
+
+
+def nodata_of(dataset: rasterio.DatasetReader) -> int:
+    """The value that means "no data": what the file says, else 0."""
+    return NO_CLASS if dataset.nodata is None else int(dataset.nodata)
+
+
+def _count(
+    reader: MapReader, shape: tuple[int, int], progress: Progress | None
+) -> tuple[MapCounts, IntArray | None]:
+    pixels, percent_sum, percents = np.zeros((3, 256), np.int64)
+    known = False
+    windows = list(windows_over(*shape, _WINDOW))
+    for done, window in enumerate(windows, start=1):
+        ids, percent = reader.read(window)
+        pixels += np.bincount(ids.ravel(), minlength=256)
+        if percent is not None:
+            known = True
+            percent_sum += np.bincount(ids.ravel(), percent.ravel(), 256).astype(np.int64)
+            percents += np.bincount(percent.ravel(), minlength=256)
+        if progress is not None:
+            progress(done, len(windows), "counting")
+    percent_sum[NO_CLASS] = 0
+    return MapCounts(pixels, percent_sum if known else None), percents if known else None
+
+
+def _legend(dataset: rasterio.DatasetReader, path: Path, pixels: IntArray) -> tuple[LandClass, ...]:
+    """The map's own legend, or one of the values that it holds, in the colours of its colour table."""
+    present = [int(value) for value in np.flatnonzero(pixels) if value != NO_CLASS]
+    if has_legend(dataset):
+        legend = read_legend(dataset)
+        unknown = sorted(set(present) - {entry.id for entry in legend})
+        if unknown:
+            raise RasterError(
+                f"{path}: value {unknown[0]} is not in its legend ({len(legend)} classes): "
+                "the file was changed, map again"
+            )
+        return legend
+    if not present:
+        raise RasterError(f"{path}: no pixel has data, and no legend says its classes: nothing to export")
+    table = _color_table(dataset)
+    colors = table or dict(zip(present, palette(len(present)), strict=True))
+    return tuple(LandClass(value, f"class {value}", colors[value]) for value in present)
+
+
+def _color_table(dataset: rasterio.DatasetReader) -> dict[int, str]:
+    try:
+        table = dataset.colormap(1)
+    except ValueError:  # rasterio's word for "there is none"
+        return {}
+    return {value: f"#{red:02x}{green:02x}{blue:02x}" for value, (red, green, blue, _) in table.items()}

@@ -1,0 +1,261 @@
+"""A map as polygons in a GeoPackage: strip by strip, joined across them, neighbours with common vertices."""
+
+from __future__ import annotations
+
+import datetime
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import geopandas
+import numpy as np
+import pandas
+import pyogrio
+import shapely
+from odc.geo.geobox import GeoBox
+from pyogrio.errors import DataLayerError, DataSourceError
+
+from geo_xmodal.errors import RasterError, UsageError
+from geo_xmodal.export.class_map import ClassMap, MapReader, open_map, read_class_map
+from geo_xmodal.export.outlines import Polygons
+from geo_xmodal.export.regions import RegionMap, Regions, find_regions, strips_of
+from geo_xmodal.export.shapes import Finished, finished_polygons, finished_simplified
+from geo_xmodal.export.sieve import join_small
+from geo_xmodal.mapping import qml
+from geo_xmodal.mapping.attribute_table import hectares, printable
+from geo_xmodal.outputs import folder_beside
+from geo_xmodal.scenes.grid import Points, pixel_size
+from geo_xmodal.types import IntArray, Progress, Window
+
+LAYER = "land_cover"
+MOST_REGIONS = 20_000_000
+"""Areas in a map above which it is refused: what is known of them is held in memory."""
+
+_STRIP_PIXELS = 1 << 21
+_BATCH = 50_000
+_STEPS = 500
+_NEVER = "1970-01-01T00:00:00Z"
+"""The time that the file says it was changed at: a real one would change the bytes of the same export."""
+
+_CONFIG = {"OGR_CURRENT_DATE": _NEVER, "OGR_SQLITE_SYNCHRONOUS": "OFF"}
+"""SQLite need not wait for the disk: the file is put in its place when it is whole."""
+
+_READ_BY_ALL = {"VERSION": "1.2"}
+"""Of GeoPackage: GDAL before 3.7, as in QGIS 3.22, warns of later ones."""
+
+
+@dataclass(frozen=True)
+class ExportedPolygons:
+    """A GeoPackage of polygons.
+
+    Attributes:
+        out: The file.
+        layer: Name of its layer.
+        polygons: How many there are.
+        merged_pixels: Pixels that took a neighbour's class.
+    """
+
+    out: Path
+    layer: str
+    polygons: int
+    merged_pixels: int
+
+
+def export_polygons(
+    map_file: Path,
+    out: Path,
+    *,
+    mmu: float = 0.0,
+    sieve: int = 0,
+    simplify: float = 0.0,
+    strip_rows: int | None = None,
+    progress: Progress | None = None,
+) -> ExportedPolygons:
+    """Write a map as polygons: the areas of one class that hang together by pixel edges.
+
+    Columns: `class_id`, `class_name`, `pixels`, `area_ha` (of the pixels; missing without CRS) and
+    `mean_probability` (0 to 1, over the pixels that had the class before small areas joined; missing where
+    the map has no probability beside it). Polygons are in the order of their last rows, and share their
+    vertices with their neighbours. The map is read in strips; the result does not depend on them.
+
+    Args:
+        map_file: A class map; its probability is taken from beside it.
+        out: The file, `.gpkg`.
+        mmu: Minimum mapping unit, in hectares: smaller areas join the neighbour with the longest border.
+        sieve: The same, in pixels; the larger of the two counts.
+        simplify: Size of the detail that outlines lose, in metres (without CRS, in units of the grid): about
+            the root of the area of the triangles that go (`shapely.coverage_simplify`). Common borders stay
+            common. Vertices on the lines of a raster of 1024 pixels stay.
+        strip_rows: Rows that are read together; None for about 2 million pixels.
+        progress: Told after each strip.
+
+    Raises:
+        UsageError: A number without meaning, or hectares for a map without CRS.
+        RasterError: The map cannot be read, or has more than `MOST_REGIONS` areas.
+        OutputError: The file cannot be written.
+    """
+    _check(out, mmu, sieve, simplify, strip_rows)
+    made = read_class_map(map_file)
+    least = max(sieve, _pixels_of(mmu, made))
+    height, width = (int(side) for side in made.grid.shape)
+    strips = strips_of((height, width), strip_rows or max(1, _STRIP_PIXELS // width))
+    with open_map(made.path, made.probability) as (reader, _):
+        found = _find(reader, made, strips, least > 1, progress)
+        found, changed = join_small(found, least)
+        if simplify > 0:
+            row, col, _unit = pixel_size(made.grid)
+            tolerance = simplify / (row * col) ** 0.5
+            shapes = finished_simplified(found, reader, (height, width), tolerance)
+        else:
+            shapes = finished_polygons(found, reader, (height, width))
+        # in a folder of its own, as SQLite puts files beside, and GDAL wants the name to end in .gpkg
+        with folder_beside(out, DataSourceError, DataLayerError) as folder:
+            count = _write(folder / out.name, made, found.regions, shapes, progress)
+            (folder / out.name).replace(out)
+    return ExportedPolygons(out, LAYER, count, changed)
+
+
+def _check(out: Path, mmu: float, sieve: int, simplify: float, strip_rows: int | None) -> None:
+    if out.suffix.lower() != ".gpkg":
+        raise UsageError(f"{out}: polygons go to a GeoPackage: give a name that ends in .gpkg")
+    for name, value in (("mmu", mmu), ("sieve", sieve), ("simplify", simplify)):
+        if not 0 <= value < 1e12:
+            raise UsageError(f"--{name} {value}: give a number from 0 up")
+    if strip_rows is not None and strip_rows < 1:
+        raise UsageError(f"strips of {strip_rows} rows: give at least 1")
+
+
+def _pixels_of(mmu: float, made: ClassMap) -> int:
+    """The fewest pixels that are not less than so many hectares."""
+    area = hectares(made.grid)
+    if not mmu:
+        return 0
+    if area is None:
+        raise UsageError(f"{made.path}: no CRS, so that hectares mean nothing: give --sieve in pixels")
+    return int(np.ceil(round(mmu / area, 6)))
+
+
+def _find(
+    reader: MapReader, made: ClassMap, strips: Sequence[Window], with_borders: bool, progress: Progress | None
+) -> RegionMap:
+    for done, found in enumerate(find_regions(reader, strips, with_borders, MOST_REGIONS), start=1):
+        if isinstance(found, RegionMap):
+            return found
+        if progress is not None:
+            progress(_STEPS * done // len(strips), 2 * _STEPS, "finding areas")
+    raise RasterError(
+        f"{made.path}: more than {MOST_REGIONS:,} areas, which no GIS shows as polygons: "
+        "smooth the map first (gdal_sieve.py)"
+    )
+
+
+def _write(
+    path: Path,
+    made: ClassMap,
+    regions: Regions,
+    shapes: Iterator[Finished],
+    progress: Progress | None,
+) -> int:
+    """The layer and its style; QGIS takes the latter from the file itself."""
+    count = 0
+    crs = None if made.grid.crs is None else made.grid.crs.proj.to_wkt()
+    with _configured():
+        for numbers, polygons in _batches(shapes, progress):
+            frame = _frame(made, regions, numbers, polygons)
+            pyogrio.write_dataframe(
+                frame if crs is None else frame.set_crs(crs),
+                path,
+                layer=LAYER,
+                driver="GPKG",
+                geometry_type="Polygon",
+                append=count > 0,
+                dataset_options=_READ_BY_ALL,
+            )
+            count += len(frame)
+        pyogrio.write_dataframe(_style(made), path, layer="layer_styles", driver="GPKG", append=True)
+    return count
+
+
+@contextmanager
+def _configured() -> Iterator[None]:
+    before = {name: pyogrio.get_gdal_config_option(name) for name in _CONFIG}
+    pyogrio.set_gdal_config_options(_CONFIG)
+    try:
+        with warnings.catch_warnings():
+            # a map without CRS is legal here
+            warnings.filterwarnings("ignore", message="'crs' was not provided", category=UserWarning)
+            yield
+    finally:
+        pyogrio.set_gdal_config_options(before)
+
+
+def _batches(shapes: Iterator[Finished], progress: Progress | None) -> Iterator[tuple[IntArray, Polygons]]:
+    """Polygons in batches of one size, whatever strips they come from; at least one batch."""
+    numbers, polygons = np.empty(0, np.int64), np.empty(0, object)
+    written = False
+    for share, more, more_polygons in shapes:
+        numbers, polygons = np.concatenate([numbers, more]), np.concatenate([polygons, more_polygons])
+        while len(numbers) >= _BATCH:
+            yield numbers[:_BATCH], polygons[:_BATCH]
+            numbers, polygons, written = numbers[_BATCH:], polygons[_BATCH:], True
+        if progress is not None:
+            progress(_STEPS + int(_STEPS * share), 2 * _STEPS, "writing polygons")
+    if len(numbers) or not written:
+        yield numbers, polygons
+
+
+def _style(made: ClassMap) -> pandas.DataFrame:
+    """The table in which QGIS keeps the styles of a GeoPackage, with the layer's own."""
+    style = qml.categorized_polygons(made.legend, "class_id").decode()
+    row = {
+        "f_table_catalog": "",
+        "f_table_schema": "",
+        "f_table_name": LAYER,
+        "f_geometry_column": "geom",
+        "styleName": LAYER,
+        "styleQML": style,
+        "styleSLD": "",
+        "useAsDefault": True,
+        "description": "",
+        "owner": "",
+        "ui": "",
+        "update_time": datetime.date.fromisoformat(_NEVER[:10]),
+    }
+    return pandas.DataFrame([row])
+
+
+def _frame(
+    made: ClassMap,
+    regions: Regions,
+    numbers: IntArray,
+    polygons: Polygons,
+) -> geopandas.GeoDataFrame:
+    """A batch of polygons with their columns; `numbers` count from 1."""
+    names = {entry.id: printable(entry.name) for entry in made.legend}
+    area = hectares(made.grid)
+    index = numbers - 1
+    ids, pixels, own = regions.class_id[index], regions.pixels[index], regions.own[index]
+    probability = np.full(len(index), np.nan)
+    known = own > 0
+    probability[known] = np.round(regions.percent[index][known] / (100 * own[known]), 4)
+    columns = {
+        "class_id": ids.astype(np.int32),
+        "class_name": np.array([names[int(id_)] for id_ in ids], object),
+        "pixels": pixels,
+        "area_ha": pixels * area if area is not None else np.full(len(index), np.nan),
+        "mean_probability": probability,
+    }
+    return geopandas.GeoDataFrame(columns, geometry=_placed(polygons, made.grid))
+
+
+def _placed(polygons: Polygons, grid: GeoBox) -> Polygons:
+    """Polygons in pixels to the grid's CRS; the same vertex always becomes the same coordinates."""
+    a, b, c, d, e, f = tuple(grid.affine)[:6]
+
+    def place(points: Points) -> Points:
+        x, y = points.T
+        return np.stack([a * x + b * y + c, d * x + e * y + f], axis=1)
+
+    return np.asarray(shapely.orient_polygons(shapely.transform(polygons, place)))

@@ -1,0 +1,156 @@
+"""What GDAL and QGIS know of a raster beside its pixels: `<raster>.aux.xml`, GDAL's standard side-car (PAM).
+
+TIFF has no place for class names, for a table of the classes, or for statistics that programs find there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element, SubElement
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+
+from geo_xmodal.scenes.grid import pixel_size
+from geo_xmodal.types import IntArray, LandClass
+
+NO_CLASS = 0
+_SQUARE_METRES = 10_000
+
+_INTEGER, _REAL, _STRING = "0", "1", "2"
+_GENERIC, _COUNT, _NAME, _VALUE, _RED, _GREEN, _BLUE, _ALPHA = "0", "1", "2", "5", "6", "7", "8", "9"
+"""GDAL's numbers for what a column of a table holds and is for."""
+
+
+@dataclass(frozen=True)
+class MapCounts:
+    """What one pass over a map counts; sums of integers, so that no order of windows shows.
+
+    Attributes:
+        pixels: (256,) pixels of each class id.
+        percent: (256,) sum of the probability, in percent, of the pixels of each id; None where unknown.
+    """
+
+    pixels: IntArray
+    percent: IntArray | None = None
+
+    def mean_probability(self, class_id: int) -> float | None:
+        """Mean over the pixels of a class, 0 to 1, to four decimals; None where unknown."""
+        count = int(self.pixels[class_id])
+        if self.percent is None or not count:
+            return None
+        return round(int(self.percent[class_id]) / (100 * count), 4)
+
+
+@dataclass(frozen=True)
+class _Column:
+    name: str
+    type: str
+    usage: str
+    values: Sequence[object]
+
+
+def hectares(grid: GeoBox) -> float | None:
+    """Area of a pixel (for a geographic CRS in the middle of the grid); None without CRS."""
+    row, col, unit = pixel_size(grid)
+    return row * col / _SQUARE_METRES if unit == "m" else None
+
+
+def class_side_car(legend: Sequence[LandClass], counts: MapCounts, pixel_hectares: float | None) -> bytes:
+    """Category names, raster attribute table and statistics of a class map, as PAM XML."""
+    shown = sorted(legend, key=lambda entry: entry.id)
+    root = Element("PAMDataset")
+    band = SubElement(root, "PAMRasterBand", band="1")
+    names = {entry.id: entry.name for entry in shown}
+    categories = SubElement(band, "CategoryNames")
+    for value in range(max(names) + 1):
+        name = "no data" if value == NO_CLASS else names.get(value, "")
+        SubElement(categories, "Category").text = printable(name)
+    band.append(_table(_columns(shown, counts, pixel_hectares)))
+    of_classes = counts.pixels.copy()
+    of_classes[NO_CLASS] = 0
+    _add_statistics(band, of_classes, int(counts.pixels.sum()))
+    return _xml(root)
+
+
+def statistics_side_car(histogram: IntArray, nodata: int) -> bytes:
+    """Statistics of a uint8 raster from how many pixels have each value, as PAM XML."""
+    root = Element("PAMDataset")
+    band = SubElement(root, "PAMRasterBand", band="1")
+    valid = histogram.copy()
+    valid[nodata] = 0
+    _add_statistics(band, valid, int(histogram.sum()))
+    return _xml(root)
+
+
+def printable(text: str) -> str:
+    """`text` without control characters, which neither XML nor a TIFF tag can hold."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+def _columns(legend: Sequence[LandClass], counts: MapCounts, pixel_hectares: float | None) -> list[_Column]:
+    pixels = [int(counts.pixels[entry.id]) for entry in legend]
+    columns = [
+        _Column("Value", _INTEGER, _VALUE, [entry.id for entry in legend]),
+        _Column("Count", _INTEGER, _COUNT, pixels),
+        _Column("Class", _STRING, _NAME, [printable(entry.name) for entry in legend]),
+        _Column("Red", _INTEGER, _RED, [entry.rgb[0] for entry in legend]),
+        _Column("Green", _INTEGER, _GREEN, [entry.rgb[1] for entry in legend]),
+        _Column("Blue", _INTEGER, _BLUE, [entry.rgb[2] for entry in legend]),
+        _Column("Alpha", _INTEGER, _ALPHA, [255] * len(legend)),
+    ]
+    if pixel_hectares is not None:
+        areas = [_number(count * pixel_hectares) for count in pixels]
+        columns.append(_Column("Hectares", _REAL, _GENERIC, areas))
+    if counts.percent is not None:
+        means = [_number(counts.mean_probability(entry.id) or 0.0) for entry in legend]
+        columns.append(_Column("MeanProbability", _REAL, _GENERIC, means))
+    return columns
+
+
+def _table(columns: Sequence[_Column]) -> Element:
+    table = Element("GDALRasterAttributeTable", tableType="thematic")
+    for index, column in enumerate(columns):
+        definition = SubElement(table, "FieldDefn", index=str(index))
+        SubElement(definition, "Name").text = column.name
+        SubElement(definition, "Type").text = column.type
+        SubElement(definition, "Usage").text = column.usage
+    for index, values in enumerate(zip(*(column.values for column in columns), strict=True)):
+        row = SubElement(table, "Row", index=str(index))
+        for value in values:
+            SubElement(row, "F").text = str(value)
+    return table
+
+
+def _add_statistics(band: Element, valid: IntArray, total: int) -> None:
+    """Minimum, maximum, mean and standard deviation; nothing where no pixel is valid."""
+    count = int(valid.sum())
+    if not count:
+        return
+    values = np.flatnonzero(valid)
+    # in Python's integers: the sum of squares of a large map does not fit in 64 bits
+    first = sum(int(value) * int(valid[value]) for value in values)
+    second = sum(int(value) ** 2 * int(valid[value]) for value in values)
+    deviation = math.sqrt(max(0, second * count - first**2)) / count
+    metadata = SubElement(band, "Metadata")
+    for name, number in (
+        ("MAXIMUM", float(values.max())),
+        ("MEAN", first / count),
+        ("MINIMUM", float(values.min())),
+        ("STDDEV", deviation),
+        ("VALID_PERCENT", 100 * count / total),
+    ):
+        SubElement(metadata, "MDI", key=f"STATISTICS_{name}").text = _number(number)
+
+
+def _number(value: float) -> str:
+    return f"{value:.10g}"
+
+
+def _xml(root: Element) -> bytes:
+    ElementTree.indent(root)
+    text: bytes = ElementTree.tostring(root, encoding="utf-8")
+    return text + b"\n"

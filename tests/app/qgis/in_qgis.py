@@ -1,0 +1,144 @@
+"""Runs algorithms of the installed plugin, with the system's Python, which has PyQGIS.
+
+    python3 in_qgis.py REQUEST ANSWER
+
+REQUEST is a JSON list of steps: `{"do": "run", "name": ..., "algorithm": ..., "parameters": {...}}`. Others
+than `run` are `load` (as the toolbox does it, with the layers described), `model` (the algorithm inside a
+model) and `cancel` (once the command tells of progress). ANSWER gets, by name, the result or the error, what
+was said, and the seconds that it took.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+from qgis.core import (
+    QgsApplication,
+    QgsProcessingContext,
+    QgsProcessingException,
+    QgsProcessingFeedback,
+    QgsProcessingModelAlgorithm,
+    QgsProcessingModelChildAlgorithm,
+    QgsProcessingModelChildParameterSource,
+    QgsProcessingModelOutput,
+    QgsProject,
+)
+
+# ruff: noqa: N802 - QGIS gives the names
+
+
+class Feedback(QgsProcessingFeedback):
+    """Keeps what is said; may cancel at the first progress."""
+
+    def __init__(self, cancels=False):
+        super().__init__(False)
+        self.cancels = cancels
+        self.said = []
+        self.percent = []
+        self.cancelled_at = None
+        self.progressChanged.connect(self.percent.append)
+
+    def pushInfo(self, text):
+        self.said.append(["info", text])
+
+    def pushWarning(self, text):
+        self.said.append(["warning", text])
+
+    def pushCommandInfo(self, text):
+        self.said.append(["command", text])
+
+    def reportError(self, text, fatalError=False):
+        self.said.append(["error", text])
+
+    def setProgressText(self, text):
+        self.said.append(["progress", text])
+        if self.cancels and self.cancelled_at is None:
+            self.cancelled_at = time.monotonic()
+            self.cancel()
+
+
+def main(request, answer):
+    application = QgsApplication([], False)
+    application.initQgis()
+    from processing.core.Processing import Processing
+
+    Processing.initialize()
+    from geo_xmodal_qgis import classFactory
+
+    plugin = classFactory(None)
+    plugin.initProcessing()
+    answers = {}
+    for step in request:
+        feedback = Feedback(step["do"] == "cancel")
+        answers[step["name"]] = told = {}
+        begun = time.monotonic()
+        try:
+            told["result"] = DO[step["do"]](step, feedback, told)
+        except QgsProcessingException as error:
+            told["error"] = str(error)
+        told |= {"said": feedback.said, "percent": feedback.percent, "took": time.monotonic() - begun}
+    Path(answer).write_text(json.dumps(answers, default=str), encoding="utf-8")
+    plugin.unload()
+    QgsProject.instance().clear()
+
+
+def run(step, feedback, told):
+    import processing
+
+    return processing.run(step["algorithm"], step["parameters"], feedback=feedback)
+
+
+def load(step, feedback, told):
+    import processing
+
+    project = QgsProject.instance()
+    project.clear()
+    result = processing.runAndLoadResults(step["algorithm"], step["parameters"], feedback=feedback)
+    told["layers"] = {
+        layer.name(): {
+            "source": layer.source(),
+            "renderer": layer.renderer().type(),
+            "classes": [
+                [one.value, one.label, one.color.name()]
+                for one in (layer.renderer().classes() if layer.renderer().type() == "paletted" else [])
+            ],
+        }
+        for layer in project.mapLayers().values()
+    }
+    return result
+
+
+def model(step, feedback, told):
+    import processing
+
+    child = QgsProcessingModelChildAlgorithm(step["algorithm"])
+    child.setChildId("child")
+    for name, value in step["parameters"].items():
+        if name != "OUTPUT":
+            child.addParameterSources(name, [QgsProcessingModelChildParameterSource.fromStaticValue(value)])
+    output = QgsProcessingModelOutput("made")
+    output.setChildId("child")
+    output.setChildOutputName("OUTPUT")
+    child.setModelOutputs({"made": output})
+    whole = QgsProcessingModelAlgorithm("model")
+    whole.addChildAlgorithm(child)
+    whole.updateDestinationParameters()
+    context = QgsProcessingContext()
+    return processing.run(
+        whole, {"child:made": step["parameters"]["OUTPUT"]}, context=context, feedback=feedback
+    )
+
+
+def cancel(step, feedback, told):
+    result = run(step, feedback, told)
+    told["seconds"] = time.monotonic() - feedback.cancelled_at
+    return result
+
+
+DO = {"run": run, "load": load, "model": model, "cancel": cancel}
+
+if __name__ == "__main__":
+    main(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")), sys.argv[2])

@@ -1,0 +1,256 @@
+"""The plugin in a real QGIS: every algorithm, results with their style, cancel, and what users get wrong."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+import rasterio
+
+from geo_xmodal.commands import app
+from geo_xmodal.version import VERSION
+from tests import tiny
+from tests.app.qgis.conftest import Qgis
+from tests.conftest import REPOSITORY
+
+SAMPLE = REPOSITORY / "sample_scenes" / "berlin"
+MODEL = "berlin-sar-hgr"
+ROWS = 128
+
+Answers = dict[str, dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files of the sample scene, where QGIS may leave its side-cars."""
+    folder = tmp_path_factory.mktemp("berlin")
+    for name in ("sar", "hsi", "train", "test"):
+        shutil.copy(SAMPLE / f"{name}.tif", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def preparing(qgis: Qgis, tmp_path_factory: pytest.TempPathFactory) -> Answers:
+    """Simulate, Align and Train."""
+    out = tmp_path_factory.mktemp("preparing")
+    crops = tiny.write_scene(out / "crops")
+    aligned = {
+        "REFERENCE": crops / "sar.tif",
+        "TARGET_KIND": "sar",
+        "HSI": [str(crops / "hsi.tif")],
+        "TRAIN_LABELS": crops / "train.tif",
+        "TEST_LABELS": crops / "test.tif",
+        "NAME": "from-QGIS",
+        "OUTPUT": out / "aligned",
+    }
+    trained = {"SCENE": out / "aligned", "EPOCHS": 1, "SETTINGS": "unlabelled=500 teachers=1", "SEED": 1}
+    return qgis.steps(
+        out,
+        [
+            _step(
+                "simulate",
+                "run",
+                "simulate",
+                {"ROWS": 64, "COLS": 72, "SEED": 3, "OUTPUT": out / "simulated"},
+            ),
+            _step("align", "run", "align", aligned),
+            _step("train", "run", "train", {**trained, "OUTPUT": out / "run"}),
+        ],
+    )
+
+
+@pytest.fixture(scope="module")
+def answers(qgis: Qgis, scene: Path, tmp_path_factory: pytest.TempPathFactory) -> Answers:
+    """Map, Evaluate and Export, and every mistake."""
+    out = tmp_path_factory.mktemp("out")
+    nowhere = _corner(scene / "sar.tif", out / "nowhere.tif", crs=None)
+    (out / "virtual.vrt").write_text(_VRT.format(source=scene / "sar.tif"), encoding="utf-8")
+    mapped = {"INPUT": scene / "sar.tif", "MODEL": MODEL, "OUTPUT": out / "x.tif"}
+    evaluated = {"MAP": out / "map.tif", "REFERENCE": scene / "test.tif", "OUTPUT": out / "evaluated"}
+    polygons = {"TO": "gpkg", "MAP": out / "map.tif", "MMU": 0.5, "OUTPUT": out / "export"}
+    by_vector = {"MAP": out / "map.tif", "REFERENCE": out / "export" / "map.gpkg", "OUTPUT": out / "x"}
+    return qgis.steps(
+        out,
+        [
+            _step("map", "load", "map", {**mapped, "PROBABILITY": True, "OUTPUT": out / "map.tif"}),
+            _step("evaluate", "model", "evaluate", evaluated),
+            _step("export", "run", "export", polygons),
+            _step("model of another sensor", "run", "map", {**mapped, "INPUT": scene / "hsi.tif"}),
+            _step("no CRS", "run", "map", {**mapped, "INPUT": nowhere}),
+            _step("virtual raster", "run", "map", {**mapped, "INPUT": out / "virtual.vrt"}),
+            _step("nothing to map", "run", "map", {"MODEL": MODEL, "OUTPUT": out / "x.tif"}),
+            _step("nothing to align", "run", "align", {"REFERENCE": scene / "sar.tif", "OUTPUT": out / "x"}),
+            _step("no column", "run", "evaluate", by_vector),
+            _step("no map to export", "run", "export", {"TO": "gpkg", "OUTPUT": out / "x"}),
+        ],
+    )
+
+
+def test_simulates(preparing: Answers) -> None:
+    result = preparing["simulate"]["result"]
+    assert Path(result["OUTPUT"], "scene.toml").is_file()
+    with rasterio.open(result["TARGET"]) as target:
+        assert target.shape == (64, 72)
+
+
+def test_aligns(preparing: Answers) -> None:
+    folder = Path(preparing["align"]["result"]["OUTPUT"])
+    text = (folder / "scene.toml").read_text(encoding="utf-8")
+    assert 'name = "from-QGIS"' in text
+    assert "[modalities.hsi]" in text and "[labels.test]" in text
+
+
+def test_trains(preparing: Answers) -> None:
+    result = preparing["train"]["result"]
+    assert Path(result["MODEL"], "card.json").is_file()
+    assert Path(result["REPORT"]).is_file()
+    assert 0 < result["OA"] <= 1
+
+
+def test_progress_and_lines_reach_the_dialog(preparing: Answers) -> None:
+    told = preparing["train"]
+    assert 100 in told["percent"]
+    kinds = dict(told["said"])
+    assert "loss" in kinds["progress"]
+    assert "--set unlabelled=500 --set teachers=1" in kinds["command"]
+    assert any(kind == "info" and text.startswith("scene from-QGIS (real)") for kind, text in told["said"])
+    assert "warning" not in kinds  # plugin and command are of one version
+
+
+def test_maps_and_loads_with_style(answers: Answers) -> None:
+    told = answers["map"]
+    layers = told["layers"]
+    classes = layers["Land-cover map"]["classes"]
+    assert [1, "Forest", "#1b7837"] in classes and len(classes) == 8
+    assert layers["Land-cover map"]["renderer"] == "paletted"
+    assert layers["Probability of the class"]["renderer"] == "singlebandpseudocolor"
+    assert layers["Probability of the class"]["source"] == told["result"]["PROBABILITY_OUTPUT"]
+
+
+def test_evaluates_in_a_model(answers: Answers) -> None:
+    folder = Path(answers["evaluate"]["result"]["child:made"])
+    assert 0.3 < json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["oa"] < 1
+
+
+def test_exports(answers: Answers) -> None:
+    result = answers["export"]["result"]
+    assert result["FILE"] == result["POLYGONS"] and result["FILE"].endswith("map.gpkg")
+    assert Path(result["FILE"]).is_file()
+
+
+@pytest.mark.parametrize(
+    ("mistake", "words"),
+    [
+        ("model of another sensor", ["bands", "the model was made for 4 of sar", "or another model"]),
+        ("no CRS", ["'nowhere'", "no coordinate reference system", "Assign Projection"]),
+        ("virtual raster", ["'virtual'", "no GeoTIFF file", "Save As"]),
+        ("nothing to map", ["either a raster or a scene"]),
+        ("nothing to align", ["another sensor beside the reference"]),
+        ("no column", ["choose which", "class_id"]),
+        ("no map to export", ["choose a land-cover map"]),
+    ],
+)
+def test_mistakes_are_told(answers: Answers, mistake: str, words: list[str]) -> None:
+    told = answers[mistake]
+    assert "error" in told, told
+    for word in words:
+        assert word in told["error"]
+    assert "\n" not in told["error"]
+
+
+def test_qgis_process_makes_the_bytes_of_the_command_line(qgis: Qgis, scene: Path, tmp_path: Path) -> None:
+    raster = _corner(scene / "sar.tif", tmp_path / "sar.tif")
+    done = qgis.run(
+        "geo_xmodal:map", f"INPUT={raster}", f"MODEL={MODEL}", "WINDOW=64", f"OUTPUT={tmp_path / 'qgis.tif'}"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    words = [
+        "map",
+        "--model",
+        MODEL,
+        "--input",
+        str(raster),
+        "--window",
+        "64",
+        "--out",
+        str(tmp_path / "cli.tif"),
+    ]
+    assert app.run([*words, "--json"]) == 0
+    assert (tmp_path / "qgis.tif").read_bytes() == (tmp_path / "cli.tif").read_bytes()
+
+
+def test_cancel_leaves_no_process(qgis: Qgis, scene: Path, tmp_path: Path) -> None:
+    raster = _repeated(scene / "sar.tif", tmp_path / "large.tif", times=6)
+    values = {"INPUT": raster, "MODEL": MODEL, "WINDOW": 64, "WORKERS": 2, "OUTPUT": tmp_path / "map.tif"}
+    told = qgis.steps(tmp_path, [_step("cancelled", "cancel", "map", values)])["cancelled"]
+    assert told["seconds"] < 15
+    assert ["info", "stopped: no process of geo-xmodal is left"] in told["said"]
+    assert not (tmp_path / "map.tif").exists()
+    left = [process for process in psutil.process_iter(["cmdline"]) if str(raster) in _words(process)]
+    assert left == []
+
+
+def test_missing_environment_is_told(qgis: Qgis, scene: Path, tmp_path: Path) -> None:
+    parameters = (f"INPUT={scene / 'sar.tif'}", f"MODEL={MODEL}", f"OUTPUT={tmp_path / 'x.tif'}")
+    done = qgis.run("geo_xmodal:map", *parameters, command=None)
+    said = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "the command geo-xmodal was not found" in said
+    assert "Settings > Options > Processing > Providers > geo_xmodal" in said
+
+
+def test_other_version_is_told(qgis: Qgis, scene: Path, tmp_path: Path) -> None:
+    program = tmp_path / "geo-xmodal"
+    program.write_text(
+        "#!/bin/sh\n[ $1 = --version ] && exec echo geo-xmodal 9.9.9\necho error: no >&2; exit 2\n"
+    )
+    program.chmod(0o755)
+    parameters = (f"INPUT={scene / 'sar.tif'}", f"MODEL={MODEL}", f"OUTPUT={tmp_path / 'x.tif'}")
+    done = qgis.run("geo_xmodal:map", *parameters, command=str(program))
+    assert f"geo-xmodal is version 9.9.9, this plugin was made for {VERSION}" in done.stdout + done.stderr
+
+
+def _words(process: psutil.Process) -> str:
+    return " ".join(process.info["cmdline"] or [])
+
+
+def _step(name: str, do: str, algorithm: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    plain = {key: str(value) if isinstance(value, Path) else value for key, value in parameters.items()}
+    return {"name": name, "do": do, "algorithm": f"geo_xmodal:{algorithm}", "parameters": plain}
+
+
+def _corner(source: Path, out: Path, **profile: Any) -> Path:
+    with rasterio.open(source) as dataset:
+        pixels = dataset.read(window=((0, ROWS), (0, ROWS)))
+        settings = {
+            "driver": "GTiff",
+            "count": dataset.count,
+            "dtype": dataset.dtypes[0],
+            "nodata": dataset.nodata,
+        }
+        settings |= {"crs": dataset.crs, "transform": dataset.transform}
+    with rasterio.open(out, "w", height=ROWS, width=ROWS, **settings | profile) as dataset:
+        dataset.write(pixels)
+    return out
+
+
+def _repeated(source: Path, out: Path, times: int) -> Path:
+    with rasterio.open(source) as dataset:
+        pixels = np.tile(dataset.read(), (1, times, times))
+        profile = dataset.profile | {"height": pixels.shape[1], "width": pixels.shape[2]}
+    with rasterio.open(out, "w", **profile) as dataset:
+        dataset.write(pixels)
+    return out
+
+
+_VRT = """<VRTDataset rasterXSize="400" rasterYSize="460"><SRS>EPSG:32633</SRS>
+<GeoTransform>382000, 13.89, 0, 5826000, 0, -13.89</GeoTransform>
+<VRTRasterBand dataType="Float32" band="1"><SimpleSource>
+<SourceFilename>{source}</SourceFilename><SourceBand>1</SourceBand>
+</SimpleSource></VRTRasterBand></VRTDataset>
+"""
