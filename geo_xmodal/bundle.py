@@ -3,6 +3,8 @@
 A bundle is a folder of two files. `model.safetensors` holds tensors only. `card.json` says which network of
 this package they fit, for which sensor and classes, and the sha256 of the weights. Loading executes nothing
 from the files, and refuses whatever is missing, changed, of another schema or of another shape.
+
+Cards are read without PyTorch, which takes seconds to import: whoever lists models waits for none of it.
 """
 
 from __future__ import annotations
@@ -14,17 +16,16 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
 
 from geo_xmodal.errors import BundleError, OutputError
-from geo_xmodal.networks import NetworkSpec, PixelModel
 from geo_xmodal.outputs import folder_beside
 from geo_xmodal.types import BandStatistics, Kind, LandClass, Transform
+
+if TYPE_CHECKING:
+    from geo_xmodal.networks import NetworkSpec, PixelModel
 
 SCHEMA: Literal[1] = 1
 CARD, WEIGHTS = "card.json", "model.safetensors"
@@ -114,6 +115,8 @@ class Card(_Part):
     @property
     def spec(self) -> NetworkSpec:
         """The network."""
+        from geo_xmodal.networks import NetworkSpec
+
         return NetworkSpec(self.network.name, self.network.options)
 
 
@@ -144,6 +147,8 @@ def save(folder: Path, model: PixelModel, card: Card) -> Card:
     Raises:
         OutputError: if the folder holds something else already, or cannot be written.
     """
+    from safetensors.torch import save as save_tensors
+
     if folder.exists() and any(folder.iterdir()) and not (folder / CARD).exists():
         raise OutputError(f"{folder} is not empty and holds no model: choose another folder")
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
@@ -190,6 +195,11 @@ def load(folder: Path) -> Bundle:
     Raises:
         BundleError: if anything is missing or does not fit.
     """
+    from safetensors import SafetensorError
+    from safetensors.torch import load as load_tensors
+
+    from geo_xmodal.networks import PixelModel
+
     card = read_card(folder)
     path = bundle_folder(folder) / WEIGHTS
     weights = _read(path, MAX_WEIGHTS_BYTES)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,9 @@ import streamlit as st
 
 COLORS = ("#332288", "#117733", "#cc6677", "#88ccee", "#ddcc77", "#aa4499", "#44aa99", "#882255")
 """That colour-blind readers tell apart."""
+
+MOST_EPOCHS = 300
+"""Points of a curve: more than a screen tells apart."""
 
 _HEIGHT = 280
 _MEASURES = {"oa": "overall accuracy", "aa": "average accuracy", "loss": "loss"}
@@ -23,18 +28,27 @@ def latest_log(folder: Path) -> tuple[str, list[dict[str, Any]]]:
     logs = sorted(folder.rglob("log.jsonl"), key=lambda path: path.stat().st_mtime)
     if not logs:
         return "", []
+    stat = logs[-1].stat()
+    rows = _read(logs[-1], stat.st_size, stat.st_mtime_ns)
     place = logs[-1].parent.relative_to(folder).as_posix()
+    return ("" if place == "." else place.replace("/", ", ").replace("_", " ")), rows
+
+
+@lru_cache(maxsize=16)
+def _read(log: Path, size: int, changed: int) -> list[dict[str, Any]]:
+    """Rows of a log of this size and time of change; every tab asks for the same every second."""
     rows = []
-    for line in logs[-1].read_text(encoding="utf-8").splitlines():
+    for line in log.read_text(encoding="utf-8").splitlines():
         try:
             rows.append(json.loads(line))
         except ValueError:
             continue
-    return ("" if place == "." else place.replace("/", ", ").replace("_", " ")), rows
+    return rows
 
 
 def draw_curves(rows: Rows) -> None:
     """Loss terms beside validation, over epochs."""
+    rows = thinned(rows)
     left, right = st.columns(2)
     losses = [
         {"epoch": row["epoch"], "term": name, "value": value}
@@ -43,7 +57,7 @@ def draw_curves(rows: Rows) -> None:
     ]
     with left:
         st.caption("Loss, by term")
-        _lines(losses, "value", zero=False)
+        _lines(losses)
     validation = [
         {"epoch": row["epoch"], "term": _MEASURES.get(name, name), "value": value}
         for row in rows
@@ -53,30 +67,38 @@ def draw_curves(rows: Rows) -> None:
     with right:
         st.caption("On validation pixels, held out of the training labels")
         if validation:
-            _lines(validation, "value", zero=False)
+            _lines(validation)
         else:
             st.caption("Comes with the last stage of the training.")
 
 
-def _lines(points: Sequence[Mapping[str, Any]], value: str, *, zero: bool) -> None:
-    import altair  # half a second, and only this page draws
-    import pandas
+def thinned(rows: Rows, most: int = MOST_EPOCHS) -> Rows:
+    """At most so many rows, evenly spread, with the last: the page is sent them anew every second."""
+    step = max(1, math.ceil(len(rows) / most))
+    return rows[:: -step][::-1]
 
+
+def _lines(points: Sequence[Mapping[str, Any]]) -> None:
     terms = list(dict.fromkeys(point["term"] for point in points))
-    chart = (
-        altair.Chart(pandas.DataFrame(list(points)))
-        .mark_line(point={"size": 18}, strokeWidth=2)
-        .encode(
-            x=altair.X("epoch:Q", title="epoch", axis=altair.Axis(tickMinStep=1, format="d")),
-            y=altair.Y(f"{value}:Q", title=None, scale=altair.Scale(zero=zero)),
-            color=altair.Color(
-                "term:N",
-                title=None,
-                scale=altair.Scale(domain=terms, range=[COLORS[i % len(COLORS)] for i in range(len(terms))]),
-                legend=altair.Legend(orient="top"),
-            ),
-            tooltip=["epoch", "term", altair.Tooltip(f"{value}:Q", format=".4f")],
-        )
-        .properties(height=_HEIGHT)
-    )
-    st.altair_chart(chart, width="stretch")
+    # Written out: altair takes a second to import, and checks every chart against its schema.
+    spec = {
+        "height": _HEIGHT,
+        "mark": {"type": "line", "point": {"size": 18}, "strokeWidth": 2, "tooltip": True},
+        "encoding": {
+            "x": {
+                "field": "epoch",
+                "type": "quantitative",
+                "title": "epoch",
+                "axis": {"tickMinStep": 1, "format": "d"},
+            },
+            "y": {"field": "value", "type": "quantitative", "title": None, "scale": {"zero": False}},
+            "color": {
+                "field": "term",
+                "type": "nominal",
+                "title": None,
+                "scale": {"domain": terms, "range": [COLORS[i % len(COLORS)] for i in range(len(terms))]},
+                "legend": {"orient": "top"},
+            },
+        },
+    }
+    st.vega_lite_chart(list(points), spec, width="stretch")

@@ -2,7 +2,7 @@
 
 A draft is a small file in the session's folder, so that a reload and a second tab show the same. What
 `geo-xmodal align` has no option for (class names, colours, the split) is kept beside the new scene and
-written into its scene.toml as soon as that is there.
+written into its scene.toml when the job is done (`jobs`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from geo_xmodal.errors import SceneError
 from geo_xmodal.outputs import write_text
 from geo_xmodal.types import Kind
 from geo_xmodal_app.sessions import session_folder
+
+SCENE = "scene"
+"""Folder of the scene in the folder of its item."""
 
 Role = Literal["sensor", "labels", "train labels", "test labels", "unused"]
 
@@ -129,16 +132,23 @@ def keep_edits(item: Path, edits: SceneEdits) -> None:
     write_text(item / _EDITS, edits.model_dump_json() + "\n")
 
 
+def is_made(item: Path) -> bool:
+    """Whether a new scene is there, with everything that was kept for it."""
+    return (item / SCENE / "scene.toml").is_file() and not (item / _EDITS).is_file()
+
+
 def apply_edits(item: Path, scene: Path) -> None:
-    """Write what was kept for a new scene into its scene.toml; once.
+    """Write what was kept for a new scene into its scene.toml; once, whether it can be or not.
 
     Raises:
         SceneError, OutputError: It cannot be.
     """
     kept = item / _EDITS
     if kept.is_file():
-        edit_scene(scene, SceneEdits.model_validate_json(kept.read_bytes()))
-        kept.unlink(missing_ok=True)
+        try:
+            edit_scene(scene, SceneEdits.model_validate_json(kept.read_bytes()))
+        finally:
+            kept.unlink(missing_ok=True)
 
 
 def edit_scene(folder: Path, edits: SceneEdits) -> None:

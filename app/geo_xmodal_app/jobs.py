@@ -15,13 +15,14 @@ import subprocess
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from geo_xmodal.errors import UsageError
+from geo_xmodal.errors import GeoXmodalError, UsageError
 from geo_xmodal_app import processes
+from geo_xmodal_app.drafts import SCENE, apply_edits
 from geo_xmodal_app.job_records import ACTIVE, ROOM, Record, State, read_records, write_record
 from geo_xmodal_app.processes import ERRORS, RESULT
 from geo_xmodal_app.progress import Pace, error_in, follow, notes_in, result_in
@@ -84,7 +85,7 @@ class Queue:
     def __init__(self, chosen: Settings) -> None:
         self._settings = chosen
         self._lock = threading.RLock()
-        self._records = {record.id: record for record in read_records(chosen.work)}
+        self._records = {record.id: _found(record) for record in read_records(chosen.work)}
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._paces: dict[str, Pace] = {}
         self._stop = threading.Event()
@@ -229,7 +230,7 @@ class Queue:
         whole, error = result_in(folder / RESULT) is not None, error_in(folder / ERRORS)
         state: State
         if whole and status in (0, None):
-            state, message = "done", ""
+            state, message = _finished(record)
         elif record.stopping is not None:
             state, message = "cancelled", "cancelled"
         elif error is not None:
@@ -250,18 +251,16 @@ class Queue:
             record = waiting[0]
             now = time.time()
             self._paces.pop(record.id, None)
+            # Before it runs: a server that dies here leaves a job that is looked for, never one begun twice.
+            self._keep(record := record.model_copy(update={"state": "running", "started": now}))
             try:
-                running, child = processes.start(record.argv, self._place(record))
+                running, child = processes.start(record.argv, self._place(record), record.id)
             except OSError as error:
                 message = f"it cannot be started: {error.strerror}"
                 self._keep(record.model_copy(update={"state": "failed", "ended": now, "message": message}))
                 return
             self._children[record.id] = child
-            self._keep(
-                record.model_copy(
-                    update={"state": "running", "started": now, "pid": running.pid, "born": running.born}
-                )
-            )
+            self._keep(record.model_copy(update={"pid": running.pid, "born": running.born}))
 
     def _order(self) -> list[Record]:
         """Who is next: the session that has waited longest since its last job began, then who came first."""
@@ -330,6 +329,24 @@ class Queue:
             seconds_left=pace.seconds_left(time.time()) if running else None,
             resumable=record.resumable,
         )
+
+
+def _finished(record: Record) -> tuple[State, str]:
+    """What is left to do when a command has done its part: a new scene gets its names, colours and split."""
+    if record.argv[0] == "align":
+        try:
+            apply_edits(record.folder, record.folder / SCENE)
+        except (GeoXmodalError, ValueError, OSError) as error:
+            return "failed", f"the scene was made, but its classes could not be named: {error}"
+    return "done", ""
+
+
+def _found(record: Record) -> Record:
+    """A job as it was written down, with its process if only the number of that is lacking."""
+    if record.state != "running" or record.pid is not None:
+        return record
+    running = processes.find(record.id)
+    return record if running is None else record.model_copy(update=asdict(running))
 
 
 def _alive(record: Record) -> bool:

@@ -18,14 +18,9 @@ from geo_xmodal_app.copies import Copying, prepared, prepared_labels, prepared_o
 from geo_xmodal_app.registry import registry
 from geo_xmodal_app.texts import plain
 from geo_xmodal_app.viewer.areas import class_areas
+from geo_xmodal_app.viewer.component import band_presets
 from geo_xmodal_app.viewer.layer import Layer
 from geo_xmodal_app.workspace import MapEntry
-
-TRUE_COLOR = (640.0, 550.0, 460.0)
-"""Wavelengths (nm) that a screen's red, green and blue stand for."""
-
-FALSE_COLOR = (850.0, 650.0, 550.0)
-"""Near infrared, red and green: vegetation is red."""
 
 _PERCENTILES = (2.0, 98.0)
 _MANY_BANDS = 8
@@ -236,21 +231,16 @@ def first_bands(
 ) -> tuple[int, ...]:
     """Bands (from 0) to show at first as red, green and blue, or one band alone."""
     count = len(names)
-    if kind in ("hsi", "msi") and any(wavelengths):
-        return color_bands(wavelengths, TRUE_COLOR)
-    if kind == "hsi" and count >= 3:  # without wavelengths: spread, long waves as red
+    presets = band_presets(wavelengths)
+    if presets:
+        return tuple(presets[0][1])
+    if kind == "hsi" and count >= 3:  # without visible wavelengths: spread, long waves as red
         return tuple(round(share * (count - 1)) for share in (0.4, 0.25, 0.1))
     if kind == "msi" and count >= 3:
         return (2, 1, 0)  # files list blue first
     if kind == "sar" and count >= 2:
         return (0, 1, 0)
     return (0,)
-
-
-def color_bands(wavelengths: Sequence[float | None], wanted: Sequence[float]) -> tuple[int, ...]:
-    """The band (from 0) nearest to each of the wanted wavelengths, in nanometres."""
-    known = [(index, wave) for index, wave in enumerate(wavelengths) if wave is not None]
-    return tuple(min(known, key=lambda pair: abs(pair[1] - aim))[0] for aim in wanted)
 
 
 def _url(session: str, path: Path) -> str:

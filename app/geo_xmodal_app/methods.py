@@ -1,15 +1,20 @@
-"""The methods' options as fields of a form: which are basic, how each is asked for, and what was changed."""
+"""The methods and their options as fields of a form; no PyTorch in the server (`method_worker`)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal, get_args, get_origin
+import atexit
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Literal
 
 import streamlit as st
-from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import BaseModel, ConfigDict
 
-from geo_xmodal.errors import UsageError
+from geo_xmodal.errors import GeoXmodalError, UsageError
 from geo_xmodal_app.texts import literal
 
 BASIC = ("epochs", "learning_rate", "correlation_weight", "teachers", "cost", "components", "balance")
@@ -18,81 +23,142 @@ BASIC = ("epochs", "learning_rate", "correlation_weight", "teachers", "cost", "c
 _COLUMNS = 3
 
 
-def ask_options(options: type[BaseModel], prefix: str) -> dict[str, str]:
+class Option(BaseModel):
+    """An option of a method: what it may be, and how it is asked for; other types are typed as text."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    kind: Literal["choice", "bool", "int", "float", "text"]
+    default: Any
+    choices: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    help: str = ""
+
+
+class Method(BaseModel):
+    """A method: what it does in a line, whether it learns from two sensors, and its options."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    summary: str
+    uses_rich: bool
+    options: tuple[Option, ...]
+
+
+class _Worker:
+    """The process that knows the methods; started when it is first asked, and again if it died."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[str] | None = None
+        atexit.register(self.stop)
+
+    def ask(self, *question: Any) -> Any:
+        with self._lock:
+            if self._process is None or self._process.poll() is not None:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "geo_xmodal_app.method_worker"],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                    start_new_session=True,
+                )
+            assert self._process.stdin is not None and self._process.stdout is not None
+            try:
+                self._process.stdin.write(json.dumps(question) + "\n")
+                self._process.stdin.flush()
+                answer = self._process.stdout.readline()
+            except OSError:
+                answer = ""
+        if not answer:
+            raise GeoXmodalError("the methods cannot be listed: their process ended; load the page again")
+        return json.loads(answer)
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+
+@lru_cache(maxsize=1)
+def _worker() -> _Worker:
+    return _Worker()
+
+
+@lru_cache(maxsize=1)
+def methods() -> Mapping[str, Method]:
+    """The methods by name. The first call takes as long as PyTorch takes to import, in another process."""
+    found = [Method.model_validate(one) for one in _worker().ask("methods")]
+    return {one.name: one for one in found}
+
+
+def ask_options(options: Sequence[Option], prefix: str) -> dict[str, str]:
     """Fields for every option of a method; the settings that differ from the defaults.
 
     Args:
-        options: The method's pydantic model.
+        options: The method's.
         prefix: Of the widgets' keys, so that another method has its own.
     """
-    fields = options.model_fields
-    basic = [name for name in BASIC if name in fields] or list(fields)[:3]
-    settings = _fields({name: fields[name] for name in basic}, prefix)
-    rest = {name: field for name, field in fields.items() if name not in basic}
+    basic = [one for one in options if one.name in BASIC] or list(options)[:3]
+    basic.sort(key=lambda one: BASIC.index(one.name) if one.name in BASIC else 0)
+    settings = _fields(basic, prefix)
+    rest = [one for one in options if one not in basic]
     if rest:
         with st.expander(f"More options ({len(rest)})"):
             settings |= _fields(rest, prefix)
     return settings
 
 
-def check_options(options: type[BaseModel], settings: Mapping[str, str]) -> None:
+def check_options(method: str, settings: Mapping[str, str]) -> None:
     """See that settings can be, together too.
 
     Raises:
         UsageError: One cannot; one line.
     """
-    try:
-        options.model_validate(dict(settings))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        message = first["msg"].removeprefix("Value error, ")
-        raise UsageError(f"{where}: {message}" if where else message) from None
+    problem = _problem(method, tuple(sorted(settings.items()))) if settings else None
+    if problem is not None:
+        raise UsageError(problem)
 
 
-def _fields(fields: Mapping[str, FieldInfo], prefix: str) -> dict[str, str]:
+@lru_cache(maxsize=256)
+def _problem(method: str, settings: tuple[tuple[str, str], ...]) -> str | None:
+    answer: str | None = _worker().ask("check", method, dict(settings))
+    return answer
+
+
+def _fields(options: Sequence[Option], prefix: str) -> dict[str, str]:
     settings = {}
     columns = st.columns(_COLUMNS)
-    for number, (name, field) in enumerate(fields.items()):
-        default = field.get_default(call_default_factory=True)
+    for number, option in enumerate(options):
         with columns[number % _COLUMNS]:
-            value = _ask(name, field, default, f"{prefix}-{name}")
-        if value != default:
-            settings[name] = as_setting(value)
+            value = _ask(option, f"{prefix}-{option.name}")
+        if value != option.default:
+            settings[option.name] = as_setting(value)
     return settings
 
 
-def _ask(name: str, field: FieldInfo, default: Any, key: str) -> Any:
-    label, words = name.replace("_", " "), literal(field.description or "")
-    kind = field.annotation
-    if get_origin(kind) is Literal:
-        choices = list(get_args(kind))
-        return st.selectbox(label, choices, index=choices.index(default), help=words, key=key)
-    if kind is bool:
-        return st.toggle(label, value=bool(default), help=words, key=key)
-    low, high = _bounds(field)
-    if kind is int:
-        low, high = (None if bound is None else int(bound) for bound in (low, high))
-        return int(st.number_input(label, low, high, int(default), step=1, help=words, key=key))
-    if kind is float:
-        return float(
-            st.number_input(
-                label, low, high, float(default), step=_step(default), format="%.6g", help=words, key=key
+def _ask(option: Option, key: str) -> Any:
+    label, words, default = option.name.replace("_", " "), literal(option.help), option.default
+    low, high = option.low, option.high
+    match option.kind:
+        case "choice":
+            choices = list(option.choices)
+            return st.selectbox(label, choices, index=choices.index(default), help=words, key=key)
+        case "bool":
+            return st.toggle(label, value=default, help=words, key=key)
+        case "int":
+            low, high = (None if bound is None else int(bound) for bound in (low, high))
+            return int(st.number_input(label, low, high, int(default), step=1, help=words, key=key))
+        case "float":
+            return float(
+                st.number_input(
+                    label, low, high, float(default), step=_step(default), format="%.6g", help=words, key=key
+                )
             )
-        )
-    shown = as_setting(default)
-    text = str(st.text_input(label, shown, help=words, key=key)).strip()
-    return default if text == shown else text
-
-
-def _bounds(field: FieldInfo) -> tuple[float | None, float | None]:
-    low = high = None
-    for constraint in field.metadata:
-        for name in ("ge", "gt"):
-            low = getattr(constraint, name, low) if getattr(constraint, name, None) is not None else low
-        for name in ("le", "lt"):
-            high = getattr(constraint, name, high) if getattr(constraint, name, None) is not None else high
-    return (None if low is None else float(low)), (None if high is None else float(high))
+    return str(st.text_input(label, default, help=words, key=key)).strip()
 
 
 def _step(default: float) -> float:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,9 @@ import psutil
 
 RESULT, ERRORS = "result.json", "errors.txt"
 """What a command writes to standard output and to standard error, in the job's folder."""
+
+_MARK = "GEO_XMODAL_JOB"
+_NICE = 10 if os.name != "nt" else psutil.BELOW_NORMAL_PRIORITY_CLASS
 
 _SAME_SECONDS = 2.0
 """Clocks of the process table and of the record agree to this; ids of processes are used again."""
@@ -32,8 +36,10 @@ class Running:
     born: float
 
 
-def start(argv: Sequence[str], folder: Path) -> tuple[Running, subprocess.Popen[bytes]]:
+def start(argv: Sequence[str], folder: Path, job: str) -> tuple[Running, subprocess.Popen[bytes]]:
     """Start `geo-xmodal argv --json`, in a group of its own: Ctrl-C in the server's terminal is not for it.
+
+    It leaves the processor to the pages, and carries the job's id, by which `find` knows it.
 
     Raises:
         OSError: It cannot be started.
@@ -45,9 +51,22 @@ def start(argv: Sequence[str], folder: Path) -> tuple[Running, subprocess.Popen[
             stdout=out,
             stderr=errors,
             start_new_session=True,
-            env={name: value for name, value in os.environ.items() if not name.startswith("STREAMLIT_")},
+            env={name: value for name, value in os.environ.items() if not name.startswith("STREAMLIT_")}
+            | {_MARK: job},
         )
+    with suppress(psutil.Error):  # it ended at once
+        psutil.Process(child.pid).nice(_NICE)
     return Running(child.pid, _born(child.pid)), child
+
+
+def find(job: str) -> Running | None:
+    """The process of a job whose number was not written down, because the server died as it began."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):  # somebody else's, or gone
+            if process.environ().get(_MARK) == job:
+                found.append(Running(process.pid, float(process.create_time())))
+    return min(found, key=lambda one: one.born, default=None)  # its own workers carry the mark too
 
 
 def alive(running: Running) -> bool:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import geo_xmodal as gx
 from geo_xmodal.errors import GeoXmodalError
 from geo_xmodal.outputs import write_json
-from geo_xmodal_app.drafts import apply_edits
+from geo_xmodal_app.drafts import SCENE, is_made
 from geo_xmodal_app.sessions import session_folder
 from geo_xmodal_app.settings import settings
 from geo_xmodal_app.uploads import uploads
@@ -25,7 +25,7 @@ Origin = Literal["sample", "data", "yours", "shipped"]
 
 ABOUT = "about.json"
 MAP, PROBABILITY, PICTURE = "map.tif", "map_probability.tif", "map.png"
-RUN, SCENE = "run", "scene"
+RUN = "run"
 _DEEPEST = 4
 
 
@@ -71,7 +71,7 @@ class ModelEntry:
     origin: Origin
 
     def card(self) -> gx.Card:
-        """Its card (imports PyTorch).
+        """Its card.
 
         Raises:
             BundleError: It is damaged.
@@ -171,7 +171,7 @@ def remove(session: str, room: str, item: str) -> None:
 def making(session: str, id: str | None) -> Path | None:
     """The folder of a scene of the session that is not there yet, by the scene's id."""
     for item in _items(session, "scenes"):
-        if id == f"yours:{item.name}" and not (item / SCENE / "scene.toml").is_file():
+        if id == f"yours:{item.name}" and not is_made(item):
             return item
     return None
 
@@ -217,8 +217,7 @@ def _made(item: Path) -> float:
 
 def _own_scenes(session: str) -> Iterator[SceneEntry]:
     for item in _items(session, "scenes"):
-        if (item / SCENE / "scene.toml").is_file():
-            apply_edits(item, item / SCENE)
+        if is_made(item):
             yield _entry(f"yours:{item.name}", item.name, item / SCENE, "yours")
 
 

@@ -1,11 +1,20 @@
-"""A fitted model over a whole scene: windows, workers, GeoTIFF, picture."""
+"""A fitted model over a whole scene: windows, workers, GeoTIFF, picture.
 
-from geo_xmodal.mapping.engine import Classifier, Engine
-from geo_xmodal.mapping.geotiff import read_legend
-from geo_xmodal.mapping.inputs import WindowReader, check_fit, target_modality
-from geo_xmodal.mapping.mapper import MapResult, map_scene
-from geo_xmodal.mapping.picture import quicklook, save_picture
-from geo_xmodal.mapping.predict import evaluate_windows, preview
+Each name is imported when it is first used: to check an input or read a legend takes no PyTorch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from geo_xmodal.mapping.engine import Classifier, Engine
+    from geo_xmodal.mapping.geotiff import read_legend
+    from geo_xmodal.mapping.inputs import WindowReader, check_fit, target_modality
+    from geo_xmodal.mapping.mapper import MapResult, map_scene
+    from geo_xmodal.mapping.picture import quicklook, save_picture
+    from geo_xmodal.mapping.predict import evaluate_windows, preview
 
 __all__ = [
     "Classifier",
@@ -21,3 +30,26 @@ __all__ = [
     "save_picture",
     "target_modality",
 ]
+
+_HOME = {
+    "Classifier": "engine",
+    "Engine": "engine",
+    "MapResult": "mapper",
+    "WindowReader": "inputs",
+    "check_fit": "inputs",
+    "evaluate_windows": "predict",
+    "map_scene": "mapper",
+    "preview": "predict",
+    "quicklook": "picture",
+    "read_legend": "geotiff",
+    "save_picture": "picture",
+    "target_modality": "inputs",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value

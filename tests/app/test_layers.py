@@ -14,7 +14,7 @@ from rasterio import Affine
 
 import geo_xmodal as gx
 from geo_xmodal_app.copies import is_readable_by_range, prepared, small_pixels, write_copy
-from geo_xmodal_app.layers import FALSE_COLOR, TRUE_COLOR, color_bands, first_bands, scene_layers, stretches
+from geo_xmodal_app.layers import first_bands, scene_layers, stretches
 from geo_xmodal_app.registry import registry
 from geo_xmodal_app.sessions import LOCAL, session_folder
 from geo_xmodal_app.settings import VARIABLE, Settings
@@ -101,9 +101,9 @@ def test_stretches_are_quantiles_and_those_of_radar_in_decibels(tmp_path: Path) 
 
 def test_colours_of_a_hyperspectral_image_are_the_nearest_bands() -> None:
     waves = [400.0 + 10 * band for band in range(60)]
-    assert [waves[band] for band in color_bands(waves, TRUE_COLOR)] == [640, 550, 460]
-    assert [waves[band] for band in color_bands(waves, FALSE_COLOR)] == [850, 650, 550]
-    assert first_bands("hsi", ["b"] * 60, waves) == color_bands(waves, TRUE_COLOR)
+    assert [waves[band] for band in first_bands("hsi", ["b"] * 60, waves)] == [640, 550, 460]
+    infrared = [1000.0 + 10 * band for band in range(60)]
+    assert first_bands("hsi", ["b"] * 60, infrared) == (24, 15, 6)
     assert first_bands("sar", ["VV", "VH"]) == (0, 1, 0)
     assert first_bands("lidar", ["height"]) == (0,)
 

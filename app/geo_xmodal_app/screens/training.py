@@ -11,7 +11,7 @@ import geo_xmodal as gx
 from geo_xmodal.errors import GeoXmodalError
 from geo_xmodal_app import navigation, workspace
 from geo_xmodal_app.curves import draw_curves, latest_log
-from geo_xmodal_app.methods import ask_options, check_options
+from geo_xmodal_app.methods import ask_options, check_options, methods
 from geo_xmodal_app.parts import (
     choose,
     command_line,
@@ -77,16 +77,18 @@ def _ask(session: str) -> None:
 
 def choose_method() -> str:
     """The method that the address names, `hgr` at first."""
-    if st.query_params.get("method") not in gx.METHODS:
+    with st.spinner("Looking up the methods ..."):
+        known = methods()
+    if st.query_params.get("method") not in known:
         st.query_params["method"] = DEFAULT_METHOD
-    names = {name: name for name in gx.METHODS}
+    names = {name: name for name in known}
     method = choose("Method", names, "method") or DEFAULT_METHOD
-    st.caption(literal(gx.METHODS[method].summary))
+    st.caption(literal(known[method].summary))
     return method
 
 
 def _options(session: str, entry: SceneEntry, scene: gx.Scene, method: str) -> None:
-    options = gx.METHODS[method].Options
+    known = methods()[method]
     settings: dict[str, str] = {}
     sensors = [name for name in scene.config.modalities if name not in scene.missing_modalities]
     columns = st.columns(4, vertical_alignment="bottom")
@@ -94,7 +96,7 @@ def _options(session: str, entry: SceneEntry, scene: gx.Scene, method: str) -> N
         "Target sensor", sensors, index=sensors.index(scene.target), help="The sensor that maps."
     )
     others = [name for name in sensors if name != target]
-    if gx.METHODS[method].uses_rich:
+    if known.uses_rich:
         if not others:
             problem(f"{method} learns from two sensors, and {scene.name} has one: take cnn or svm")
             return
@@ -110,7 +112,7 @@ def _options(session: str, entry: SceneEntry, scene: gx.Scene, method: str) -> N
         "Controls",
         help="Also train twice without the second sensor: what it is worth is the gain over both.",
     )
-    settings |= ask_options(options, f"{method}-options")
+    settings |= ask_options(known.options, f"{method}-options")
     argv = ["train", f"--scene={entry.folder}", f"--method={method}", f"--target={target}"]
     if "epochs" in settings:
         argv.append(f"--epochs={settings.pop('epochs')}")
@@ -119,8 +121,7 @@ def _options(session: str, entry: SceneEntry, scene: gx.Scene, method: str) -> N
     argv += [f"--set={key}={value}" for key, value in settings.items()]
     names = {entry.folder: entry.name}
     try:
-        own = {key: value for key, value in settings.items() if key in options.model_fields}
-        check_options(options, own)
+        check_options(method, settings)
     except GeoXmodalError as error:
         problem(error)
         return

@@ -15,6 +15,7 @@ from geo_xmodal.types import Kind
 from geo_xmodal_app import navigation, workspace
 from geo_xmodal_app.drafts import (
     ORDER,
+    SCENE,
     ClassEdit,
     Draft,
     DraftFile,
@@ -40,7 +41,6 @@ from geo_xmodal_app.sources import SourceFile, data_files, source_files, uploade
 from geo_xmodal_app.texts import literal
 from geo_xmodal_app.uploader import upload_file
 from geo_xmodal_app.uploads import uploads
-from geo_xmodal_app.workspace import SCENE
 
 _KINDS: dict[Kind, str] = {
     "sar": "SAR (radar)",

@@ -37,8 +37,8 @@ export default async function (component) {
 }
 """
 
-_TRUE_COLOR, _FALSE_COLOR = (665.0, 560.0, 490.0), (865.0, 665.0, 560.0)
-"""Nanometres shown as red, green and blue: as the eye sees, and vegetation in red."""
+TRUE_COLOR, FALSE_COLOR = (640.0, 550.0, 460.0), (850.0, 650.0, 550.0)
+"""Nanometres shown as red, green and blue: as the eye sees, and with vegetation in red."""
 
 _FARTHEST = 40.0
 """Nanometres by which a band may miss."""
@@ -140,18 +140,18 @@ def _layer(layer: Layer) -> dict[str, Any]:
         for entry, other in zip(layer.classes, safe, strict=True)
     ]
     warnings = [str(confusion) for confusion in _confusions(layer.classes)]
-    return asdict(layer) | {"classes": classes, "warnings": warnings, "presets": band_presets(layer)}
+    return asdict(layer) | {"classes": classes, "warnings": warnings, "presets": band_presets(layer.wavelengths)}
 
 
 _safe = lru_cache(maxsize=64)(safe_palette)
 _confusions = lru_cache(maxsize=64)(confusions)
 
 
-def band_presets(layer: Layer) -> list[tuple[str, list[int]]]:
-    """Names and bands (red, green, blue) of the usual pictures that a layer's wavelengths allow."""
+def band_presets(wavelengths: Sequence[float | None]) -> list[tuple[str, list[int]]]:
+    """Names and bands (red, green, blue) of the usual pictures that these wavelengths (nm) allow."""
     found = []
-    for name, wanted in (("True colour", _TRUE_COLOR), ("False colour", _FALSE_COLOR)):
-        bands = [_nearest(layer.wavelengths, wavelength) for wavelength in wanted]
+    for name, wanted in (("True colour", TRUE_COLOR), ("False colour", FALSE_COLOR)):
+        bands = [_nearest(wavelengths, wavelength) for wavelength in wanted]
         if all(band is not None for band in bands) and len(set(bands)) == len(bands):
             found.append((name, [band for band in bands if band is not None]))
     return found
