@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,3 +51,23 @@ def test_what_is_no_model_is_refused_with_the_names_that_are(
     monkeypatch.chdir(shipped / "package" / "other")
     with pytest.raises(BundleError, match=r"good, twice, other"):
         models.find_model(name)
+
+
+def test_models_are_listed_and_checked_without_pytorch() -> None:
+    """The web app's server does this for every page, and would stand still for seconds."""
+    done = subprocess.run(
+        [sys.executable, "-c", _WITHOUT_PYTORCH], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("sar False\n", "")
+
+
+_WITHOUT_PYTORCH = """
+import sys
+import geo_xmodal as gx
+card = gx.read_card(next(one for one in gx.list_models() if one.name == "berlin-sar-hgr").folder)
+scene = gx.open_scene("berlin")
+target = gx.target_modality(scene, card)
+gx.check_fit(card, scene.reader(target), scene.grid)
+assert card.legend and card.statistics and gx.read_legend
+print(target, "torch" in sys.modules)
+"""

@@ -75,7 +75,7 @@ def draw_curves(rows: Rows) -> None:
 def thinned(rows: Rows, most: int = MOST_EPOCHS) -> Rows:
     """At most so many rows, evenly spread, with the last: the page is sent them anew every second."""
     step = max(1, math.ceil(len(rows) / most))
-    return rows[:: -step][::-1]
+    return rows[::-step][::-1]
 
 
 def _lines(points: Sequence[Mapping[str, Any]]) -> None:

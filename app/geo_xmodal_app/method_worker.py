@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 import geo_xmodal as gx
-from geo_xmodal_app.methods import Method, Option, as_setting
+from geo_xmodal_app.methods import Method, Option, OptionKind, as_setting
 
 
 def main() -> None:
@@ -40,7 +40,7 @@ def _option(name: str, field: FieldInfo) -> Option:
     default = field.get_default(call_default_factory=True)
     bounds = {side: getattr(part, side) for part in field.metadata for side in _SIDES if hasattr(part, side)}
     choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
-    kind = _KINDS.get(field.annotation, "text") if not choices else "choice"  # type: ignore[arg-type]
+    kind: OptionKind = "choice" if choices else _KINDS.get(field.annotation, "text")
     return Option(
         name=name,
         kind=kind,
@@ -53,7 +53,7 @@ def _option(name: str, field: FieldInfo) -> Option:
 
 
 _SIDES = ("ge", "gt", "le", "lt")
-_KINDS: dict[Any, Literal["bool", "int", "float"]] = {bool: "bool", int: "int", float: "float"}
+_KINDS: dict[Any, OptionKind] = {bool: "bool", int: "int", float: "float"}
 
 
 def _problem(options: type[BaseModel], settings: dict[str, str]) -> str | None:

@@ -20,7 +20,10 @@ from geo_xmodal_app.texts import literal
 BASIC = ("epochs", "learning_rate", "correlation_weight", "teachers", "cost", "components", "balance")
 """Options that are asked for first, where a method has them."""
 
+OptionKind = Literal["choice", "bool", "int", "float", "text"]
+
 _COLUMNS = 3
+_IDLE_SECONDS = 600
 
 
 class Option(BaseModel):
@@ -29,7 +32,7 @@ class Option(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     name: str
-    kind: Literal["choice", "bool", "int", "float", "text"]
+    kind: OptionKind
     default: Any
     choices: tuple[str, ...] = ()
     low: float | None = None
@@ -49,15 +52,17 @@ class Method(BaseModel):
 
 
 class _Worker:
-    """The process that knows the methods; started when it is first asked, and again if it died."""
+    """The process that knows the methods; started when it is asked, ended when nobody asks any more."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
+        self._end: threading.Timer | None = None
         atexit.register(self.stop)
 
     def ask(self, *question: Any) -> Any:
         with self._lock:
+            self._later()
             if self._process is None or self._process.poll() is not None:
                 self._process = subprocess.Popen(
                     [sys.executable, "-m", "geo_xmodal_app.method_worker"],
@@ -77,10 +82,20 @@ class _Worker:
             raise GeoXmodalError("the methods cannot be listed: their process ended; load the page again")
         return json.loads(answer)
 
+    def _later(self) -> None:
+        """Hundreds of megabytes are not kept for a form that nobody looks at."""
+        if self._end is not None:
+            self._end.cancel()
+        self._end = threading.Timer(_IDLE_SECONDS, self.stop)
+        self._end.daemon = True
+        self._end.start()
+
     def stop(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+        with self._lock:
+            if self._process is not None:
+                self._process.kill()
+                self._process.wait()
+                self._process = None
 
 
 @lru_cache(maxsize=1)

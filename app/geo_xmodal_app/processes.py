@@ -17,7 +17,7 @@ RESULT, ERRORS = "result.json", "errors.txt"
 """What a command writes to standard output and to standard error, in the job's folder."""
 
 _MARK = "GEO_XMODAL_JOB"
-_NICE = 10 if os.name != "nt" else psutil.BELOW_NORMAL_PRIORITY_CLASS
+_NICE = 5 if os.name != "nt" else psutil.BELOW_NORMAL_PRIORITY_CLASS
 
 _SAME_SECONDS = 2.0
 """Clocks of the process table and of the record agree to this; ids of processes are used again."""

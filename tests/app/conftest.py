@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,12 +54,9 @@ def chromium(system_program: Callable[[str], str]) -> Iterator[Any]:
         browser.close()
 
 
-@pytest.fixture
-def open_page(chromium: Any) -> Iterator[Callable[..., Any]]:
-    """Opens pages: `open_page(server)`; a test fails if one asks for anything but that server.
-
-    `open_page(server, context=page.context)` opens a second tab of the same browser.
-    """
+@contextmanager
+def guarded_pages(chromium: Any) -> Iterator[Callable[..., Any]]:
+    """Opens pages: `start(server)`; at the end, none may have asked for anything but that server."""
     outside: list[str] = []
     contexts: list[Any] = []
 
@@ -77,6 +75,26 @@ def open_page(chromium: Any) -> Iterator[Callable[..., Any]]:
     for context in contexts:
         context.close()
     assert not outside, f"asked for other addresses than the server's: {outside}"
+
+
+@pytest.fixture
+def open_page(chromium: Any) -> Iterator[Callable[..., Any]]:
+    """Opens pages: `open_page(server)`; a test fails if one asks for anything but that server.
+
+    `open_page(server, context=page.context)` opens a second tab of the same browser.
+    """
+    with guarded_pages(chromium) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def shared_page(chromium: Any, server: RunningServer) -> Iterator[Any]:
+    """A page, and with it a session, that the tests of a module share; each opens the address it needs."""
+    with guarded_pages(chromium) as start:
+        page = start(server)
+        page.context.set_default_timeout(120_000)  # a busy machine is no fault
+        page.goto(server.url)
+        yield page
 
 
 @pytest.fixture

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 import geo_xmodal as gx
 from geo_xmodal_app import workspace
+from geo_xmodal_app.drafts import apply_edits
 from geo_xmodal_app.jobs import queue
 from geo_xmodal_app.sessions import LOCAL, session_folder
 from geo_xmodal_app.settings import VARIABLE, Settings
@@ -67,6 +71,29 @@ def test_every_page_says_what_to_do_while_there_is_nothing(visit: Visit, name: s
     assert not page.error
     assert page.button or page.selectbox
     assert str(tmp_path) not in words(page)
+
+
+def test_no_page_imports_pytorch(tmp_path: Path) -> None:
+    """In the server that would hold up every other page."""
+    environment = {**os.environ, VARIABLE: Settings(work=tmp_path / "work").model_dump_json()}
+    done = subprocess.run(
+        [sys.executable, "-c", _ALL_PAGES], capture_output=True, text=True, check=False, env=environment
+    )
+    assert done.stdout.splitlines() == [*PAGES, "without PyTorch"], done.stderr[-2000:]
+
+
+_ALL_PAGES = """
+import sys
+from streamlit.testing.v1 import AppTest
+for name in ("home", "scenes", "training", "mapping", "viewing", "takeaway"):
+    script = f"from geo_xmodal_app.screens import {name}; {name}.show()"
+    page = AppTest.from_string(script, default_timeout=120)
+    page.query_params["scene"] = "sample:berlin"
+    page.run()
+    assert not page.exception and not page.error
+    print(name)
+print("with" if "torch" in sys.modules else "without", "PyTorch")
+"""
 
 
 @pytest.mark.parametrize(
@@ -230,6 +257,8 @@ def test_the_wizard_shows_what_was_found_and_makes_the_scene(visit: Visit, tmp_p
         modalities={"sar": argv["--reference"], "hsi": argv["--hsi"]},
         labels={"all": argv["--labels"]},
     )
+    assert workspace.scene(LOCAL, f"yours:{item.name}") is None  # not before its names are written
+    apply_edits(item, item / "scene")
     made = workspace.scene(LOCAL, f"yours:{item.name}")
     assert made is not None and made.problem is None
     config = gx.read_config(made.folder)

@@ -33,13 +33,17 @@ def run_serve(*options: str, environment: dict[str, str] | None = None) -> subpr
     )
 
 
-def test_the_first_page_comes_soon_and_without_pytorch(serve: Callable[..., RunningServer]) -> None:
+def test_the_first_page_comes_soon_without_pytorch_and_ctrl_c_ends_it_well(
+    serve: Callable[..., RunningServer],
+) -> None:
     began = time.monotonic()
     running = serve()
     assert running.ask("GET", "/", headers={"Accept": "text/html"}).status == 200
     assert time.monotonic() - began < 40  # a machine that does much else; bench_app.py measures it
     libraries = {Path(one.path).name for one in psutil.Process(running.process.pid).memory_maps()}
     assert not [name for name in libraries if name.startswith("libtorch")]
+    assert running.stop(signal.SIGINT) == 0
+    assert running.errors == []
 
 
 def test_it_listens_to_this_machine_alone(server: RunningServer) -> None:
@@ -47,12 +51,6 @@ def test_it_listens_to_this_machine_alone(server: RunningServer) -> None:
         one.laddr.ip for one in psutil.Process(server.process.pid).net_connections() if one.status == "LISTEN"
     ]
     assert listening == ["127.0.0.1"]
-
-
-def test_ctrl_c_ends_it_well(serve: Callable[..., RunningServer]) -> None:
-    running = serve()
-    assert running.stop(signal.SIGINT) == 0
-    assert running.errors == []
 
 
 def test_a_port_that_is_taken(tmp_path: Path) -> None:

@@ -140,7 +140,11 @@ def _layer(layer: Layer) -> dict[str, Any]:
         for entry, other in zip(layer.classes, safe, strict=True)
     ]
     warnings = [str(confusion) for confusion in _confusions(layer.classes)]
-    return asdict(layer) | {"classes": classes, "warnings": warnings, "presets": band_presets(layer.wavelengths)}
+    return asdict(layer) | {
+        "classes": classes,
+        "warnings": warnings,
+        "presets": band_presets(layer.wavelengths),
+    }
 
 
 _safe = lru_cache(maxsize=64)(safe_palette)

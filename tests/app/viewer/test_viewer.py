@@ -373,3 +373,51 @@ def test_nothing_is_wider_than_the_screen(screen: Screen) -> None:
         box = screen.page.locator("section.viewer").bounding_box()
         assert box["x"] + box["width"] <= width
         assert screen.map["width"] >= least
+
+
+def test_what_was_set_survives_a_rerun_of_the_page(visit: Visit) -> None:
+    screen = visit()
+    page = screen.page
+    page.get_by_role("button", name="Move SAR up").click()
+    page.get_by_role("button", name="Settings of HSI").click()
+    page.get_by_label("Green of HSI", exact=True).select_option("0")
+    for _ in range(2):
+        page.get_by_role("button", name="Zoom in").click()
+        page.wait_for_timeout(250)  # the map glides
+    screen.settled()
+
+    def seen() -> tuple[list[str | None], str, np.ndarray]:
+        order = [row.get_attribute("data-layer") for row in page.locator(".layers > li").all()]
+        box = screen.map
+        left, top = int(box["x"]) + 300, int(box["y"])
+        return (
+            order,
+            page.get_by_label("Green of HSI").input_value(),
+            screen.picture()[top:, left : left + 200],
+        )
+
+    before = seen()
+    screen.click(120, 200)
+    screen.wait(lambda: screen.state()["place"] is not None)  # the page ran again
+    page.keyboard.press("Escape")
+    screen.settled()
+    after = seen()
+    assert after[:2] == before[:2]
+    assert before[0].index("sar") == 3
+    assert before[1] == "0"
+    assert np.mean((before[2] != after[2]).any(axis=2)) < 0.05  # the mark of the click
+
+
+def test_a_lost_context_says_what_to_do(visit: Visit) -> None:
+    screen = visit()
+    screen.page.evaluate(
+        """() => [...document.querySelectorAll("*")].map(node => node.shadowRoot).filter(Boolean)
+        .flatMap(root => [...root.querySelectorAll(".map canvas")])
+        .forEach(canvas => (canvas.getContext("webgl2") ?? canvas.getContext("webgl"))
+            ?.getExtension("WEBGL_lose_context").loseContext())"""
+    )
+    screen.page.get_by_role("alert").filter(has_text="lost WebGL").wait_for()
+    screen.page.get_by_role("button", name="Load again").click()
+    screen.page.wait_for_selector("section.viewer[aria-busy=false]", timeout=60_000)
+    screen.settled()
+    assert shown(screen) == colors_of(scenes.classes())

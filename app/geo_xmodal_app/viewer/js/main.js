@@ -12,7 +12,7 @@ import { hasWebGL, loadLibraries } from "./libraries.js";
 import { savePicture } from "./picture.js";
 import { createProbe } from "./probe.js";
 import { createReadout } from "./readout.js";
-import { NO_WEBGL, stillPicture } from "./still.js";
+import { lostWebGL, NO_WEBGL, stillPicture } from "./still.js";
 import { createSwipe } from "./swipe.js";
 
 const mounted = new WeakMap();
@@ -74,6 +74,9 @@ function viewer(root, data, send) {
     "aria-label": "Map. Arrow keys move it, plus and minus zoom, Enter reads the pixel at its centre.",
   });
   const stage = element("div", { class: "stage" }, target);
+  // While it is caught on its way down, as the event does not rise from the canvas; one word for all layers.
+  const lost = () => stage.querySelector(".lost") ?? stage.append(lostWebGL());
+  target.addEventListener("webglcontextlost", lost, true);
   const panel = element("div", { class: "panel" });
   root.replaceChildren(stage, panel);
   const geometry = sceneGeometry(ol, proj4, data.viewport);

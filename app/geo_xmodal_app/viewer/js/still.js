@@ -1,6 +1,6 @@
-// Without WebGL: a still picture and a clear word.
+// Without WebGL: a still picture and a clear word; or the word alone, when the browser takes it away later.
 
-import { element, swatch } from "./dom.js";
+import { button, element, swatch } from "./dom.js";
 import { hectares, percent } from "./numbers.js";
 
 export function stillPicture(data, reason) {
@@ -35,3 +35,12 @@ export function stillPicture(data, reason) {
 export const NO_WEBGL =
   "This browser draws without WebGL, so the map cannot be moved or clicked: a still picture is shown. " +
   "Switch on hardware acceleration in the browser's settings, or use a current Firefox, Chrome or Edge.";
+
+export function lostWebGL() {
+  return element(
+    "div",
+    { class: "lost", role: "alert" },
+    element("p", {}, "The browser stopped drawing the map (it lost WebGL). Load the page again to go on."),
+    button("Load again", () => window.location.reload()),
+  );
+}
