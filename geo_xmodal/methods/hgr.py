@@ -43,7 +43,9 @@ class HgrOptions(TaughtOptions, PixelBranchOptions):
     """Options of `hgr`; a weight of 0 switches its term off."""
 
     label_weight: float = Field(1.0, ge=0, description="target head on labels")
-    correlation_weight: float = Field(0.3, ge=0, description="correlation of the two embeddings, every pair")
+    correlation_weight: float = Field(
+        0.3, ge=0, description="correlation of the two embeddings, every pair; less where pairs are few"
+    )
     rich_weight: float = Field(1.0, ge=0, description="head on the rich sensor alone, beside the correlation")
     joint_weight: float = Field(1.0, ge=0, description="head on both embeddings, beside the correlation")
     objective: str = Field("soft_cca", description="what is maximised between the embeddings")
@@ -185,7 +187,9 @@ class HgrLearner(BranchLearner):
             known = label[paired[:count]]
             labels = torch.cat([known, known.new_full((len(x) - len(known),), UNKNOWN)])
             g = self._rich_embedded(x)
-            terms["correlation"] = -options.correlation_weight * self.objective(f, g, labels=labels)
+            # what a few pairs have in common is mostly chance: the weight is that of a full batch
+            weight = options.correlation_weight * min(1.0, len(x) / options.batch_size)
+            terms["correlation"] = -weight * self.objective(f, g, labels=labels)
             for name, weight, seen in (
                 ("rich", options.rich_weight, self.rich_head(g)),
                 ("joint", options.joint_weight, self.joint_head(torch.cat([f, g], 1))),

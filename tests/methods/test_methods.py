@@ -252,3 +252,17 @@ def test_hgr_learns_from_no_unlabelled_pixel_without_the_rich_sensor() -> None:
     none = dataclasses.replace(data, unlabelled_target=data.unlabelled_target.take(np.empty(0, np.int64)))
     first, second = (learner("hgr", one).state_dict() for one in (data, none))
     assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+def test_few_pairs_correlate_with_less_weight() -> None:
+    data, terms = make_training_data(), {}
+    pairs = len(data.labelled_pairs)
+    for batch_size in (pairs // 2, pairs, 2 * pairs):
+        settings = {**SMALL, "batch_size": str(batch_size), "distill_weight": "0"}
+        made = METHODS["hgr"].learner(data, METHODS["hgr"].Options.model_validate(settings), 0)
+        made.eval()  # the same numbers each time
+        torch.manual_seed(0)
+        labelled = made.labelled.draw(torch.arange(pairs))
+        terms[batch_size] = float(made.loss(0, labelled, None)["correlation"].detach())
+    assert terms[pairs // 2] == terms[pairs] != 0
+    assert terms[2 * pairs] == pytest.approx(terms[pairs] / 2)
