@@ -19,6 +19,12 @@ RESULT, ERRORS = "result.json", "errors.txt"
 _MARK = "GEO_XMODAL_JOB"
 _NICE = 5 if os.name != "nt" else psutil.BELOW_NORMAL_PRIORITY_CLASS
 
+_COMMAND = (
+    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from geo_xmodal.cli import main; main(sys.argv[1:])"
+)
+"""The command line, which heeds Ctrl-C even under a server whose shell had it ignored (nohup)."""
+
 _SAME_SECONDS = 2.0
 """Clocks of the process table and of the record agree to this; ids of processes are used again."""
 
@@ -46,7 +52,7 @@ def start(argv: Sequence[str], folder: Path, job: str) -> tuple[Running, subproc
     """
     with (folder / RESULT).open("wb") as out, (folder / ERRORS).open("wb") as errors:
         child = subprocess.Popen(
-            [sys.executable, "-m", "geo_xmodal.cli", *argv, "--json"],
+            [sys.executable, "-c", _COMMAND, *argv, "--json"],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=errors,
