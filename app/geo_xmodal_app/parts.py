@@ -6,16 +6,20 @@ import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import streamlit as st
 
 from geo_xmodal.errors import GeoXmodalError
+from geo_xmodal_app import navigation
 from geo_xmodal_app.jobs import Job, queue
 from geo_xmodal_app.registry import FileKind, registry
-from geo_xmodal_app.sessions import session_folder
+from geo_xmodal_app.sessions import current_session, session_folder
 from geo_xmodal_app.sources import source_files
 from geo_xmodal_app.texts import literal, plain
 from geo_xmodal_app.workspace import SceneEntry
+
+T = TypeVar("T")
 
 REFRESH = 1.0
 """Seconds between two looks at a job that runs."""
@@ -46,6 +50,39 @@ def problem(error: Exception | str, names: Mapping[Path, str] | None = None) -> 
 def note(text: str) -> None:
     """A line of doubt."""
     st.warning(literal(plain(text)), icon=":material/info:")
+
+
+def asked_or_shown(
+    page: str,
+    thing: str,
+    ask: Callable[[str], None],
+    find: Callable[[str, str], T | None],
+    show: Callable[[str, T], None],
+) -> None:
+    """The body of a page whose address may name one thing: that one, or what a new one needs.
+
+    Args:
+        page: The page's name for `navigation.go`.
+        thing: The parameter of the address, which is also the word for it.
+        ask: Shows what a new one needs, to a session.
+        find: The one of a session by its id, or None.
+        show: Shows it.
+    """
+    try:
+        session = current_session()
+        wanted = st.query_params.get(thing)
+        if wanted is None:
+            ask(session)
+            return
+        found = find(session, wanted)
+        if found is None:
+            problem(f"there is no {thing} {wanted!r} here; it may have been removed")
+            if st.button(f"To the {thing}s"):
+                navigation.go(page)
+            return
+        show(session, found)
+    except GeoXmodalError as error:
+        problem(error)
 
 
 def choose(

@@ -12,6 +12,7 @@ from geo_xmodal.errors import GeoXmodalError
 from geo_xmodal_app import navigation, workspace
 from geo_xmodal_app.parts import (
     ORIGINS,
+    asked_or_shown,
     choose,
     command_line,
     heading,
@@ -24,7 +25,6 @@ from geo_xmodal_app.parts import (
     start,
     watch,
 )
-from geo_xmodal_app.sessions import current_session
 from geo_xmodal_app.sources import source_files
 from geo_xmodal_app.texts import literal
 from geo_xmodal_app.uploader import upload_file
@@ -47,21 +47,7 @@ class _Input:
 def show() -> None:
     """Show the page: one map in work, or what is to be mapped."""
     heading("Map", "A model and its sensor are all that a map needs; the second sensor may be absent.")
-    try:
-        session = current_session()
-        wanted = st.query_params.get("map")
-        if wanted is None:
-            _ask(session)
-            return
-        found = workspace.find_map(session, wanted)
-        if found is None:
-            problem(f"there is no map {wanted!r} here; it may have been removed")
-            if st.button("To the maps"):
-                navigation.go("map")
-            return
-        _progress(session, found)
-    except GeoXmodalError as error:
-        problem(error)
+    asked_or_shown("map", "map", _ask, workspace.find_map, _progress)
 
 
 def _ask(session: str) -> None:

@@ -13,6 +13,7 @@ from geo_xmodal_app import navigation, workspace
 from geo_xmodal_app.curves import draw_curves, latest_log
 from geo_xmodal_app.methods import ask_options, check_options, methods
 from geo_xmodal_app.parts import (
+    asked_or_shown,
     choose,
     command_line,
     download,
@@ -27,7 +28,6 @@ from geo_xmodal_app.parts import (
     watch,
 )
 from geo_xmodal_app.reports import show_report
-from geo_xmodal_app.sessions import current_session
 from geo_xmodal_app.texts import literal
 from geo_xmodal_app.workspace import RUN, RunEntry, SceneEntry
 
@@ -38,21 +38,7 @@ _MOST_SEEDS = 20
 def show() -> None:
     """Show the page: one run, or what is to be trained."""
     heading("Train", "Learn from both sensors; what comes out maps with the target sensor alone.")
-    try:
-        session = current_session()
-        wanted = st.query_params.get("run")
-        if wanted is None:
-            _ask(session)
-            return
-        found = workspace.run(session, wanted)
-        if found is None:
-            problem(f"there is no run {wanted!r} here; it may have been removed")
-            if st.button("To the runs"):
-                navigation.go("train")
-            return
-        _run(session, found)
-    except GeoXmodalError as error:
-        problem(error)
+    asked_or_shown("train", "run", _ask, workspace.run, _run)
 
 
 def _ask(session: str) -> None:
