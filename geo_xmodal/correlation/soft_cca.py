@@ -22,8 +22,7 @@ class SoftCCA(Objective):
 
     The first term is K - ||z_f - z_g||^2 / (2m), the published l2 alignment with the constant that makes
     collapsed features score 0 instead of best. The gradient flows through the current batch only. The state
-    starts anew when the number of features or modalities changes, and is left out of checkpoints: it warms
-    up in 1/(1-a) steps.
+    starts anew when the number of features or modalities changes; it is part of the `state_dict`.
 
     Source: Chang, Xiang, Hospedales (CVPR 2018), "Scalable and Effective Deep CCA via Soft Decorrelation",
     arXiv 1707.09669. cca-zoo takes the mean of squares and of |C_ij|, and keeps no running covariance.
@@ -42,6 +41,18 @@ class SoftCCA(Objective):
         self._accumulated: tuple[Tensor, ...] = ()
         self._count = 0.0
 
+    def get_extra_state(self) -> Tensor:
+        """The running covariances as one tensor: c, modalities, features, then their values."""
+        shape = (len(self._accumulated), len(self._accumulated[0]) if self._accumulated else 0)
+        head = torch.tensor([self._count, *shape], dtype=torch.float64)
+        return torch.cat([head, *(c.detach().cpu().double().flatten() for c in self._accumulated)])
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Go on from what `get_extra_state` gave."""
+        self._count = float(state[0])
+        views, width = int(state[1]), int(state[2])
+        self._accumulated = tuple(state[3:].reshape(views, width, width)) if views else ()
+
     def score(self, views: tuple[Tensor, ...], labels: Tensor | None) -> Tensor:
         """Alignment summed over pairs, decorrelation over modalities."""
         normalised = [unit_columns(x) for x in views]
@@ -54,10 +65,11 @@ class SoftCCA(Objective):
     def _running(self, current: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         if not self.training:
             return current
-        layout = [(c.shape, c.dtype, c.device) for c in current]
-        if [(c.shape, c.dtype, c.device) for c in self._accumulated] != layout:
+        if [c.shape for c in self._accumulated] != [c.shape for c in current]:
             self._accumulated, self._count = tuple(torch.zeros_like(c) for c in current), 0.0
-        total = tuple(self.momentum * old + new for old, new in zip(self._accumulated, current, strict=True))
+        total = tuple(
+            self.momentum * old.to(new) + new for old, new in zip(self._accumulated, current, strict=True)
+        )
         self._accumulated = tuple(c.detach() for c in total)
         self._count = self.momentum * self._count + 1
         return tuple(c / self._count for c in total)

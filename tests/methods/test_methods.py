@@ -53,7 +53,7 @@ VARIANTS = [
     ("cnn", {"mode": "target_only"}),
     ("cnn", {"mode": "self_training"}),
     ("hgr", {}),
-    ("hgr", {"encoder": "tanh_cnn", "contrasts": "3"}),
+    ("hgr", {"encoder": "tanh_cnn"}),
     ("hgr", {"shares": "unlabelled"}),
     ("cnn", {"mode": "self_training", "shares": "unlabelled"}),
     ("hgr", {"distill_weight": "0"}),
