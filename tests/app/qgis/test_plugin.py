@@ -14,7 +14,6 @@ import rasterio
 
 from geo_xmodal.commands import app
 from geo_xmodal.version import VERSION
-from tests import tiny
 from tests.app.qgis.conftest import Qgis
 from tests.conftest import REPOSITORY
 
@@ -35,16 +34,15 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def preparing(qgis: Qgis, tmp_path_factory: pytest.TempPathFactory) -> Answers:
+def preparing(qgis: Qgis, scene: Path, tmp_path_factory: pytest.TempPathFactory) -> Answers:
     """Simulate, Align and Train."""
     out = tmp_path_factory.mktemp("preparing")
-    crops = tiny.write_scene(out / "crops")
     aligned = {
-        "REFERENCE": crops / "sar.tif",
+        "REFERENCE": scene / "sar.tif",
         "TARGET_KIND": "sar",
-        "HSI": [str(crops / "hsi.tif")],
-        "TRAIN_LABELS": crops / "train.tif",
-        "TEST_LABELS": crops / "test.tif",
+        "HSI": [str(scene / "hsi.tif")],
+        "TRAIN_LABELS": scene / "train.tif",
+        "TEST_LABELS": scene / "test.tif",
         "NAME": "from-QGIS",
         "OUTPUT": out / "aligned",
     }
