@@ -21,6 +21,7 @@ import numpy.typing as npt
 import scipy.io
 
 from geo_xmodal.errors import RasterError
+from geo_xmodal.published.mat5 import check_variable
 
 Array = npt.NDArray[Any]
 
@@ -153,6 +154,7 @@ def _plain(found: Any) -> Array | None:
 
 
 def _read_5(path: Path, root: str, steps: Sequence[str]) -> Array | None:
+    check_variable(path, root)
     found = scipy.io.loadmat(path, appendmat=False, variable_names=[root])[root]
     for step in steps:
         if not isinstance(found, np.ndarray) or not found.size:

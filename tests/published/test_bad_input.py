@@ -9,8 +9,6 @@ import h5py
 import numpy as np
 import pytest
 import scipy.io
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 import geo_xmodal as gx
 from geo_xmodal.errors import AlignmentError, GeoXmodalError, LabelError, OutputError, RasterError, SceneError
@@ -345,22 +343,6 @@ def test_regions_of_interest_that_are_none(old: str, new: str, words: str, tmp_p
     path.write_text(REGIONS.replace(old, new))
     with pytest.raises(LabelError, match=words):
         read_regions(path, ("Water", "forest"))
-
-
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(place=st.integers(0, 10_000), value=st.integers(0, 255), cut=st.integers(0, 10_000))
-def test_damaged_mat5_is_read_or_refused(place: int, value: int, cut: int, tmp_path: Path) -> None:
-    path = tmp_path / "HSI.mat"
-    scipy.io.savemat(path, {"hsi": {"Data": np.ones((4, 5, 3)), "Lidar": np.array([[1, "x"]], object)}})
-    content = bytearray(path.read_bytes())
-    content[place % len(content)] = value
-    path.write_bytes(bytes(content[: len(content) - cut % 200 if cut % 2 else len(content)]))
-    try:
-        found = matfile.read_variable(path, "hsi.Data")
-    except RasterError as error:
-        assert "\n" not in str(error)
-    else:
-        assert found.dtype.kind in "biuf"
 
 
 def test_something_in_the_way_is_left_alone(copy: Path) -> None:
