@@ -39,8 +39,8 @@ $(BROWSER)/.installed: app/package.json
 demo: setup ## train on two sensors, map with one, measure: sample scene berlin
 	@$(BIN)/python scripts/demo.py
 
-test: setup ## run every test
-	@$(BIN)/python -m pytest
+test: setup ## run every test, two at a time
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: setup ## check style, types and layers
 	@$(BIN)/ruff check .
@@ -51,7 +51,9 @@ lint: setup ## check style, types and layers
 bench: setup ## time it, as ratios in one run: correlation objectives, mapping
 	@$(BIN)/python -m tests.benchmarks.bench_correlation ratios
 	@$(BIN)/python -m tests.benchmarks.bench_correlation study
-	@$(BIN)/python -m tests.benchmarks.bench_mapping
+	@$(BIN)/python -m tests.benchmarks.bench_mapping --folder build/bench
+	@$(BIN)/python -m tests.benchmarks.bench_peers --size 1024 --folder build/bench
+	@$(BIN)/python -m tests.benchmarks.bench_scaling workers --size 1024 --folder build/bench
 
 app: setup ## the web app, in your browser
 	@$(BIN)/geo-xmodal serve --open

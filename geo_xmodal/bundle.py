@@ -98,6 +98,8 @@ class Card(_Part):
     resolution_unit: str = Field("", max_length=50)
     scene: str = Field(max_length=500)
     simulated: bool
+    ranges: dict[str, tuple[Finite, Finite]] = Field(default_factory=dict, max_length=10_000)
+    """What each convolution saw of training pixels, least and most (`geo_xmodal.networks.input_ranges`)."""
     transductive: bool = False
     training: dict[str, Any] = Field(default_factory=dict)
     weights_sha256: str = Field(default="", max_length=64)

@@ -59,3 +59,7 @@ class OutputError(GeoXmodalError):
 
 class ResumeError(GeoXmodalError):
     """An unfinished run or map that does not fit what is asked to resume it."""
+
+
+class ClusterError(GeoXmodalError):
+    """A Dask cluster that does not answer, goes away, or whose workers lack the software or the files."""

@@ -27,8 +27,8 @@ from geo_xmodal.accuracy import (
 from geo_xmodal.errors import LabelError, OutputError, RasterError
 from geo_xmodal.mapping import quicklook, read_legend
 from geo_xmodal.mapping.geotiff import open_band
-from geo_xmodal.mapping.outputs import MapFiles
-from geo_xmodal.mapping.tasks import NO_PROBABILITY
+from geo_xmodal.mapping.layers import NO_PROBABILITY
+from geo_xmodal.mapping.outputs import layer_file
 from geo_xmodal.outputs import folder_beside
 from geo_xmodal.scenes.config import LabelsConfig
 from geo_xmodal.scenes.grid import grid_of, pixel_size
@@ -95,8 +95,8 @@ def evaluate_map(
     with contextlib.ExitStack() as stack:
         dataset = stack.enter_context(open_band(map_file))
         classes = read_legend(dataset)
-        beside = MapFiles.of(map_file, probability=True).probability
-        probability = stack.enter_context(open_band(beside)) if beside and beside.is_file() else None
+        beside = layer_file(map_file, "probability")
+        probability = stack.enter_context(open_band(beside)) if beside.is_file() else None
         if probability is not None and probability.shape != dataset.shape:
             raise RasterError(
                 f"{probability.name}: {probability.shape[0]} x {probability.shape[1]} pixels, its map has "

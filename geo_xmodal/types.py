@@ -41,6 +41,17 @@ class Window:
         """The window with `margin` pixels more on every side."""
         return Window(self.row - margin, self.col - margin, self.height + 2 * margin, self.width + 2 * margin)
 
+    def common(self, other: Window) -> Window | None:
+        """What both windows hold, or None."""
+        row, col = max(self.row, other.row), max(self.col, other.col)
+        height = min(self.row + self.height, other.row + other.height) - row
+        width = min(self.col + self.width, other.col + other.width) - col
+        return Window(row, col, height, width) if height > 0 and width > 0 else None
+
+    def seen_from(self, other: Window) -> Window:
+        """The same pixels, counted from the first of `other`."""
+        return Window(self.row - other.row, self.col - other.col, self.height, self.width)
+
     @property
     def slices(self) -> tuple[slice, slice]:
         """Row and column slices (meaningful inside the grid only)."""

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import geo_xmodal as gx
 from geo_xmodal.commands.app import run
 from geo_xmodal.commands.console import one_line
-from geo_xmodal.commands.options import band_numbers, key_values
+from geo_xmodal.commands.options import chosen_bands, key_values
 from geo_xmodal.errors import GeoXmodalError, OutputError, UsageError
 from geo_xmodal.outputs import check_writable
 from tests import tiny
@@ -317,14 +317,18 @@ def test_key_values_gives_back_what_was_written(pairs: dict[str, str]) -> None:
 
 
 @given(st.lists(st.integers(1, 9999), min_size=1))
-def test_band_numbers_gives_back_what_was_written(bands: list[int]) -> None:
-    assert band_numbers(",".join(map(str, bands))) == tuple(bands)
+def test_bands_gives_back_what_was_written(bands: list[int]) -> None:
+    assert chosen_bands(",".join(map(str, bands))) == tuple(bands)
 
 
-@pytest.mark.parametrize("wrong", ["", "0", "1,,2", "-1", "a", "1;2"])
-def test_band_numbers_refuses_anything_else(wrong: str) -> None:
+def test_bands_may_be_names() -> None:
+    assert chosen_bands("B02, B8A") == ("B02", "B8A")
+
+
+@pytest.mark.parametrize("wrong", ["", "0", "1,,2", "-1", "1,B02", "B02,"])
+def test_bands_refuses_anything_else(wrong: str) -> None:
     with pytest.raises(UsageError, match="--bands"):
-        band_numbers(wrong)
+        chosen_bands(wrong)
 
 
 def test_an_output_that_cannot_be_is_found_before_the_work(tmp_path: Path) -> None:

@@ -163,7 +163,8 @@ def test_the_python_interface_gives_the_same_bytes(world: World, finished_map: P
     assert metrics == world.metrics
     weights = Path("model") / "model.safetensors"
     assert (tmp_path / "run" / weights).read_bytes() == (world.run / weights).read_bytes()
-    gx.map_scene(gx.find_model(tmp_path / "run"), scene.reader("sar"), tmp_path / "map.tif", probability=True)
+    model, out = gx.find_model(tmp_path / "run"), tmp_path / "map.tif"
+    gx.map_scene(model, scene.reader("sar"), out, probability=True, mapped=scene.name)
     assert (tmp_path / "map.tif").read_bytes() == finished_map.read_bytes()
 
 

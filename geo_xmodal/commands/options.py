@@ -47,8 +47,8 @@ def key_values(pairs: list[str]) -> dict[str, str]:
     return found
 
 
-def band_numbers(text: str | None) -> tuple[int, ...] | None:
-    """`1,2,5` as numbers.
+def chosen_bands(text: str | None) -> tuple[int | str, ...] | None:
+    """`1,2,5` as numbers, `B02,B03` as names.
 
     Raises:
         UsageError: if that is not what it is.
@@ -56,6 +56,9 @@ def band_numbers(text: str | None) -> tuple[int, ...] | None:
     if text is None:
         return None
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() and int(part) > 0 for part in parts):
-        raise UsageError(f"--bands {text!r}: expected band numbers from 1 up, such as 1,2")
-    return tuple(int(part) for part in parts)
+    numbers = all(part.isdecimal() and int(part) > 0 for part in parts)
+    if not all(parts) or (not numbers and any(part.lstrip("+-").isdecimal() for part in parts)):
+        raise UsageError(
+            f"--bands {text!r}: expected band numbers from 1 up, such as 1,2, or names, such as VV,VH"
+        )
+    return tuple(int(part) for part in parts) if numbers else tuple(parts)

@@ -15,7 +15,7 @@ from geo_xmodal.errors import RasterError
 from geo_xmodal.mapping import read_legend
 from geo_xmodal.mapping.attribute_table import NO_CLASS, MapCounts
 from geo_xmodal.mapping.geotiff import has_legend, open_band
-from geo_xmodal.mapping.outputs import MapFiles
+from geo_xmodal.mapping.outputs import layer_file
 from geo_xmodal.scenes.grid import grid_of
 from geo_xmodal.scenes.legend import palette
 from geo_xmodal.scenes.raster import file_window
@@ -83,8 +83,8 @@ def read_class_map(path: Path, progress: Progress | None = None) -> ClassMap:
     Raises:
         RasterError: It cannot be read, is no class map, or its parts contradict each other.
     """
-    beside = MapFiles.of(path, probability=True).probability
-    probability = beside if beside is not None and beside.is_file() else None
+    beside = layer_file(path, "probability")
+    probability = beside if beside.is_file() else None
     with open_map(path, probability) as (reader, dataset):
         grid, tags = grid_of(dataset), dataset.tags()
         counts, percents = _count(reader, dataset.shape, progress)

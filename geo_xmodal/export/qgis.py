@@ -28,8 +28,8 @@ from geo_xmodal.mapping.attribute_table import (
     statistics_side_car,
 )
 from geo_xmodal.mapping.geotiff import RasterLayer, legend_tag, write_cog
+from geo_xmodal.mapping.layers import NO_PROBABILITY
 from geo_xmodal.mapping.outputs import side_car, style_file
-from geo_xmodal.mapping.tasks import NO_PROBABILITY
 from geo_xmodal.outputs import new_folder
 from geo_xmodal.scenes import Scene
 from geo_xmodal.scenes.grid import pixel_size
@@ -162,7 +162,7 @@ def _maps(made: ClassMap, folder: Path) -> Iterator[ProjectLayer]:
     if made.probability is not None and made.percents is not None:
         probability = folder / _PROBABILITY
         shutil.copyfile(made.probability, probability)
-        side_car(probability).write_bytes(statistics_side_car(made.percents, NO_PROBABILITY))
+        side_car(probability).write_bytes(statistics_side_car([made.percents], NO_PROBABILITY))
         renderer = qml.ramp(qml.PROBABILITY_RAMP)
         style_file(probability).write_bytes(qml.style(renderer))
         yield ProjectLayer("Probability of the class", _PROBABILITY, made.grid, renderer, visible=False)

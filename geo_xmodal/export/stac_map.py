@@ -27,6 +27,8 @@ from pystac.extensions.raster import DataType, RasterBand, RasterExtension, Samp
 
 from geo_xmodal.mapping.attribute_table import NO_CLASS
 from geo_xmodal.mapping.geotiff import read_legend
+from geo_xmodal.mapping.layers import LayerName
+from geo_xmodal.mapping.outputs import layer_file
 from geo_xmodal.scenes.grid import grid_of, pixel_size
 from geo_xmodal.scenes.raster import file_window, open_raster, read_window
 from geo_xmodal.types import IntArray, LandClass, windows_over
@@ -36,6 +38,12 @@ _WORLD = "EPSG:4326"
 
 _SIDE_POINTS = 8
 """Corners of a footprint along each side: straight sides of a grid are curved elsewhere."""
+
+_PERCENTS: Mapping[LayerName, str] = {
+    "probability": "Probability of the class",
+    "entropy": "Entropy of the class probabilities",
+    "class_probabilities": "Probability of every class, one band each",
+}
 
 _DEGREES = 1e-7
 """A centimetre."""
@@ -70,15 +78,14 @@ def describe_map(item: pystac.Item, map_file: Path, folder: Path) -> list[str]:
     classes = _classes(legend, histogram)
     ClassificationExtension.ext(asset, add_if_missing=True).apply(classes)
     _label(item, legend, histogram, tags)
-    percent = map_file.with_name(f"{map_file.stem}_probability{map_file.suffix}")
-    if percent.is_file():
-        with open_raster(percent) as dataset:
-            nodata = dataset.nodata
-        asset = _asset(
-            item, "probability", percent, folder, "Probability of the class", pystac.MediaType.COG, ["data"]
-        )
-        band = RasterBand.create(nodata=nodata, data_type=DataType.UINT8, unit="%", sampling=Sampling.AREA)
-        RasterExtension.ext(asset).apply([band])
+    for name, title in _PERCENTS.items():
+        percent = layer_file(map_file, name)
+        if percent.is_file():
+            with open_raster(percent) as dataset:
+                nodata, count = dataset.nodata, dataset.count
+            asset = _asset(item, name, percent, folder, title, pystac.MediaType.COG, ["data"])
+            band = {"nodata": nodata, "data_type": DataType.UINT8, "unit": "%", "sampling": Sampling.AREA}
+            RasterExtension.ext(asset).apply([RasterBand.create(**band) for _ in range(count)])
     style = map_file.with_suffix(".qml")
     if style.is_file():
         _asset(item, "style", style, folder, "QGIS style", "application/xml", ["metadata"])

@@ -9,21 +9,32 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from geo_xmodal.mapping.engine import Classifier, Engine
+    from geo_xmodal.mapping.engine import Classifier
     from geo_xmodal.mapping.geotiff import read_legend
     from geo_xmodal.mapping.inputs import WindowReader, check_fit, target_modality
     from geo_xmodal.mapping.mapper import MapResult, map_scene
     from geo_xmodal.mapping.picture import quicklook, save_picture
+    from geo_xmodal.mapping.plan import MapPlan, plan_map
     from geo_xmodal.mapping.predict import evaluate_windows, preview
+    from geo_xmodal.mapping.runtimes import Device, Engine, Precision, Runtime
+    from geo_xmodal.mapping.sources import MapInput, fit_input, map_input
 
 __all__ = [
     "Classifier",
+    "Device",
     "Engine",
+    "MapInput",
+    "MapPlan",
     "MapResult",
+    "Precision",
+    "Runtime",
     "WindowReader",
     "check_fit",
     "evaluate_windows",
+    "fit_input",
+    "map_input",
     "map_scene",
+    "plan_map",
     "preview",
     "quicklook",
     "read_legend",
@@ -33,12 +44,20 @@ __all__ = [
 
 _HOME = {
     "Classifier": "engine",
-    "Engine": "engine",
+    "Device": "runtimes",
+    "Engine": "runtimes",
+    "MapInput": "sources",
+    "MapPlan": "plan",
     "MapResult": "mapper",
+    "Precision": "runtimes",
+    "Runtime": "runtimes",
     "WindowReader": "inputs",
     "check_fit": "inputs",
     "evaluate_windows": "predict",
+    "fit_input": "sources",
+    "map_input": "sources",
     "map_scene": "mapper",
+    "plan_map": "plan",
     "preview": "predict",
     "quicklook": "picture",
     "read_legend": "geotiff",

@@ -76,13 +76,14 @@ def class_side_car(legend: Sequence[LandClass], counts: MapCounts, pixel_hectare
     return _xml(root)
 
 
-def statistics_side_car(histogram: IntArray, nodata: int) -> bytes:
-    """Statistics of a uint8 raster from how many pixels have each value, as PAM XML."""
+def statistics_side_car(histograms: Sequence[IntArray], nodata: int) -> bytes:
+    """Statistics of a uint8 raster from how many pixels of each band have each value, as PAM XML."""
     root = Element("PAMDataset")
-    band = SubElement(root, "PAMRasterBand", band="1")
-    valid = histogram.copy()
-    valid[nodata] = 0
-    _add_statistics(band, valid, int(histogram.sum()))
+    for number, histogram in enumerate(histograms, start=1):
+        band = SubElement(root, "PAMRasterBand", band=str(number))
+        valid = histogram.copy()
+        valid[nodata] = 0
+        _add_statistics(band, valid, int(histogram.sum()))
     return _xml(root)
 
 

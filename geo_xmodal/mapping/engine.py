@@ -3,36 +3,32 @@
 from __future__ import annotations
 
 import copy
-import importlib
-import threading
-from collections.abc import Callable
-from types import ModuleType
-from typing import Any, Literal, cast
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from geo_xmodal.bundle import Bundle
-from geo_xmodal.errors import ModelMismatchError, UsageError
-from geo_xmodal.networks import folded
-from geo_xmodal.types import ClassArray, FloatArray, windows_over
+from geo_xmodal.errors import ModelMismatchError
+from geo_xmodal.mapping.runtimes import RunTile, Runtime
+from geo_xmodal.types import ClassArray, FloatArray
 
-Engine = Literal["torch", "openvino"]
-"""What runs the network."""
-
-TILE = 128
+TILE = 64
 """Side of the tiles that a window is computed in, unless the network asks for others: their activations stay
 in the processor's cache."""
 
-_KEPT_BYTES = 31 << 20
+_CUDA_TILE = 512
+"""The same on a graphics card, which small tiles would leave idle."""
 
-_TRACING = threading.Lock()
-"""TorchScript gives modules names of their own: two traces at a time find each other's, and fail."""
+_DOUBT = 0.005
+"""Distance of the two most probable classes below which a pixel is computed again in float32."""
 
-_Network = Callable[[Tensor], Tensor]
-"""Standardised (1, band, tile + 2m, tile + 2m) -> logits (1, class, tile, tile)."""
+_PATCHES = 1024
+"""How many of these at a time."""
+
+_PLAIN = Runtime()
 
 
 class Classifier:
@@ -44,26 +40,24 @@ class Classifier:
 
     Args:
         bundle: The model; it is not changed.
-        engine: What runs the network.
+        runtime: What runs the network. With less than float32, pixels whose two most probable classes are
+            about as probable are computed again in float32.
         threads: Threads for each tile; None leaves the engine's own choice. For torch this sets the calling
             thread's number for everything it runs from then on.
-
-    Raises:
-        UsageError: If the engine is unknown or not installed.
     """
 
-    def __init__(self, bundle: Bundle, engine: Engine = "torch", threads: int | None = None) -> None:
+    def __init__(self, bundle: Bundle, runtime: Runtime = _PLAIN, threads: int | None = None) -> None:
         self.bands = bundle.model.bands
         self.margin = bundle.model.margin
-        self.engine = engine
         self._ids = np.array([entry.id for entry in bundle.card.legend], np.uint8)
         self._standardize = copy.deepcopy(bundle.model.standardize).eval()
-        self.tile: int = getattr(bundle.model.network, "tile", TILE)
+        network = bundle.model.network
+        self.tile: int = _CUDA_TILE if runtime.device == "cuda" else getattr(network, "tile", TILE)
         side = self.tile + 2 * self.margin
-        self._tile = np.full((1, self.bands, side, side), np.nan, np.float32)
-        network = folded(bundle.model.network).requires_grad_(False)
-        build = _ENGINES[check_engine(engine)]
-        self._network = build(network, self._tile.shape, threads)
+        shape = (1, self.bands, side, side)
+        self._tile = torch.zeros(shape)
+        self._network = runtime.prepare(network, shape, threads, bundle.card.ranges)
+        self._exact = None if runtime.precision == "float32" else _PLAIN.prepare(network, shape, threads)
 
     def classify(
         self, values: FloatArray, where: npt.NDArray[np.bool_] | None = None
@@ -82,97 +76,91 @@ class Classifier:
         Raises:
             ModelMismatchError: If `values` has another number of bands, or no pixel inside the margin.
         """
+        height, width = self._inner_shape(values)
+        ids = np.zeros((height, width), np.uint8)
+        probability = np.full((height, width), np.nan, np.float32)
+        for rows, inside, probabilities in self._computed_strips(values, where):
+            top, best = probabilities.max(dim=0)
+            ids[rows] = np.where(inside, self._ids[best.numpy()], 0)
+            probability[rows] = np.where(inside, top.numpy(), np.nan)
+        return ids, probability
+
+    def probabilities(self, values: FloatArray, where: npt.NDArray[np.bool_] | None = None) -> FloatArray:
+        """Probability of every class at every pixel of a window; its largest are those of `classify`.
+
+        Args:
+            values: As for `classify`.
+            where: As for `classify`.
+
+        Returns:
+            (class, h, w), classes in the legend's order; NaN where any band is missing at the pixel itself.
+
+        Raises:
+            ModelMismatchError: As for `classify`.
+        """
+        result = np.full((len(self._ids), *self._inner_shape(values)), np.nan, np.float32)
+        for rows, inside, probabilities in self._computed_strips(values, where):
+            result[:, rows] = np.where(inside, probabilities.numpy(), np.nan)
+        return result
+
+    def best(self, probabilities: FloatArray) -> tuple[ClassArray, FloatArray]:
+        """What `classify` gives, from what `probabilities` gave: the same to the bit."""
+        missing = np.isnan(probabilities[0])
+        ids = np.where(missing, 0, self._ids[probabilities.argmax(axis=0)])
+        return ids, probabilities.max(axis=0)
+
+    def _inner_shape(self, values: FloatArray) -> tuple[int, int]:
+        """Rows and columns of a window without its margin."""
         m = self.margin
         if values.ndim != 3 or values.shape[0] != self.bands or min(values.shape[1:]) <= 2 * m:
             raise ModelMismatchError(
                 f"window of shape {values.shape}; the model expects ({self.bands}, > {2 * m}, > {2 * m})"
             )
-        height, width = values.shape[1] - 2 * m, values.shape[2] - 2 * m
+        return values.shape[1] - 2 * m, values.shape[2] - 2 * m
+
+    def _computed_strips(
+        self, values: FloatArray, where: npt.NDArray[np.bool_] | None
+    ) -> Iterator[tuple[slice, npt.NDArray[np.bool_], Tensor]]:
+        """Every row of tiles with pixels to compute: its rows, which pixels, probabilities (class, h, w)."""
+        m = self.margin
+        height, width = self._inner_shape(values)
         centre = values[:, m : m + height, m : m + width]
         valid: npt.NDArray[np.bool_] = np.logical_and.reduce(np.isfinite(centre), axis=0)
         if where is not None:
             valid = valid & where
-        ids = np.zeros((height, width), np.uint8)
-        probability = np.full((height, width), np.nan, np.float32)
-        for tile in windows_over(height, width, self.tile):
-            inside = valid[tile.slices]
-            if not inside.any():
-                continue
-            rows, cols = tile.height + 2 * m, tile.width + 2 * m
-            part = values[:, tile.row : tile.row + rows, tile.col : tile.col + cols]
-            best, top = self._classify_tile(part)
-            ids[tile.slices] = np.where(inside, self._ids[best[: tile.height, : tile.width]], 0)
-            probability[tile.slices] = np.where(inside, top[: tile.height, : tile.width], np.nan)
-        return ids, probability
+        for start in range(0, height, self.tile):
+            rows = slice(start, min(start + self.tile, height))
+            if valid[rows].any():
+                with torch.inference_mode():
+                    part = torch.from_numpy(values[:, rows.start : rows.stop + 2 * m].copy())
+                    yield rows, valid[rows], self._compute_strip(self._standardize(part[None]), valid[rows])
 
-    def _classify_tile(self, part: FloatArray) -> tuple[npt.NDArray[np.int64], FloatArray]:
-        _, rows, cols = part.shape
-        self._tile[0, :, :rows, :cols] = part  # the rest, an earlier tile's, reaches no pixel of this one
-        with torch.inference_mode():
-            logits = self._network(self._standardize(torch.from_numpy(self._tile)))
-            top, best = logits.softmax(dim=1).max(dim=1)
-        return best[0].numpy(), top[0].numpy()
+    def _compute_strip(self, strip: Tensor, inside: npt.NDArray[np.bool_]) -> Tensor:
+        """Probabilities (class, h, w) from standardised (1, band, h + 2m, w + 2m), tile by tile."""
+        height, width = inside.shape
+        rows = height + 2 * self.margin
+        probabilities = torch.zeros((len(self._ids), height, width))
+        for start in range(0, width, self.tile):
+            stop = min(start + self.tile, width)
+            if inside[:, start:stop].any():
+                part = strip[:, :, :, start : stop + 2 * self.margin]
+                # the rest, an earlier tile's, reaches no pixel of this one
+                self._tile[:, :, :rows, : part.shape[3]] = part
+                logits = self._network(self._tile)[0, :, :height, : stop - start]
+                probabilities[:, :, start:stop] = logits.softmax(dim=0)
+        if self._exact is not None:
+            self._decide(strip, inside, probabilities, self._exact)
+        return probabilities
 
-
-def check_engine(engine: str) -> Engine:
-    """The engine, if it is known and installed.
-
-    Raises:
-        UsageError: If it is not.
-    """
-    if engine not in _ENGINES:
-        raise UsageError(f"no engine '{engine}': choose one of {', '.join(_ENGINES)}")
-    if engine == "openvino":
-        _openvino()
-    return cast(Engine, engine)
-
-
-def engine_version(engine: Engine) -> str:
-    """Name and version of what runs the network: another one may round differently."""
-    version = torch.__version__ if engine == "torch" else _openvino().__version__
-    return f"{engine} {version}"
-
-
-def _torch_network(network: nn.Module, shape: tuple[int, ...], threads: int | None) -> _Network:
-    if threads is not None:
-        torch.set_num_threads(threads)
-    # The C library gives freed activations back to the kernel and gets them anew for each layer: the page
-    # faults took half of all time. It stops doing so for blocks smaller than the largest it saw freed.
-    torch.empty(_KEPT_BYTES, dtype=torch.uint8)
-    fast = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in its stubs
-    return lambda x: cast(Tensor, fast(x.contiguous(memory_format=torch.channels_last)))
-
-
-def _openvino_network(network: nn.Module, shape: tuple[int, ...], threads: int | None) -> _Network:
-    openvino = _openvino()
-    # What `openvino.convert_model` does, without the usage statistics that it sends.
-    front_end = openvino.frontend.FrontEndManager().load_by_framework("pytorch")
-    decoder = importlib.import_module("openvino.frontend.pytorch.ts_decoder")
-    with _TRACING:
-        traced = decoder.TorchScriptPythonDecoder(network, example_input=torch.zeros(shape))
-        model = front_end.convert(front_end.load(traced))
-    model.reshape(list(shape))
-    config: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": 1}
-    if threads is not None:
-        config["INFERENCE_NUM_THREADS"] = threads
-    request = openvino.Core().compile_model(model, "CPU", config).create_infer_request()
-
-    def run(x: Tensor) -> Tensor:
-        return torch.from_numpy(request.infer([x.numpy()], share_inputs=True)[0])
-
-    return run
-
-
-def _openvino() -> ModuleType:
-    try:
-        return importlib.import_module("openvino")  # an optional extra, and slow to import
-    except ImportError:
-        raise UsageError(
-            "engine openvino is not installed: pip install 'geo_xmodal[openvino]', or use --engine torch"
-        ) from None
-
-
-_ENGINES: dict[str, Callable[[nn.Module, tuple[int, ...], int | None], _Network]] = {
-    "torch": _torch_network,
-    "openvino": _openvino_network,
-}
+    def _decide(
+        self, strip: Tensor, inside: npt.NDArray[np.bool_], probabilities: Tensor, exact: RunTile
+    ) -> None:
+        """Compute pixels in doubt again, each from the patch around it."""
+        best = probabilities.topk(min(2, len(self._ids)), dim=0).values
+        doubtful = (best[0] - best[-1] < _DOUBT) & torch.from_numpy(inside)
+        side = 2 * self.margin + 1
+        patches = strip[0].unfold(1, side, 1).unfold(2, side, 1)
+        for places in torch.split(doubtful.nonzero(), _PATCHES):
+            rows, cols = places.T
+            chosen = patches[:, rows, cols].transpose(0, 1)
+            probabilities[:, rows, cols] = exact(chosen)[:, :, 0, 0].softmax(dim=1).T

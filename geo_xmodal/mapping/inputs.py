@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import math
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, TypeVar
 
 from odc.geo.geobox import GeoBox
 
@@ -12,32 +15,13 @@ from geo_xmodal.bundle import Card
 from geo_xmodal.errors import ModelMismatchError
 from geo_xmodal.scenes import Scene
 from geo_xmodal.scenes.grid import pixel_size
-from geo_xmodal.types import FloatArray, Kind, Window
+from geo_xmodal.scenes.window_reader import WindowReader as WindowReader
 
 _RESOLUTION_TOLERANCE = 0.1
 
-
-class WindowReader(Protocol):
-    """A target sensor on a grid: `geo_xmodal.scenes.reader.AlignedReader`, or anything like it.
-
-    It must be picklable and, to be told from another when a map is resumed, a dataclass whose fields say all
-    that its values depend on.
-    """
-
-    @property
-    def grid(self) -> GeoBox:
-        """The grid that is mapped."""
-
-    @property
-    def kind(self) -> Kind:
-        """What the sensor measures; `other` where nobody said."""
-
-    @property
-    def band_names(self) -> tuple[str, ...]:
-        """One name a band."""
-
-    def read(self, window: Window, margin: int = 0) -> FloatArray:
-        """(band, row, col) float32, NaN where there is no data or no grid."""
+_FILES_SPELT_OUT = 32
+_SPELT_OUT = 4096
+"""Files, and characters of a field, that a journal names; of more it holds the sha256."""
 
 
 R = TypeVar("R", bound=WindowReader)
@@ -70,22 +54,45 @@ def check_fit(card: Card, reader: WindowReader, grid: GeoBox) -> list[str]:
         lines.append(f"the input does not say what it measures: taken to be {target.kind}, as the model is")
     if grid.crs is None:
         lines.append("the input has no CRS: the map is on its pixel grid")
-    if card.resolution is not None:
-        *sizes, unit = pixel_size(grid)
-        if unit != (card.resolution_unit or unit):
-            lines.append(
-                f"pixel size not checked: the model's is in {card.resolution_unit}, the input's in {unit}"
-            )
-        elif any(
-            abs(size / trained - 1) > _RESOLUTION_TOLERANCE
-            for size, trained in zip(sizes, card.resolution, strict=True)
-        ):
-            lines.append(
-                f"pixels are {sizes[0]:.4g} x {sizes[1]:.4g} {unit}, the model was trained on "
-                f"{card.resolution[0]:.4g} x {card.resolution[1]:.4g} {unit}: expect a worse map, "
-                "or align the input to that size first"
-            )
+    if card.resolution is not None and resolution_ratio(card, grid) is None:
+        unit = pixel_size(grid)[2]
+        lines.append(
+            f"pixel size not checked: the model's is in {card.resolution_unit}, the input's in {unit}"
+        )
+    elif differs(card, grid):
+        lines.append(
+            f"pixels are {size_text(grid)}, the model was trained on {model_size_text(card)}: expect a worse "
+            "map, or have them resampled to that size"
+        )
     return lines
+
+
+def resolution_ratio(card: Card, grid: GeoBox) -> tuple[float, float] | None:
+    """How many rows and columns of a grid make one of the model's pixels; None where nobody can tell."""
+    if card.resolution is None:
+        return None
+    rows, cols, unit = pixel_size(grid)
+    if unit != (card.resolution_unit or unit):
+        return None
+    return card.resolution[0] / rows, card.resolution[1] / cols
+
+
+def differs(card: Card, grid: GeoBox) -> bool:
+    """Whether pixels are of another size than the model's, by more than a tenth."""
+    ratio = resolution_ratio(card, grid)
+    return ratio is not None and any(abs(1 / one - 1) > _RESOLUTION_TOLERANCE for one in ratio)
+
+
+def size_text(grid: GeoBox) -> str:
+    """Size of a grid's pixels, for a message."""
+    rows, cols, unit = pixel_size(grid)
+    return f"{rows:.4g} x {cols:.4g} {unit}"
+
+
+def model_size_text(card: Card) -> str:
+    """Size of the pixels that a model was trained on, for a message."""
+    rows, cols = card.resolution or (math.nan, math.nan)
+    return f"{rows:.4g} x {cols:.4g} {card.resolution_unit}".strip()
 
 
 def target_modality(scene: Scene, card: Card) -> str:
@@ -107,38 +114,67 @@ def target_modality(scene: Scene, card: Card) -> str:
 
 def with_full_paths(reader: R) -> R:
     """The same reader, readable from any working folder: workers may run elsewhere."""
-    paths = {name: value.resolve() for name, value in _fields(reader).items() if isinstance(value, Path)}
-    return dataclasses.replace(reader, **paths) if paths else reader  # type: ignore[type-var]
+    return _resolved(reader)  # type: ignore[no-any-return]
 
 
 def files_of(reader: WindowReader) -> list[Path]:
-    """The files that a reader names."""
-    return [value.resolve() for value in _fields(reader).values() if isinstance(value, Path)]
+    """The files that a reader names, and those of readers in it."""
+    return [path.resolve() for path in _paths(reader)]
 
 
 def identity_of(reader: WindowReader) -> dict[str, str]:
     """What the values of a reader depend on, for comparison: its fields, and its files' size and time."""
-    identity = {f"input {name}": _text(value) for name, value in _fields(reader).items()}
+    identity = {f"input {name}": _short(_text(value)) for name, value in _fields(reader).items()}
     identity["grid"] = _text(reader.grid)
+    stats = {}
     for path in files_of(reader):
         if path.exists():
             stat = path.stat()
-            identity[f"size of {path}"] = str(stat.st_size)
-            identity[f"time of {path}"] = str(stat.st_mtime_ns)
-    return identity
+            stats[f"size of {path}"] = str(stat.st_size)
+            stats[f"time of {path}"] = str(stat.st_mtime_ns)
+    if len(stats) > 2 * _FILES_SPELT_OUT:
+        return {**identity, "size and time of files": _short(str(stats))}
+    return identity | stats
 
 
-def _fields(reader: WindowReader) -> dict[str, object]:
-    if not dataclasses.is_dataclass(reader):
+def _fields(value: object) -> dict[str, object]:
+    """What a dataclass shows of itself."""
+    if not dataclasses.is_dataclass(value):
         return {}
-    return {field.name: getattr(reader, field.name) for field in dataclasses.fields(reader)}
+    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.repr}
+
+
+def _paths(value: object) -> Iterator[Path]:
+    if isinstance(value, Path):
+        yield value
+    for inner in value if isinstance(value, tuple) else _fields(value).values():
+        yield from _paths(inner)
+
+
+def _resolved(value: Any) -> Any:
+    if isinstance(value, Path):
+        return value.resolve()
+    if type(value) is tuple:
+        return tuple(_resolved(inner) for inner in value)
+    if not any(True for _ in _paths(value)):
+        return value
+    return dataclasses.replace(value, **{name: _resolved(inner) for name, inner in _fields(value).items()})
 
 
 def _text(value: object) -> str:
     if isinstance(value, GeoBox):
         crs = "no CRS" if value.crs is None else value.crs.to_wkt()
         return f"{value.shape[0]} x {value.shape[1]} {tuple(value.affine)[:6]} {crs}"
+    if isinstance(value, tuple):
+        return f"({', '.join(_text(inner) for inner in value)})"
+    if fields := _fields(value):
+        return f"{type(value).__name__}({', '.join(f'{name}={_text(one)}' for name, one in fields.items())})"
     return str(value.resolve() if isinstance(value, Path) else value)
+
+
+def _short(text: str) -> str:
+    """The text, or its sha256: thousands of tiles do not fit the first line of a journal."""
+    return text if len(text) <= _SPELT_OUT else f"sha256 {hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def _few(names: tuple[str, ...]) -> str:

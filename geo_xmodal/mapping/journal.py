@@ -16,6 +16,8 @@ import time
 import zlib
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -28,6 +30,7 @@ if sys.platform != "win32":
 
 _RECORD = struct.Struct("<QII")  # window, length of the payload, CRC-32 of both and the payload
 _MAX_HEADER = 1 << 20
+_BEGUN = "begun"
 _SYNC_SECONDS = 10.0
 
 
@@ -38,23 +41,27 @@ class Journal:
         path: The file; its folder exists.
         identity: What the windows depend on.
         resume: Keep the windows of an earlier run, which must have the same identity.
+        begun: The day on which the map is begun; an earlier run's is kept with its windows.
 
     Raises:
         ResumeError: If the earlier run differs, saying in what.
         OutputError: If another process holds the file, or it cannot be written.
     """
 
-    def __init__(self, path: Path, identity: Mapping[str, str], resume: bool) -> None:
+    def __init__(self, path: Path, identity: Mapping[str, str], resume: bool, begun: date) -> None:
         self.path = path
-        self.finished: dict[int, tuple[int, int]] = {}
-        """Window -> offset and length of its payload."""
         with ExitStack() as stack, output_errors(path):
             self._file: BinaryIO = stack.enter_context(path.open("a+b", buffering=0))
-            self._lock()
-            self._end = self._scan(identity) if resume else 0
+            _lock(self._file, path, alone=True)
+            found = _scan(self._file, identity, path) if resume else _Sound()
+            self.begun = found.begun or begun
+            self.finished = found.finished
+            """Window -> offset and length of its payload."""
+            self._end = found.end
             self._file.truncate(self._end)
             if not self._end:
-                self._write(json.dumps(dict(identity), sort_keys=True).encode() + b"\n")
+                header = {**identity, _BEGUN: self.begun.isoformat()}
+                self._write(json.dumps(header, sort_keys=True).encode() + b"\n")
             self._synced = time.monotonic()
             stack.pop_all()
 
@@ -100,33 +107,64 @@ class Journal:
             raise
         self._end += len(content)
 
-    def _lock(self) -> None:
-        if sys.platform != "win32":
-            try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise OutputError(
-                    f"{self.path.parent}: another process writes this map: wait, or give another output"
-                ) from None
 
-    def _scan(self, identity: Mapping[str, str]) -> int:
-        """Find the finished windows; return where the sound part of the file ends."""
-        self._file.seek(0)
-        header = self._file.readline(_MAX_HEADER)
-        if not header.endswith(b"\n"):
-            return 0
-        _check_same(json.loads(header), dict(identity), self.path)
-        end = len(header)
-        size = os.fstat(self._file.fileno()).st_size
-        while end + _RECORD.size <= size:
-            window, length, checksum = _RECORD.unpack(self._file.read(_RECORD.size))
-            if end + _RECORD.size + length > size:
-                break
-            if _checksum(window, self._file.read(length)) != checksum:
-                break
-            self.finished[window] = (end + _RECORD.size, length)
-            end += _RECORD.size + length
-        return end
+def finished_windows(path: Path, identity: Mapping[str, str]) -> frozenset[int]:
+    """The windows that an unfinished map has, found without touching it; none where it is not begun.
+
+    Raises:
+        ResumeError: As for `Journal`.
+        OutputError: If another process holds the file, or it cannot be read.
+    """
+    with output_errors(path):
+        try:
+            file = path.open("rb", buffering=0)
+        except FileNotFoundError:
+            return frozenset()
+        with file:
+            _lock(file, path, alone=False)
+            return frozenset(_scan(file, identity, path).finished)
+
+
+@dataclass(frozen=True)
+class _Sound:
+    """The sound part of a file: where it ends, the day in its header, and window -> offset and length."""
+
+    end: int = 0
+    begun: date | None = None
+    finished: dict[int, tuple[int, int]] = field(default_factory=dict)
+
+
+def _scan(file: BinaryIO, identity: Mapping[str, str], path: Path) -> _Sound:
+    file.seek(0)
+    header = file.readline(_MAX_HEADER)
+    if not header.endswith(b"\n"):
+        return _Sound()
+    before = json.loads(header)
+    begun = before.pop(_BEGUN, None)
+    _check_same(before, dict(identity), path)
+    end = len(header)
+    finished: dict[int, tuple[int, int]] = {}
+    size = os.fstat(file.fileno()).st_size
+    while end + _RECORD.size <= size:
+        window, length, checksum = _RECORD.unpack(file.read(_RECORD.size))
+        if end + _RECORD.size + length > size:
+            break
+        if _checksum(window, file.read(length)) != checksum:
+            break
+        finished[window] = (end + _RECORD.size, length)
+        end += _RECORD.size + length
+    return _Sound(end, None if begun is None else date.fromisoformat(begun), finished)
+
+
+def _lock(file: BinaryIO, path: Path, alone: bool) -> None:
+    """Against other processes: a writer is alone, readers only keep writers away."""
+    if sys.platform != "win32":
+        try:
+            fcntl.flock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OutputError(
+                f"{path.parent}: another process writes this map: wait, or give another output"
+            ) from None
 
 
 def _checksum(window: int, payload: bytes) -> int:

@@ -7,7 +7,9 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
+from xml.etree.ElementTree import Element
 
 import numpy as np
 from odc.geo.geobox import GeoBox
@@ -24,18 +26,26 @@ from geo_xmodal.mapping.attribute_table import (
 )
 from geo_xmodal.mapping.geotiff import RasterLayer, legend_tag, write_cog
 from geo_xmodal.mapping.journal import Journal
-from geo_xmodal.mapping.tasks import NO_PROBABILITY, unpack_window
+from geo_xmodal.mapping.layers import NO_PROBABILITY, LayerName, Layers, unpack_layer, unpack_sums
 from geo_xmodal.outputs import output_errors
 from geo_xmodal.types import ClassArray, IntArray, Window
 from geo_xmodal.version import VERSION
 
 SOFTWARE = f"geo_xmodal {VERSION}"
 
-_JOURNAL, _WHOLE = "windows", "whole"
-"""In the work folder: the finished windows, and the folder of files that are put together from them."""
+_WHOLE = "whole"
+"""In the work folder, beside the journal: the folder of files that are put together from it."""
 
 _FILES_TO_WINDOWS, _LEAST_ROOM = 3, 1 << 20
 """A tiled file, the map made from it and its overviews take about this many times the windows, and some."""
+
+
+_ENDINGS: Mapping[LayerName, str] = {
+    "classes": "",
+    "probability": "_probability",
+    "entropy": "_entropy",
+    "class_probabilities": "_probabilities",
+}
 
 
 @dataclass(frozen=True)
@@ -43,28 +53,32 @@ class MapFiles:
     """Where a map goes.
 
     Attributes:
-        classes: Class ids.
-        probability: Top-1 probability in percent, if asked for.
-        work: Hidden folder beside them that holds everything until it is whole.
+        out: The class map.
+        layers: What is asked for besides.
     """
 
-    classes: Path
-    probability: Path | None
-    work: Path
+    out: Path
+    layers: Layers
 
-    @classmethod
-    def of(cls, out: Path, probability: bool) -> MapFiles:
-        """The files of a map that is called `out`."""
-        return cls(
-            classes=out,
-            probability=out.with_name(f"{out.stem}_probability{out.suffix}") if probability else None,
-            work=out.with_name(f".{out.name}.partial"),
-        )
+    @property
+    def work(self) -> Path:
+        """Hidden folder beside the map that holds everything until it is whole."""
+        return self.out.with_name(f".{self.out.name}.partial")
+
+    @property
+    def journal(self) -> Path:
+        """The finished windows of the map in work."""
+        return self.work / "windows"
+
+    @property
+    def rasters(self) -> Mapping[LayerName, Path]:
+        """The rasters of the map, classes first."""
+        return {name: layer_file(self.out, name) for name in self.layers.names}
 
     @property
     def final(self) -> list[Path]:
         """All files of the finished map, the class map last: where it is, the others are."""
-        rasters = [path for path in (self.probability, self.classes) if path is not None]
+        rasters = reversed(list(self.rasters.values()))
         return [path for raster in rasters for path in (side_car(raster), style_file(raster), raster)]
 
     def check(self, inputs: Sequence[Path]) -> None:
@@ -74,13 +88,18 @@ class MapFiles:
             UsageError: If it is no `.tif`, or one of the inputs.
             OutputError: If a folder is in its place.
         """
-        if self.classes.suffix.lower() not in (".tif", ".tiff"):
-            raise UsageError(f"{self.classes}: a map is a GeoTIFF: give a name that ends in .tif")
+        if self.out.suffix.lower() not in (".tif", ".tiff"):
+            raise UsageError(f"{self.out}: a map is a GeoTIFF: give a name that ends in .tif")
         for path in self.final:
             if path.is_dir():
                 raise OutputError(f"{path} is a folder: give another output")
             if path.resolve() in inputs:
                 raise UsageError(f"{path} is the input: give another output")
+
+
+def layer_file(out: Path, name: LayerName) -> Path:
+    """What a raster of the map `out` is called."""
+    return out.with_name(f"{out.stem}{_ENDINGS[name]}{out.suffix}")
 
 
 def side_car(raster: Path) -> Path:
@@ -95,7 +114,7 @@ def style_file(raster: Path) -> Path:
 
 @contextmanager
 def unfinished_map(
-    files: MapFiles, identity: Mapping[str, str], total: int, resume: bool
+    files: MapFiles, identity: Mapping[str, str], total: int, resume: bool, begun: date
 ) -> Iterator[Journal]:
     """The journal of a map in work. Its windows outlive any failure but the input's, until the map is there.
 
@@ -104,18 +123,19 @@ def unfinished_map(
         identity: What its windows depend on.
         total: Windows in all.
         resume: Go on with an earlier run's windows.
+        begun: The day on which the map is begun, unless an earlier run did.
 
     Raises:
         KeyboardInterrupt: With a line that says how to go on.
         ResumeError: If the earlier run differs.
         OutputError: If nothing can be written there.
     """
-    with output_errors(files.classes):
+    with output_errors(files.out):
         files.work.mkdir(parents=True, exist_ok=True)
     try:
-        journal = Journal(files.work / _JOURNAL, identity, resume)
+        journal = Journal(files.journal, identity, resume, begun)
     except GeoXmodalError:
-        _remove_if_empty(files.work)
+        _remove_if_empty(files)
         raise
     with journal:
         try:
@@ -134,9 +154,17 @@ def unfinished_map(
 
 
 def write_map(
-    files: MapFiles, journal: Journal, windows: Sequence[Window], grid: GeoBox, card: Card
+    files: MapFiles, journal: Journal, windows: Sequence[Window], grid: GeoBox, card: Card, mapped: str
 ) -> Mapping[int, int]:
     """Put finished windows together to the map's files; all of them appear, or none.
+
+    Args:
+        files: Where the map goes.
+        journal: Has all windows.
+        windows: Where they lie on the grid.
+        grid: The map's.
+        card: Of the model.
+        mapped: What was mapped, by name.
 
     Returns:
         Pixels of each class id, and of 0, no data.
@@ -144,25 +172,23 @@ def write_map(
     Raises:
         OutputError: If they cannot be written.
     """
-    counts, percents = _count(journal, windows)
-    tags = _tags(card)
-    classes = RasterLayer(NO_CLASS, "MODE", "land-cover class", card.legend, tags | legend_tag(card.legend))
-    percent = RasterLayer(NO_PROBABILITY, "AVERAGE", "probability of the class, percent", (), tags)
+    counts = _count(journal, windows, files.layers)
+    tags = _tags(card, mapped, journal.begun)
     whole = files.work / _WHOLE
     _check_room(files, journal.size)
-    with output_errors(files.classes):
+    with output_errors(files.out):
         shutil.rmtree(whole, ignore_errors=True)  # what a killed run may have left
         try:
             whole.mkdir()
-            made = whole / files.classes.name
-            write_cog(made, grid, classes, _Layer(journal, windows, 0))
-            side_car(made).write_bytes(class_side_car(card.legend, counts, hectares(grid)))
-            style_file(made).write_bytes(qml.style(qml.paletted(card.legend)))
-            if files.probability is not None:
-                made = whole / files.probability.name
-                write_cog(made, grid, percent, _Layer(journal, windows, 1))
-                side_car(made).write_bytes(statistics_side_car(percents, NO_PROBABILITY))
-                style_file(made).write_bytes(qml.style(qml.ramp(qml.PROBABILITY_RAMP)))
+            for name, path in files.rasters.items():
+                made, blocks = whole / path.name, _Blocks(journal, windows, files.layers, name)
+                write_cog(made, grid, _raster_layer(name, card, tags), blocks)
+                if name == "classes":
+                    about = class_side_car(card.legend, counts, hectares(grid))
+                else:
+                    about = statistics_side_car(_histograms(blocks), NO_PROBABILITY)
+                side_car(made).write_bytes(about)
+                style_file(made).write_bytes(qml.style(_renderer(name, card)))
             for path in files.final:
                 _to_disk(whole / path.name)
             for path in files.final:
@@ -172,46 +198,82 @@ def write_map(
     return {value: int(counts.pixels[value]) for value in (NO_CLASS, *(entry.id for entry in card.legend))}
 
 
-def _count(journal: Journal, windows: Sequence[Window]) -> tuple[MapCounts, IntArray]:
-    """What the finished windows hold of each class, and how many pixels have each percent (256,)."""
-    pixels, percent, histogram = np.zeros((3, 256), np.int64)
-    for index, window in enumerate(windows):
-        layers, sums = unpack_window(journal.read(index), window)
-        pixels += np.bincount(layers[0].ravel(), minlength=256)
-        percent += sums
-        if len(layers) > 1:
-            histogram += np.bincount(layers[1].ravel(), minlength=256)
+def _raster_layer(name: LayerName, card: Card, tags: Mapping[str, str]) -> RasterLayer:
+    match name:
+        case "classes":
+            of_classes = {**tags, **legend_tag(card.legend)}
+            return RasterLayer(NO_CLASS, "MODE", "land-cover class", card.legend, of_classes)
+        case "probability":
+            description: str | tuple[str, ...] = "probability of the class, percent"
+        case "entropy":
+            description = "entropy of the class probabilities, percent of the largest possible"
+        case "class_probabilities":
+            description = tuple(entry.name for entry in card.legend)
+    return RasterLayer(NO_PROBABILITY, "AVERAGE", description, (), tags)
+
+
+def _renderer(name: LayerName, card: Card) -> Element:
+    """How QGIS draws a raster; of the probabilities of all classes, the first's."""
+    if name == "classes":
+        return qml.paletted(card.legend)
+    return qml.ramp(qml.ENTROPY_RAMP if name == "entropy" else qml.PROBABILITY_RAMP)
+
+
+def _count(journal: Journal, windows: Sequence[Window], layers: Layers) -> MapCounts:
+    """What the finished windows hold of each class."""
+    pixels, percent = np.zeros((2, 256), np.int64)
+    for index in range(len(windows)):
+        sums = unpack_sums(layers, journal.read(index))
+        pixels += sums.pixels
+        percent += sums.percent
     percent[NO_CLASS] = 0
-    return MapCounts(pixels, percent), histogram
+    return MapCounts(pixels, percent)
+
+
+def _histograms(blocks: _Blocks) -> list[IntArray]:
+    """For each band, how many pixels have each percent (256,)."""
+    total: IntArray | None = None
+    for _, values in blocks:
+        part = np.stack([np.bincount(band.ravel(), minlength=256) for band in values])
+        total = part if total is None else total + part
+    return [] if total is None else list(total)
 
 
 @dataclass(frozen=True)
-class _Layer:
-    """One layer of the finished windows, in the order of the grid; can be gone through again."""
+class _Blocks:
+    """One raster of the finished windows, in the order of the grid; can be gone through again."""
 
     journal: Journal
     windows: Sequence[Window]
-    layer: int
+    layers: Layers
+    name: LayerName
 
     def __iter__(self) -> Iterator[tuple[Window, ClassArray]]:
         for index, window in enumerate(self.windows):
-            yield window, unpack_window(self.journal.read(index), window)[0][self.layer]
+            yield window, unpack_layer(self.layers, self.journal.read(index), self.name, window)
+
+
+def room_for_files(windows_size: int) -> int:
+    """Bytes on the disk, besides the finished windows, to put the map's files together from them."""
+    return _FILES_TO_WINDOWS * windows_size + _LEAST_ROOM
 
 
 def _check_room(files: MapFiles, windows_size: int) -> None:
     """Tell a full disk before GDAL meets it, as libtiff prints lines of its own then."""
-    needed = _FILES_TO_WINDOWS * windows_size + _LEAST_ROOM
+    needed = room_for_files(windows_size)
     free = shutil.disk_usage(files.work).free
     if free < needed:
         raise OutputError(
-            f"cannot write {files.classes}: no room left on the disk: {free / 1e6:.1f} MB are free, "
+            f"cannot write {files.out}: no room left on the disk: {free / 1e6:.1f} MB are free, "
             f"about {needed / 1e6:.1f} MB are needed"
         )
 
 
-def _tags(card: Card) -> dict[str, str]:
-    """What a map says of its model; nothing of when, so that the same command gives the same bytes."""
+def _tags(card: Card, mapped: str, begun: date) -> dict[str, str]:
+    """What a map says of itself; of when only the day, so that the same command gives the same bytes."""
     return {
+        "TIFFTAG_DATETIME": f"{begun:%Y:%m:%d} 00:00:00",
+        "MAPPED": mapped,
         "TIFFTAG_SOFTWARE": SOFTWARE,
         "METHOD": card.method,
         "MODEL_SHA256": card.weights_sha256,
@@ -231,10 +293,9 @@ def _with_hint(error: BaseException, hint: str) -> BaseException:
     return error
 
 
-def _remove_if_empty(work: Path) -> None:
-    journal = work / _JOURNAL
-    if not journal.exists() or journal.stat().st_size == 0:
-        shutil.rmtree(work, ignore_errors=True)
+def _remove_if_empty(files: MapFiles) -> None:
+    if not files.journal.exists() or files.journal.stat().st_size == 0:
+        shutil.rmtree(files.work, ignore_errors=True)
 
 
 def _to_disk(path: Path) -> None:

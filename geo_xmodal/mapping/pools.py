@@ -2,94 +2,111 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+import itertools
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from dataclasses import dataclass
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import Protocol
 
 import torch
 
-from geo_xmodal.errors import UsageError
+from geo_xmodal.mapping.tasks import WindowTask, classify_window, read_window
+from geo_xmodal.types import Window
 
-_PATIENCE = 10.0
-"""Seconds to wait for a cluster."""
+_AHEAD = 2
+"""Windows in flight for each that is being computed: one in work, one waiting, so that no worker idles."""
+
+_LOOK_SECONDS = 1.0
+"""How often to look for workers that came or went while no window gets done."""
+
+
+class WindowPool(Protocol):
+    """What computes the windows of one map."""
+
+    def slots(self) -> int:
+        """Windows that are computed at once now; workers come and go."""
+
+    def submit(self, window: Window) -> Future[bytes]:
+        """What `geo_xmodal.mapping.tasks.run_window` gives for a window, later."""
 
 
 @contextmanager
-def window_pool(workers: int, scheduler: str | None, threads: int | None) -> Iterator[tuple[Executor, int]]:
-    """An executor of `geo_xmodal.mapping.tasks.run_window`, and how many windows it computes at once.
+def window_pool(
+    task: WindowTask, workers: int, scheduler: str | None, threads: int | None
+) -> Iterator[WindowPool]:
+    """The pool that a map is asked to be computed in. When it is left, what is not yet begun is dropped.
 
     Every window is computed on one thread, so that its numbers do not depend on where that is.
 
     Args:
+        task: What to do with each window.
         workers: Processes; 1 computes in this process.
-        scheduler: Address of a Dask scheduler, in place of `workers`. Its workers must see the files.
+        scheduler: Address of a Dask scheduler, or the file that holds it, in place of `workers`. Its workers
+            must see the files.
         threads: Windows at once in this process; None for torch's number of threads.
 
     Raises:
-        UsageError: If no scheduler with workers answers there.
+        ClusterError: If no scheduler with workers answers there, or its workers are not fit for the task.
     """
     if scheduler is None and workers == 1:
         before = torch.get_num_threads()
         slots = threads or before
-        pool = ThreadPoolExecutor(slots, thread_name_prefix="window")
+        readers = ThreadPoolExecutor(slots, thread_name_prefix="read")
+        executor = ThreadPoolExecutor(slots, thread_name_prefix="window")
         try:
-            yield pool, slots
+            yield _Threads(task, readers, executor, slots)
         finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+            for pool in (readers, executor):
+                pool.shutdown(wait=True, cancel_futures=True)
             torch.set_num_threads(before)
         return
+    from geo_xmodal.mapping.cluster import cluster_pool, local_cluster  # slow: not needed in one process
+
     with ExitStack() as stack:
         if scheduler is None:
-            scheduler = stack.enter_context(_local_cluster(workers))
-        yield stack.enter_context(_dask_executor(scheduler))
+            scheduler = stack.enter_context(local_cluster(workers))
+        yield stack.enter_context(cluster_pool(task, scheduler))
 
 
-@contextmanager
-def _local_cluster(workers: int) -> Iterator[str]:
-    import dask  # slow to import, and not needed in one process
-    from distributed import LocalCluster
-
-    # Dask's own environment for workers makes the C library give memory back at once; see `engine`.
-    one_thread = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    with (
-        dask.config.set({"distributed.nanny.pre-spawn-environ": one_thread}),
-        LocalCluster(  # type: ignore[no-untyped-call]
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address=None,
-            memory_limit=0,  # a window is bounded; the limit would kill workers for the file cache
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-    ):
-        yield cluster.scheduler_address
-
-
-@contextmanager
-def _dask_executor(address: str) -> Iterator[tuple[Executor, int]]:
-    from distributed import Client
-
-    try:
-        client: Any = Client(address, timeout=_PATIENCE, set_as_default=False)  # type: ignore[no-untyped-call]
-    except (OSError, ValueError) as error:
-        raise UsageError(
-            f"no Dask scheduler answers at {address} within {_PATIENCE:g} s ({_first_line(error)}): "
-            "give the address that dask-scheduler prints, such as tcp://127.0.0.1:8786"
-        ) from None
-    with client:
+def computed(pool: WindowPool, windows: Sequence[tuple[int, Window]]) -> Iterator[tuple[int, bytes]]:
+    """Index and payload of every window, in the order they get done; a few are in flight at a time."""
+    waiting = iter(windows)
+    done: SimpleQueue[tuple[int, Future[bytes]]] = SimpleQueue()
+    left, running = len(windows), 0
+    while left:
+        # Without a worker one window still waits for the first that comes.
+        room = max(_AHEAD * pool.slots(), 1) - running
+        for index, window in itertools.islice(waiting, max(room, 0)):
+            running += 1
+            pool.submit(window).add_done_callback(partial(_put, done, index))
         try:
-            client.wait_for_workers(1, timeout=_PATIENCE)
-        except TimeoutError:
-            raise UsageError(f"the Dask scheduler at {address} has no workers: start some") from None
-        executor = client.get_executor(pure=False)
-        try:
-            yield executor, sum(client.nthreads().values())
-        finally:
-            executor.shutdown(wait=False)
+            index, future = done.get(timeout=_LOOK_SECONDS)
+        except Empty:
+            continue
+        running -= 1
+        left -= 1
+        yield index, future.result()
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
+def _put(done: SimpleQueue[tuple[int, Future[bytes]]], index: int, future: Future[bytes]) -> None:
+    done.put((index, future))
+
+
+@dataclass(frozen=True)
+class _Threads:
+    """Threads of this process: while some compute, others read what comes next."""
+
+    task: WindowTask
+    readers: ThreadPoolExecutor
+    executor: ThreadPoolExecutor
+    threads: int
+
+    def slots(self) -> int:
+        return self.threads
+
+    def submit(self, window: Window) -> Future[bytes]:
+        values = self.readers.submit(read_window, self.task, window)
+        return self.executor.submit(lambda: classify_window(self.task, window, values.result()))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from geo_xmodal.bundle import Bundle
-from geo_xmodal.mapping.engine import Classifier, Engine
+from geo_xmodal.mapping.engine import Classifier
 from geo_xmodal.mapping.inputs import WindowReader
 from geo_xmodal.types import ClassArray, FloatArray, Window, windows_over
 
@@ -19,7 +19,6 @@ def evaluate_windows(
     reader: WindowReader,
     labelled: Iterable[tuple[Window, ClassArray]],
     *,
-    engine: Engine = "torch",
     threads: int | None = None,
 ) -> Iterator[tuple[ClassArray, ClassArray, FloatArray]]:
     """Predict at labelled pixels, the same numbers as a map's, and compute little else.
@@ -29,14 +28,13 @@ def evaluate_windows(
         reader: The target sensor.
         labelled: Windows with their label ids (row, col), 0 = unlabelled; those without labels are skipped
             unread.
-        engine: What runs the network.
         threads: As for `Classifier`.
 
     Yields:
         For each window with labels, its n labelled pixels row by row: class ids of the labels (n,), class
         ids of the model (n,), 0 where the input has no data, and their probability (n,), NaN there.
     """
-    classifier = Classifier(model, engine, threads)
+    classifier = Classifier(model, threads=threads)
     for window, labels in labelled:
         where = labels > 0
         if where.any():

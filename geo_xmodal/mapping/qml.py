@@ -25,6 +25,12 @@ PROBABILITY_RAMP: Sequence[Stop] = (
 )  # fmt: skip
 """matplotlib's viridis (CC0), which grows evenly brighter also for colour-blind readers."""
 
+ENTROPY_RAMP: Sequence[Stop] = (
+    (0, "#000004", "0 % (sure)"), (25, "#51127c", "25 %"), (50, "#b73779", "50 %"),
+    (75, "#fc8961", "75 %"), (100, "#fcfdbf", "100 % (no idea)"),
+)  # fmt: skip
+"""matplotlib's magma (CC0): as viridis, and not to be mistaken for it, since bright means doubt."""
+
 
 def paletted(legend: Sequence[LandClass]) -> Element:
     """One colour and name a class; other values are not drawn."""

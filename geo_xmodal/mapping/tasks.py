@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 import threading
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import rasterio
 
 from geo_xmodal import bundle
+from geo_xmodal.bundle import Bundle
 from geo_xmodal.errors import BundleError
-from geo_xmodal.mapping.engine import Classifier, Engine
+from geo_xmodal.mapping.area import AreaReader
+from geo_xmodal.mapping.engine import Classifier
 from geo_xmodal.mapping.inputs import WindowReader
-from geo_xmodal.types import ClassArray, IntArray, Window
+from geo_xmodal.mapping.layers import Layers, pack_window
+from geo_xmodal.mapping.runtimes import Runtime
+from geo_xmodal.types import FloatArray, Window
 
-NO_PROBABILITY = 255
-"""Percent where there is no data."""
-
-PAYLOAD = "classes, percent, sums of percent"
-"""What a finished window holds; another version's windows are not taken up."""
-
-_IDS = 256
-
-_FILE_CACHE_BYTES = 128 << 20
+FILE_CACHE_BYTES = 128 << 20
 _loaded = threading.local()
+_loading = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -35,52 +31,59 @@ class WindowTask:
     Attributes:
         bundle_folder: The model, where the worker sees it.
         weights_sha256: Of the model that was asked for.
+        runtime: What runs the network.
         reader: The input.
-        probability: Whether percent is asked for besides classes.
+        layers: What is asked for besides classes.
     """
 
     bundle_folder: Path
     weights_sha256: str
-    engine: Engine
+    runtime: Runtime
     reader: WindowReader
-    probability: bool
+    layers: Layers
 
 
 def run_window(task: WindowTask, window: Window) -> bytes:
-    """Class ids of a window, percent if asked for, and each class's sum of percent; compressed."""
-    classifier = _classifier(task.bundle_folder, task.weights_sha256, task.engine)
-    with rasterio.Env(GDAL_CACHEMAX=_FILE_CACHE_BYTES):
-        values = task.reader.read(window, classifier.margin)
-    ids, probability = classifier.classify(values)
-    percent = np.where(ids > 0, np.rint(100 * probability), NO_PROBABILITY).astype(np.uint8)
-    content = ids.tobytes()
-    if task.probability:
-        content += percent.tobytes()
-    sums = np.bincount(ids.ravel(), percent.ravel(), _IDS)
-    return zlib.compress(content + sums.astype("<i8").tobytes(), 1)
+    """Class ids of a window, and what else is asked for, as `pack_window` packs them."""
+    return classify_window(task, window, read_window(task, window))
 
 
-def unpack_window(payload: bytes, window: Window) -> tuple[ClassArray, IntArray]:
-    """What `run_window` gave.
-
-    Returns:
-        (layer, row, col): class ids, and percent if it was asked for; and (256,): the sum of percent over
-        the pixels of each class id.
-    """
-    content = zlib.decompress(payload)
-    pixels = len(content) - _IDS * 8
-    layers = np.frombuffer(content, np.uint8, pixels).reshape(-1, window.height, window.width)
-    return layers, np.frombuffer(content, "<i8", _IDS, pixels).astype(np.int64)
+def read_window(task: WindowTask, window: Window) -> FloatArray:
+    """The first half of `run_window`: values (band, row, col) with the model's margin."""
+    margin = _model(task.bundle_folder, task.weights_sha256).card.margin
+    with rasterio.Env(GDAL_CACHEMAX=FILE_CACHE_BYTES):
+        return task.reader.read(window, margin)
 
 
-def _classifier(folder: Path, sha256: str, engine: Engine) -> Classifier:
-    """The model, loaded once a thread: an engine's buffers are not shared."""
-    key = (folder, sha256, engine)
+def classify_window(task: WindowTask, window: Window, values: FloatArray) -> bytes:
+    """The second half of `run_window`."""
+    classifier = _classifier(task.bundle_folder, task.weights_sha256, task.runtime)
+    wanted = task.reader.inside(window) if isinstance(task.reader, AreaReader) else None
+    if not task.layers.need_all_classes:
+        return pack_window(task.layers, *classifier.classify(values, wanted), None)
+    probabilities = classifier.probabilities(values, wanted)
+    ids, probability = classifier.best(probabilities)
+    return pack_window(task.layers, ids, probability, probabilities)
+
+
+def _classifier(folder: Path, sha256: str, runtime: Runtime) -> Classifier:
+    """The model, loaded once a process; one classifier a thread, as an engine's buffers are not shared."""
+    key = (folder, sha256, runtime)
     if getattr(_loaded, "key", None) != key:
-        model = bundle.load(folder)
-        if model.card.weights_sha256 != sha256:
-            raise BundleError(f"{folder}: the model was replaced while it was mapping: map again")
-        _loaded.classifier = Classifier(model, engine, threads=1)
+        _loaded.classifier = Classifier(_model(folder, sha256), runtime, threads=1)
         _loaded.key = key
     classifier: Classifier = _loaded.classifier
     return classifier
+
+
+def _model(folder: Path, sha256: str) -> Bundle:
+    with _loading:  # or every thread would load its own
+        return _loaded_model(folder, sha256)
+
+
+@functools.lru_cache(maxsize=1)
+def _loaded_model(folder: Path, sha256: str) -> Bundle:
+    model = bundle.load(folder)
+    if model.card.weights_sha256 != sha256:
+        raise BundleError(f"{folder}: the model was replaced while it was mapping: map again")
+    return model

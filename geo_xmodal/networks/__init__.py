@@ -4,6 +4,7 @@ from geo_xmodal.networks.branch import Branch
 from geo_xmodal.networks.encoders import PixelEncoder, SpectralEncoder
 from geo_xmodal.networks.folding import folded
 from geo_xmodal.networks.pixel_model import PixelModel, linear_model
+from geo_xmodal.networks.ranges import input_ranges
 from geo_xmodal.networks.registry import NETWORKS, NetworkSpec, build_network
 from geo_xmodal.networks.resnet import ResNetEncoder
 from geo_xmodal.networks.standardize import Standardize
@@ -19,5 +20,6 @@ __all__ = [
     "Standardize",
     "build_network",
     "folded",
+    "input_ranges",
     "linear_model",
 ]

@@ -18,7 +18,7 @@ class Branch(nn.Module, ABC):
         tile: side of the tiles, in pixels, that a map is computed in.
     """
 
-    tile = 128
+    tile = 64
     margin: int
     features: int
     head: nn.Module

@@ -6,6 +6,7 @@ by batch norm, dropout and Tanh, in this order.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Literal, cast
 
@@ -137,7 +138,8 @@ class XModalNet(Branch):
         """What the interactive-learning module makes of one sensor's split features alone."""
         if not len(self.perceptrons):
             return z
-        return torch.stack([one(z) for one in self.perceptrons]).sum(0)
+        made: list[Tensor] = [one(z) for one in self.perceptrons]
+        return functools.reduce(torch.add, made)
 
     def encode(self, prepared: Tensor) -> Tensor:
         """The embedding of each pixel: the output of the first prediction layer."""

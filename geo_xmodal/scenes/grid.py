@@ -144,6 +144,44 @@ def overlap(a: GeoBox, b: GeoBox) -> tuple[float, Window]:
     Raises:
         AlignmentError: One of the grids has a CRS and the other has none.
     """
+    footprint = _footprint(a, b)
+    rows, cols = b.shape
+    common = shapely.intersection(footprint, shapely.box(0, 0, cols, rows))
+    window = _around(common)
+    return (0.0, _NOWHERE) if window is None else (float(common.area / (rows * cols)), window)
+
+
+def placed(a: GeoBox, b: GeoBox) -> Window:
+    """The window of b's pixels, inside `b` or not, that holds all of `a`.
+
+    Raises:
+        AlignmentError: One of the grids has a CRS and the other has none, or `a` has no place in b's CRS.
+    """
+    window = _around(_footprint(a, b))
+    if window is None:
+        raise AlignmentError(f"{extent_text(a)}: has no place on the grid {extent_text(b)}")
+    return window
+
+
+def extended(grid: GeoBox, window: Window) -> GeoBox:
+    """The pixels `window` of a grid, which may lie outside it, as a grid."""
+    return GeoBox(
+        (window.height, window.width), grid.affine @ Affine.translation(window.col, window.row), grid.crs
+    )
+
+
+def with_pixels(grid: GeoBox, rows: float, cols: float) -> GeoBox:
+    """The same extent from the same first corner, in pixels `rows` times as high and `cols` times as wide.
+
+    The last row and column reach beyond the extent where it is no whole number of the new pixels.
+    """
+    height, width = grid.shape
+    shape = (max(1, math.ceil(height / rows - _SAME)), max(1, math.ceil(width / cols - _SAME)))
+    return GeoBox(shape, grid.affine @ Affine.scale(cols, rows), grid.crs)
+
+
+def _footprint(a: GeoBox, b: GeoBox) -> shapely.Geometry:
+    """The area of `a` in pixels of `b`; empty where it has no image there."""
     height, width = a.shape
     side = np.linspace(0, 1, _EDGE_POINTS, endpoint=False)
     zero, one = np.zeros_like(side), np.ones_like(side)
@@ -152,17 +190,15 @@ def overlap(a: GeoBox, b: GeoBox) -> tuple[float, Window]:
     )
     points = to_pixels(a, b, ring * (width, height))
     points = points[np.isfinite(points).all(axis=1)]
-    if len(points) < 3:
-        return 0.0, _NOWHERE
-    footprint = shapely.make_valid(shapely.Polygon(points))
-    rows, cols = b.shape
-    common = shapely.intersection(footprint, shapely.box(0, 0, cols, rows))
-    if common.is_empty:
-        return 0.0, _NOWHERE
-    left, top, right, bottom = common.bounds
+    return shapely.make_valid(shapely.Polygon(points)) if len(points) > 2 else shapely.Polygon()
+
+
+def _around(area: shapely.Geometry) -> Window | None:
+    """The smallest window of whole pixels that holds `area`."""
+    if area.is_empty:
+        return None
+    left, top, right, bottom = area.bounds
     # Rounding of a transform there and back must not add a row of pixels that is not covered.
     row, col = math.floor(top + _SAME), math.floor(left + _SAME)
     height, width = math.ceil(bottom - _SAME) - row, math.ceil(right - _SAME) - col
-    if height <= 0 or width <= 0:
-        return 0.0, _NOWHERE
-    return float(common.area / (rows * cols)), Window(row, col, height, width)
+    return Window(row, col, height, width) if height > 0 and width > 0 else None

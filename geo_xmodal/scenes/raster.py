@@ -12,10 +12,11 @@ from __future__ import annotations
 import math
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import rasterio
@@ -120,12 +121,36 @@ def open_raster(
             be read inside the `with` block.
     """
     file = _checked_path(path, root)
+    stored = file.stat().st_size
+    with opened_geotiff(str(file), str(file), stored, limits=limits) as dataset:
+        _check_complete(dataset, file, stored)
+        yield dataset
+
+
+@contextmanager
+def opened_geotiff(
+    source: str,
+    name: str,
+    stored: int,
+    *,
+    limits: RasterLimits = DEFAULT_LIMITS,
+    config: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[rasterio.DatasetReader]:
+    """Open what a door has let through: `open_raster`, or `geo_xmodal.scenes.remote` for addresses.
+
+    Args:
+        source: What GDAL is given.
+        name: What messages call it.
+        stored: Its size in bytes.
+        limits: Sizes above which it is refused.
+        config: GDAL's settings besides, or in place of, those of the guard.
+    """
     try:
-        with rasterio.Env(**_GUARD), rasterio.open(file, driver="GTiff") as dataset:
-            _check(dataset, file, limits)
+        with rasterio.Env(**{**_GUARD, **config}), rasterio.open(source, driver="GTiff") as dataset:
+            _check(dataset, source, name, stored, limits)
             yield dataset
     except RasterioError as error:
-        raise RasterError(f"{file}: cannot be read as a GeoTIFF: {_reason(error)}") from error
+        raise RasterError(f"{name}: cannot be read as a GeoTIFF: {_reason(error)}") from error
 
 
 def read_window(
@@ -204,16 +229,27 @@ def _checked_path(path: Path | str, root: Path | None) -> Path:
             magic = stream.read(4)
     except OSError as error:
         raise RasterError(f"{file}: cannot be opened: {error.strerror}") from None
-    if magic not in _MAGIC:
-        found = "an empty file" if not magic else f"a file that starts with {magic!r}"
-        raise RasterError(
-            f"{file}: not a GeoTIFF but {found}; convert it with: gdal_translate -of GTiff INPUT OUTPUT.tif"
-        )
+    check_magic(magic, str(file))
     return resolved
 
 
-def _check(dataset: rasterio.DatasetReader, file: Path, limits: RasterLimits) -> None:
-    if dataset.driver != "GTiff" or [Path(name) for name in dataset.files] != [file]:
+def check_magic(start: bytes, name: str) -> None:
+    """Refuse what does not start as a GeoTIFF.
+
+    Raises:
+        RasterError: Naming `name`, and what it starts with.
+    """
+    if start[:4] not in _MAGIC:
+        found = "an empty file" if not start else f"a file that starts with {start[:4]!r}"
+        raise RasterError(
+            f"{name}: not a GeoTIFF but {found}; convert it with: gdal_translate -of GTiff INPUT OUTPUT.tif"
+        )
+
+
+def _check(
+    dataset: rasterio.DatasetReader, source: str, file: str, stored: int, limits: RasterLimits
+) -> None:
+    if dataset.driver != "GTiff" or [Path(name) for name in dataset.files] != [Path(source)]:
         raise RasterError(f"{file}: reads other files ({', '.join(dataset.files)}), expected one GeoTIFF")
     height, width, count = dataset.height, dataset.width, dataset.count
     if not (0 < height <= limits.side and 0 < width <= limits.side):
@@ -233,13 +269,12 @@ def _check(dataset: rasterio.DatasetReader, file: Path, limits: RasterLimits) ->
             f"{file}: one block ({rows} x {cols} pixels) decodes to {block} bytes, expected at most "
             f"{limits.block_bytes}; cut it in tiles with: gdal_translate -co TILED=YES INPUT OUTPUT.tif"
         )
-    decoded, stored = height * width * count * itemsize, file.stat().st_size
+    decoded = height * width * count * itemsize
     if decoded > limits.free_bytes and decoded > limits.ratio * stored:
         raise RasterError(
             f"{file}: {stored} bytes decode to {decoded}, more than {limits.ratio:g} times as many; "
             "expected a raster that holds data, not an empty frame"
         )
-    _check_complete(dataset, file, stored)
 
 
 def _check_complete(dataset: rasterio.DatasetReader, file: Path, stored: int) -> None:

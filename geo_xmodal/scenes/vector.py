@@ -39,6 +39,9 @@ _GEOJSON = "GeoJSON:"
 _SQLITE_MAGIC = b"SQLite format 3\0"
 _APPLICATION_IDS = (b"GPKG", b"GP10", b"GP11")
 _SAFE_VIRTUAL_TABLES = ("rtree", "fts3", "fts4", "fts5")
+_EDGE_STEPS = 256
+"""Pieces that an edge as long as the whole layer is cut into before it is brought into another CRS."""
+
 _FILTER_MARGIN = 16
 """Pixels around a window where features are looked for: edges straight in one CRS bulge in another."""
 
@@ -114,11 +117,7 @@ def read_features(layer: Layer, column: str, grid: GeoBox, window: Window) -> tu
     Raises:
         VectorError: More than `MOST_VERTICES` vertices, or only one of file and grid has a CRS.
     """
-    if (grid.crs is None) != (layer.space.crs is None):
-        raise VectorError(
-            f"{layer.path}: CRS of layer {layer.name!r} is {_name(layer.space)}, of the grid {_name(grid)}; "
-            "give both their CRS (ogr2ogr -a_srs EPSG:..., gdal_edit.py -a_srs EPSG:...), or neither"
-        )
+    _check_comparable(layer, grid)
     frame = _near(layer, column, _bounds(layer, grid, window))
     geometries = np.asarray(frame.geometry.array)
     vertices = int(shapely.get_num_coordinates(geometries).sum())
@@ -129,6 +128,49 @@ def read_features(layer: Layer, column: str, grid: GeoBox, window: Window) -> tu
         )
     in_pixels = shapely.transform(geometries, partial(to_pixels, layer.space, grid))
     return np.asarray(frame[column].astype(object)), in_pixels
+
+
+def read_polygons(layer: Layer, grid: GeoBox, most_vertices: int = MOST_VERTICES) -> ObjectArray:
+    """Every polygon of a layer, valid and without parts, in pixels of `grid`.
+
+    Edges that are straight in the layer's CRS are followed where they bulge on the grid.
+
+    Raises:
+        VectorError: There is none, or something that is no polygon, or more than `most_vertices` vertices;
+            or only one of file and grid has a CRS.
+    """
+    _check_comparable(layer, grid)
+    frame = _read(layer, columns=[], force_2d=True)
+    shapes = np.asarray(frame.geometry.array)
+    shapes = shapes[~(shapely.is_missing(shapes) | shapely.is_empty(shapes))]
+    others = sorted({str(shape.geom_type) for shape in shapes} - {"Polygon", "MultiPolygon"})
+    if others or not len(shapes):
+        found = f"{', '.join(others)}s" if others else "nothing"
+        raise VectorError(f"{layer.path}: layer {layer.name!r} holds {found}, expected polygons")
+    if layer.space.crs != grid.crs:
+        left, bottom, right, top = shapely.total_bounds(shapes)
+        shapes = shapely.segmentize(shapes, max(right - left, top - bottom, 1e-9) / _EDGE_STEPS)
+    vertices = int(shapely.get_num_coordinates(shapes).sum())
+    if vertices > most_vertices:
+        raise VectorError(
+            f"{layer.path}: {vertices} vertices, expected at most {most_vertices}: simplify the polygons, "
+            f"for example with: ogr2ogr -simplify 10 -f GPKG simple.gpkg {layer.path.name}"
+        )
+    pixels = shapely.transform(shapes, partial(to_pixels, layer.space, grid))
+    if not np.isfinite(shapely.get_coordinates(pixels)).all():
+        raise VectorError(
+            f"{layer.path}: layer {layer.name!r} reaches beyond the CRS of the grid; cut it first"
+        )
+    parts = shapely.get_parts(shapely.make_valid(shapely.get_parts(pixels)))
+    return np.asarray(parts[shapely.get_dimensions(parts) == 2])
+
+
+def _check_comparable(layer: Layer, grid: GeoBox) -> None:
+    if (grid.crs is None) != (layer.space.crs is None):
+        raise VectorError(
+            f"{layer.path}: CRS of layer {layer.name!r} is {_name(layer.space)}, of the grid {_name(grid)}; "
+            "give both their CRS (ogr2ogr -a_srs EPSG:..., gdal_edit.py -a_srs EPSG:...), or neither"
+        )
 
 
 def _near(layer: Layer, column: str, bounds: Bounds | None) -> Any:

@@ -17,7 +17,7 @@ from geo_xmodal.accuracy import Calibration, ConfusionMatrix, ReliabilityBin, me
 from geo_xmodal.errors import ResumeError
 from geo_xmodal.mapping import WindowReader, evaluate_windows
 from geo_xmodal.methods.base import Learner, LoopOptions
-from geo_xmodal.networks import PixelModel
+from geo_xmodal.networks import PixelModel, input_ranges
 from geo_xmodal.outputs import write_json
 from geo_xmodal.scenes import Scene
 from geo_xmodal.scenes.grid import pixel_size
@@ -27,10 +27,11 @@ from geo_xmodal.training.checkpoint import fingerprint
 from geo_xmodal.training.files import CONFIG, LOG, METRICS, RunLog, read_json
 from geo_xmodal.training.loop import fit
 from geo_xmodal.training.request import Variant
-from geo_xmodal.types import IntArray, PixelGroup, Progress, TrainingData
+from geo_xmodal.types import FloatArray, IntArray, PixelGroup, Progress, TrainingData
 from geo_xmodal.version import VERSION
 
 TEST_WINDOW = 512
+_MANY = 4096
 
 
 @dataclass(frozen=True)
@@ -130,9 +131,16 @@ def _card(
         resolution_unit=unit,
         scene=scene.name,
         simulated=scene.simulated,
+        ranges=dict(input_ranges(model, _some_patches(data))),
         transductive=config["transductive"],
         training={key: config[key] for key in ("version", "seed", "options", "mark")},
     )
+
+
+def _some_patches(data: TrainingData) -> FloatArray:
+    """Training pixels of all kinds, a few thousand of each at most."""
+    groups = (data.labelled_pairs, data.labelled_target, data.unlabelled_pairs, data.unlabelled_target)
+    return np.concatenate([group.target[:: max(1, len(group) // _MANY)] for group in groups])
 
 
 def test_scores(scene: Scene, trained: bundle.Bundle, reader: WindowReader) -> dict[str, Any]:

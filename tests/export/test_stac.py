@@ -28,6 +28,7 @@ from tests.tiny import write_raster
 
 SAMPLE = REPOSITORY / "sample_scenes" / "berlin" / "sar.tif"
 SIDE = 48
+LAYERS = {"probability": True, "entropy": True, "class_probabilities": True}
 DATE = "2024-05-01/2024-06-30"
 
 
@@ -39,7 +40,7 @@ def mapped(folder: Path, **place: Any) -> Path:
         corner |= {"crs": dataset.crs}
     source = write_raster(folder / "sar.tif", pixels, **corner | place)
     reader = gx.aligned_reader(source, kind="sar")
-    gx.map_scene(gx.find_model("berlin-sar-hgr"), reader, folder / "map.tif", probability=True)
+    gx.map_scene(gx.find_model("berlin-sar-hgr"), reader, folder / "map.tif", **LAYERS)
     return folder / "map.tif"
 
 
@@ -80,7 +81,10 @@ def test_map_item_says_where_and_what(map_file: Path, tmp_path: Path) -> None:
 
 def test_assets_are_found_from_where_the_item_lies(map_file: Path, tmp_path: Path) -> None:
     item = exported(map_file, tmp_path / "a" / "b.json", date=DATE)
-    assert {"map", "probability"} <= item.assets.keys()
+    assert {"map", *LAYERS} <= item.assets.keys()
+    bands = {name: RasterExtension.ext(item.assets[name]).bands or [] for name in LAYERS}
+    assert {name: len(found) for name, found in bands.items()} == {**LAYERS, "class_probabilities": 8}
+    assert {(band.nodata, band.unit) for found in bands.values() for band in found} == {(255, "%")}
     for asset in item.assets.values():
         assert not Path(asset.href).is_absolute()
         assert (tmp_path / "a" / asset.href).resolve().is_file()

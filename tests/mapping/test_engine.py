@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -11,9 +10,9 @@ from hypothesis import strategies as st
 
 from geo_xmodal.bundle import Bundle
 from geo_xmodal.errors import ModelMismatchError, UsageError
-from geo_xmodal.mapping import Classifier
+from geo_xmodal.mapping import Classifier, Runtime
 from geo_xmodal.mapping.engine import TILE
-from geo_xmodal.networks import NetworkSpec, PixelModel, linear_model
+from geo_xmodal.networks import NetworkSpec, PixelModel, input_ranges, linear_model
 from tests.mapping.conftest import card_of, random_model, scene_values, statistics, with_holes
 
 
@@ -138,20 +137,22 @@ def test_wrong_window_is_refused(cnn: Bundle, shape: tuple[int, ...]) -> None:
 
 
 def test_openvino_gives_the_same_but_for_rounding(cnn: Bundle) -> None:
-    pytest.importorskip("openvino")
+    pytest.importorskip("openvino", reason="the openvino extra")
     values = with_holes(scene_values((150, 200)))
     ids, probability = Classifier(cnn).classify(values)
-    other, other_probability = Classifier(cnn, "openvino", threads=1).classify(values)
+    other, other_probability = Classifier(cnn, Runtime.of("openvino"), threads=1).classify(values)
     np.testing.assert_allclose(other_probability, probability, atol=1e-5)
     np.testing.assert_array_equal(other == 0, ids == 0)
     assert (other != ids).mean() < 1e-3
 
 
 def test_workers_make_their_openvino_networks_at_the_same_time(cnn: Bundle) -> None:
-    pytest.importorskip("openvino")
+    pytest.importorskip("openvino", reason="the openvino extra")
     values = scene_values((40, 40))
     with ThreadPoolExecutor(4) as pool:
-        made = list(pool.map(lambda _: Classifier(cnn, "openvino", threads=1).classify(values), range(8)))
+        made = list(
+            pool.map(lambda _: Classifier(cnn, Runtime.of("openvino"), threads=1).classify(values), range(8))
+        )
     expected = Classifier(cnn).classify(values)[1]
     for _, probability in made:
         np.testing.assert_allclose(probability, expected, atol=1e-5)
@@ -177,15 +178,73 @@ def test_every_network_runs_in_both_engines(spec: NetworkSpec, tolerance: float)
     np.testing.assert_allclose(probability[inside], expected.max(0).values.numpy()[inside], atol=tolerance)
     assert ids.shape == (12 - 2 * m, 16 - 2 * m)
     other, other_probability = Classifier(
-        Bundle(card_of(model, (1, 2, 5, 9)), model), "openvino", threads=1
+        Bundle(card_of(model, (1, 2, 5, 9)), model), Runtime.of("openvino"), threads=1
     ).classify(values)
     np.testing.assert_allclose(other_probability, probability, atol=tolerance)
     assert (other != ids).mean() < 1e-2
 
 
-def test_unknown_or_absent_engine_is_one_line(cnn: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UsageError, match="no engine 'tensorrt': choose one of torch, openvino"):
-        Classifier(cnn, "tensorrt")  # type: ignore[arg-type]
-    monkeypatch.setitem(sys.modules, "openvino", None)
-    with pytest.raises(UsageError, match=r"pip install 'geo_xmodal\[openvino\]'"):
-        Classifier(cnn, "openvino")
+@pytest.mark.parametrize(
+    ("engine", "precision", "agreement"),
+    [("torch", "bf16", 0.999), ("openvino", "bf16", 0.999), ("openvino", "int8", 0.995)],
+)
+def test_fewer_bits_give_the_labels_of_float32(engine: str, precision: str, agreement: float) -> None:
+    try:
+        runtime = Runtime.of(engine, precision)
+    except UsageError as error:
+        pytest.skip(str(error))
+    torch.manual_seed(0)
+    model = PixelModel(NetworkSpec("x_modalnet"), statistics(3), 4)
+    values = with_holes(scene_values((90, 120)))
+    model.train()(torch.from_numpy(values)[None])
+    model.eval()
+    model.network.head.weight.data *= 5  # surer of itself, as a trained one is
+    ranges = dict(input_ranges(model, values[None]))
+    card = card_of(model, (1, 2, 5, 9)).model_copy(update={"ranges": ranges})
+    bundle = Bundle(card, model)
+    ids, probability = Classifier(bundle, threads=1).classify(values)
+    other, other_probability = Classifier(bundle, runtime, threads=1).classify(values)
+    np.testing.assert_array_equal(other == 0, ids == 0)
+    assert (other == ids)[ids > 0].mean() >= agreement
+    difference = np.nanmax(np.abs(other_probability - probability))
+    assert 1e-5 < difference < 0.1
+
+
+def test_bf16_computes_pixels_in_doubt_as_float32() -> None:
+    """Two classes with the same weights are always in doubt."""
+    try:
+        runtime = Runtime.of("torch", "bf16")
+    except UsageError as error:
+        pytest.skip(str(error))
+    torch.manual_seed(0)
+    model = PixelModel(NetworkSpec("x_modalnet"), statistics(3), 2).eval()
+    for values in model.network.head.parameters():
+        values.data[1] = values.data[0]
+    bundle = Bundle(card_of(model, (1, 2)), model)
+    values = scene_values((30, 40))
+    _, probability = Classifier(bundle, threads=1).classify(values)
+    _, other = Classifier(bundle, runtime, threads=1).classify(values)
+    np.testing.assert_allclose(other, probability, atol=1e-6)
+
+
+def test_probabilities_of_all_classes_are_those_of_patches_and_of_classify(cnn: Bundle) -> None:
+    values = with_holes(scene_values((70, 150)))
+    m = cnn.model.margin
+    classifier = Classifier(cnn)
+    every = classifier.probabilities(values)
+    with torch.inference_mode():
+        expected = cnn.model.probabilities(torch.from_numpy(values)[None])[0].numpy()
+    missing = np.isnan(values[:, m:-m, m:-m]).any(axis=0)
+    assert every.shape == (4, 70 - 2 * m, 150 - 2 * m) and missing.any()
+    np.testing.assert_array_equal(np.isnan(every), np.broadcast_to(missing, every.shape))
+    np.testing.assert_allclose(every[:, ~missing], expected[:, ~missing], atol=1e-5)
+    ids, probability = classifier.classify(values)
+    best_ids, best = classifier.best(every)
+    np.testing.assert_array_equal(best_ids, ids)
+    np.testing.assert_array_equal(best, probability)
+
+
+def test_int8_needs_to_know_what_the_layers_saw(cnn: Bundle) -> None:
+    pytest.importorskip("openvino", reason="the openvino extra")
+    with pytest.raises(ModelMismatchError, match="which int8 must know: train it again"):
+        Classifier(cnn, Runtime.of("openvino", "int8"))

@@ -24,6 +24,7 @@ from geo_xmodal import bundle
 from geo_xmodal.bundle import Bundle
 from geo_xmodal.errors import (
     BundleError,
+    ClusterError,
     ModelMismatchError,
     OutputError,
     RasterError,
@@ -92,7 +93,8 @@ def test_threads_and_processes_give_the_same_bytes(
     cnn_folder: Path, reader: AlignedReader, tmp_path: Path
 ) -> None:
     for out, options in {"one": {"threads": 1}, "three": {"threads": 3}, "processes": {"workers": 2}}.items():
-        map_scene(cnn_folder, reader, tmp_path / out / "map.tif", window=100, probability=True, **options)
+        everything = {"probability": True, "entropy": True, "class_probabilities": True}
+        map_scene(cnn_folder, reader, tmp_path / out / "map.tif", window=100, **everything, **options)
     for file in sorted(names(tmp_path / "one")):
         expected = (tmp_path / "one" / file).read_bytes()
         assert (tmp_path / "three" / file).read_bytes() == expected
@@ -134,7 +136,7 @@ def test_every_pixel_lands_where_it_belongs(
 def test_all_nodata_is_a_map_without_work(
     cnn_folder: Path, write_input: WriteInput, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Classifier, "_classify_tile", lambda *_: pytest.fail("computed"))
+    monkeypatch.setattr(Classifier, "_compute_strip", lambda *_: pytest.fail("computed"))
     reader = write_input(np.full((3, 200, 200), np.nan, np.float32))
     result = map_scene(cnn_folder, reader, tmp_path / "map.tif", probability=True)
     assert result.counts[0] == 200 * 200
@@ -221,7 +223,7 @@ def test_resume_refuses_what_differs(
             map_scene(folder, used, out, resume=True, **{"window": 64, **options})  # type: ignore[arg-type]
 
     refused("window was 64, is 128", window=128)
-    refused("probability was False, is True", probability=True)
+    refused("layers was classes, is classes, probability", probability=True)
     refused("input bands was", dataclasses.replace(reader, bands=(3, 2, 1)))
     cnn.model.network.head[-1].bias.data += 1
     bundle.save(tmp_path / "other", cnn.model, cnn.card)
@@ -422,8 +424,8 @@ def test_senseless_options_are_refused(cnn_folder: Path, reader: AlignedReader, 
 def test_absent_scheduler_is_one_line_and_nothing_is_left(
     address: str, cnn_folder: Path, reader: AlignedReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("geo_xmodal.mapping.pools._PATIENCE", 0.5)
-    with pytest.raises(UsageError, match="no Dask scheduler answers") as caught:
+    monkeypatch.setattr("geo_xmodal.mapping.cluster._PATIENCE", 0.5)
+    with pytest.raises(ClusterError, match="no Dask scheduler answers") as caught:
         map_scene(cnn_folder, reader, tmp_path / "out" / "map.tif", scheduler=address)
     assert "\n" not in str(caught.value)
     assert names(tmp_path / "out") == set()

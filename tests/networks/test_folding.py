@@ -33,6 +33,7 @@ def test_a_folded_network_gives_the_same_with_fewer_batch_norms(
     assert torch.allclose(small(x), network(x), atol=1e-5)
     # the first batch norm of pixel_cnn has no convolution before it
     assert sum(isinstance(module, nn.BatchNorm2d) for module in small.modules()) == left
+    assert not any(isinstance(module, nn.Tanh) for module in small.modules())
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
 
 

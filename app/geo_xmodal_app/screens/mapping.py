@@ -62,7 +62,8 @@ def _ask(session: str) -> None:
     if card is None or folder is None or chosen is None:
         return
     try:
-        doubts = gx.check_fit(card, chosen.reader, chosen.reader.grid)
+        fitted = gx.fit_input(chosen.reader, card)
+        doubts = [*fitted.notes, *gx.check_fit(card, fitted.reader, fitted.reader.grid)]
     except GeoXmodalError as error:
         problem(error, chosen.names)
         return

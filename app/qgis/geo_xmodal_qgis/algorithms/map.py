@@ -70,7 +70,13 @@ A map that was stopped goes on with "Resume", if everything else is the same."""
             QgsProcessingParameterString("SCHEDULER", "Address of a Dask cluster", optional=True),
             advanced=True,
         )
-        self.add_choice("ENGINE", "What runs the network", ["torch", "openvino"], "torch", advanced=True)
+        self.add_choice(
+            "ENGINE",
+            "What runs the network",
+            ["openvino", "torch"],
+            help_text="Empty: openvino where it is installed",
+            advanced=True,
+        )
         self.add(
             QgsProcessingParameterBoolean("RESUME", "Resume a map that was stopped", False), advanced=True
         )
@@ -93,7 +99,7 @@ A map that was stopped goes on with "Resume", if everything else is the same."""
         words += ["--window", self.number(parameters, "WINDOW", context)]
         words += ["--workers", self.number(parameters, "WORKERS", context)]
         words += self.option("--scheduler", self.word(parameters, "SCHEDULER", context))
-        words += ["--engine", self.word(parameters, "ENGINE", context)]
+        words += self.option("--engine", self.word(parameters, "ENGINE", context))
         words += ["--probability"] * self.parameterAsBool(parameters, "PROBABILITY", context)
         words += ["--resume"] * self.parameterAsBool(parameters, "RESUME", context)
         return words

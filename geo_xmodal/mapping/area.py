@@ -1,0 +1,114 @@
+"""A part of an input: only the pixels whose centre lies in given polygons are mapped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import rasterio.features
+import shapely
+from odc.geo.geobox import GeoBox
+
+from geo_xmodal.errors import VectorError
+from geo_xmodal.scenes.grid import extended, extent_text
+from geo_xmodal.scenes.vector import Layer, open_layer, read_polygons
+from geo_xmodal.scenes.window_reader import WindowReader
+from geo_xmodal.types import FloatArray, Kind, Window
+
+_MOST_VERTICES = 5_000_000
+"""Of the whole area, which every worker holds."""
+
+
+@dataclass(frozen=True)
+class AreaReader:
+    """A reader cut to the bounding box of an area; what lies around it is still read as context.
+
+    Attributes:
+        inner: What is read.
+        frame: The pixels of the inner grid that are mapped; they keep their places.
+        area: A vector file of polygons.
+    """
+
+    inner: WindowReader
+    frame: Window
+    area: Path
+
+    @property
+    def grid(self) -> GeoBox:
+        """The frame as a grid."""
+        return extended(self.inner.grid, self.frame)
+
+    @property
+    def kind(self) -> Kind:
+        """What the sensor measures."""
+        return self.inner.kind
+
+    @property
+    def band_names(self) -> tuple[str, ...]:
+        """One name a band."""
+        return self.inner.band_names
+
+    def read(self, window: Window, margin: int = 0) -> FloatArray:
+        """(band, row, col) float32: the inner reader's values, in the area and around it.
+
+        Where no pixel of `window` is in the area nothing is read, and all is NaN.
+        """
+        if not self.inside(window).any():
+            padded = window.padded(margin)
+            return np.full((len(self.band_names), padded.height, padded.width), np.nan, np.float32)
+        row, col = window.row + self.frame.row, window.col + self.frame.col
+        return self.inner.read(Window(row, col, window.height, window.width), margin)
+
+    def inside(self, window: Window) -> npt.NDArray[np.bool_]:
+        """Which pixels (row, col) of `window` have their centre in the area."""
+        tree = _polygons(open_layer(self.area), self.grid)
+        left, top, right, bottom = (
+            window.col,
+            window.row,
+            window.col + window.width,
+            window.row + window.height,
+        )
+        near = tree.geometries[tree.query(shapely.box(left, top, right, bottom))]
+        # A country's outline has millions of vertices, of which a window needs a few.
+        clipped = shapely.clip_by_rect(near, left - 1, top - 1, right + 1, bottom + 1)
+        shapes = [shape for shape in clipped if not shape.is_empty]
+        if not shapes:
+            return np.zeros((window.height, window.width), np.bool_)
+        mask = rasterio.features.rasterize(
+            shapes,
+            (window.height, window.width),
+            transform=rasterio.Affine.translation(window.col, window.row),
+            dtype="uint8",
+        )
+        return np.asarray(mask, np.bool_)
+
+
+def cut_to_area(reader: WindowReader, area: Path) -> AreaReader:
+    """The part of an input that lies in the polygons of a GeoPackage or GeoJSON, of any CRS.
+
+    Raises:
+        VectorError: The file is no such file, holds no polygons, or lies elsewhere.
+    """
+    polygons = _polygons(open_layer(area), reader.grid).geometries
+    left, top, right, bottom = shapely.total_bounds(polygons)
+    box = Window(
+        int(np.floor(top)),
+        int(np.floor(left)),
+        int(np.ceil(bottom) - np.floor(top)),
+        int(np.ceil(right) - np.floor(left)),
+    )
+    frame = box.common(Window(0, 0, *reader.grid.shape))
+    if frame is None:
+        raise VectorError(
+            f"{area}: does not overlap the input: the area covers {extent_text(extended(reader.grid, box))}, "
+            f"the input {extent_text(reader.grid)}"
+        )
+    return AreaReader(reader, frame, area)
+
+
+@lru_cache(maxsize=2)
+def _polygons(layer: Layer, grid: GeoBox) -> shapely.STRtree:
+    return shapely.STRtree(read_polygons(layer, grid, _MOST_VERTICES))

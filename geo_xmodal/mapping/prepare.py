@@ -1,0 +1,126 @@
+"""What a map is asked, checked before anything is computed or written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from odc.geo.geobox import GeoBox
+
+from geo_xmodal import bundle
+from geo_xmodal.bundle import Card
+from geo_xmodal.errors import UsageError
+from geo_xmodal.mapping.inputs import WindowReader, check_fit, files_of, identity_of, with_full_paths
+from geo_xmodal.mapping.layers import PAYLOAD, Layers
+from geo_xmodal.mapping.outputs import SOFTWARE, MapFiles
+from geo_xmodal.mapping.runtimes import Runtime
+from geo_xmodal.mapping.tasks import WindowTask
+from geo_xmodal.types import Window, windows_over
+
+_MAX_WINDOW = 1 << 16
+_DATE_VARIABLE = "SOURCE_DATE_EPOCH"
+
+
+@dataclass(frozen=True)
+class PreparedMap:
+    """A map that can be begun.
+
+    Attributes:
+        files: Where it goes.
+        task: What a worker does with each window.
+        card: Of the model.
+        grid: The input's, and the map's.
+        windows: What tiles the grid.
+        identity: What the windows depend on; a map is resumed only if it is the same.
+        mapped: What is mapped, by name.
+        begun: Today, or the day that `SOURCE_DATE_EPOCH` says.
+        warnings: Lines that the user should see.
+    """
+
+    files: MapFiles
+    task: WindowTask
+    card: Card
+    grid: GeoBox
+    windows: tuple[Window, ...]
+    identity: Mapping[str, str]
+    mapped: str
+    begun: date
+    warnings: tuple[str, ...]
+
+
+def prepare_map(
+    bundle_folder: Path,
+    reader: WindowReader,
+    out: Path,
+    *,
+    window: int,
+    workers: int,
+    scheduler: str | None,
+    threads: int | None,
+    runtime: Runtime,
+    layers: Layers,
+    mapped: str | None,
+) -> PreparedMap:
+    """Everything that `map_scene` checks before it begins; arguments and errors are the same."""
+    files = MapFiles(out, layers)
+    files.check(files_of(reader))
+    _check_numbers(window=window, workers=workers, threads=threads)
+    if scheduler is not None and workers > 1:
+        raise UsageError(
+            f"--workers {workers} with --scheduler: a cluster has its own workers; give one of both"
+        )
+    card = bundle.load(bundle_folder).card
+    warnings = check_fit(card, reader, reader.grid)
+    task = WindowTask(
+        bundle_folder=bundle.bundle_folder(bundle_folder).resolve(),
+        weights_sha256=card.weights_sha256,
+        runtime=runtime,
+        reader=with_full_paths(reader),
+        layers=layers,
+    )
+    rows, cols = reader.grid.shape
+    return PreparedMap(
+        files=files,
+        task=task,
+        card=card,
+        grid=reader.grid,
+        windows=tuple(windows_over(rows, cols, window)),
+        identity=_identity(task, window),
+        mapped=mapped or ", ".join(sorted(path.name for path in files_of(reader))),
+        begun=_today(),
+        warnings=tuple(warnings),
+    )
+
+
+def _check_numbers(**numbers: int | None) -> None:
+    for name, number in numbers.items():
+        if number is not None and not 1 <= number <= _MAX_WINDOW:
+            raise UsageError(f"--{name} {number}: give a number from 1 to {_MAX_WINDOW}")
+
+
+def _identity(task: WindowTask, window: int) -> dict[str, str]:
+    return {
+        "model": task.weights_sha256,
+        "engine": str(task.runtime),
+        "software": SOFTWARE,
+        "window": str(window),
+        "layers": ", ".join(task.layers.names),
+        "payload": PAYLOAD,
+        **identity_of(task.reader),
+    }
+
+
+def _today() -> date:
+    """Today in UTC; https://reproducible-builds.org/specs/source-date-epoch/ where that is set."""
+    seconds = os.environ.get(_DATE_VARIABLE)
+    if seconds is None:
+        return datetime.now(UTC).date()
+    try:
+        return datetime.fromtimestamp(int(seconds), UTC).date()
+    except (ValueError, OverflowError, OSError):
+        raise UsageError(
+            f"{_DATE_VARIABLE} is '{seconds}', expected seconds since 1970-01-01: correct or unset it"
+        ) from None
