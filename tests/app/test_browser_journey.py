@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
@@ -73,7 +74,9 @@ def test_from_two_geotiffs_to_a_map_and_back(
     page.get_by_role("button", name="Open in the viewer").click(timeout=60_000)
     reader.drawn()
 
-    made = next(server.work.glob("sessions/*/maps/*/map.tif"))
+    (name,) = parse_qs(urlsplit(page.url).query)["map"]
+    # other sessions of this server may have one of that name
+    made = max(server.work.glob(f"sessions/*/maps/{name}/map.tif"), key=lambda path: path.stat().st_mtime)
     with rasterio.open(made) as dataset:
         ids, colors = dataset.read(1), dataset.colormap(1)
     assert ids.shape == (ROWS, COLS)
