@@ -26,7 +26,7 @@ _loading = threading.Lock()
 
 @dataclass(frozen=True)
 class WindowTask:
-    """All that a worker must know; small, so that it travels with every window.
+    """All that a worker must know; it is sent to each once.
 
     Attributes:
         bundle_folder: The model, where the worker sees it.

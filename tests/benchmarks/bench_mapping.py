@@ -14,6 +14,9 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+import rasterio
 import torch
 
 from geo_xmodal.mapping import Runtime, map_scene
@@ -55,28 +58,33 @@ def main(argv: Sequence[str] | None = None) -> None:
     threads = torch.get_num_threads()
     with tempfile.TemporaryDirectory() as name:
         case = make_case(arguments.folder or Path(name), arguments.size)
-        windows = windows_in_memory(case)
+        windows, out = windows_in_memory(case), Path(name) / "map.tif"
         shape = f"{arguments.size} x {arguments.size} pixels, {len(case.reader.bands)} bands"
         print(f"{shape}, {case.multiplications:,} multiply-adds a pixel")
         print(f"{threads} threads; best of {arguments.rounds + 1} rounds")
         print(
-            "| engine | matrix product, 10^9/s | network, 10^9/s | share | Mpixel/s | map | map / network |"
+            "| engine | matrix product, 10^9/s | network, 10^9/s | share | Mpixel/s | map | map / network "
+            "| labels as the first's |"
         )
-        print("|---|---|---|---|---|---|---|")
+        print("|---|---|---|---|---|---|---|---|")
+        labels: list[npt.NDArray[np.generic]] = []
         for text in arguments.runtimes:
             runtime = Runtime.of(*text.split(":"))
             machine = matrix_product_rate(threads)
             steps = [
                 bare_network(case, runtime, threads, windows),
-                whole_map(case, runtime, Path(name) / "map.tif"),
+                whole_map(case, runtime, out),
             ]
             network, whole = best_of(arguments.rounds, steps)
+            with rasterio.open(out) as dataset:
+                labels.append(dataset.read(1))
+            same = float((labels[-1] == labels[0]).mean())
             machine = max(machine, matrix_product_rate(threads))
             rate = case.pixels * case.multiplications / network
             speed, mapped = case.pixels / network / 1e6, case.pixels / whole / 1e6
             print(
                 f"| {text} | {machine / 1e9:.0f} | {rate / 1e9:.0f} | {rate / machine:.0%} "
-                f"| {speed:.2f} | {mapped:.2f} | {whole / network:.2f} |",
+                f"| {speed:.2f} | {mapped:.2f} | {whole / network:.2f} | {same:.3%} |",
                 flush=True,
             )
 
