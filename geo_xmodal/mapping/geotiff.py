@@ -31,7 +31,7 @@ from geo_xmodal.scenes.raster import file_window, open_raster
 from geo_xmodal.types import ClassArray, LandClass, Window
 
 _BLOCK = 512
-CACHE_BYTES = 256 << 20
+CACHE_BYTES = 64 << 20
 _LEVEL = {"MODE": 6, "AVERAGE": 3}
 """How hard to compress: percents hardly get smaller, and the probabilities of eight classes took four times
 as long at level 6."""
@@ -96,6 +96,7 @@ def write_cog(path: Path, grid: GeoBox, layer: RasterLayer, blocks: Blocks) -> N
                 tiled,
                 path,
                 driver="COG",
+                NUM_THREADS="ALL_CPUS",  # the same bytes for any number
                 COMPRESS="DEFLATE",
                 LEVEL=_LEVEL[layer.overviews],
                 BLOCKSIZE=_BLOCK,

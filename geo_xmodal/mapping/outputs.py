@@ -28,10 +28,13 @@ from geo_xmodal.mapping.geotiff import RasterLayer, legend_tag, write_cog
 from geo_xmodal.mapping.journal import Journal
 from geo_xmodal.mapping.layers import NO_PROBABILITY, LayerName, Layers, unpack_layer, unpack_sums
 from geo_xmodal.outputs import output_errors
+from geo_xmodal.scenes.raster import open_raster
 from geo_xmodal.types import ClassArray, IntArray, Window
 from geo_xmodal.version import VERSION
 
 SOFTWARE = f"geo_xmodal {VERSION}"
+
+_MODEL_TAG = "MODEL_SHA256"
 
 _WHOLE = "whole"
 """In the work folder, beside the journal: the folder of files that are put together from it."""
@@ -193,9 +196,28 @@ def write_map(
                 _to_disk(whole / path.name)
             for path in files.final:
                 (whole / path.name).replace(path)
+            _drop_outdated(files)
         finally:
             shutil.rmtree(whole, ignore_errors=True)
     return {value: int(counts.pixels[value]) for value in (NO_CLASS, *(entry.id for entry in card.legend))}
+
+
+def _drop_outdated(files: MapFiles) -> None:
+    """Take away what an older map of that name showed besides, which would be taken for this one's."""
+    for name in _ENDINGS.keys() - files.rasters.keys():
+        path = layer_file(files.out, name)
+        if _is_of_a_map(path):
+            for one in (path, side_car(path), style_file(path)):
+                one.unlink(missing_ok=True)
+
+
+def _is_of_a_map(path: Path) -> bool:
+    """Whether this package made a raster; a file of somebody else may have any name."""
+    try:
+        with open_raster(path) as dataset:
+            return _MODEL_TAG in dataset.tags()
+    except RasterError:
+        return False
 
 
 def _raster_layer(name: LayerName, card: Card, tags: Mapping[str, str]) -> RasterLayer:
@@ -276,7 +298,7 @@ def _tags(card: Card, mapped: str, begun: date) -> dict[str, str]:
         "MAPPED": mapped,
         "TIFFTAG_SOFTWARE": SOFTWARE,
         "METHOD": card.method,
-        "MODEL_SHA256": card.weights_sha256,
+        _MODEL_TAG: card.weights_sha256,
         "TRAINED_ON": card.scene,
         "SIMULATED": "yes" if card.simulated else "no",
         "TARGET": f"{card.target.modality} ({card.target.kind})",

@@ -191,3 +191,22 @@ def test_a_window_holds_what_was_packed() -> None:
     assert {value: int(sums.pixels[value]) for value in np.flatnonzero(sums.pixels)} == {0: 1, 1: 2, 5: 3}
     assert int(sums.percent[1]) == 190 and int(sums.percent[5]) == 220
     assert layers.bytes_per_pixel(classes=2) == 4
+
+
+def test_rasters_of_an_older_map_of_that_name_are_taken_away(
+    cnn_folder: Path, write_input: WriteInput, tmp_path: Path
+) -> None:
+    reader, out = write_input(scene_values((60, 70))), tmp_path / "out" / "map.tif"
+    map_scene(cnn_folder, reader, out, probability=True, entropy=True)
+    mine = out.with_name("map_probabilities.tif")
+    mine.write_bytes(reader.path.read_bytes())  # not a map's
+    map_scene(cnn_folder, reader, out, entropy=True)
+    kept = {
+        "map.tif",
+        "map.tif.aux.xml",
+        "map.qml",
+        "map_entropy.tif",
+        "map_entropy.tif.aux.xml",
+        "map_entropy.qml",
+    }
+    assert {path.name for path in out.parent.iterdir()} == kept | {mine.name}
