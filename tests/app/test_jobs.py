@@ -194,12 +194,13 @@ def test_a_job_whose_number_was_not_written_down_is_found_and_not_begun_again(
 ) -> None:
     """The server died between the start of the process and the note of its number."""
     queue = open_queue()
-    ids = [queue.submit(ANNA, "x", simulate(tmp_path / "made"), tmp_path) for _ in "ab"]
+    work = [*simulate(tmp_path / "made"), "--rows=9000", "--cols=9000"]  # not done before it is cancelled
+    ids = [queue.submit(ANNA, "x", work, tmp_path) for _ in "ab"]
     for id_ in ids:
         ours = record(chosen, id_)
         write_record(chosen.work, ours.model_copy(update={"state": "running", "started": 1.0}))
     place = record(chosen, ids[0]).place(chosen.work)
-    _, child = processes.start(simulate(tmp_path / "made"), place, ids[0])
+    _, child = processes.start(work, place, ids[0])
     again = open_queue()
     again.start()
     wait(lambda: state(again, ids[1]).state == "interrupted")

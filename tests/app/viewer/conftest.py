@@ -83,7 +83,10 @@ class Screen:
 
     def check(self, label: str, on: bool = True) -> None:
         """Tick a box, or untick it."""
-        self.page.get_by_label(label, exact=True).set_checked(on)
+        box = self.page.get_by_label(label, exact=True)
+        if box.is_checked() != on:
+            box.click()
+        self.wait(lambda: box.is_checked() == on)  # the panel may be drawn anew meanwhile
 
     def settled(self) -> None:
         """Wait until the map is drawn as it should be."""

@@ -343,7 +343,8 @@ def test_the_basemap_is_asked_only_when_wanted_and_fails_quietly(visit: Visit) -
     screen = visit()
     assert screen.outside == []
     screen.section("Background")
-    screen.check("Basemap (OpenStreetMap, needs internet)")
+    # the box unticks itself as soon as nothing answers
+    screen.page.get_by_label("Basemap (OpenStreetMap, needs internet)", exact=True).click()
     screen.page.get_by_text("the plain grid is shown instead").wait_for(timeout=8000)
     assert shown(screen) == colors_of(scenes.classes())
 
