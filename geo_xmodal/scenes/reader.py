@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from geo_xmodal.types import FloatArray, Kind, Window
 
 
 @dataclass(frozen=True, kw_only=True)
-class RasterReader:
+class RasterReader(ABC):
     """How to read a raster on a grid; holds no open file, so it travels to workers as it is.
 
     A pixel has the same value, to the bit, whatever window it is read in (`geo_xmodal.scenes.warp`).
@@ -53,13 +54,13 @@ class RasterReader:
     decibel: bool = False
 
     @property
+    @abstractmethod
     def name(self) -> str:
         """What messages call the raster."""
-        raise NotImplementedError
 
+    @abstractmethod
     def opened(self) -> AbstractContextManager[rasterio.DatasetReader]:
         """The raster, open as long as the `with` block runs."""
-        raise NotImplementedError
 
     def read(self, window: Window, margin: int = 0) -> FloatArray:
         """Values (band, row, col) of `window` with `margin` pixels more on every side.
