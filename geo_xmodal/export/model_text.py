@@ -24,6 +24,7 @@ class _Scores(BaseModel):
     oa: _Share
     aa: _Share | None = None
     kappa: _Share | None = None
+    n: int | None = Field(None, ge=0)
 
 
 class _Metrics(_Scores):
@@ -88,7 +89,8 @@ def accuracy_text(run: Path | None, tags: Mapping[str, str]) -> str:
     # a run's model is that of its first seed
     one = metrics.seeds[0] if metrics.seeds else metrics
     what = "reference" if metrics.split == "reference" else f"{_short(metrics.split)}"
-    text = f"Accuracy on {metrics.n:,} {what} pixels: {_scores(one)}."
+    # runs of earlier versions count a test pixel once per seed in their own n
+    text = f"Accuracy on {metrics.n if one.n is None else one.n:,} {what} pixels: {_scores(one)}."
     if len(metrics.seeds) > 1 and metrics.mean is not None and metrics.sd is not None:
         text += (
             f" Over {len(metrics.seeds)} training runs: overall "

@@ -124,18 +124,27 @@ def _summary(
     controls: Mapping[str, Sequence[RunResult]],
     classes: Sequence[LandClass],
 ) -> dict[str, Any]:
-    """metrics.json: means over seeds; classes and confusion from the counts of all seeds together."""
+    """metrics.json: means over seeds; classes and confusion from the counts of all seeds together.
+
+    Every seed is tested on the same pixels, so that `n`, `unmapped` and supports are those of one seed, and
+    `confusion` is the mean over seeds, with the same sum; `confusion_pooled` keeps the whole numbers.
+    """
     # a finished run of one seed holds them already, maybe of controls that are not asked for now
     scores = {key: value for key, value in main[0].items() if key not in ("controls", "gain")}
     if len(main) > 1:
         counts = np.sum([one["confusion"] for one in main], axis=0, dtype=np.int64)
         pooled = metrics(ConfusionMatrix.from_counts(counts), classes, split=scores["split"])
         several = spread(main)
-        kept = {
-            "unmapped": sum(one["unmapped"] for one in main),
-            "transductive": scores["transductive"],
+        per_class = [
+            {**one, "support": first["support"]}
+            for one, first in zip(pooled["per_class"], scores["per_class"], strict=True)
+        ]
+        once = {key: scores[key] for key in ("n", "unmapped", "transductive")} | {
+            "per_class": per_class,
+            "confusion": (counts / len(main)).tolist(),
+            "confusion_pooled": counts.tolist(),
         }
-        scores = {**pooled, **several["mean"], **several, **kept}
+        scores = {**pooled, **several["mean"], **several, **once}
     if controls:
         runs = {name: [one.metrics for one in results] for name, results in controls.items()}
         scores["controls"] = {name: brief(one) for name, one in runs.items()}

@@ -45,9 +45,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for entry, land in zip(card.classes, CLASSES, strict=True)
     ]
     bundle.save(folder / "model", model, card.model_copy(update={"classes": tuple(entries)}))
-    scores = [{"oa": 0.9, "aa": 0.8, "kappa": 0.7}, {"oa": 0.7, "aa": 0.6, "kappa": 0.5}]
+    scores = [
+        {"oa": 0.9, "aa": 0.8, "kappa": 0.7, "n": 1234},
+        {"oa": 0.7, "aa": 0.6, "kappa": 0.5, "n": 1234},
+    ]
     mean, sd = {"oa": 0.8, "aa": 0.7, "kappa": 0.6}, {"oa": 0.14, "aa": 0.14, "kappa": 0.14}
-    metrics = {**mean, "n": 1234, "split": "test", "seeds": scores, "mean": mean, "sd": sd, "confusion": []}
+    metrics = {**mean, "n": 2468, "split": "test", "seeds": scores, "mean": mean, "sd": sd, "confusion": []}
     (folder / "metrics.json").write_text(json.dumps(metrics))
     return folder
 

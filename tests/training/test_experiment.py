@@ -19,7 +19,8 @@ from geo_xmodal.errors import (
 )
 from geo_xmodal.scenes import open_scene
 from geo_xmodal.training import TrainRequest, resolve, train_scene
-from tests.tiny import write_scene
+from geo_xmodal.types import Window
+from tests.tiny import SIDE, write_scene
 
 QUICK = {
     "epochs": "2", "contrasts": "", "widths": "8,8", "embedding": "8", "teachers": "2", "unlabelled": "400",
@@ -90,6 +91,13 @@ def test_seeds_and_controls(scene_folder: Path, tmp_path: Path) -> None:
             gain = scores["gain"][control][measure]
             assert gain["mean"] == pytest.approx(np.mean(np.subtract(values, others)))
             assert gain["se"] == pytest.approx(np.std(np.subtract(values, others), ddof=1) / np.sqrt(2))
+    test_pixels = np.count_nonzero(open_scene(scene_folder).read_labels("test", Window(0, 0, SIDE, SIDE)))
+    assert scores["n"] == sum(one["support"] for one in scores["per_class"]) == test_pixels
+    assert scores["unmapped"] == 0
+    matrices = [np.array(run["confusion"]) for run in scores["seeds"]]
+    np.testing.assert_array_equal(scores["confusion_pooled"], matrices[0] + matrices[1])
+    np.testing.assert_allclose(scores["confusion"], np.mean(matrices, axis=0))
+    assert scores["oa"] == pytest.approx(np.trace(scores["confusion"]) / scores["n"])
     first, shipped = (bundle.read_card(folder) for folder in (out / "seed-3", out))
     assert first == shipped
     for control in ("target_only", "self_training"):
