@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from geo_xmodal.export.polygons import ExportedPolygons, export_polygons
     from geo_xmodal.export.qgis import ExportedProject, export_qgis
     from geo_xmodal.export.stac import ExportedItem, export_stac
+    from geo_xmodal.kinds import KINDS, SensorKind, guess_kind
     from geo_xmodal.mapping import (
         MapInput,
         MapPlan,
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
         align_scene,
         aligned_reader,
         describe_raster,
-        guess_kind,
         label_values,
         legend_of,
         list_scenes,
@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from geo_xmodal.version import VERSION as __version__  # noqa: N811 - the name that Python expects
 
 __all__ = [
+    "KINDS",
     "METHODS",
     "AlignedReader",
     "Bundle",
@@ -88,6 +89,7 @@ __all__ = [
     "Scene",
     "SceneConfig",
     "SceneSummary",
+    "SensorKind",
     "SimulatedSensor",
     "Study",
     "TrainRequest",
@@ -147,6 +149,7 @@ _HOMES = {
     "export.polygons": ("ExportedPolygons", "export_polygons"),
     "export.qgis": ("ExportedProject", "export_qgis"),
     "export.stac": ("ExportedItem", "export_stac"),
+    "kinds": ("KINDS", "SensorKind", "guess_kind"),
     "mapping": (
         "MapInput",
         "MapPlan",
@@ -173,7 +176,6 @@ _HOMES = {
         "align_scene",
         "aligned_reader",
         "describe_raster",
-        "guess_kind",
         "label_values",
         "legend_of",
         "list_scenes",

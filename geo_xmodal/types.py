@@ -10,8 +10,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-Kind = Literal["hsi", "msi", "sar", "lidar", "other"]
-"""What a modality measures: decides resampling, transform and display."""
+from geo_xmodal.kinds import Kind as Kind
 
 Transform = Literal["identity", "log", "asinh"]
 """Band-wise map to a scale on which differences mean the same everywhere (`BandStatistics`)."""

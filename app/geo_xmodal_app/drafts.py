@@ -85,10 +85,6 @@ class SceneEdits(BaseModel):
     split: SplitEdit | None = None
 
 
-ORDER: tuple[Kind, ...] = ("hsi", "msi", "sar", "lidar", "other")
-"""In which `geo-xmodal align` takes sensors beside the reference."""
-
-
 def align_words(
     target: tuple[Kind, Path],
     others: Sequence[tuple[Kind, Path]],
@@ -100,7 +96,7 @@ def align_words(
 
     Args:
         target: Kind and file of the sensor whose grid the scene gets.
-        others: Kind and file of the others, in `ORDER`.
+        others: Kind and file of the others, in the order of `gx.KINDS`.
         labels: `labels`, `train-labels` or `test-labels` to file and column.
         scale: How radar files hold power; None leaves it to the command.
         name: Of the scene.

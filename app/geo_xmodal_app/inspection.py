@@ -29,7 +29,7 @@ _SAMPLED_BLOCKS = 8
 """Blocks down and across that stand for a file too large to read."""
 
 _MANY_HOLES = 0.3
-_DECIBEL_SHARE = 0.95
+_DECIBEL_SHARE = gx.KINDS["sar"].plausible.share
 
 
 @dataclass(frozen=True)

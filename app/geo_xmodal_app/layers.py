@@ -22,7 +22,7 @@ from geo_xmodal_app.viewer.component import band_presets
 from geo_xmodal_app.viewer.layer import Layer
 from geo_xmodal_app.workspace import MapEntry
 
-_PERCENTILES = (2.0, 98.0)
+_PERCENTILES = gx.KINDS["other"].display.stretch
 _MANY_BANDS = 8
 _PERCENT = 0.01
 
@@ -171,7 +171,8 @@ def _sensor_layer(session: str, scene: gx.Scene, name: str, visible: bool, path:
     bands = scene.reader(name).bands if copied else tuple(range(1, given.count + 1))
     names = tuple(given.band_names[band - 1] for band in bands)
     waves = tuple(given.wavelengths[band - 1] for band in bands) if given.wavelengths else ()
-    decibel = modality.kind == "sar" and (copied or modality.scale == "linear")
+    kind = gx.KINDS[modality.kind]
+    decibel = kind.power and (copied or modality.scale == "linear")
     stat = path.stat()
     return Layer(
         id=f"sensor-{name}",
@@ -181,10 +182,12 @@ def _sensor_layer(session: str, scene: gx.Scene, name: str, visible: bool, path:
         bands=names,
         wavelengths=waves,
         decibel=decibel,
-        stretch=stretches(path, stat.st_size, stat.st_mtime_ns, decibel, modality.nodata),
+        stretch=stretches(
+            path, stat.st_size, stat.st_mtime_ns, decibel, modality.nodata, kind.display.stretch
+        ),
         shown_bands=first_bands(modality.kind, names, waves),
         nodata=_meaningless(shown.nodata if modality.nodata is None or copied else modality.nodata),
-        unit="dB" if modality.kind == "sar" else "",
+        unit="dB" if kind.power else "",
         visible=visible,
     )
 
@@ -196,9 +199,14 @@ def _meaningless(value: float | None) -> float | None:
 
 @lru_cache(maxsize=128)
 def stretches(
-    path: Path, size: int, changed: int, decibel: bool, nodata: float | None = None
+    path: Path,
+    size: int,
+    changed: int,
+    decibel: bool,
+    nodata: float | None = None,
+    percentiles: Stretch = _PERCENTILES,
 ) -> tuple[Stretch, ...]:
-    """The 2 and 98 % quantiles of every band, from its overview; in dB where `decibel`.
+    """Two percentiles of every band, from its overview; in dB where `decibel`.
 
     Args:
         path: A raster with overviews, or a small one.
@@ -206,6 +214,7 @@ def stretches(
         changed: In nanoseconds.
         decibel: The file holds linear power.
         nodata: Value without meaning beside the file's own.
+        percentiles: Lower and upper.
     """
     with gx.open_raster(path) as dataset:
         count = dataset.count
@@ -215,14 +224,14 @@ def stretches(
     if decibel:
         with np.errstate(divide="ignore", invalid="ignore"):
             values = np.where(values > 0, 10 * np.log10(values), np.nan)
-    return tuple(_stretch(band) for band in values)
+    return tuple(_stretch(band, percentiles) for band in values)
 
 
-def _stretch(band: np.ndarray) -> Stretch:
+def _stretch(band: np.ndarray, percentiles: Stretch) -> Stretch:
     finite = band[np.isfinite(band)]
     if not len(finite):
         return 0.0, 1.0
-    low, high = (float(value) for value in np.percentile(finite, _PERCENTILES))
+    low, high = (float(value) for value in np.percentile(finite, percentiles))
     return (low, high) if high > low else (low, low + max(abs(low), 1.0) * 1e-3)
 
 
@@ -230,17 +239,8 @@ def first_bands(
     kind: Kind, names: Sequence[str], wavelengths: Sequence[float | None] = ()
 ) -> tuple[int, ...]:
     """Bands (from 0) to show at first as red, green and blue, or one band alone."""
-    count = len(names)
     presets = band_presets(wavelengths)
-    if presets:
-        return tuple(presets[0][1])
-    if kind == "hsi" and count >= 3:  # without visible wavelengths: spread, long waves as red
-        return tuple(round(share * (count - 1)) for share in (0.4, 0.25, 0.1))
-    if kind == "msi" and count >= 3:
-        return (2, 1, 0)  # files list blue first
-    if kind == "sar" and count >= 2:
-        return (0, 1, 0)
-    return (0,)
+    return tuple(presets[0][1]) if presets else gx.KINDS[kind].display.shown(len(names))
 
 
 def _url(session: str, path: Path) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import inspect
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -12,8 +13,8 @@ import geo_xmodal as gx
 from geo_xmodal.commands.console import Console, fields, table
 from geo_xmodal.commands.options import Json, Scale
 from geo_xmodal.errors import UsageError
+from geo_xmodal.kinds import Kind
 from geo_xmodal.outputs import check_writable
-from geo_xmodal.types import Kind
 
 
 def simulate(
@@ -76,17 +77,34 @@ def _refuse(options: Mapping[str, object], from_hsi: bool) -> None:
         raise UsageError(f"{given[0]} is for sensors simulated from an HSI: give that with --from")
 
 
+def _with_sensors(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with an option for each kind of sensor in place of `**sensors`, before its labels."""
+    signature = inspect.signature(command, eval_str=True)
+    options = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.POSITIONAL_OR_KEYWORD,
+            default=None,
+            annotation=Annotated[
+                list[Path] | None, typer.Option(help=f"{kind.heading} file (can be repeated).")
+            ],
+        )
+        for name, kind in gx.KINDS.items()
+    ]
+    own = [one for one in signature.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
+    place = [one.name for one in own].index("labels")
+    own[place:place] = options
+    command.__signature__ = signature.replace(parameters=own)  # type: ignore[attr-defined]
+    return command
+
+
+@_with_sensors
 def align(
     out: Annotated[Path, typer.Argument(help="The scene folder.")],
     reference: Annotated[Path, typer.Option(help="The sensor to map from; the scene gets its grid.")],
     target_kind: Annotated[
         Kind | None, typer.Option(help="What the reference measures (default: what its name says).")
     ] = None,
-    hsi: Annotated[list[Path] | None, typer.Option(help="A hyperspectral file (can be repeated).")] = None,
-    msi: Annotated[list[Path] | None, typer.Option(help="A multispectral file (can be repeated).")] = None,
-    sar: Annotated[list[Path] | None, typer.Option(help="A radar file (can be repeated).")] = None,
-    lidar: Annotated[list[Path] | None, typer.Option(help="A LiDAR file (can be repeated).")] = None,
-    other: Annotated[list[Path] | None, typer.Option(help="Any other file (can be repeated).")] = None,
     labels: Annotated[
         str | None, typer.Option(metavar="FILE[:COLUMN]", help="Labels, to be split into training and test.")
     ] = None,
@@ -102,23 +120,17 @@ def align(
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the scene (default: that of the folder).")] = None,
     json: Json = False,
+    **sensors: list[Path] | None,
 ) -> None:
     """Bring files of any CRS and resolution onto one grid."""
     console = Console(json)
     check_writable(out)
-    files: dict[Kind, Sequence[Path]] = {
-        "hsi": hsi or (),
-        "msi": msi or (),
-        "sar": sar or (),
-        "lidar": lidar or (),
-        "other": other or (),
-    }
     kinds: dict[str, Kind] = {}
     modalities: dict[str, Path] = {}
     if target_kind is not None:
         modalities[target_kind], kinds[target_kind] = reference, target_kind
-    for kind, paths in files.items():
-        for path in paths:
+    for kind in gx.KINDS:
+        for path in sensors[kind] or ():
             if target_kind is not None and path.resolve() == reference.resolve():
                 continue
             key = _free_name(kind, modalities)

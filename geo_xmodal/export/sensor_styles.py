@@ -9,9 +9,9 @@ from xml.etree.ElementTree import Element, SubElement
 import numpy as np
 import rasterio
 
+from geo_xmodal.kinds import KINDS, Kind
 from geo_xmodal.mapping.qml import renderer_of
 from geo_xmodal.scenes import AlignedReader, describe_raster, open_raster
-from geo_xmodal.types import Kind
 
 _COLORS = ("red", "green", "blue")
 _VISIBLE = (660.0, 560.0, 480.0)
@@ -19,9 +19,6 @@ _VISIBLE = (660.0, 560.0, 480.0)
 
 _SIDE = 512
 """Of the small copy that the stretch is taken from, in pixels."""
-
-_CUT = (2.0, 98.0)
-"""Percent of the values that are darker and brighter than what is stretched."""
 
 
 @dataclass(frozen=True)
@@ -52,25 +49,20 @@ def sensor_style(reader: AlignedReader) -> SensorStyle:
     """
     with open_raster(reader.path) as dataset:
         bands = _bands(reader.bands, reader.kind, describe_raster(reader.path).wavelengths)
-        limits = {band: _limits(dataset, band, reader.nodata) for band in set(bands)}
+        stretch = KINDS[reader.kind].display.stretch
+        limits = {band: _limits(dataset, band, reader.nodata, stretch) for band in set(bands)}
     return SensorStyle(bands, tuple(limits[band] for band in bands))
 
 
 def _bands(bands: Sequence[int], kind: Kind, wavelengths: Sequence[float] | None) -> tuple[int, ...]:
-    if kind == "sar" and len(bands) > 1:
-        return bands[0], bands[1], bands[0]  # the two polarisations; what follows are correlations
-    if kind == "lidar" or len(bands) < 3:
-        return (bands[0],)
-    if wavelengths is not None:
-        near = [min(bands, key=lambda band: abs(wavelengths[band - 1] - color)) for color in _VISIBLE]
-        return near[0], near[1], near[2]
-    if kind == "hsi":
-        step = len(bands) // 4
-        return bands[2 * step], bands[step], bands[0]
-    return bands[2], bands[1], bands[0]  # optical bands come in the order of their wavelength
+    if wavelengths is not None and len(bands) >= len(_VISIBLE):
+        return tuple(min(bands, key=lambda band: abs(wavelengths[band - 1] - color)) for color in _VISIBLE)
+    return tuple(bands[place] for place in KINDS[kind].display.shown(len(bands)))
 
 
-def _limits(dataset: rasterio.DatasetReader, band: int, nodata: float | None) -> tuple[float, float]:
+def _limits(
+    dataset: rasterio.DatasetReader, band: int, nodata: float | None, stretch: tuple[float, float]
+) -> tuple[float, float]:
     shape = tuple(min(side, _SIDE) for side in dataset.shape)
     pixels = dataset.read(band, out_shape=shape, masked=True).compressed().astype(np.float64)
     pixels = pixels[np.isfinite(pixels)]
@@ -78,7 +70,7 @@ def _limits(dataset: rasterio.DatasetReader, band: int, nodata: float | None) ->
         pixels = pixels[pixels != nodata]
     if not len(pixels):
         return 0.0, 1.0
-    low, high = np.percentile(pixels, _CUT)
+    low, high = np.percentile(pixels, stretch)
     return float(low), float(high) if high > low else float(low) + 1.0
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Literal, Self, cast
 
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from geo_xmodal.errors import BundleError
+from geo_xmodal.kinds import KINDS
 from geo_xmodal.methods.base import Learner, LoopOptions, Pool, class_weights, joined_pool
 from geo_xmodal.networks import Branch, NetworkSpec, PixelModel
 from geo_xmodal.types import TrainingData
@@ -83,7 +85,9 @@ class PixelBranchOptions(BranchOptions):
         return NetworkSpec(self.encoder, options)
 
 
-BRANCH_RECIPES = {"lidar": {"encoder": "tanh_cnn", "contrasts": "", "augment": "false"}}
+BRANCH_RECIPES: Mapping[str, Mapping[str, str]] = {
+    kind.name: kind.branch for kind in KINDS.values() if kind.branch
+}
 """Settings of the branch that did better on validation blocks, by kind of target sensor (docs/results.md)."""
 
 

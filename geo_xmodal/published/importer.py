@@ -13,6 +13,7 @@ from odc.geo.geobox import GeoBox
 from rasterio.errors import RasterioError
 
 from geo_xmodal.errors import SceneError
+from geo_xmodal.kinds import KINDS
 from geo_xmodal.outputs import new_folder
 from geo_xmodal.published.catalogue import PublishedScene
 from geo_xmodal.published.finding import Folder, list_folder
@@ -32,7 +33,6 @@ _FEW_BANDS = 16
 _COARSER = 1.5
 """From so many times the target's pixel on, an image is brought onto its grid by nearest neighbour."""
 
-_DECIBEL_SHARE = 0.95
 """Intensity is never negative; decibels of natural surfaces nearly always are."""
 
 _MOST_DIFFERENCES = 5
@@ -139,14 +139,14 @@ def _target(scene: PublishedScene, images: Mapping[str, Image], files: Folder) -
 
 
 def _holds_decibels(scene: PublishedScene, images: Mapping[str, Image]) -> tuple[str, ...]:
-    """SAR whose first band, an intensity, is negative."""
+    """Sensors of power whose first band, an intensity, is negative."""
     names = []
     for sensor in scene.sensors:
-        if sensor.kind == "sar" and sensor.name in images:
+        kind = KINDS[sensor.kind]
+        if kind.power and sensor.name in images:
             with images[sensor.name].opened() as bands:
                 band = bands(0)
-            band = band[np.isfinite(band)]
-            if band.size and np.mean(band < 0) > _DECIBEL_SHARE:
+            if not kind.plausible.fits(band[np.isfinite(band)]):
                 names.append(sensor.name)
     return tuple(names)
 

@@ -4,7 +4,7 @@
 `align_scene` makes a scene of files of any CRS and resolution. Every raster goes through `open_raster`.
 """
 
-from geo_xmodal.scenes.align import align_scene, guess_kind
+from geo_xmodal.scenes.align import align_scene
 from geo_xmodal.scenes.config import LabelsConfig, SceneConfig, read_config, write_config
 from geo_xmodal.scenes.grid import overlap, pixel_size
 from geo_xmodal.scenes.labels import label_values, read_labels
@@ -25,7 +25,6 @@ __all__ = [
     "align_scene",
     "aligned_reader",
     "describe_raster",
-    "guess_kind",
     "label_values",
     "legend_of",
     "list_scenes",

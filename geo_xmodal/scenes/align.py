@@ -15,6 +15,7 @@ from odc.geo.geobox import GeoBox
 from rasterio.errors import RasterioError
 
 from geo_xmodal.errors import AlignmentError, UsageError
+from geo_xmodal.kinds import KINDS, Kind, guess_kind
 from geo_xmodal.outputs import new_folder
 from geo_xmodal.scenes import labels as label_files
 from geo_xmodal.scenes.config import (
@@ -30,22 +31,12 @@ from geo_xmodal.scenes.legend import color_table, legend_of
 from geo_xmodal.scenes.raster import describe_raster, file_window
 from geo_xmodal.scenes.reader import AlignedReader, aligned_reader
 from geo_xmodal.scenes.scene import Scene, Split, open_scene
-from geo_xmodal.types import ClassArray, FloatArray, Kind, LandClass, Progress, Window, windows_over
+from geo_xmodal.types import ClassArray, FloatArray, LandClass, Progress, Window, windows_over
 
 Scale = Literal["linear", "db"]
 
 TILE = 256
 """Side of the tiles that are read, warped and written at once; that of the reader's own blocks."""
-
-_KIND_WORDS: Mapping[Kind, str] = {
-    "hsi": r"hsi|hyper\w*|enmap|prisma|hyperion|aviris|desis|emit|hymap|casi",
-    "sar": r"sar|s1[abc]?|sentinel1|palsar\w*|terrasar\w*|radar|vv|vh|hh|hv",
-    "msi": r"msi|s2[abc]?|sentinel2|landsat\w*|hls|planet\w*|multispectral",
-    "lidar": r"lidar|dsm|dem|dtm|chm|ndsm|als",
-}
-
-_DECIBEL_SHARE = 0.95
-"""Intensity is never negative; decibels of natural surfaces nearly always are."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +114,7 @@ def align_scene(
     out, reference = Path(out), Path(reference)
     files, target = _with_reference({key: Path(path) for key, path in modalities.items()}, reference)
     known_kinds = {key: _kind(key, path, kinds or {}) for key, path in files.items()}
-    decibel = {key: scale == "db" and kind == "sar" for key, kind in known_kinds.items()}
+    decibel = {key: scale == "db" and KINDS[kind].power for key, kind in known_kinds.items()}
     if scale == "db" and not any(decibel.values()):
         raise UsageError(
             "scale db is for SAR, and no modality is of kind sar; name one sar, or give its kind"
@@ -173,20 +164,11 @@ def _with_reference(files: dict[str, Path], reference: Path) -> tuple[dict[str, 
 
 def _kind(key: str, path: Path, kinds: Mapping[str, Kind]) -> Kind:
     if key in kinds:
-        if kinds[key] not in get_args(Kind):
-            raise UsageError(f"{key}: kind {kinds[key]!r} is not one of {', '.join(get_args(Kind))}")
+        if kinds[key] not in KINDS:
+            raise UsageError(f"{key}: kind {kinds[key]!r} is not one of {', '.join(KINDS)}")
         return kinds[key]
     by_name = guess_kind(key) or guess_kind(path.stem)
     return by_name or guess_kind(" ".join(describe_raster(path).band_names)) or "other"
-
-
-def guess_kind(text: str) -> Kind | None:
-    """What a file called `text`, or with bands called so, measures; None where the words do not tell."""
-    words = re.findall(r"[a-z]+\d*", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", text).lower())
-    for kind, pattern in _KIND_WORDS.items():
-        if any(re.fullmatch(rf"(?:{pattern})\d*", word) for word in words):
-            return kind
-    return None
 
 
 def scene_name(text: str) -> str:
@@ -327,7 +309,8 @@ def _refuse_decibels(reader: AlignedReader) -> None:
     )
     values = reader.read(middle)[0]
     values = values[np.isfinite(values)]
-    if reader.kind == "sar" and not reader.decibel and len(values) and np.mean(values < 0) > _DECIBEL_SHARE:
+    kind = KINDS[reader.kind]
+    if kind.power and not reader.decibel and not kind.plausible.fits(values):
         raise UsageError(
             f"{reader.path}: band 1 of this SAR file is negative (median {np.median(values):.3g}), "
             "so it holds decibels, expected linear power; give scale db"

@@ -24,6 +24,7 @@ from pydantic.functional_validators import AfterValidator
 from pydantic_core import PydanticCustomError
 
 from geo_xmodal.errors import SceneError
+from geo_xmodal.kinds import KINDS
 from geo_xmodal.outputs import write_text
 from geo_xmodal.types import Kind, LandClass
 
@@ -98,8 +99,9 @@ class ModalityConfig(_Table):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.scale == "db" and self.kind != "sar":
-            raise PydanticCustomError("scale", "scale = 'db' is for kind = 'sar' only")
+        if self.scale == "db" and not KINDS[self.kind].power:
+            power = " or ".join(f"'{kind.name}'" for kind in KINDS.values() if kind.power)
+            raise PydanticCustomError("scale", "scale = 'db' is for kind = {power} only", {"power": power})
         if self.bands is not None and set(self.bands) <= set(self.invalid_bands):
             raise PydanticCustomError("bands", "invalid_bands leaves none of bands")
         return self

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from geo_xmodal.errors import LabelError, TrainingDataError, UsageError
+from geo_xmodal.kinds import KINDS
 from geo_xmodal.scenes import labels
 from geo_xmodal.scenes.config import scene_file
 from geo_xmodal.scenes.labelled import LabelledPixels, labelled_pixels, labelled_windows
@@ -174,8 +175,7 @@ def _modalities(scene: Scene, options: GatherOptions) -> tuple[str, str | None]:
             raise UsageError(f"{target} is both the target and the rich modality; name another one as rich")
         return target, options.rich
     others = [name for name in scene.config.modalities if name not in (target, *scene.missing_modalities)]
-    hyperspectral = [name for name in others if scene.modality(name).kind == "hsi"]
-    return target, next(iter(hyperspectral + others), None)
+    return target, min(others, key=lambda name: KINDS[scene.modality(name).kind].auxiliary, default=None)
 
 
 def _labelled(

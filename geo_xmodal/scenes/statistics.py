@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from geo_xmodal.errors import TrainingDataError
-from geo_xmodal.types import BandStatistics, FloatArray, Kind, Transform
+from geo_xmodal.kinds import KINDS, Kind
+from geo_xmodal.types import BandStatistics, FloatArray, Transform
 
 LOW_PERCENTILE = 0.5
 HIGH_PERCENTILE = 99.5
@@ -67,11 +68,9 @@ def _one_band(values: _Values, kind: Kind) -> tuple[Transform, float, float, flo
 
 
 def _transform_of(values: _Values, kind: Kind, low: float) -> tuple[Transform, float]:
-    if kind == "sar" and values[0] > 0:
-        return "log", low
-    if kind == "sar":
-        return "asinh", _typical_size(values)
-    return "identity", 1.0
+    if KINDS[kind].statistics == "identity":
+        return "identity", 1.0
+    return ("log", low) if values[0] > 0 else ("asinh", _typical_size(values))
 
 
 def _typical_size(values: _Values) -> float:

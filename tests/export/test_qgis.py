@@ -165,7 +165,7 @@ def test_the_project_holds_everything_and_shows_the_map(
     assert layers["Probability of the class"]["renderer"] == "singlebandpseudocolor"
     assert layers["sar (sar)"]["bands"] == [1, 2, 1]
     assert layers["sar (sar)"]["abstract"] == "two polarisations, 4 looks"
-    assert layers["hsi (hsi)"]["bands"] == [5, 3, 1]
+    assert layers["hsi (hsi)"]["bands"] == [4, 3, 2]
     assert layers["hsi (hsi)"]["extent"][2] == tiny.WEST + tiny.HSI_COLUMNS * 10
     assert told["picture"]["colors"] == colors_there(read(made))[:-1]
 

@@ -160,7 +160,7 @@ def _from_file(session: str, card: gx.Card) -> _Input | None:
         format_func=lambda band: f"{band} {info.band_names[band - 1]}",
     )
     decibel = False
-    if card.target.kind == "sar":
+    if gx.KINDS[card.target.kind].power:
         decibel = st.radio("Values are", ("linear power", "decibels"), horizontal=True) == "decibels"
     reader = gx.aligned_reader(one.path, kind=card.target.kind, bands=bands or None, decibel=decibel)
     words = [f"--input={one.path}"]

@@ -11,10 +11,8 @@ import streamlit as st
 
 import geo_xmodal as gx
 from geo_xmodal.errors import GeoXmodalError
-from geo_xmodal.types import Kind
 from geo_xmodal_app import navigation, workspace
 from geo_xmodal_app.drafts import (
-    ORDER,
     SCENE,
     ClassEdit,
     Draft,
@@ -42,13 +40,6 @@ from geo_xmodal_app.texts import literal
 from geo_xmodal_app.uploader import upload_file
 from geo_xmodal_app.uploads import uploads
 
-_KINDS: dict[Kind, str] = {
-    "sar": "SAR (radar)",
-    "msi": "MSI (multispectral)",
-    "hsi": "HSI (hyperspectral)",
-    "lidar": "LiDAR",
-    "other": "something else",
-}
 _SENSOR_ROLES: tuple[Role, ...] = ("sensor", "unused")
 _LABEL_ROLES: tuple[Role, ...] = ("labels", "train labels", "test labels", "unused")
 _OPTIONS: dict[Role, str] = {
@@ -157,9 +148,10 @@ def _file_row(session: str, one: SourceFile, before: DraftFile) -> DraftFile:
     )  # fmt: skip
     kind, column = before.kind, before.column
     if role == "sensor":
-        kinds = list(_KINDS)
+        kinds = list(gx.KINDS)
         kind = what.selectbox(
-            "Kind", kinds, index=kinds.index(kind) if kind else None, format_func=lambda key: _KINDS[key],
+            "Kind", kinds, index=kinds.index(kind) if kind else None,
+            format_func=lambda key: gx.KINDS[key].title,
             key=f"kind-{one.id}", label_visibility="collapsed", placeholder="What it measures",
         )  # fmt: skip
     elif role != "unused" and is_vector(one.name):
@@ -209,18 +201,18 @@ def _inspect(draft: Draft, used: Mapping[str, SourceFile], names: Mapping[Path, 
 
 
 def _target(draft: Draft, found: _Found) -> Draft:
-    """The sensor that maps: as chosen, else the first that is not hyperspectral."""
-    kinds = {id_: draft.files[id_].kind for id_ in found.sensors}
-    if draft.target in kinds:
+    """The sensor that maps: as chosen, else the first of those that are least wanted as auxiliary."""
+    if draft.target in found.sensors:
         return draft
-    likely = next((id_ for id_, kind in kinds.items() if kind != "hsi"), next(iter(kinds)))
+    likely = max(found.sensors, key=lambda id_: gx.KINDS[draft.files[id_].kind or "other"].auxiliary)
     return draft.model_copy(update={"target": likely})
 
 
 def _others(draft: Draft, found: _Found) -> list[str]:
     """The other sensors, in the order in which `align` takes them."""
     rest = [id_ for id_ in found.sensors if id_ != draft.target]
-    return sorted(rest, key=lambda id_: ORDER.index(draft.files[id_].kind or "other"))
+    order = list(gx.KINDS)
+    return sorted(rest, key=lambda id_: order.index(draft.files[id_].kind or "other"))
 
 
 def _legend(draft: Draft, found: _Found) -> list[tuple[str, str, str]]:
@@ -257,7 +249,7 @@ def _choices(draft: Draft, found: _Found, legend: list[tuple[str, str, str]]) ->
     if target != draft.target:
         draft = draft.model_copy(update={"target": target})
         st.session_state.pop("wizard-split", None)
-    radar = [id_ for id_ in ids if draft.files[id_].kind == "sar"]
+    radar = [id_ for id_ in ids if gx.KINDS[draft.files[id_].kind or "other"].power]
     scale: Literal["linear", "db"] | None = None
     if radar:
         decibel = draft.scale == "db" or (draft.scale is None and looks_decibel(found.sensors[radar[0]]))
