@@ -98,7 +98,7 @@ def write_copy(
         own = reader is None and set(dataset.dtypes) <= _DTYPES and unmasked
         reader = reader or gx.aligned_reader(path)
         dtype = dataset.dtypes[0] if own else "float32"
-        bands = tuple(range(1, dataset.count + 1)) if own else reader.bands
+        bands = tuple(range(1, dataset.count + 1)) if own else reader.indexes
         profile = _profile(reader.grid, dtype, len(bands), dataset.nodata if own else math.nan)
         side = BLOCK * max(1, int(math.sqrt(_WINDOW_BYTES / (len(bands) * np.dtype(dtype).itemsize)) / BLOCK))
         windows = list(windows_over(reader.grid.shape[0], reader.grid.shape[1], side))

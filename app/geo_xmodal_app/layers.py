@@ -168,7 +168,7 @@ def _sensor_layer(session: str, scene: gx.Scene, name: str, visible: bool, path:
     shown = gx.describe_raster(path)
     # A copy on the scene's grid holds the bands that the scene uses, in linear power.
     copied = shown.count != given.count or shown.grid != given.grid
-    bands = scene.reader(name).bands if copied else tuple(range(1, given.count + 1))
+    bands = scene.reader(name).indexes if copied else tuple(range(1, given.count + 1))
     names = tuple(given.band_names[band - 1] for band in bands)
     waves = tuple(given.wavelengths[band - 1] for band in bands) if given.wavelengths else ()
     kind = gx.KINDS[modality.kind]

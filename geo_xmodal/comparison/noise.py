@@ -11,8 +11,10 @@ levels see the same noise.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,12 +24,11 @@ from geo_xmodal import bundle
 from geo_xmodal.accuracy import MEASURES
 from geo_xmodal.comparison.cells import CELLS, Results
 from geo_xmodal.comparison.request import ComparisonPlan
-from geo_xmodal.mapping import WindowReader
 from geo_xmodal.outputs import write_json
 from geo_xmodal.scenes import Scene
 from geo_xmodal.scenes.labelled import labelled_pixels
 from geo_xmodal.scenes.patches import read_patches
-from geo_xmodal.scenes.reader import AlignedReader
+from geo_xmodal.scenes.window_reader import Assumption, Band, ReaderDefaults, WindowReader
 from geo_xmodal.training.experiment import brief, part_of
 from geo_xmodal.training.files import read_json
 from geo_xmodal.training.run import RunResult, test_scores
@@ -42,7 +43,7 @@ _BLOCK = 256
 
 
 @dataclass(frozen=True)
-class NoisyReader:
+class NoisyReader(ReaderDefaults):
     """A reader with white noise on top, the same for a pixel whatever the window.
 
     Attributes:
@@ -51,7 +52,7 @@ class NoisyReader:
         seed: of the draw.
     """
 
-    reader: AlignedReader
+    reader: WindowReader
     deviation: tuple[float, ...]
     seed: int
 
@@ -66,9 +67,37 @@ class NoisyReader:
         return self.reader.kind
 
     @property
-    def band_names(self) -> tuple[str, ...]:
-        """One name a band."""
-        return self.reader.band_names
+    def name(self) -> str:
+        """What is read."""
+        return self.reader.name
+
+    @property
+    def bands(self) -> tuple[Band, ...]:
+        """Those of what is read."""
+        return self.reader.bands
+
+    @property
+    def assumptions(self) -> tuple[Assumption, ...]:
+        """Those of what is read."""
+        return self.reader.assumptions
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Those of what is read."""
+        return self.reader.files
+
+    def identity(self) -> Mapping[str, str]:
+        """That of what is read, and the noise."""
+        return {**self.reader.identity(), "noise": f"{self.deviation} {self.seed}"}
+
+    def on(self, grid: GeoBox, *, measured: bool = False) -> NoisyReader:
+        """Noise of the same size on what is read on another grid."""
+        return dataclasses.replace(self, reader=self.reader.on(grid, measured=measured))
+
+    def take(self, bands: Sequence[int]) -> NoisyReader:
+        """Only the bands at these positions, with the noise that a reader of them alone would have."""
+        deviation = tuple(self.deviation[band] for band in bands)
+        return dataclasses.replace(self, reader=self.reader.take(bands), deviation=deviation)
 
     def read(self, window: Window, margin: int = 0) -> FloatArray:
         """(band, row, col) float32, NaN where there is no data or no grid."""
@@ -95,7 +124,7 @@ def deviations(power: Sequence[float], level: float) -> tuple[float, ...]:
     return tuple(float(np.sqrt(one / 10 ** (level / 10))) for one in power)
 
 
-def signal_power(scene: Scene, reader: AlignedReader) -> tuple[float, ...]:
+def signal_power(scene: Scene, reader: WindowReader) -> tuple[float, ...]:
     """Mean square of each band at the labelled training pixels, raw values."""
     values = read_patches(reader, labelled_pixels(scene, "train").position, 0).astype(np.float64)
     return tuple(np.nanmean(values**2, axis=(0, 2, 3)).tolist())
@@ -127,7 +156,7 @@ def run_noise(
 def _tested(
     scene: Scene,
     run: RunResult,
-    reader: AlignedReader,
+    reader: WindowReader,
     power: Sequence[float],
     seed: int,
     progress: Progress | None,

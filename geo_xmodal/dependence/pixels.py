@@ -11,12 +11,13 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.networks.standardize import Standardize
-from geo_xmodal.scenes import AlignedReader, Scene
+from geo_xmodal.scenes import Scene
 from geo_xmodal.scenes.labelled import labelled_pixels
 from geo_xmodal.scenes.patches import block_side, blocks_with, read_patches
 from geo_xmodal.scenes.pools import drawn, unlabelled_pools
 from geo_xmodal.scenes.splits import near
 from geo_xmodal.scenes.statistics import band_statistics
+from geo_xmodal.scenes.window_reader import WindowReader
 from geo_xmodal.types import BandStatistics, IntArray, Progress
 
 FloatArray = npt.NDArray[np.float64]
@@ -84,7 +85,7 @@ class Pair:
 
     first: str
     second: str
-    readers: tuple[AlignedReader, AlignedReader]
+    readers: tuple[WindowReader, WindowReader]
     statistics: tuple[BandStatistics, BandStatistics]
     layout: Layout
     positions: IntArray
@@ -142,7 +143,7 @@ def pair_of(
 
 
 def window_features(
-    reader: AlignedReader, statistics: BandStatistics, positions: IntArray, sides: tuple[int, ...]
+    reader: WindowReader, statistics: BandStatistics, positions: IntArray, sides: tuple[int, ...]
 ) -> dict[int, FloatArray]:
     """A sensor around pixels: its values (side 1), or mean and standard deviation of each band in a window.
 

@@ -48,7 +48,7 @@ def sensor_style(reader: AlignedReader) -> SensorStyle:
         RasterError: The file cannot be read.
     """
     with open_raster(reader.path) as dataset:
-        bands = _bands(reader.bands, reader.kind, describe_raster(reader.path).wavelengths)
+        bands = _bands(reader.indexes, reader.kind, describe_raster(reader.path).wavelengths)
         stretch = KINDS[reader.kind].display.stretch
         limits = {band: _limits(dataset, band, reader.nodata, stretch) for band in set(bands)}
     return SensorStyle(bands, tuple(limits[band] for band in bands))

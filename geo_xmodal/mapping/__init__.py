@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from geo_xmodal.mapping.engine import Classifier
     from geo_xmodal.mapping.geotiff import read_legend
-    from geo_xmodal.mapping.inputs import WindowReader, check_fit, target_modality
+    from geo_xmodal.mapping.inputs import check_fit, target_modality
     from geo_xmodal.mapping.mapper import MapResult, map_scene
     from geo_xmodal.mapping.picture import quicklook, save_picture
     from geo_xmodal.mapping.plan import MapPlan, plan_map
@@ -28,7 +28,6 @@ __all__ = [
     "MapResult",
     "Precision",
     "Runtime",
-    "WindowReader",
     "check_fit",
     "evaluate_windows",
     "fit_input",
@@ -51,7 +50,6 @@ _HOME = {
     "MapResult": "mapper",
     "Precision": "runtimes",
     "Runtime": "runtimes",
-    "WindowReader": "inputs",
     "check_fit": "inputs",
     "evaluate_windows": "predict",
     "fit_input": "sources",

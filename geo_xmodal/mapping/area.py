@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,8 +16,9 @@ from odc.geo.geobox import GeoBox
 
 from geo_xmodal.errors import VectorError
 from geo_xmodal.scenes.grid import extended, extent_text
+from geo_xmodal.scenes.raster import content_digest
 from geo_xmodal.scenes.vector import Layer, open_layer, read_polygons
-from geo_xmodal.scenes.window_reader import WindowReader
+from geo_xmodal.scenes.window_reader import Assumption, Band, ReaderDefaults, WindowReader
 from geo_xmodal.types import FloatArray, Kind, Window
 
 _MOST_VERTICES = 5_000_000
@@ -23,13 +26,13 @@ _MOST_VERTICES = 5_000_000
 
 
 @dataclass(frozen=True)
-class AreaReader:
+class AreaReader(ReaderDefaults):
     """A reader cut to the bounding box of an area; what lies around it is still read as context.
 
     Attributes:
         inner: What is read.
         frame: The pixels of the inner grid that are mapped; they keep their places.
-        area: A vector file of polygons.
+        area: A vector file of polygons, absolute.
     """
 
     inner: WindowReader
@@ -47,9 +50,45 @@ class AreaReader:
         return self.inner.kind
 
     @property
-    def band_names(self) -> tuple[str, ...]:
-        """One name a band."""
-        return self.inner.band_names
+    def name(self) -> str:
+        """The inner reader's."""
+        return self.inner.name
+
+    @property
+    def bands(self) -> tuple[Band, ...]:
+        """The inner reader's."""
+        return self.inner.bands
+
+    @property
+    def assumptions(self) -> tuple[Assumption, ...]:
+        """The inner reader's."""
+        return self.inner.assumptions
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Those of the inner reader, and the area's."""
+        return (*self.inner.files, self.area)
+
+    def identity(self) -> Mapping[str, str]:
+        """That of the inner reader, and the area's file."""
+        area = {"file": str(self.area), **content_digest(self.area)}
+        return {
+            **self.inner.identity(),
+            **{f"area {name}": value for name, value in area.items()},
+            "area frame": str(self.frame),
+        }
+
+    def on(self, grid: GeoBox, *, measured: bool = False) -> AreaReader:
+        """The same area of the inner reader on another grid.
+
+        Raises:
+            AlignmentError, VectorError: The grid lies elsewhere.
+        """
+        return cut_to_area(self.inner.on(grid, measured=measured), self.area)
+
+    def take(self, bands: Sequence[int]) -> AreaReader:
+        """The same area with only the bands at these positions, in this order."""
+        return dataclasses.replace(self, inner=self.inner.take(bands))
 
     def read(self, window: Window, margin: int = 0) -> FloatArray:
         """(band, row, col) float32: the inner reader's values, in the area and around it.
@@ -58,7 +97,7 @@ class AreaReader:
         """
         if not self.inside(window).any():
             padded = window.padded(margin)
-            return np.full((len(self.band_names), padded.height, padded.width), np.nan, np.float32)
+            return np.full((len(self.bands), padded.height, padded.width), np.nan, np.float32)
         row, col = window.row + self.frame.row, window.col + self.frame.col
         return self.inner.read(Window(row, col, window.height, window.width), margin)
 
@@ -106,7 +145,7 @@ def cut_to_area(reader: WindowReader, area: Path) -> AreaReader:
             f"{area}: does not overlap the input: the area covers {extent_text(extended(reader.grid, box))}, "
             f"the input {extent_text(reader.grid)}"
         )
-    return AreaReader(reader, frame, area)
+    return AreaReader(reader, frame, area.resolve())
 
 
 @lru_cache(maxsize=2)

@@ -19,7 +19,6 @@ import dask
 from distributed import Client, KilledWorker, LocalCluster, Security, get_worker
 
 from geo_xmodal.errors import ClusterError, GeoXmodalError, UsageError
-from geo_xmodal.mapping.inputs import files_of
 from geo_xmodal.mapping.runtimes import Runtime
 from geo_xmodal.mapping.tasks import WindowTask, run_window
 from geo_xmodal.types import Window
@@ -159,7 +158,7 @@ class _Errand:
         """As they are here."""
         packages = (*_NUMBERS, *(("openvino",) if task.runtime.engine == "openvino" else ()))
         versions = {name: importlib.metadata.version(name) for name in packages}
-        sizes = {path: _size(path) for path in (task.bundle_folder, *files_of(task.reader)) if path.exists()}
+        sizes = {path: _size(path) for path in (task.bundle_folder, *task.reader.files) if path.exists()}
         return cls(uuid.uuid4().hex, task, versions, sizes)
 
     def unfit(self) -> str | None:

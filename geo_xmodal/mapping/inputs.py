@@ -1,13 +1,8 @@
-"""What mapping asks of an input, and whether a model fits it."""
+"""Whether a model fits an input."""
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
 import math
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, TypeVar
 
 from odc.geo.geobox import GeoBox
 
@@ -15,16 +10,9 @@ from geo_xmodal.bundle import Card
 from geo_xmodal.errors import ModelMismatchError
 from geo_xmodal.scenes import Scene
 from geo_xmodal.scenes.grid import pixel_size
-from geo_xmodal.scenes.window_reader import WindowReader as WindowReader
+from geo_xmodal.scenes.window_reader import WindowReader
 
 _RESOLUTION_TOLERANCE = 0.1
-
-_FILES_SPELT_OUT = 32
-_SPELT_OUT = 4096
-"""Files, and characters of a field, that a journal names; of more it holds the sha256."""
-
-
-R = TypeVar("R", bound=WindowReader)
 
 
 def check_fit(card: Card, reader: WindowReader, grid: GeoBox) -> list[str]:
@@ -110,71 +98,6 @@ def target_modality(scene: Scene, card: Card) -> str:
         f"scene {scene.name} has {', '.join(scene.config.modalities)}; the model maps from "
         f"{card.target.modality} ({card.target.kind}): map another scene, or a file with --input"
     )
-
-
-def with_full_paths(reader: R) -> R:
-    """The same reader, readable from any working folder: workers may run elsewhere."""
-    return _resolved(reader)  # type: ignore[no-any-return]
-
-
-def files_of(reader: WindowReader) -> list[Path]:
-    """The files that a reader names, and those of readers in it."""
-    return [path.resolve() for path in _paths(reader)]
-
-
-def identity_of(reader: WindowReader) -> dict[str, str]:
-    """What the values of a reader depend on, for comparison: its fields, and its files' size and time."""
-    identity = {f"input {name}": _short(_text(value)) for name, value in _fields(reader).items()}
-    identity["grid"] = _text(reader.grid)
-    stats = {}
-    for path in files_of(reader):
-        if path.exists():
-            stat = path.stat()
-            stats[f"size of {path}"] = str(stat.st_size)
-            stats[f"time of {path}"] = str(stat.st_mtime_ns)
-    if len(stats) > 2 * _FILES_SPELT_OUT:
-        return {**identity, "size and time of files": _short(str(stats))}
-    return identity | stats
-
-
-def _fields(value: object) -> dict[str, object]:
-    """What a dataclass shows of itself."""
-    if not dataclasses.is_dataclass(value):
-        return {}
-    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.repr}
-
-
-def _paths(value: object) -> Iterator[Path]:
-    if isinstance(value, Path):
-        yield value
-    for inner in value if isinstance(value, tuple) else _fields(value).values():
-        yield from _paths(inner)
-
-
-def _resolved(value: Any) -> Any:
-    if isinstance(value, Path):
-        return value.resolve()
-    if type(value) is tuple:
-        return tuple(_resolved(inner) for inner in value)
-    if not any(True for _ in _paths(value)):
-        return value
-    return dataclasses.replace(value, **{name: _resolved(inner) for name, inner in _fields(value).items()})
-
-
-def _text(value: object) -> str:
-    if isinstance(value, GeoBox):
-        crs = "no CRS" if value.crs is None else value.crs.to_wkt()
-        return f"{value.shape[0]} x {value.shape[1]} {tuple(value.affine)[:6]} {crs}"
-    if isinstance(value, tuple):
-        return f"({', '.join(_text(inner) for inner in value)})"
-    if fields := _fields(value):
-        return f"{type(value).__name__}({', '.join(f'{name}={_text(one)}' for name, one in fields.items())})"
-    return str(value.resolve() if isinstance(value, Path) else value)
-
-
-def _short(text: str) -> str:
-    """The text, or its sha256: thousands of tiles do not fit the first line of a journal."""
-    return text if len(text) <= _SPELT_OUT else f"sha256 {hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def _few(names: tuple[str, ...]) -> str:

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from geo_xmodal.mapping.inputs import WindowReader
 from geo_xmodal.mapping.layers import Layers, unpack_sums
 from geo_xmodal.mapping.outputs import unfinished_map, write_map
 from geo_xmodal.mapping.pools import computed, window_pool
 from geo_xmodal.mapping.prepare import prepare_map
 from geo_xmodal.mapping.runtimes import Device, Engine, Precision, Runtime
 from geo_xmodal.mapping.speed import Speed
+from geo_xmodal.scenes.window_reader import WindowReader
 from geo_xmodal.types import Progress
 
 

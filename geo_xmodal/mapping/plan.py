@@ -13,7 +13,6 @@ from odc.geo.crs import CRS
 
 from geo_xmodal import bundle
 from geo_xmodal.mapping.geotiff import CACHE_BYTES
-from geo_xmodal.mapping.inputs import WindowReader
 from geo_xmodal.mapping.journal import finished_windows
 from geo_xmodal.mapping.layers import Layers, unpack_sums
 from geo_xmodal.mapping.outputs import room_for_files
@@ -22,6 +21,7 @@ from geo_xmodal.mapping.prepare import PreparedMap, prepare_map
 from geo_xmodal.mapping.runtimes import Device, Engine, Precision, Runtime
 from geo_xmodal.mapping.tasks import FILE_CACHE_BYTES, WindowTask
 from geo_xmodal.scenes.grid import pixel_size
+from geo_xmodal.scenes.window_reader import WindowReader
 from geo_xmodal.types import Window
 
 _TRIAL_SIDE, _TRIALS = 512, 8

@@ -13,11 +13,12 @@ from odc.geo.geobox import GeoBox
 from geo_xmodal import bundle
 from geo_xmodal.bundle import Card
 from geo_xmodal.errors import UsageError
-from geo_xmodal.mapping.inputs import WindowReader, check_fit, files_of, identity_of, with_full_paths
+from geo_xmodal.mapping.inputs import check_fit
 from geo_xmodal.mapping.layers import PAYLOAD, Layers
 from geo_xmodal.mapping.outputs import SOFTWARE, MapFiles
 from geo_xmodal.mapping.runtimes import Runtime
 from geo_xmodal.mapping.tasks import WindowTask
+from geo_xmodal.scenes.window_reader import WindowReader
 from geo_xmodal.types import Window, windows_over
 
 _MAX_WINDOW = 1 << 16
@@ -66,7 +67,7 @@ def prepare_map(
 ) -> PreparedMap:
     """Everything that `map_scene` checks before it begins; arguments and errors are the same."""
     files = MapFiles(out, layers)
-    files.check(files_of(reader))
+    files.check(list(reader.files))
     _check_numbers(window=window, workers=workers, threads=threads)
     if scheduler is not None and workers > 1:
         raise UsageError(
@@ -78,7 +79,7 @@ def prepare_map(
         bundle_folder=bundle.bundle_folder(bundle_folder).resolve(),
         weights_sha256=card.weights_sha256,
         runtime=runtime,
-        reader=with_full_paths(reader),
+        reader=reader,
         layers=layers,
     )
     rows, cols = reader.grid.shape
@@ -89,7 +90,7 @@ def prepare_map(
         grid=reader.grid,
         windows=tuple(windows_over(rows, cols, window)),
         identity=_identity(task, window),
-        mapped=mapped or ", ".join(sorted(path.name for path in files_of(reader))),
+        mapped=mapped or ", ".join(sorted(path.name for path in reader.files)),
         begun=_today(),
         warnings=tuple(warnings),
     )
@@ -109,7 +110,7 @@ def _identity(task: WindowTask, window: int) -> dict[str, str]:
         "window": str(window),
         "layers": ", ".join(task.layers.names),
         "payload": PAYLOAD,
-        **identity_of(task.reader),
+        **{f"input {name}": value for name, value in task.reader.identity().items()},
     }
 
 

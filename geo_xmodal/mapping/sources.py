@@ -17,7 +17,6 @@ from geo_xmodal.scenes.mosaic import mosaic
 from geo_xmodal.scenes.raster import describe_raster
 from geo_xmodal.scenes.reader import aligned_reader, remote_reader
 from geo_xmodal.scenes.remote import find_remote, is_address
-from geo_xmodal.scenes.resampled import on_grid
 from geo_xmodal.scenes.window_reader import WindowReader
 
 Pixels = Literal["model", "own"]
@@ -104,7 +103,7 @@ def fit_input(
     ratio = resolution_ratio(card, reader.grid)
     if pixels == "model" and ratio is not None and differs(card, reader.grid):
         before = size_text(reader.grid)
-        reader = on_grid(reader, with_pixels(reader.grid, *ratio))
+        reader = reader.on(with_pixels(reader.grid, *ratio))
         notes.append(f"resampled from pixels of {before} to the model's, {model_size_text(card)}")
     if area is not None:
         reader = cut_to_area(reader, area)

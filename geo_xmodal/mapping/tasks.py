@@ -14,9 +14,9 @@ from geo_xmodal.bundle import Bundle
 from geo_xmodal.errors import BundleError
 from geo_xmodal.mapping.area import AreaReader
 from geo_xmodal.mapping.engine import Classifier
-from geo_xmodal.mapping.inputs import WindowReader
 from geo_xmodal.mapping.layers import Layers, pack_window
 from geo_xmodal.mapping.runtimes import Runtime
+from geo_xmodal.scenes.window_reader import WindowReader
 from geo_xmodal.types import FloatArray, Window
 
 FILE_CACHE_BYTES = 128 << 20

@@ -13,15 +13,19 @@ from geo_xmodal.scenes.raster import RasterInfo, RasterLimits, describe_raster, 
 from geo_xmodal.scenes.reader import AlignedReader, aligned_reader
 from geo_xmodal.scenes.scene import Scene, SceneSummary, list_scenes, open_scene
 from geo_xmodal.scenes.vector import open_layer
+from geo_xmodal.scenes.window_reader import Assumption, Band, WindowReader
 
 __all__ = [
     "AlignedReader",
+    "Assumption",
+    "Band",
     "LabelsConfig",
     "RasterInfo",
     "RasterLimits",
     "Scene",
     "SceneConfig",
     "SceneSummary",
+    "WindowReader",
     "align_scene",
     "aligned_reader",
     "describe_raster",

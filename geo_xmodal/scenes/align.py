@@ -208,15 +208,16 @@ def _legend(
 
 
 def _modality_layer(key: str, reader: AlignedReader) -> _Layer:
-    wavelengths = describe_raster(reader.path).wavelengths
     _, covered = overlap(reader.source, reader.grid)
     tags = tuple(
-        {"wavelength": f"{wavelengths[band - 1]:g}", "wavelength_units": "Nanometers"} if wavelengths else {}
+        {}
+        if band.wavelength is None
+        else {"wavelength": f"{band.wavelength:g}", "wavelength_units": "Nanometers"}
         for band in reader.bands
     )
     return _Layer(
         f"{key}.tif",
-        str(reader.path),
+        reader.name,
         reader.read,
         _snapped(covered, reader.grid),
         "float32",
@@ -312,6 +313,6 @@ def _refuse_decibels(reader: AlignedReader) -> None:
     kind = KINDS[reader.kind]
     if kind.power and not reader.decibel and not kind.plausible.fits(values):
         raise UsageError(
-            f"{reader.path}: band 1 of this SAR file is negative (median {np.median(values):.3g}), "
+            f"{reader.name}: band 1 of this SAR file is negative (median {np.median(values):.3g}), "
             "so it holds decibels, expected linear power; give scale db"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,13 @@ from geo_xmodal.errors import RasterError
 from geo_xmodal.scenes.grid import pixel_size
 from geo_xmodal.scenes.raster import describe_raster
 from geo_xmodal.scenes.reader import AlignedReader, aligned_reader
+from geo_xmodal.scenes.window_reader import (
+    Assumption,
+    Band,
+    ReaderDefaults,
+    joined_assumptions,
+    joined_identity,
+)
 from geo_xmodal.types import FloatArray, Kind, Window
 
 _GEOTIFF = (".tif", ".tiff")
@@ -25,26 +32,58 @@ _NAMED = 4
 
 
 @dataclass(frozen=True)
-class BandFilesReader:
+class BandFilesReader(ReaderDefaults):
     """One file a band, on one grid: that of the finest of them, unless another is asked for.
 
     Attributes:
-        files: A reader of one band each, in the order of the bands.
-        band_names: What the bands were asked for by.
+        name: The folder.
+        readers: A reader of one band each, in the order of the bands.
+        asked_names: What the bands were asked for by.
     """
 
-    files: tuple[AlignedReader, ...]
-    band_names: tuple[str, ...]
+    name: str
+    readers: tuple[AlignedReader, ...]
+    asked_names: tuple[str, ...]
+
+    @property
+    def bands(self) -> tuple[Band, ...]:
+        """Those of the files, called as they were asked for."""
+        return tuple(
+            dataclasses.replace(reader.bands[0], name=name)
+            for reader, name in zip(self.readers, self.asked_names, strict=True)
+        )
+
+    @property
+    def assumptions(self) -> tuple[Assumption, ...]:
+        """Those of all files."""
+        return joined_assumptions(self.readers)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """One a band."""
+        return tuple(reader.path for reader in self.readers)
+
+    def identity(self) -> Mapping[str, str]:
+        """That of all files in the order of the bands."""
+        return joined_identity("band", self.readers)
+
+    def take(self, bands: Sequence[int]) -> BandFilesReader:
+        """Only the bands at these positions, in this order."""
+        return dataclasses.replace(
+            self,
+            readers=tuple(self.readers[band] for band in bands),
+            asked_names=tuple(self.asked_names[band] for band in bands),
+        )
 
     @property
     def grid(self) -> GeoBox:
         """The grid that all bands are read on."""
-        return self.files[0].grid
+        return self.readers[0].grid
 
     @property
     def kind(self) -> Kind:
         """What the sensor measures."""
-        return self.files[0].kind
+        return self.readers[0].kind
 
     def read(self, window: Window, margin: int = 0) -> FloatArray:
         """(band, row, col) float32, NaN where there is no data or no grid.
@@ -52,7 +91,7 @@ class BandFilesReader:
         Raises:
             RasterError: A file is gone, has changed its grid, or cannot be decoded there.
         """
-        return np.concatenate([file.read(window, margin) for file in self.files])
+        return np.concatenate([reader.read(window, margin) for reader in self.readers])
 
     def on(self, grid: GeoBox, *, measured: bool = False) -> BandFilesReader:
         """The same bands on another grid, each resampled once from its own file, as `choose_resampling` says.
@@ -60,7 +99,8 @@ class BandFilesReader:
         Raises:
             AlignmentError: A file and the grid do not overlap, or cannot be compared.
         """
-        return dataclasses.replace(self, files=tuple(file.on(grid, measured=measured) for file in self.files))
+        readers = tuple(reader.on(grid, measured=measured) for reader in self.readers)
+        return dataclasses.replace(self, readers=readers)
 
 
 def rasters_in(folder: Path) -> list[Path]:
@@ -112,8 +152,8 @@ def band_files_reader(
         if len(reader.bands) != 1:
             raise RasterError(f"{reader.name}: has {len(reader.bands)} bands, expected a file of one band")
     finest = min(own, key=lambda reader: _size(reader.grid))
-    files = tuple(reader if reader is finest else reader.on(finest.grid) for reader in own)
-    return BandFilesReader(files, tuple(names)), notes
+    readers = tuple(reader if reader is finest else reader.on(finest.grid) for reader in own)
+    return BandFilesReader(str(folder), readers, tuple(names)), notes
 
 
 def _file_of(folder: Path, name: str, files: Sequence[Path], notes: list[str]) -> Path:

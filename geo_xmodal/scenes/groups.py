@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
@@ -24,9 +25,9 @@ from geo_xmodal.scenes.pools import (
     test_pool,
     unlabelled_pools,
 )
-from geo_xmodal.scenes.reader import AlignedReader
 from geo_xmodal.scenes.splits import overlap_share, validation_split
 from geo_xmodal.scenes.statistics import band_statistics
+from geo_xmodal.scenes.window_reader import WindowReader
 from geo_xmodal.types import (
     FloatArray,
     IntArray,
@@ -180,7 +181,7 @@ def _modalities(scene: Scene, options: GatherOptions) -> tuple[str, str | None]:
 
 def _labelled(
     scene: Scene,
-    target: AlignedReader,
+    target: WindowReader,
     test: LabelledPixels,
     options: GatherOptions,
     progress: Progress | None,
@@ -197,7 +198,7 @@ def _labelled(
     found = availability(target, train.position, progress)
     if not found.pixels.any():
         raise TrainingDataError(
-            f"{target.path}: none of {len(train)} training pixels has a value in every band"
+            f"{target.name}: none of {len(train)} training pixels has a value in every band"
             f"{_empty(target, found)}"
         )
     position, label = train.position[found.pixels], train.label[found.pixels]
@@ -219,8 +220,8 @@ def _labelled(
 
 
 def _pairs(
-    target: AlignedReader,
-    rich: AlignedReader | None,
+    target: WindowReader,
+    rich: WindowReader | None,
     position: IntArray,
     unlabelled_pairs: int,
     progress: Progress | None,
@@ -230,13 +231,13 @@ def _pairs(
     found = availability(rich, position, progress)
     if not found.pixels.any() and not unlabelled_pairs:
         raise TrainingDataError(
-            f"{rich.path}: no pixel has values in every band of it and of {target.path.name}"
+            f"{rich.name}: no pixel has values in every band of it and of {Path(target.name).name}"
             f"{_empty(rich, found)}; check that the files overlap, and that unlabelled pixels may be drawn"
         )
     return found.pixels
 
 
-def _empty(reader: AlignedReader, found: Availability) -> str:
+def _empty(reader: WindowReader, found: Availability) -> str:
     """Names of bands without any value, which make every pixel invalid."""
     names = [name for name, any_value in zip(reader.band_names, found.bands, strict=True) if not any_value]
     if not names or len(names) == len(reader.band_names):
@@ -246,7 +247,7 @@ def _empty(reader: AlignedReader, found: Availability) -> str:
 
 
 def _check_memory(
-    groups: dict[str, _Pixels], target: AlignedReader, rich: AlignedReader | None, options: GatherOptions
+    groups: dict[str, _Pixels], target: WindowReader, rich: WindowReader | None, options: GatherOptions
 ) -> None:
     pixels = sum(len(group.position) for group in groups.values())
     pairs = sum(len(group.position) for group in groups.values() if group.pair)
@@ -263,8 +264,8 @@ def _check_memory(
 
 def _read(
     groups: dict[str, _Pixels],
-    target: AlignedReader,
-    rich: AlignedReader | None,
+    target: WindowReader,
+    rich: WindowReader | None,
     options: GatherOptions,
     progress: Progress | None,
 ) -> dict[str, PixelGroup]:
@@ -279,7 +280,7 @@ def _read(
 
 
 def _patches(
-    groups: dict[str, _Pixels], reader: AlignedReader, margin: int, progress: Progress | None
+    groups: dict[str, _Pixels], reader: WindowReader, margin: int, progress: Progress | None
 ) -> dict[str, FloatArray]:
     positions = np.concatenate([group.position for group in groups.values()])
     ends = np.cumsum([len(group.position) for group in groups.values()])
@@ -287,9 +288,7 @@ def _patches(
     return dict(zip(groups, np.split(together, ends[:-1]), strict=True))
 
 
-def _summary(
-    scene: Scene, name: str, reader: AlignedReader, patches: Sequence[FloatArray]
-) -> ModalitySummary:
+def _summary(scene: Scene, name: str, reader: WindowReader, patches: Sequence[FloatArray]) -> ModalitySummary:
     centres = [one[:, :, one.shape[2] // 2, one.shape[3] // 2] for one in patches]
     modality = scene.modality(name)
     statistics = band_statistics(np.concatenate(centres), reader.band_names, modality.kind)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import shapely
@@ -13,13 +15,21 @@ from odc.geo.geobox import GeoBox
 from geo_xmodal.errors import AlignmentError
 from geo_xmodal.scenes.grid import extended, extent_text, placed
 from geo_xmodal.scenes.raster import DEFAULT_LIMITS
-from geo_xmodal.scenes.resampled import on_grid
-from geo_xmodal.scenes.window_reader import WindowReader
+from geo_xmodal.scenes.resampled import ResampledReader
+from geo_xmodal.scenes.window_reader import (
+    Assumption,
+    Band,
+    ReaderDefaults,
+    WindowReader,
+    grid_identity,
+    joined_assumptions,
+    joined_identity,
+)
 from geo_xmodal.types import FloatArray, Kind, Window
 
 
 @dataclass(frozen=True)
-class MosaicReader:
+class MosaicReader(ReaderDefaults):
     """Tiles on the grid of the first of them, extended to all.
 
     Where tiles overlap, a pixel is that of the first tile with data in all bands there; where none has, of
@@ -41,9 +51,37 @@ class MosaicReader:
         return self.tiles[0].kind
 
     @property
-    def band_names(self) -> tuple[str, ...]:
-        """One name a band, as the first tile has them."""
-        return self.tiles[0].band_names
+    def name(self) -> str:
+        """The first tile's, and how many more there are."""
+        more = len(self.tiles) - 1
+        return self.tiles[0].name + (f" and {more} more tiles" if more else "")
+
+    @property
+    def bands(self) -> tuple[Band, ...]:
+        """The bands, as the first tile has them."""
+        return self.tiles[0].bands
+
+    @property
+    def assumptions(self) -> tuple[Assumption, ...]:
+        """Those of all tiles."""
+        return joined_assumptions(self.tiles)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Those of all tiles."""
+        return tuple(file for tile in self.tiles for file in tile.files)
+
+    def identity(self) -> Mapping[str, str]:
+        """That of all tiles in their order."""
+        return {"grid": grid_identity(self.grid), **joined_identity("tile", self.tiles)}
+
+    def on(self, grid: GeoBox, *, measured: bool = False) -> ResampledReader:
+        """The same values on another grid, put together first, so that tiles leave no seams."""
+        return ResampledReader.of(self, grid, measured=measured)
+
+    def take(self, bands: Sequence[int]) -> MosaicReader:
+        """The same tiles with only the bands at these positions, in this order."""
+        return dataclasses.replace(self, tiles=tuple(tile.take(bands) for tile in self.tiles))
 
     def read(self, window: Window, margin: int = 0) -> FloatArray:
         """(band, row, col) float32, NaN where no tile has data; tiles are opened one after another.
@@ -52,7 +90,7 @@ class MosaicReader:
             RasterError: A tile is gone, has changed its grid, or cannot be decoded there.
         """
         window = window.padded(margin)
-        values = np.full((len(self.band_names), window.height, window.width), np.nan, np.float32)
+        values = np.full((len(self.bands), window.height, window.width), np.nan, np.float32)
         for index in self.near(window):
             part = window.common(self.places[index])
             if part is None:
@@ -121,7 +159,7 @@ def mosaic(tiles: Sequence[tuple[str, WindowReader]], *, same_names: bool = True
 
 def _on(name: str, tile: WindowReader, grid: GeoBox) -> WindowReader:
     try:
-        return on_grid(tile, grid, measured=True)
+        return tile.on(grid, measured=True)
     except AlignmentError as error:
         raise AlignmentError(f"{name}: cannot be put on the grid {extent_text(grid)}: {error}") from None
 

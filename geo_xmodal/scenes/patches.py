@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
-from geo_xmodal.scenes.reader import AlignedReader
+from geo_xmodal.scenes.window_reader import WindowReader
 from geo_xmodal.types import FloatArray, IntArray, Progress, Window
 
 _BLOCK = 256
@@ -39,7 +40,7 @@ def blocks_with(positions: IntArray, side: int) -> Iterator[tuple[Window, IntArr
 
 
 def read_patches(
-    reader: AlignedReader, positions: IntArray, margin: int, progress: Progress | None = None
+    reader: WindowReader, positions: IntArray, margin: int, progress: Progress | None = None
 ) -> FloatArray:
     """The patch of side 2 margin + 1 around every pixel, raw values, NaN where there is no data.
 
@@ -63,5 +64,5 @@ def read_patches(
         out[members] = views[:, rows, cols].transpose(1, 0, 2, 3)
         done += len(members)
         if progress is not None:
-            progress(done, len(positions), f"reading patches of {reader.path.name}")
+            progress(done, len(positions), f"reading patches of {Path(reader.name).name}")
     return out

@@ -7,6 +7,7 @@ positions and the seed alone, not on how the scene was cut.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ from scipy.spatial import cKDTree
 
 from geo_xmodal.scenes.labelled import LabelledPixels
 from geo_xmodal.scenes.patches import block_side, blocks_with
-from geo_xmodal.scenes.reader import AlignedReader
+from geo_xmodal.scenes.window_reader import WindowReader
 from geo_xmodal.types import IntArray, Progress, Window, windows_over
 
 BoolArray = npt.NDArray[np.bool_]
@@ -49,9 +50,7 @@ class UnlabelledPools:
     excluded: float
 
 
-def availability(
-    reader: AlignedReader, positions: IntArray, progress: Progress | None = None
-) -> Availability:
+def availability(reader: WindowReader, positions: IntArray, progress: Progress | None = None) -> Availability:
     """Which of the pixels (n, 2) a modality has data for."""
     pixels = np.zeros(len(positions), bool)
     bands = np.zeros(len(reader.bands), bool)
@@ -63,13 +62,13 @@ def availability(
         bands |= finite.any(axis=(1, 2))
         done += len(members)
         if progress is not None:
-            progress(done, len(positions), f"looking for data in {reader.path.name}")
+            progress(done, len(positions), f"looking for data in {Path(reader.name).name}")
     return Availability(pixels, bands)
 
 
 def unlabelled_pools(
-    target: AlignedReader,
-    rich: AlignedReader | None,
+    target: WindowReader,
+    rich: WindowReader | None,
     labelled: IntArray,
     held_out: IntArray,
     reach: int,
@@ -115,7 +114,7 @@ def unlabelled_pools(
 
 
 def test_pool(
-    target: AlignedReader,
+    target: WindowReader,
     test: IntArray,
     held_out: IntArray,
     reach: int,

@@ -9,7 +9,9 @@ neighbour is looked at, and sizes are checked before anything is decoded
 
 from __future__ import annotations
 
+import hashlib
 import math
+import os
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -48,6 +50,9 @@ _DTYPES = frozenset(
 )
 
 _BLOCKS_CHECKED = 64
+
+_HEADER_BYTES, _PIECE_BYTES, _PIECES = 1 << 16, 1 << 12, 64
+"""What of a file tells it from another: its header, and this many pieces spread over the rest."""
 
 _MICROMETRES_BELOW = 100.0
 """Without a unit, a smaller wavelength (0.4 to 15) is in micrometres, a larger one in nanometres."""
@@ -192,7 +197,7 @@ def describe_raster(path: Path | str, *, root: Path | None = None) -> RasterInfo
             grid=grid_of(dataset),
             nodata=dataset.nodata,
             band_names=band_names(dataset),
-            wavelengths=_wavelengths(dataset),
+            wavelengths=_all_wavelengths(dataset),
             block=tuple(dataset.block_shapes[0]),
             compression=dataset.compression.value.lower() if dataset.compression else None,
             bytes=file.stat().st_size,
@@ -202,6 +207,34 @@ def describe_raster(path: Path | str, *, root: Path | None = None) -> RasterInfo
 def band_names(dataset: rasterio.DatasetReader) -> tuple[str, ...]:
     """The description of every band, `band 1` and so on where there is none."""
     return tuple(name or f"band {band}" for band, name in enumerate(dataset.descriptions, start=1))
+
+
+def content_digest(path: Path) -> dict[str, str]:
+    """Size and time of a file, and the sha256 of its header and of pieces spread over it.
+
+    Small files are read whole. The cost is bounded, so that thousands of tiles take seconds.
+
+    Raises:
+        RasterError: It cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            stat = os.fstat(stream.fileno())
+            digest = hashlib.sha256(stream.read(_HEADER_BYTES))
+            rest = stat.st_size - _HEADER_BYTES
+            if rest <= _PIECES * _PIECE_BYTES:
+                digest.update(stream.read())
+            else:
+                for place in np.linspace(_HEADER_BYTES, stat.st_size - _PIECE_BYTES, _PIECES).astype(int):
+                    stream.seek(place)
+                    digest.update(stream.read(_PIECE_BYTES))
+    except OSError as error:
+        raise RasterError(f"{path}: cannot be read: {error.strerror}") from None
+    return {
+        "size": str(stat.st_size),
+        "time": str(stat.st_mtime_ns),
+        "content": f"sha256 {digest.hexdigest()}",
+    }
 
 
 def _checked_path(path: Path | str, root: Path | None) -> Path:
@@ -303,10 +336,14 @@ def _reason(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
-def _wavelengths(dataset: rasterio.DatasetReader) -> tuple[float, ...] | None:
-    found = [_wavelength(dataset, band) for band in range(1, dataset.count + 1)]
-    whole = [value for value in found if value is not None]
-    return tuple(whole) if len(whole) == dataset.count else None
+def wavelengths(dataset: rasterio.DatasetReader) -> tuple[float | None, ...]:
+    """The centre of every band in nanometres, None where the file does not say."""
+    return tuple(_wavelength(dataset, band) for band in range(1, dataset.count + 1))
+
+
+def _all_wavelengths(dataset: rasterio.DatasetReader) -> tuple[float, ...] | None:
+    known = [value for value in wavelengths(dataset) if value is not None]
+    return tuple(known) if len(known) == dataset.count else None
 
 
 def _wavelength(dataset: rasterio.DatasetReader, band: int) -> float | None:

@@ -1,11 +1,11 @@
-"""One sensor's raster as it looks on the reference grid: the same values whatever window is read."""
+"""One sensor's raster on a grid: a file of this machine or behind an address, as a `WindowReader`."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,46 +21,81 @@ from rasterio.windows import Window as FileWindow
 from geo_xmodal.errors import AlignmentError, RasterError
 from geo_xmodal.scenes.config import Resampling
 from geo_xmodal.scenes.grid import extent_text, grid_of
-from geo_xmodal.scenes.raster import band_names, file_window, open_raster, read_window
+from geo_xmodal.scenes.raster import (
+    band_names,
+    content_digest,
+    file_window,
+    open_raster,
+    read_window,
+    wavelengths,
+)
 from geo_xmodal.scenes.remote import RemoteFile, open_remote
 from geo_xmodal.scenes.warp import Placement, choose_resampling
+from geo_xmodal.scenes.window_reader import Assumption, Band, ReaderDefaults, grid_identity
 from geo_xmodal.types import FloatArray, Kind, Window
 
 
 @dataclass(frozen=True, kw_only=True)
-class RasterReader(ABC):
-    """How to read a raster on a grid; holds no open file, so it travels to workers as it is.
-
-    A pixel has the same value, to the bit, whatever window it is read in (`geo_xmodal.scenes.warp`).
+class RasterReader(ReaderDefaults, ABC):
+    """How to read one raster on a grid (a `WindowReader`).
 
     Attributes:
+        name: What messages call the raster.
         grid: The grid to read it on.
         source: The raster's own grid.
-        bands: 1-based bands of the raster, in the order they are read.
-        band_names: One name a band.
+        indexes: 1-based bands of the raster, in the order they are read.
+        bands: What they are.
         nodata: Value that means "no data" in the raster, or None.
         kind: What the sensor measures.
         resampling: How values are brought onto the grid; None where the raster's pixels are the grid's.
         decibel: The raster holds decibels; what is read is linear power.
+        assumptions: What was taken for granted about the raster.
     """
 
+    name: str
     grid: GeoBox
     source: GeoBox
-    bands: tuple[int, ...]
-    band_names: tuple[str, ...]
+    indexes: tuple[int, ...]
+    bands: tuple[Band, ...]
     nodata: float | None
     kind: Kind
     resampling: Resampling | None
     decibel: bool = False
+    assumptions: tuple[Assumption, ...] = ()
 
     @property
     @abstractmethod
-    def name(self) -> str:
-        """What messages call the raster."""
+    def files(self) -> tuple[Path, ...]:
+        """The files of this machine that it reads, absolute."""
 
     @abstractmethod
     def opened(self) -> AbstractContextManager[rasterio.DatasetReader]:
         """The raster, open as long as the `with` block runs."""
+
+    @abstractmethod
+    def content(self) -> Mapping[str, str]:
+        """What tells the raster's content from another's, without reading all of it."""
+
+    def identity(self) -> Mapping[str, str]:
+        """All that the values depend on."""
+        return {
+            **self.content(),
+            "bands": ", ".join(map(str, self.indexes)),
+            "no data": str(self.nodata),
+            "kind": self.kind,
+            "decibels": str(self.decibel),
+            "resampling": str(self.resampling),
+            "own grid": grid_identity(self.source),
+            "grid": grid_identity(self.grid),
+        }
+
+    def take(self, bands: Sequence[int]) -> Self:
+        """The same raster with only the bands at these positions (from 0), in this order."""
+        return dataclasses.replace(
+            self,
+            indexes=tuple(self.indexes[band] for band in bands),
+            bands=tuple(self.bands[band] for band in bands),
+        )
 
     def read(self, window: Window, margin: int = 0) -> FloatArray:
         """Values (band, row, col) of `window` with `margin` pixels more on every side.
@@ -76,13 +111,9 @@ class RasterReader(ABC):
         if window.common(Window(0, 0, *self.grid.shape)) is None:
             return placement.nothing(window)
         with self.opened() as dataset:
-            if grid_of(dataset) != self.source or max(self.bands) > dataset.count:
+            if grid_of(dataset) != self.source or max(self.indexes) > dataset.count:
                 raise RasterError(f"{self.name}: has changed since it was opened; open the scene again")
-            return placement.values(window, lambda there: self._linear(dataset, file_window(there)))
-
-    def valid(self, window: Window, margin: int = 0) -> npt.NDArray[np.bool_]:
-        """Where (row, col) every band of `window` has data."""
-        return np.asarray(np.isfinite(self.read(window, margin)).all(axis=0))
+            return placement.values(window, lambda there: self._values(dataset, file_window(there)))
 
     def on(self, grid: GeoBox, *, measured: bool = False) -> Self:
         """The same raster on another grid, resampled once from its own.
@@ -97,17 +128,25 @@ class RasterReader(ABC):
         resampling = choose_resampling(self.name, self.source, grid, wanted, measured=measured)
         return dataclasses.replace(self, grid=grid, resampling=resampling)
 
-    def _linear(self, dataset: rasterio.DatasetReader, there: FileWindow) -> FloatArray:
-        """Float32 values with NaN for no data; decibels become power here, before anything is averaged."""
-        raw = read_window(dataset, self.bands, there)
+    def _values(self, dataset: rasterio.DatasetReader, there: FileWindow) -> FloatArray:
+        """Float32 values with NaN for no data, before anything is averaged.
+
+        What is missing is found in the numbers stored: -inf decibels would convert to a power of 0.
+        """
+        raw = read_window(dataset, self.indexes, there)
         missing = _equals(raw, self.nodata)
+        if raw.dtype.kind == "f":
+            missing |= ~np.isfinite(raw)
         with np.errstate(over="ignore", invalid="ignore"):
-            power = np.power(10.0, raw.astype(np.float64) / 10) if self.decibel else raw
-            values: FloatArray = power.astype(np.float32)
+            values = self._converted(raw).astype(np.float32)
         values[missing | ~np.isfinite(values)] = np.nan
         if MaskFlags.per_dataset in dataset.mask_flag_enums[0]:
             values[:, dataset.read_masks(1, window=there) == 0] = np.nan
         return values
+
+    def _converted(self, raw: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Numbers stored (band, row, col) as what the sensor measures: decibels become power."""
+        return np.power(10.0, raw.astype(np.float64) / 10) if self.decibel else raw
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,19 +154,23 @@ class AlignedReader(RasterReader):
     """How to read a file on a grid.
 
     Attributes:
-        path: The file.
+        path: The file, absolute, so that workers in other working folders find it.
     """
 
     path: Path
 
     @property
-    def name(self) -> str:
-        """The path."""
-        return str(self.path)
+    def files(self) -> tuple[Path, ...]:
+        """The file."""
+        return (self.path,)
 
     def opened(self) -> AbstractContextManager[rasterio.DatasetReader]:
         """The file, open as long as the `with` block runs."""
         return open_raster(self.path)
+
+    def content(self) -> Mapping[str, str]:
+        """Place, size, time and the sha256 of some of its bytes."""
+        return {"file": str(self.path), **content_digest(self.path)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,13 +184,21 @@ class RemoteReader(RasterReader):
     remote: RemoteFile
 
     @property
-    def name(self) -> str:
-        """The address."""
-        return self.remote.name
+    def files(self) -> tuple[Path, ...]:
+        """None."""
+        return ()
 
     def opened(self) -> AbstractContextManager[rasterio.DatasetReader]:
         """The raster, open as long as the `with` block runs."""
         return open_remote(self.remote)
+
+    def content(self) -> Mapping[str, str]:
+        """Address, size and version, as the server told them."""
+        return {
+            "address": self.remote.name,
+            "size": str(self.remote.size),
+            "version": self.remote.version,
+        }
 
 
 def aligned_reader(
@@ -172,7 +223,7 @@ def aligned_reader(
     """
     with open_raster(path) as dataset:
         fields = _fields(dataset, str(path), grid, kind, bands, invalid_bands, nodata, resampling, decibel)
-    return AlignedReader(path=Path(path), **fields)
+    return AlignedReader(path=Path(path).resolve(), **fields)
 
 
 def remote_reader(
@@ -206,7 +257,7 @@ def _fields(
     """The fields of a `RasterReader`."""
     source = grid_of(dataset)
     chosen = _chosen_bands(dataset, name, bands, invalid_bands)
-    names = band_names(dataset)
+    names, waves = band_names(dataset), wavelengths(dataset)
     if grid is None:
         grid = source
     elif source.crs is None and grid.crs is not None:
@@ -216,10 +267,11 @@ def _fields(
             "for example with: gdal_edit.py -a_srs EPSG:32633 FILE"
         )
     return {
+        "name": name,
         "grid": grid,
         "source": source,
-        "bands": chosen,
-        "band_names": tuple(names[band - 1] for band in chosen),
+        "indexes": chosen,
+        "bands": tuple(Band(names[band - 1], waves[band - 1]) for band in chosen),
         "nodata": dataset.nodata if nodata is None else nodata,
         "kind": kind,
         "resampling": choose_resampling(name, source, grid, resampling),

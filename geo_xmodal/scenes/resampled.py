@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from odc.geo.geobox import GeoBox
 
-from geo_xmodal.scenes.band_files import BandFilesReader
 from geo_xmodal.scenes.config import Resampling
-from geo_xmodal.scenes.reader import RasterReader
 from geo_xmodal.scenes.warp import Placement, choose_resampling
-from geo_xmodal.scenes.window_reader import WindowReader
+from geo_xmodal.scenes.window_reader import Assumption, Band, ReaderDefaults, WindowReader, grid_identity
 from geo_xmodal.types import FloatArray, Kind, Window
 
 
 @dataclass(frozen=True)
-class ResampledReader:
-    """A reader's values on another grid: a mosaic is put together first, so that tiles leave no seams.
+class ResampledReader(ReaderDefaults):
+    """A reader's values on another grid; those of a single file are resampled by its own reader.
 
     Attributes:
         inner: What is resampled.
@@ -28,31 +29,57 @@ class ResampledReader:
     grid: GeoBox
     resampling: Resampling | None
 
+    @classmethod
+    def of(cls, inner: WindowReader, grid: GeoBox, *, measured: bool = False) -> ResampledReader:
+        """A reader's values on `grid`; for `measured` see `choose_resampling`.
+
+        Raises:
+            AlignmentError: The two do not overlap, or cannot be compared.
+        """
+        return cls(inner, grid, choose_resampling(inner.name, inner.grid, grid, measured=measured))
+
+    @property
+    def name(self) -> str:
+        """The inner reader's."""
+        return self.inner.name
+
     @property
     def kind(self) -> Kind:
         """What the sensor measures."""
         return self.inner.kind
 
     @property
-    def band_names(self) -> tuple[str, ...]:
-        """One name a band."""
-        return self.inner.band_names
+    def bands(self) -> tuple[Band, ...]:
+        """The inner reader's."""
+        return self.inner.bands
+
+    @property
+    def assumptions(self) -> tuple[Assumption, ...]:
+        """The inner reader's."""
+        return self.inner.assumptions
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The inner reader's."""
+        return self.inner.files
+
+    def identity(self) -> Mapping[str, str]:
+        """That of the inner reader, and how it comes onto the grid."""
+        return {
+            **{f"resampled {name}": value for name, value in self.inner.identity().items()},
+            "resampling": str(self.resampling),
+            "grid": grid_identity(self.grid),
+        }
+
+    def on(self, grid: GeoBox, *, measured: bool = False) -> ResampledReader:
+        """The inner reader's values on another grid, resampled once."""
+        return ResampledReader.of(self.inner, grid, measured=measured)
+
+    def take(self, bands: Sequence[int]) -> ResampledReader:
+        """The same with only the bands at these positions, in this order."""
+        return dataclasses.replace(self, inner=self.inner.take(bands))
 
     def read(self, window: Window, margin: int = 0) -> FloatArray:
         """(band, row, col) float32, NaN where there is no data or no grid."""
-        placement = Placement("the input", self.inner.grid, self.grid, len(self.band_names), self.resampling)
+        placement = Placement(self.name, self.inner.grid, self.grid, len(self.bands), self.resampling)
         return placement.values(window.padded(margin), self.inner.read)
-
-
-def on_grid(reader: WindowReader, grid: GeoBox, *, measured: bool = False) -> WindowReader:
-    """A reader's values on another grid; a file's are resampled once, straight from its own.
-
-    For `measured` see `geo_xmodal.scenes.warp.choose_resampling`.
-
-    Raises:
-        AlignmentError: The two do not overlap, or cannot be compared.
-    """
-    if isinstance(reader, RasterReader | BandFilesReader):
-        return reader.on(grid, measured=measured)
-    resampling = choose_resampling("the input", reader.grid, grid, measured=measured)
-    return ResampledReader(reader, grid, resampling)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -84,16 +84,16 @@ def _opened(path: Path, modality: ModalityConfig, scene: Scene | None) -> HsiSou
         nodata=modality.nodata,
     )
     with open_raster(path) as dataset:
-        marked = {band for band in every.bands if dataset.tags(band).get("bbl", "").strip() == "0"}
-    rest = [band for band in every.bands if band not in marked]
+        marked = {band for band in every.indexes if dataset.tags(band).get("bbl", "").strip() == "0"}
+    rest = [band for band in every.indexes if band not in marked]
     useless = marked | set(_empty_bands(every, rest))
-    good = [band for band in every.bands if band not in useless]
+    good = [band for band in every.indexes if band not in useless]
     if len(good) < 2:
         raise RasterError(f"{path}: {len(good)} of {len(every.bands)} bands hold data, expected an HSI")
     return HsiSource(
         with_bands(every, good),
-        np.array([wavelengths[band - 1] for band in every.bands]),
-        np.isin(every.bands, good),
+        np.array([wavelengths[band - 1] for band in every.indexes]),
+        np.isin(every.indexes, good),
         tuple(sorted(useless)),
         modality,
         scene,
@@ -102,8 +102,7 @@ def _opened(path: Path, modality: ModalityConfig, scene: Scene | None) -> HsiSou
 
 def with_bands(reader: AlignedReader, bands: Sequence[int]) -> AlignedReader:
     """The same reader of some of its (1-based) bands."""
-    names = dict(zip(reader.bands, reader.band_names, strict=True))
-    return replace(reader, bands=tuple(bands), band_names=tuple(names[band] for band in bands))
+    return reader.take([reader.indexes.index(band) for band in bands])
 
 
 def _empty_bands(reader: AlignedReader, bands: list[int]) -> list[int]:

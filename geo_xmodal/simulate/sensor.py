@@ -26,7 +26,7 @@ from geo_xmodal.scenes.labels import read_labels
 from geo_xmodal.scenes.raster import file_window
 from geo_xmodal.scenes.scene import Scene, open_scene
 from geo_xmodal.simulate.files import placed
-from geo_xmodal.simulate.hsi import BLOCK, LARGEST_STRIP, HsiSource, open_hsi, strips, with_bands
+from geo_xmodal.simulate.hsi import BLOCK, LARGEST_STRIP, HsiSource, open_hsi, strips
 from geo_xmodal.simulate.noise import Floats
 from geo_xmodal.simulate.point_spread import coarse_grid, point_spread, sampled
 from geo_xmodal.simulate.response import (
@@ -127,7 +127,7 @@ def simulate_sensor(
         with new_folder(out, RasterioError) as folder:
             _write(layers, folder, progress)
             if coarse is None and hsi.scene is not None:
-                shutil.copyfile(hsi.reader.path, folder / "hsi.tif")
+                shutil.copyfile(hsi.reader.files[0], folder / "hsi.tif")
             for file, carried in labels.values():
                 shutil.copyfile(file, folder / carried.file)
             write_config(config, folder)
@@ -177,7 +177,7 @@ def _coarse_layer(hsi: HsiSource, factor: int) -> _Layer:
 
     def make(bands: slice, window: Window) -> FloatArray:
         fine = Window(*(factor * edge for edge in (window.row, window.col, window.height, window.width)))
-        reader = with_bands(hsi.reader, hsi.reader.bands[bands])
+        reader = hsi.reader.take(range(count)[bands])
         return sampled(reader.read(fine, spread.margin), spread)
 
     return _Layer("hsi.tif", grid, block, hsi.reader.band_names, hsi.wavelengths[hsi.good], pieces, make)
@@ -220,7 +220,7 @@ def _labels(hsi: HsiSource) -> dict[str, tuple[Path, LabelsConfig]]:
         ):
             raise LabelError(
                 f"{path}: no label of {split!r} lies on the HSI, whose grid the new scene gets; simulate "
-                f"from {hsi.reader.path} alone, and give labels with: geo-xmodal align"
+                f"from {hsi.reader.name} alone, and give labels with: geo-xmodal align"
             )
         file = f"labels_{split}{path.suffix}"
         found[split] = path, source.model_copy(update={"file": file})
@@ -235,7 +235,7 @@ def _config(
     labels: Mapping[str, tuple[Path, LabelsConfig]],
 ) -> dict[str, Any]:
     """What scene.toml holds, but for the name."""
-    rich = hsi.modality.sensor or hsi.reader.path.name
+    rich = hsi.modality.sensor or hsi.reader.files[0].name
     sensor = response.sensor or "spectral responses"
     said = [f"The MSI is simulated: {sensor}, from {rich} by spectral responses"]
     if left_out:

@@ -15,11 +15,11 @@ import torch
 from geo_xmodal import bundle
 from geo_xmodal.accuracy import Calibration, ConfusionMatrix, ReliabilityBin, metrics
 from geo_xmodal.errors import ResumeError
-from geo_xmodal.mapping import WindowReader, evaluate_windows
+from geo_xmodal.mapping import evaluate_windows
 from geo_xmodal.methods.base import Learner, LoopOptions
 from geo_xmodal.networks import PixelModel, input_ranges
 from geo_xmodal.outputs import write_json
-from geo_xmodal.scenes import Scene
+from geo_xmodal.scenes import Scene, WindowReader
 from geo_xmodal.scenes.grid import pixel_size
 from geo_xmodal.scenes.labelled import labelled_windows
 from geo_xmodal.training.checkpoint import FILE as CHECKPOINT

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import pickle
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import geopandas
@@ -18,8 +19,8 @@ from geo_xmodal.bundle import Bundle
 from geo_xmodal.errors import ResumeError, VectorError
 from geo_xmodal.mapping import Classifier, map_scene
 from geo_xmodal.mapping.area import AreaReader, cut_to_area
-from geo_xmodal.mapping.inputs import files_of, identity_of
 from geo_xmodal.scenes.reader import AlignedReader
+from geo_xmodal.scenes.window_reader import Assumption, Band, ReaderDefaults, WindowReader
 from geo_xmodal.types import FloatArray, Kind, Window
 from tests.mapping.conftest import WriteInput, card_of, position_model, scene_values, with_holes
 
@@ -115,10 +116,10 @@ def test_every_pixel_lands_where_it_belongs(
 
 
 @dataclasses.dataclass(frozen=True)
-class CountingReader:
+class CountingReader(ReaderDefaults):
     """Notes what is read."""
 
-    inner: AlignedReader
+    inner: WindowReader
     read_windows: list[Window] = dataclasses.field(default_factory=list, compare=False)
 
     @property
@@ -130,8 +131,29 @@ class CountingReader:
         return self.inner.kind
 
     @property
-    def band_names(self) -> tuple[str, ...]:
-        return self.inner.band_names
+    def bands(self) -> tuple[Band, ...]:
+        return self.inner.bands
+
+    @property
+    def name(self) -> str:
+        return self.inner.name
+
+    @property
+    def assumptions(self) -> tuple[Assumption, ...]:
+        return self.inner.assumptions
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return self.inner.files
+
+    def identity(self) -> Mapping[str, str]:
+        return self.inner.identity()
+
+    def on(self, grid: GeoBox, *, measured: bool = False) -> CountingReader:
+        return dataclasses.replace(self, inner=self.inner.on(grid, measured=measured))
+
+    def take(self, bands: Sequence[int]) -> CountingReader:
+        return dataclasses.replace(self, inner=self.inner.take(bands))
 
     def read(self, window: Window, margin: int = 0) -> FloatArray:
         self.read_windows.append(window)
@@ -154,9 +176,9 @@ def test_windows_beside_the_area_cost_neither_reading_nor_compute(
 def test_the_file_is_part_of_what_a_map_is(cnn_folder: Path, reader: AlignedReader, tmp_path: Path) -> None:
     area = write_area(tmp_path / "a.gpkg", reader.grid)
     part = cut_to_area(reader, area)
-    assert sorted(files_of(part)) == sorted([area, reader.path])
-    assert any(str(area) in key for key in identity_of(part))
-    assert identity_of(pickle.loads(pickle.dumps(part))) == identity_of(part)
+    assert sorted(part.files) == sorted([area, reader.path])
+    assert str(area) in part.identity().values()
+    assert pickle.loads(pickle.dumps(part)).identity() == part.identity()
 
     def stop(done: int, total: int, message: str) -> None:
         if done == 3:

@@ -14,7 +14,6 @@ from geo_xmodal import bundle
 from geo_xmodal.bundle import Card
 from geo_xmodal.errors import RasterError, ResumeError, UsageError
 from geo_xmodal.mapping import check_fit, fit_input, map_input, map_scene
-from geo_xmodal.mapping.inputs import files_of, identity_of, with_full_paths
 from geo_xmodal.scenes.grid import pixel_size
 from geo_xmodal.types import Window
 from tests.file_server import served
@@ -199,7 +198,7 @@ def test_band_files_are_found_by_the_models_bands(card: Card, values: np.ndarray
     np.testing.assert_array_equal(turned.reader.read(Window(0, 0, 9, 9)), values[[2, 0, 1], :9, :9])
     with pytest.raises(RasterError, match="no file is called after band b7"):
         map_input([tmp_path / "s"], card, bands=("b0", "b7"))
-    assert len(files_of(turned.reader)) == 3
+    assert len(turned.reader.files) == 3
 
 
 def test_band_files_of_another_resolution_are_resampled_to_the_models(
@@ -253,7 +252,7 @@ def test_the_journal_knows_every_tile(
 ) -> None:
     tiles = cut(tmp_path / "tiles", values)
     reader = map_input(tiles, card).reader
-    assert sorted(files_of(reader)) == sorted(tiles)
+    assert sorted(reader.files) == sorted(tiles)
     out = tmp_path / "map.tif"
 
     def stop(done: int, total: int, message: str) -> None:
@@ -264,13 +263,10 @@ def test_the_journal_knows_every_tile(
     other = map_input([*tiles[1:], tiles[0]], card).reader
     with pytest.raises(ResumeError, match="input"):
         map_scene(cnn_folder, other, out, window=100, resume=True)
-    before = identity_of(reader)
+    before = reader.identity()
     write(tiles[2], np.zeros((3, 100, 110), np.float32), map_input([tiles[2]], card).reader.grid)
-    assert {key for key, value in identity_of(reader).items() if before[key] != value} <= {
-        f"size of {tiles[2]}",
-        f"time of {tiles[2]}",
-    }
-    assert identity_of(reader) != before
+    changed = {key for key, value in reader.identity().items() if before[key] != value}
+    assert changed == {"tile 3 size", "tile 3 time", "tile 3 content"}
 
 
 def test_thousands_of_tiles_fit_the_journal(values: np.ndarray, card: Card, tmp_path: Path) -> None:
@@ -278,8 +274,8 @@ def test_thousands_of_tiles_fit_the_journal(values: np.ndarray, card: Card, tmp_
     one = map_input([file], card).reader
     many = map_input([file, file], card).reader
     large = dataclasses.replace(many, tiles=(one,) * 5000)  # type: ignore[type-var]
-    assert sum(map(len, identity_of(large).values())) < 20_000
-    assert identity_of(large) != identity_of(dataclasses.replace(large, tiles=(one,) * 4999))
+    assert sum(map(len, large.identity().values())) < 20_000
+    assert large.identity() != dataclasses.replace(large, tiles=(one,) * 4999).identity()
 
 
 def test_the_journal_knows_the_version_of_an_address_but_no_signature(
@@ -288,12 +284,12 @@ def test_the_journal_knows_the_version_of_an_address_but_no_signature(
     file = write(tmp_path / "x.tif", values)
     with served(tmp_path) as server:
         address = f"http://{server.address}/x.tif"
-        before = identity_of(map_input([f"{address}?signature=1"], card, remote=True).reader)
-        assert identity_of(map_input([f"{address}?signature=2"], card, remote=True).reader) == before
+        before = map_input([f"{address}?signature=1"], card, remote=True).reader.identity()
+        assert map_input([f"{address}?signature=2"], card, remote=True).reader.identity() == before
         write(file, values + 1)
-        after = identity_of(map_input([address], card, remote=True).reader)
+        after = map_input([address], card, remote=True).reader.identity()
     assert "signature" not in str(before)
-    assert {key for key in before if before[key] != after[key]} == {"input remote"}
+    assert {key for key in before if before[key] != after[key]} == {"version"}
 
 
 def test_relative_paths_of_tiles_are_made_whole(
@@ -301,7 +297,7 @@ def test_relative_paths_of_tiles_are_made_whole(
 ) -> None:
     cut(tmp_path / "tiles", values)
     monkeypatch.chdir(tmp_path)
-    reader = with_full_paths(map_input([Path("tiles")], card).reader)
+    reader = map_input([Path("tiles")], card).reader
     monkeypatch.chdir("/")
     again = pickle.loads(pickle.dumps(reader))
     np.testing.assert_array_equal(again.read(Window(0, 0, 240, 200)), values)

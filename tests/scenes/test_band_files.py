@@ -53,7 +53,7 @@ def test_bands_come_in_the_order_asked_for_on_the_finest_grid(safe: Path) -> Non
 def test_on_another_grid_each_band_is_resampled_once_from_its_own_file(safe: Path) -> None:
     reader, _ = band_files_reader(safe, ["B02", "B05"])
     coarse = reader.on(COARSE)
-    assert [file.resampling for file in coarse.files] == ["average", None]
+    assert [one.resampling for one in coarse.readers] == ["average", None]
     values = coarse.read(Window(0, 0, *COARSE.shape))
     np.testing.assert_allclose(values[0], values[1])
 

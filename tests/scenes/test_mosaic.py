@@ -14,7 +14,6 @@ from geo_xmodal.errors import AlignmentError, RasterError
 from geo_xmodal.scenes.grid import to_pixels, with_pixels
 from geo_xmodal.scenes.mosaic import MosaicReader, mosaic
 from geo_xmodal.scenes.reader import RasterReader, aligned_reader
-from geo_xmodal.scenes.resampled import on_grid
 from geo_xmodal.scenes.window_reader import WindowReader
 from geo_xmodal.types import FloatArray, Window
 from tests.rasters import turned_grid, utm_grid, write_raster
@@ -155,11 +154,9 @@ def test_resampled_tiles_are_the_resampled_whole(tmp_path: Path) -> None:
     tiled = joined(tmp_path, tiles)
     for factor in (2.5, 0.4):
         grid = with_pixels(home, factor, factor)
-        np.testing.assert_array_equal(whole(on_grid(tiled, grid)), whole(on_grid(one, grid)))
+        np.testing.assert_array_equal(whole(tiled.on(grid)), whole(one.on(grid)))
         part_of_it = Window(3, 5, 20, 30)
-        np.testing.assert_array_equal(
-            on_grid(tiled, grid).read(part_of_it), whole(on_grid(tiled, grid))[:, 3:23, 5:35]
-        )
+        np.testing.assert_array_equal(tiled.on(grid).read(part_of_it), whole(tiled.on(grid))[:, 3:23, 5:35])
 
 
 def test_tiles_that_do_not_go_together_are_one_line(tmp_path: Path) -> None:
@@ -190,7 +187,7 @@ def test_names_of_bands_must_agree_unless_bands_were_chosen(tmp_path: Path) -> N
         mosaic(readers)
     assert mosaic(readers, same_names=False).band_names == ("VV", "VH")
     by_name = [aligned_reader(tmp_path / f"{name}.tif", bands=("vv", "vh")) for name in ("one", "two")]
-    assert [reader.bands for reader in by_name] == [(1, 2), (2, 1)]
+    assert [reader.indexes for reader in by_name] == [(1, 2), (2, 1)]
     with pytest.raises(RasterError, match="no band called 'HH'; its bands: VV, VH"):
         aligned_reader(tmp_path / "one.tif", bands=("HH",))
 

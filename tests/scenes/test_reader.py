@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import os
 import pickle
 import subprocess
 import sys
@@ -209,6 +210,37 @@ def test_decibels_are_averaged_as_power(tmp_path: Path):
     assert set(np.unique(whole(on_grid))) == {np.float32(0.01), np.float32(1)}
 
 
+def test_decibels_of_no_signal_are_no_data(tmp_path: Path):
+    """10 log10 of a power of 0 is -inf, which must not come back as a power of 0."""
+    decibels = np.full((2, 40, 40), -10, np.float32)
+    decibels[0, :8, :8], decibels[0, 8:12, :4], decibels[1, 20:24, 20:24] = -np.inf, np.inf, np.nan
+    path = write_raster(tmp_path / "x.tif", decibels, utm_grid(40, 40, size=5))
+    missing = ~np.isfinite(decibels)
+    values = whole(aligned_reader(path, kind="sar", decibel=True))
+    np.testing.assert_array_equal(np.isnan(values), missing)
+    np.testing.assert_allclose(values[~missing], 0.1, rtol=1e-6)
+    averaged = whole(aligned_reader(path, grid=utm_grid(20, 20), kind="sar", decibel=True))
+    gone = missing.reshape(2, 20, 2, 20, 2).all(axis=(2, 4))
+    np.testing.assert_array_equal(np.isnan(averaged), gone)
+    np.testing.assert_allclose(averaged[~gone], 0.1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("place", [100, 30_000, 1_500_000, -100])
+def test_a_changed_file_of_the_same_size_and_time_is_another(tmp_path: Path, place: int):
+    """In the header, in a small file, and where thousands of bytes change in a large one."""
+    noise = np.random.default_rng(0).random((3, 500, 500), np.float32)
+    path = write_raster(tmp_path / "x.tif", noise, utm_grid(500, 500), compress=None)
+    before, stat = aligned_reader(path).identity(), path.stat()
+    content = bytearray(path.read_bytes())
+    changed = slice(place, place + (1 if place < 1 << 16 else 65_536)) if place > 0 else slice(place, None)
+    content[changed] = bytes(byte ^ 1 for byte in content[changed])
+    reader = aligned_reader(path)
+    path.write_bytes(content)
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    after = reader.identity()
+    assert {name for name in before if before[name] != after[name]} == {"content"}
+
+
 @pytest.mark.parametrize(
     "grid", [utm_grid(40, 30), utm_grid(20, 15, size=20), utm_grid(39, 29, east=400_004)]
 )
@@ -273,7 +305,7 @@ def test_alpha_is_a_mask_and_no_band(tmp_path: Path):
     values[3, 1, 1] = 0
     path = write_raster(tmp_path / "x.tif", values, utm_grid(8, 8), photometric="rgb", alpha="yes")
     reader = aligned_reader(path)
-    assert reader.bands == (1, 2, 3)
+    assert reader.indexes == (1, 2, 3)
     read = whole(reader)
     assert np.isnan(read[:, 1, 1]).all() and np.isnan(read).sum() == 3
 
@@ -284,9 +316,9 @@ def test_bands_are_chosen_in_order(tmp_path: Path):
     with rasterio.open(path, "r+") as dataset:
         dataset.descriptions = ("a", "b", "", "d", "e")
     reader = aligned_reader(path, bands=(5, 3, 1), invalid_bands=(1,))
-    assert (reader.bands, reader.band_names) == ((5, 3), ("e", "band 3"))
+    assert (reader.indexes, reader.band_names) == ((5, 3), ("e", "band 3"))
     assert reader.read(Window(0, 0, 1, 1)).ravel().tolist() == [4, 2]
-    assert aligned_reader(path, invalid_bands=(2, 4)).bands == (1, 3, 5)
+    assert aligned_reader(path, invalid_bands=(2, 4)).indexes == (1, 3, 5)
     with pytest.raises(RasterError, match="has bands 1 to 5, asked for 6"):
         aligned_reader(path, bands=(1, 6))
     with pytest.raises(RasterError, match="no band is left"):

@@ -92,7 +92,7 @@ def test_keys_of_scene_toml_reach_the_reader(tmp_path: Path):
     )
     scene = open_scene(folder)
     hsi = scene.reader("hsi")
-    assert (hsi.bands, hsi.nodata, hsi.resampling, hsi.decibel) == ((2,), 3.5, "bilinear", False)
+    assert (hsi.indexes, hsi.nodata, hsi.resampling, hsi.decibel) == ((2,), 3.5, "bilinear", False)
     assert (scene.reader("sar").read(WHOLE) == -10).all()
 
 
