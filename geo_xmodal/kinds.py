@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-Kind = Literal["hsi", "msi", "sar", "lidar", "other"]
+Kind = Literal["hsi", "msi", "sar", "lidar", "thermal", "dem", "embedding", "other"]
 """What a modality measures: a key of `KINDS`."""
 
 
@@ -52,7 +52,7 @@ class Display:
 
     def shown(self, count: int) -> tuple[int, ...]:
         """The bands to show, counted from 0, of `count`."""
-        if count < len(set(self.bands)):
+        if count < len(set(self.bands)) or count <= max(self.bands):
             return (0,)
         return tuple(
             round(band * (count - 1)) if isinstance(band, float) else int(band) for band in self.bands
@@ -76,6 +76,7 @@ class SensorKind:
         plausible: Of the values once read.
         plausible_decibels: Of the values of a file in decibels.
         statistics: `power` is multiplicative and compared by its logarithm; `identity` as it is.
+        vectors: The bands of a pixel are one vector (`geo_xmodal.scenes.embedding`).
         auxiliary: Place in the order in which sensors are taken as auxiliary where nobody says which.
         branch: Settings of the target branch that did better on validation blocks than a method's own
             (docs/results.md).
@@ -94,7 +95,8 @@ class SensorKind:
     plausible: Plausible = Plausible()
     plausible_decibels: Plausible | None = None
     statistics: Literal["identity", "power"] = "identity"
-    auxiliary: int = 1
+    vectors: bool = False
+    auxiliary: int = 2
     branch: Mapping[str, str] = field(default_factory=dict)
     display: Display = Display()
 
@@ -110,7 +112,7 @@ _ENTRIES = (
         title="HSI (hyperspectral)",
         adjective="hyperspectral",
         words=r"hsi|hyper\w*|enmap|prisma|hyperion|aviris|desis|emit|hymap|casi",
-        guess=0,
+        guess=2,
         auxiliary=0,
         display=Display((0.4, 0.25, 0.1)),  # long waves as red
     ),
@@ -119,7 +121,7 @@ _ENTRIES = (
         title="MSI (multispectral)",
         adjective="multispectral",
         words=r"msi|s2[abc]?|sentinel2|landsat\w*|hls|planet\w*|multispectral",
-        guess=2,
+        guess=4,
         display=Display((2, 1, 0)),  # files list blue first
     ),
     SensorKind(
@@ -127,7 +129,7 @@ _ENTRIES = (
         title="SAR (radar)",
         adjective="radar",
         words=r"sar|s1[abc]?|sentinel1|palsar\w*|terrasar\w*|radar|vv|vh|hh|hv",
-        guess=1,
+        guess=3,
         unit="linear power",
         power=True,
         zero_is_no_data=True,
@@ -141,9 +143,39 @@ _ENTRIES = (
         name="lidar",
         title="LiDAR",
         adjective="LiDAR",
-        words=r"lidar|dsm|dem|dtm|chm|ndsm|als",
-        guess=3,
+        words=r"lidar|dsm|chm|ndsm|als",
+        guess=5,
         branch={"encoder": "tanh_cnn", "contrasts": "", "augment": "false"},
+    ),
+    SensorKind(
+        name="thermal",
+        title="thermal infrared",
+        adjective="thermal",
+        words=r"thermal\w*|tirs?|lst|ecostress",
+        guess=1,
+        unit="K or °C",
+        zero_is_no_data=True,  # no place is at 0 K, and 0 °C to the last bit is rarer than a fill of 0
+        plausible=Plausible(low=-150.0, high=2500.0, share=0.01),
+    ),
+    SensorKind(
+        name="dem",
+        title="DEM (elevation)",
+        adjective="elevation",
+        words=r"dem|dtm|dgm|elevation|srtm|nasadem|copdem",
+        guess=6,
+        unit="m",
+        nodata=(-9999.0, -32768.0, -32767.0),
+        plausible=Plausible(low=-12_000.0, high=9_000.0, share=0.01),
+    ),
+    SensorKind(
+        name="embedding",
+        title="embedding (AlphaEarth, TESSERA)",
+        adjective="embedding",
+        words=r"embeddings?|alphaearth|aef|\w*tessera|a63",  # AlphaEarth's bands are A00 to A63
+        guess=0,
+        vectors=True,
+        auxiliary=1,
+        display=Display((1, 16, 9)),
     ),
     SensorKind(name="other", title="something else", adjective="other"),
 )
@@ -154,7 +186,8 @@ KINDS: Mapping[Kind, SensorKind] = MappingProxyType({entry.name: entry for entry
 
 def guess_kind(text: str) -> Kind | None:
     """What a file called `text`, or with bands called so, measures; None where the words do not tell."""
-    words = re.findall(r"[a-z]+\d*", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", text).lower())
+    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", text)
+    words = re.findall(r"[a-z]+\d*", f"{parted} {text}".lower())
     for kind in sorted(KINDS.values(), key=lambda kind: kind.guess):
         if any(re.fullmatch(rf"(?:{kind.words})\d*", word) for word in words):
             return kind.name

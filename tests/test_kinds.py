@@ -53,6 +53,12 @@ def test_settings_of_the_branch_are_options_of_every_method_that_takes_them() ->
         ("Sentinel2 B04", "msi"),
         ("landsat8", "msi"),
         ("ndsm", "lidar"),
+        ("lidar_dem", "lidar"),
+        ("srtm_30m", "dem"),
+        ("landsat8_thermal", "thermal"),
+        ("AlphaEarth_2023", "embedding"),
+        ("Tessera_Band_0 Tessera_Band_1", "embedding"),
+        ("A00 A01 A62 A63", "embedding"),
         ("somewhere", None),
         ("", None),
     ],
@@ -66,6 +72,9 @@ def test_bands_on_screen_are_places_or_shares_of_the_way() -> None:
     assert Display((2, 1, 0)).shown(2) == (0,)
     assert Display((0, 1, 0)).shown(2) == (0, 1, 0)
     assert Display((0, 1, 0)).shown(1) == (0,)
+    assert Display((1, 16, 9)).shown(17) == (1, 16, 9)
+    assert Display((1, 16, 9)).shown(16) == (0,)
+    assert Display((0.4, 0.25, 0.1)).shown(2) == (0,)
     assert Display((1.0, 0.5, 0.0)).shown(101) == (100, 50, 0)
 
 

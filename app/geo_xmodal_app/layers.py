@@ -187,7 +187,7 @@ def _sensor_layer(session: str, scene: gx.Scene, name: str, visible: bool, path:
         ),
         shown_bands=first_bands(modality.kind, names, waves),
         nodata=_meaningless(shown.nodata if modality.nodata is None or copied else modality.nodata),
-        unit="dB" if kind.power else "",
+        unit="dB" if kind.power else kind.unit,
         visible=visible,
     )
 

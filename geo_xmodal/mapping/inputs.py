@@ -9,6 +9,7 @@ from odc.geo.geobox import GeoBox
 from geo_xmodal.bundle import Card
 from geo_xmodal.errors import ModelMismatchError
 from geo_xmodal.scenes import Scene
+from geo_xmodal.scenes.embedding import product_in
 from geo_xmodal.scenes.grid import pixel_size
 from geo_xmodal.scenes.window_reader import WindowReader
 
@@ -36,6 +37,12 @@ def check_fit(card: Card, reader: WindowReader, grid: GeoBox) -> list[str]:
         raise ModelMismatchError(
             f"the input is {reader.kind}, the model was made for {target.kind} ({target.modality}): "
             "give that sensor, or another model"
+        )
+    made_for = product_in(target.sensor)
+    if reader.product is not None and made_for is not None and reader.product.contradicts(made_for):
+        raise ModelMismatchError(
+            f"the input holds features of {reader.product}, the model was made for {made_for}: "
+            "give those, or another model"
         )
     lines = []
     if reader.kind != target.kind:

@@ -26,7 +26,8 @@ from geo_xmodal.scenes.config import (
     read_classes,
     write_config,
 )
-from geo_xmodal.scenes.grid import extent_text, overlap
+from geo_xmodal.scenes.embedding import described
+from geo_xmodal.scenes.grid import extent_text, north_up, overlap
 from geo_xmodal.scenes.legend import color_table, legend_of
 from geo_xmodal.scenes.raster import describe_raster, file_window
 from geo_xmodal.scenes.reader import AlignedReader, aligned_reader
@@ -119,7 +120,7 @@ def align_scene(
         raise UsageError(
             "scale db is for SAR, and no modality is of kind sar; name one sar, or give its kind"
         )
-    grid = describe_raster(reference).grid
+    grid = north_up(describe_raster(reference).grid)
     readers = {
         key: aligned_reader(path, grid=grid, kind=known_kinds[key], decibel=decibel[key])
         for key, path in files.items()
@@ -132,7 +133,11 @@ def align_scene(
             "description": f"Aligned to the grid of {reference.name}",
             "target": target,
             "modalities": {
-                key: {"file": f"{key}.tif", "kind": reader.kind, "sensor": files[key].name}
+                key: {
+                    "file": f"{key}.tif",
+                    "kind": reader.kind,
+                    "sensor": described(files[key].name, reader.product),
+                }
                 for key, reader in readers.items()
             },
             "classes": legend,

@@ -57,6 +57,19 @@ def pixel_offset(a: GeoBox, b: GeoBox) -> tuple[int, int] | None:
     return int(row), int(col)
 
 
+def upside_down(grid: GeoBox) -> GeoBox:
+    """The same pixels with their rows in the opposite order."""
+    turned = Affine.translation(0, grid.shape[0]) @ Affine.scale(1, -1)
+    return GeoBox(grid.shape, grid.affine @ turned, grid.crs)
+
+
+def north_up(grid: GeoBox) -> GeoBox:
+    """The same pixels with the northernmost row first, where rows run from south to north."""
+    affine = grid.affine
+    south_up = grid.crs is not None and affine.b == affine.d == 0 and affine.e > 0
+    return upside_down(grid) if south_up else grid
+
+
 def pixel_size(grid: GeoBox) -> tuple[float, float, Literal["m", "unit"]]:
     """Distance between rows and between columns of pixels, and its unit.
 

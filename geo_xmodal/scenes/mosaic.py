@@ -173,6 +173,11 @@ def _check_alike(
             f"{name}: has {count} bands, {first_name} has {expected}: tiles of one map need the same bands; "
             "choose them with --bands, or map this file apart"
         )
+    own, other = tile.product, first.product
+    if own is not None and other is not None and own.contradicts(other):
+        raise AlignmentError(
+            f"{name}: holds features of {own}, {first_name} of {other}: these cannot be mixed"
+        )
     if same_names and tile.band_names != first.band_names:
         raise AlignmentError(
             f"{name}: its bands are {', '.join(tile.band_names[:10])}, those of {first_name} are "

@@ -19,7 +19,9 @@ from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.windows import Window as FileWindow
 
 from geo_xmodal.errors import AlignmentError, RasterError
+from geo_xmodal.kinds import KINDS
 from geo_xmodal.scenes.config import Resampling
+from geo_xmodal.scenes.embedding import product_of, signed_squares, whole_vectors
 from geo_xmodal.scenes.grid import extent_text, grid_of
 from geo_xmodal.scenes.raster import (
     band_names,
@@ -85,6 +87,7 @@ class RasterReader(ReaderDefaults, ABC):
             "kind": self.kind,
             "decibels": str(self.decibel),
             "resampling": str(self.resampling),
+            "product": str(self.product),
             "own grid": grid_identity(self.source),
             "grid": grid_identity(self.grid),
         }
@@ -107,7 +110,9 @@ class RasterReader(ReaderDefaults, ABC):
             RasterError: The raster is gone, has changed its grid, or cannot be decoded there.
         """
         window = window.padded(margin)
-        placement = Placement(self.name, self.source, self.grid, len(self.bands), self.resampling)
+        placement = Placement(
+            self.name, self.source, self.grid, len(self.bands), self.resampling, self.product
+        )
         if window.common(Window(0, 0, *self.grid.shape)) is None:
             return placement.nothing(window)
         with self.opened() as dataset:
@@ -142,10 +147,12 @@ class RasterReader(ReaderDefaults, ABC):
         values[missing | ~np.isfinite(values)] = np.nan
         if MaskFlags.per_dataset in dataset.mask_flag_enums[0]:
             values[:, dataset.read_masks(1, window=there) == 0] = np.nan
-        return values
+        return whole_vectors(values) if KINDS[self.kind].vectors else values
 
     def _converted(self, raw: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Numbers stored (band, row, col) as what the sensor measures: decibels become power."""
+        if KINDS[self.kind].vectors:
+            return signed_squares(raw) if raw.dtype == np.int8 else raw
         return np.power(10.0, raw.astype(np.float64) / 10) if self.decibel else raw
 
 
@@ -211,18 +218,22 @@ def aligned_reader(
     nodata: float | None = None,
     resampling: Resampling | None = None,
     decibel: bool = False,
+    sensor: str = "",
 ) -> AlignedReader:
     """A reader of the raster at `path` on `grid` (its own grid if None).
 
     Bands are numbers from 1 up, or names as the file gives them. Without `resampling`, values are averaged
-    where the grid is coarser than the file, and interpolated bilinearly where it is finer or turned.
+    where the grid is coarser than the file, and interpolated bilinearly where it is finer or turned. `sensor`
+    is a description of the sensor; that of an embedding may name its product and version.
 
     Raises:
-        RasterError: The file cannot be opened, or lacks a band that is asked for.
+        RasterError: The file cannot be opened, lacks a band that is asked for, or holds no such kind.
         AlignmentError: The file and the grid do not overlap, or cannot be compared.
     """
     with open_raster(path) as dataset:
-        fields = _fields(dataset, str(path), grid, kind, bands, invalid_bands, nodata, resampling, decibel)
+        fields = _fields(
+            dataset, str(path), grid, kind, bands, invalid_bands, nodata, resampling, decibel, sensor
+        )
     return AlignedReader(path=Path(path).resolve(), **fields)
 
 
@@ -239,7 +250,7 @@ def remote_reader(
         RasterError: It cannot be opened, or lacks a band that is asked for.
     """
     with open_remote(remote) as dataset:
-        fields = _fields(dataset, remote.name, None, kind, bands, (), None, None, decibel)
+        fields = _fields(dataset, remote.name, None, kind, bands, (), None, None, decibel, "")
     return RemoteReader(remote=remote, **fields)
 
 
@@ -253,10 +264,17 @@ def _fields(
     nodata: float | None,
     resampling: Resampling | None,
     decibel: bool,
+    sensor: str,
 ) -> dict[str, Any]:
     """The fields of a `RasterReader`."""
     source = grid_of(dataset)
     chosen = _chosen_bands(dataset, name, bands, invalid_bands)
+    product, assumed = product_of(dataset, name, sensor) if KINDS[kind].vectors else (None, "")
+    if product is not None and product.unit and len(set(chosen)) < dataset.count:
+        raise RasterError(
+            f"{name}: the {dataset.count} bands of {product} are one vector, asked for {len(set(chosen))}: "
+            "leave bands and invalid_bands out"
+        )
     names, waves = band_names(dataset), wavelengths(dataset)
     if grid is None:
         grid = source
@@ -271,11 +289,12 @@ def _fields(
         "grid": grid,
         "source": source,
         "indexes": chosen,
-        "bands": tuple(Band(names[band - 1], waves[band - 1]) for band in chosen),
+        "bands": tuple(Band(names[band - 1], waves[band - 1], product=product) for band in chosen),
         "nodata": dataset.nodata if nodata is None else nodata,
         "kind": kind,
         "resampling": choose_resampling(name, source, grid, resampling),
         "decibel": decibel,
+        "assumptions": (Assumption("product", assumed, name),) if assumed else (),
     }
 
 

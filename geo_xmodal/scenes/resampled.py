@@ -81,5 +81,7 @@ class ResampledReader(ReaderDefaults):
 
     def read(self, window: Window, margin: int = 0) -> FloatArray:
         """(band, row, col) float32, NaN where there is no data or no grid."""
-        placement = Placement(self.name, self.inner.grid, self.grid, len(self.bands), self.resampling)
+        placement = Placement(
+            self.name, self.inner.grid, self.grid, len(self.bands), self.resampling, self.product
+        )
         return placement.values(window.padded(margin), self.inner.read)

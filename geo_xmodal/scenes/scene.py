@@ -122,6 +122,7 @@ class Scene:
             nodata=modality.nodata,
             resampling=modality.resampling,
             decibel=modality.scale == "db",
+            sensor=modality.sensor,
         )
 
     def array(self, name: str) -> xarray.DataArray:

@@ -17,7 +17,8 @@ from rasterio.vrt import WarpedVRT
 
 from geo_xmodal.errors import AlignmentError
 from geo_xmodal.scenes.config import Resampling
-from geo_xmodal.scenes.grid import extent_text, overlap, pixel_offset, to_pixels
+from geo_xmodal.scenes.embedding import Product, normalised
+from geo_xmodal.scenes.grid import extent_text, overlap, pixel_offset, to_pixels, upside_down
 from geo_xmodal.types import FloatArray, Window
 
 _BLOCK = 256
@@ -57,6 +58,7 @@ class Placement:
         grid: The grid that is wanted.
         bands: Number of bands.
         resampling: None where the pixels are the same.
+        product: Whose features the values are, if they are.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Placement:
     grid: GeoBox
     bands: int
     resampling: Resampling | None
+    product: Product | None = None
 
     def values(self, window: Window, read: Read) -> FloatArray:
         """Values (band, row, col) of a window of `grid`; NaN outside it and outside the source.
@@ -145,10 +148,12 @@ class Placement:
                 with memory.open(**frame) as part:
                     part.write(read(there))
                 with memory.open(driver="GTiff") as part, WarpedVRT(part, **onto) as warped:
-                    return np.asarray(warped.read())
+                    values: FloatArray = warped.read()
         except RasterioError as error:
             where = extent_text(self.grid)
             raise AlignmentError(f"{self.name}: cannot be warped to the grid ({where}): {error}") from error
+        unit = self.product is not None and self.product.unit and self.resampling != "nearest"
+        return normalised(values) if unit else values
 
 
 def choose_resampling(
@@ -160,6 +165,9 @@ def choose_resampling(
     measured: bool = False,
 ) -> Resampling | None:
     """How values of `source` come onto `grid`: as `wanted`, and not at all where the pixels are the same.
+
+    The same pixels with their rows in the opposite order (a file stored bottom-up) are passed on, too, by
+    the nearest value.
 
     Without `wanted`, values are averaged where the grid is coarser than the source, and interpolated
     bilinearly where it is finer or turned; but with `measured`, pixels of about the same size get the
@@ -179,6 +187,8 @@ def choose_resampling(
         )
     if pixel_offset(source, grid) is not None:
         return None
+    if pixel_offset(upside_down(source), grid) is not None:
+        return "nearest"
     if grid.crs is None:
         raise AlignmentError(
             f"{name}: neither the file nor the grid has a CRS, and their pixels differ: the file has "

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from odc.geo.geobox import GeoBox
 
+from geo_xmodal.scenes.embedding import Product
 from geo_xmodal.types import FloatArray, Kind, Window
 
 Encoding = Literal["physical", "stored", "shifted"]
@@ -32,6 +33,7 @@ class Band:
         unit: Of physical values, as the file says; empty where it does not.
         scale: Physical values are stored * scale + offset ...
         offset: ... as GDAL's tags say; 1 and 0 without tags.
+        product: Whose features an embedding holds, where somebody says.
         asked: Whether a person named the band for its place, so that its name does not decide it.
     """
 
@@ -40,6 +42,7 @@ class Band:
     unit: str = ""
     scale: float = 1.0
     offset: float = 0.0
+    product: Product | None = None
     asked: bool = False
 
     @property
@@ -95,6 +98,10 @@ class WindowReader(Protocol):
         """One name a band."""
 
     @property
+    def product(self) -> Product | None:
+        """Whose features an embedding holds, where somebody says; None for any other kind."""
+
+    @property
     def assumptions(self) -> tuple[Assumption, ...]:
         """All that was taken for granted about its files; pixels may tell more (`checked_values`)."""
 
@@ -140,6 +147,11 @@ class ReaderDefaults:
     def band_names(self: _Readable) -> tuple[str, ...]:
         """One name a band."""
         return tuple(band.name for band in self.bands)
+
+    @property
+    def product(self: _Readable) -> Product | None:
+        """Whose features an embedding holds, where somebody says."""
+        return self.bands[0].product
 
     def valid(self: _Readable, window: Window, margin: int = 0) -> npt.NDArray[np.bool_]:
         """Where (row, col) every band of `window` has data."""

@@ -26,7 +26,7 @@ from .version import plugin_version
 
 SETTING = "GEO_XMODAL_COMMAND"
 
-KINDS = ["hsi", "msi", "sar", "lidar", "other"]
+KINDS = ["hsi", "msi", "sar", "lidar", "thermal", "dem", "embedding", "other"]
 SCALES = ["linear", "db"]
 
 _STYLES = {}

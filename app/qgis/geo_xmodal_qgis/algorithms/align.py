@@ -19,6 +19,9 @@ _SENSORS = (
     ("MSI", "Multispectral rasters"),
     ("SAR", "Radar rasters"),
     ("LIDAR", "LiDAR rasters"),
+    ("THERMAL", "Thermal rasters"),
+    ("DEM", "Elevation rasters"),
+    ("EMBEDDING", "Embedding rasters"),
     ("OTHER", "Other rasters"),
 )
 
