@@ -11,17 +11,23 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from geo_xmodal.errors import BundleError, OutputError
 from geo_xmodal.outputs import folder_beside
+from geo_xmodal.small_files import (
+    SmallFile,
+    file_errors,
+    read_bytes,
+    read_json_object,
+    read_tensor_header,
+    validated,
+)
 from geo_xmodal.types import BandStatistics, Kind, LandClass, Transform
 
 if TYPE_CHECKING:
@@ -29,7 +35,13 @@ if TYPE_CHECKING:
 
 SCHEMA: Literal[1] = 1
 CARD, WEIGHTS = "card.json", "model.safetensors"
-MAX_CARD_BYTES, MAX_WEIGHTS_BYTES = 4 << 20, 4 << 30
+
+_CARD_FILE = SmallFile(
+    "the card of a model", BundleError, "the file is damaged: get the model again", 4 << 20
+)
+_WEIGHTS_FILE = SmallFile(
+    "the weights of a model", BundleError, "the file is damaged or cut short: get the model again", 4 << 30
+)
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -172,23 +184,14 @@ def read_card(folder: Path) -> Card:
         BundleError: if there is none, or it does not fit the schema.
     """
     path = bundle_folder(folder) / CARD
-    content = _read(path, MAX_CARD_BYTES)
-    try:
-        raw = json.loads(content)
-    except ValueError as error:
-        raise BundleError(f"{path}: not JSON ({error}); the file is damaged: get the model again") from None
-    version = raw.get("schema_version") if isinstance(raw, Mapping) else None
+    raw = read_json_object(path, _CARD_FILE)
+    version = raw.get("schema_version")
     if version != SCHEMA:
         raise BundleError(
             f"{path}: schema_version is {version!r}, this version reads {SCHEMA}: "
             "train again, or use the geo_xmodal that wrote it"
         )
-    try:
-        return Card.model_validate(raw)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise BundleError(f"{path}: {where}: {first['msg']}") from None
+    return validated(Card, raw, path, _CARD_FILE)
 
 
 def load(folder: Path) -> Bundle:
@@ -204,26 +207,17 @@ def load(folder: Path) -> Bundle:
 
     card = read_card(folder)
     path = bundle_folder(folder) / WEIGHTS
-    weights = _read(path, MAX_WEIGHTS_BYTES)
+    weights = read_bytes(path, _WEIGHTS_FILE)
     digest = hashlib.sha256(weights).hexdigest()
     if digest != card.weights_sha256:
         raise BundleError(
             f"{path}: sha256 is {digest[:12]}..., the card says {card.weights_sha256[:12]}...: "
             "the file was changed or cut short; get the model again"
         )
-    try:
+    _check_shapes(path, card)
+    with file_errors(path, _WEIGHTS_FILE, SafetensorError):
         state = load_tensors(weights)
-    except SafetensorError as error:
-        raise BundleError(f"{path}: not a safetensors file ({error})") from None
     model = PixelModel(card.spec, card.statistics, len(card.classes))
-    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    observed = {name: tuple(tensor.shape) for name, tensor in state.items()}
-    for name in sorted(expected.keys() | observed.keys()):
-        if expected.get(name) != observed.get(name):
-            raise BundleError(
-                f"{path}: weight '{name}' has shape {observed.get(name)}, the card's network needs "
-                f"{expected.get(name)}: card and weights are not of the same model"
-            )
     if model.margin != card.margin:
         raise BundleError(f"{path.parent / CARD}: margin is {card.margin}, its network has {model.margin}")
     for name, tensor in state.items():
@@ -231,6 +225,32 @@ def load(folder: Path) -> Bundle:
             raise BundleError(f"{path}: weight '{name}' holds values that are not finite")
     model.load_state_dict(state)
     return Bundle(card, model.eval())
+
+
+def _check_shapes(path: Path, card: Card) -> None:
+    """See that the weights are those of the card's network, before either takes memory.
+
+    A card of a kilobyte may ask for a network of 64 GB: on the `meta` device it has shapes and no numbers.
+    """
+    import torch
+
+    from geo_xmodal.networks import PixelModel
+
+    observed = read_tensor_header(path, _WEIGHTS_FILE).shapes
+    try:
+        with torch.device("meta"):
+            model = PixelModel(card.spec, card.statistics, len(card.classes))
+    except RuntimeError as error:  # more bytes than a number of 64 bits can say
+        raise BundleError(
+            f"{path.parent / CARD}: its network cannot be built ({str(error).splitlines()[0]})"
+        ) from None
+    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    for name in sorted(expected.keys() | observed.keys()):
+        if expected.get(name) != observed.get(name):
+            raise BundleError(
+                f"{path}: weight '{name}' has shape {observed.get(name)}, the card's network needs "
+                f"{expected.get(name)}: card and weights are not of the same model"
+            )
 
 
 def bundle_folder(folder: Path) -> Path:
@@ -244,13 +264,3 @@ def bundle_folder(folder: Path) -> Path:
             return candidate
     what = "is no folder" if not folder.is_dir() else f"holds no {CARD}, nor does its model/"
     raise BundleError(f"{folder} {what}: give a run folder or a model folder (with {CARD} and {WEIGHTS})")
-
-
-def _read(path: Path, limit: int) -> bytes:
-    try:
-        size = path.stat().st_size
-        if size > limit:
-            raise BundleError(f"{path}: {size} bytes, more than the {limit} that a model may have")
-        return path.read_bytes()
-    except OSError as error:
-        raise BundleError(f"{path}: {error.strerror}: a model folder has {CARD} and {WEIGHTS}") from None

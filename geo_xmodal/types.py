@@ -170,6 +170,16 @@ class TrainingData:
     rich_margin: int = 0
     notes: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def unlabelled(self) -> int:
+        """Number of unlabelled pixels, seen by both sensors or by the target alone."""
+        return len(self.unlabelled_pairs) + len(self.unlabelled_target)
+
+    @property
+    def pairs(self) -> int:
+        """Number of pixels that have both sensors."""
+        return len(self.labelled_pairs) + len(self.unlabelled_pairs)
+
     def cropped(self, margin: int, rich_margin: int) -> TrainingData:
         """The same pixels for a method that looks less far."""
         if (margin, rich_margin) == (self.margin, self.rich_margin):

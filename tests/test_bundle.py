@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +146,46 @@ def test_a_card_that_is_no_json_is_refused(saved: Path) -> None:
     (saved / bundle.CARD).write_text("{")
     with pytest.raises(BundleError, match="not JSON"):
         bundle.load(saved)
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        (b"\xff\xfe{}", r"no UTF-8 text \(byte 0xff"),
+        (b'{"a":' * 100_000, "nested more than 64 levels deep"),
+        (b'{"schema_version": ' + b"9" * 5000 + b"}", "not JSON"),
+        (b"[1]", "not an object"),
+        (b'{"schema_version": 1, "method": "\\ud800"}', "surrogate"),
+    ],
+    ids=range(5),
+)
+def test_a_damaged_card_is_refused_in_one_line(saved: Path, content: bytes, match: str) -> None:
+    (saved / bundle.CARD).write_bytes(content)
+    with pytest.raises(BundleError, match=match) as caught:
+        bundle.load(saved)
+    assert str(saved / bundle.CARD) in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("widths", [4096, 4095])
+def test_a_card_cannot_ask_for_more_than_its_weights_hold(saved: Path, widths: int) -> None:
+    """16 layers of 4096 x 4096 x 31 x 31 weights are 960 GB."""
+    change_card(
+        saved,
+        margin=240,
+        network={"name": "pixel_cnn", "options": {"widths": [widths] * 16, "kernels": [31] * 16}},
+    )
+    program = (
+        "import sys; from pathlib import Path; from tests.memory import limit_memory\n"
+        "import geo_xmodal.networks; from geo_xmodal import bundle\n"
+        "from geo_xmodal.errors import BundleError\n"
+        "limit_memory(256)\n"
+        "try: bundle.load(Path(sys.argv[1]))\n"
+        "except BundleError as error: print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(saved)], capture_output=True, text=True, check=False
+    )
+    assert "card and weights are not of the same model" in done.stdout, done.stderr
 
 
 def test_what_is_no_bundle(tmp_path: Path, saved: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -11,6 +10,9 @@ from typing import Any
 
 import streamlit as st
 
+from geo_xmodal.errors import UsageError
+from geo_xmodal.small_files import SmallFile, read_json_lines
+
 COLORS = ("#332288", "#117733", "#cc6677", "#88ccee", "#ddcc77", "#aa4499", "#44aa99", "#882255")
 """That colour-blind readers tell apart."""
 
@@ -18,6 +20,7 @@ MOST_EPOCHS = 300
 """Points of a curve: more than a screen tells apart."""
 
 _HEIGHT = 280
+_LOG = SmallFile("the log of a run, one JSON object an epoch", UsageError, "train again", 64 << 20)
 _MEASURES = {"oa": "overall accuracy", "aa": "average accuracy", "loss": "loss"}
 
 Rows = Sequence[Mapping[str, Any]]
@@ -37,13 +40,10 @@ def latest_log(folder: Path) -> tuple[str, list[dict[str, Any]]]:
 @lru_cache(maxsize=16)
 def _read(log: Path, size: int, changed: int) -> list[dict[str, Any]]:
     """Rows of a log of this size and time of change; every tab asks for the same every second."""
-    rows = []
-    for line in log.read_text(encoding="utf-8").splitlines():
-        try:
-            rows.append(json.loads(line))
-        except ValueError:
-            continue
-    return rows
+    try:
+        return read_json_lines(log, _LOG)[0]
+    except UsageError:
+        return []
 
 
 def draw_curves(rows: Rows) -> None:

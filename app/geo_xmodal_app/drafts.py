@@ -15,8 +15,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import geo_xmodal as gx
-from geo_xmodal.errors import SceneError
+from geo_xmodal.errors import SceneError, UsageError
 from geo_xmodal.outputs import write_text
+from geo_xmodal.small_files import SmallFile, first_problem, read_json_object, validated
 from geo_xmodal.types import Kind
 from geo_xmodal_app.sessions import session_folder
 
@@ -26,6 +27,7 @@ SCENE = "scene"
 Role = Literal["sensor", "labels", "train labels", "test labels", "unused"]
 
 _DRAFT, _EDITS = "draft.json", "edits.json"
+_FILE = SmallFile("what was told of a new scene", UsageError, "begin the scene again", 4 << 20)
 
 
 class DraftFile(BaseModel):
@@ -112,9 +114,10 @@ def align_words(
 
 def load_draft(session: str) -> Draft:
     """The session's draft; an empty one if there is none, or it cannot be read."""
+    path = session_folder(session) / _DRAFT
     try:
-        return Draft.model_validate_json((session_folder(session) / _DRAFT).read_bytes())
-    except (OSError, ValidationError):
+        return validated(Draft, read_json_object(path, _FILE), path, _FILE)
+    except UsageError:
         return Draft()
 
 
@@ -137,12 +140,12 @@ def apply_edits(item: Path, scene: Path) -> None:
     """Write what was kept for a new scene into its scene.toml; once, whether it can be or not.
 
     Raises:
-        SceneError, OutputError: It cannot be.
+        SceneError, UsageError, OutputError: It cannot be.
     """
     kept = item / _EDITS
     if kept.is_file():
         try:
-            edit_scene(scene, SceneEdits.model_validate_json(kept.read_bytes()))
+            edit_scene(scene, validated(SceneEdits, read_json_object(kept, _FILE), kept, _FILE))
         finally:
             kept.unlink(missing_ok=True)
 
@@ -169,4 +172,4 @@ def edit_scene(folder: Path, edits: SceneEdits) -> None:
     try:
         gx.write_config(gx.SceneConfig.model_validate(changed), folder)
     except ValidationError as error:
-        raise SceneError(error.errors()[0]["msg"]) from None
+        raise SceneError(first_problem(error)) from None

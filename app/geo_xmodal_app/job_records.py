@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
+from geo_xmodal.errors import UsageError
 from geo_xmodal.outputs import write_json
+from geo_xmodal.small_files import SmallFile, read_json_object, validated
 from geo_xmodal_app.processes import Running
 from geo_xmodal_app.sessions import session_path, sessions_path
 
@@ -17,6 +19,7 @@ ROOM = "jobs"
 ACTIVE: tuple[State, ...] = ("queued", "running")
 
 _RECORD = "job.json"
+_FILE = SmallFile("the record of a job", UsageError, "remove its folder", 4 << 20)
 _RESUMABLE = ("train", "map")
 """Commands that go on with `--resume`."""
 
@@ -76,8 +79,8 @@ def read_records(work: Path) -> list[Record]:
     records = []
     for path in sessions_path(work).glob(f"*/{ROOM}/*/{_RECORD}"):
         try:
-            record = Record.model_validate_json(path.read_bytes())
-        except (OSError, ValidationError):  # half a disk is no reason not to serve the rest
+            record = validated(Record, read_json_object(path, _FILE), path, _FILE)
+        except UsageError:  # half a disk is no reason not to serve the rest
             continue
         if path.parent == record.place(work):
             records.append(record)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from geo_xmodal.errors import UsageError
+from geo_xmodal.small_files import SmallFile, read_json_object
+
 _TAIL_BYTES = 16_384
 _LINE = re.compile(r"\[(\d+)/(\d+)\] ?(.*)")
 _ERROR = "error: "
+_RESULT = SmallFile("the result of a command", UsageError, "run it again", 64 << 20)
 
 
 @dataclass(frozen=True)
@@ -66,10 +69,9 @@ def error_in(errors: Path) -> str | None:
 def result_in(path: Path) -> dict[str, Any] | None:
     """The JSON object that a command printed, once it is whole."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_json_object(path, _RESULT)
+    except UsageError:
         return None
-    return value if isinstance(value, dict) else None
 
 
 def _tail(path: Path) -> list[str]:

@@ -9,15 +9,24 @@ from __future__ import annotations
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
 
 from geo_xmodal.errors import BundleError
 from geo_xmodal.outputs import new_folder
+from geo_xmodal.small_files import SmallFile, file_errors
 
 WEIGHTS, CARD = "model.safetensors", "card.json"
 MOST_BYTES = {WEIGHTS: 4 << 30, CARD: 4 << 20}
 """What `geo_xmodal.load_bundle` reads at most."""
 
+_ZIP = SmallFile(
+    f"a zip of {WEIGHTS} and {CARD}",
+    BundleError,
+    "pack the folder of the model again",
+    sum(MOST_BYTES.values()),
+)
 _END = b"PK\x05\x06"
 _END_BYTES = 22 + (1 << 16)
 """The record that ends a zip, with the longest comment that it may have."""
@@ -51,12 +60,13 @@ def unpack_bundle(archive: Path, out: Path, name: str) -> None:
     """
     try:
         _check_contents(archive)
-        with zipfile.ZipFile(archive) as opened, new_folder(out) as beside:
+        with _damage():
+            opened = zipfile.ZipFile(archive)
+        with opened, new_folder(out) as beside:
             for file, entry in _wanted(opened).items():
-                _extract(opened, entry, beside / file)
+                with (beside / file).open("xb") as target:
+                    target.writelines(_slices(opened, entry))
             _check_model(beside, out)
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, RuntimeError) as error:
-        raise BundleError(f"{name}: a damaged zip: {' '.join(str(error).split())}") from None
     except BundleError as error:
         raise BundleError(f"{name}: {error}") from None
 
@@ -102,11 +112,15 @@ def _wanted(opened: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     return found
 
 
-def _extract(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, out: Path) -> None:
+def _slices(opened: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
     """`zipfile` stops at the size that the entry promises, and checks its sum."""
-    with opened.open(entry) as source, out.open("xb") as target:
+    with _damage(), opened.open(entry) as source:
         while content := source.read(_SLICE):
-            target.write(content)
+            yield content
+
+
+def _damage() -> AbstractContextManager[None]:
+    return file_errors("a damaged zip", _ZIP, zipfile.LargeZipFile, NotImplementedError, RuntimeError)
 
 
 def _check_model(folder: Path, out: Path) -> None:

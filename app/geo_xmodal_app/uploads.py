@@ -6,7 +6,6 @@ is only ever shown. Until the last byte is there and checked, it is `.partial` a
 
 from __future__ import annotations
 
-import json
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -17,10 +16,11 @@ from io import FileIO
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from geo_xmodal.errors import OutputError, UsageError
 from geo_xmodal.outputs import reason, write_json
+from geo_xmodal.small_files import SmallFile, read_json_object, validated
 from geo_xmodal_app.quotas import check_room
 from geo_xmodal_app.sessions import is_id, new_id, session_folder
 from geo_xmodal_app.settings import Settings, settings
@@ -35,6 +35,7 @@ HEAD_BYTES = 512
 """First bytes that tell what a file is."""
 
 _RECORD, _PARTIAL, _BUNDLE = "upload.json", ".partial", "bundle"
+_FILE = SmallFile("the record of an upload", UsageError, "upload the file again", 1 << 20)
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _GEOPACKAGE = (b"GPKG", b"GP10", b"GP11")
 
@@ -278,9 +279,10 @@ def _shown(name: str) -> str:
 
 
 def _read(folder: Path) -> _Record | None:
+    path = folder / _RECORD
     try:
-        return _Record.model_validate(json.loads((folder / _RECORD).read_text(encoding="utf-8")))
-    except (OSError, ValueError, ValidationError):
+        return validated(_Record, read_json_object(path, _FILE), path, _FILE)
+    except UsageError:
         return None
 
 

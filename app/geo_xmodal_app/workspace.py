@@ -5,7 +5,6 @@ An id is looked up among what is there, and never becomes a path.
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections.abc import Iterator, Mapping
@@ -14,8 +13,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import geo_xmodal as gx
-from geo_xmodal.errors import GeoXmodalError
+from geo_xmodal.errors import GeoXmodalError, UsageError
 from geo_xmodal.outputs import write_json
+from geo_xmodal.small_files import SmallFile, read_json_object
 from geo_xmodal_app.drafts import SCENE, is_made
 from geo_xmodal_app.sessions import session_folder
 from geo_xmodal_app.settings import settings
@@ -26,6 +26,7 @@ Origin = Literal["sample", "data", "yours", "shipped"]
 ABOUT = "about.json"
 MAP, PROBABILITY, PICTURE = "map.tif", "map_probability.tif", "map.png"
 RUN = "run"
+_ABOUT = SmallFile("what was asked", UsageError, "remove its folder", 4 << 20)
 _DEEPEST = 4
 
 
@@ -197,10 +198,9 @@ def new_item(session: str, room: str, wanted: str, asked: Mapping[str, Any]) -> 
 def about(folder: Path) -> dict[str, Any]:
     """What was asked for an item; empty if it is none of ours."""
     try:
-        value = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_json_object(folder / ABOUT, _ABOUT)
+    except UsageError:
         return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _items(session: str, room: str) -> list[Path]:

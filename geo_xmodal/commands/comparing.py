@@ -55,7 +55,7 @@ def compare(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Set methods side by side: same pixels and seeds, both controls, paired tests.
+    """Set methods side by side: same pixels and seeds, controls, paired tests.
 
     Given again, the command goes on where it was stopped; finished runs are not repeated.
     """
@@ -86,7 +86,7 @@ def compare(
 
 def _methods(comparison: Mapping[str, Any]) -> rich.table.Table:
     found = comparison["methods"]
-    controls = next(iter(found.values()))["gain"]
+    controls = dict.fromkeys(name for one in found.values() for name in one["gain"])
     return table(
         "method",
         "overall accuracy",
@@ -98,13 +98,17 @@ def _methods(comparison: Mapping[str, Any]) -> rich.table.Table:
             (
                 _marked(name, one),
                 *(mean_and_sd(one, measure) for measure in ("oa", "aa", "miou")),
-                *("-" if gain is None else gain_words(gain["oa"]) for gain in one["gain"].values()),
+                *(_gain(one["gain"].get(name)) for name in controls),
                 "reference" if one["tests"] is None else one["tests"]["oa"]["p_t_holm"],
             )
             for name, one in found.items()
         ],
         title="in percent; gains in overall accuracy",
     )
+
+
+def _gain(gain: Mapping[str, Any] | None) -> str:
+    return "-" if gain is None else gain_words(gain["oa"])
 
 
 def _ablation(method: str, rows: Mapping[str, Any]) -> rich.table.Table:
@@ -118,7 +122,7 @@ def _ablation(method: str, rows: Mapping[str, Any]) -> rich.table.Table:
             (
                 _marked(name, one),
                 *(mean_and_sd(one, measure) for measure in ("oa", "aa", "miou")),
-                "-" if one["difference"] is None else gain_words(one["difference"]["oa"]),
+                _gain(one["difference"]),
             )
             for name, one in rows.items()
         ],

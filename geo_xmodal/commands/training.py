@@ -27,7 +27,7 @@ def train(
     seed: Annotated[int, typer.Option(min=0, help="The first seed.")] = 0,
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds, from --seed on.")] = 1,
     control: Annotated[
-        bool, typer.Option("--control", help="Also train twice without the second sensor, to know its worth.")
+        bool, typer.Option("--control", help="Also train without the second sensor, to know its worth.")
     ] = False,
     settings: Annotated[
         list[str] | None,
@@ -53,7 +53,9 @@ def train(
         resume=resume,
     )
     with console.progress() as progress:
-        metrics = gx.train_scene(opened, folder, request, progress)
+        metrics = gx.train_scene(
+            opened, folder, request, progress, note=lambda line: console.note(f"note: {line}")
+        )
     console.result(
         metrics,
         *accuracy_tables(metrics),

@@ -39,8 +39,24 @@ def check_folder(out: Path) -> None:
         raise OutputError(f"{out} is not empty and holds no comparison: choose another --out")
 
 
-def run_cells(scene: Scene, out: Path, plan: ComparisonPlan, progress: Progress | None = None) -> Results:
-    """Train and test whatever is not finished yet.
+def gather_pixels(scene: Scene, plan: ComparisonPlan, seed: int) -> dict[bool, TrainingData]:
+    """What the cells of one seed learn from: without and, where one asks so, with test pixels among it.
+
+    Raises:
+        LabelError, TrainingDataError: if the scene's labels or pixels do not suffice.
+    """
+    options = {cell.transductive: cell.gather for cell in plan.cells()}
+    return {transductive: _gathered(scene, one, seed) for transductive, one in options.items()}
+
+
+def run_cells(
+    scene: Scene,
+    out: Path,
+    plan: ComparisonPlan,
+    first: Mapping[bool, TrainingData],
+    progress: Progress | None = None,
+) -> Results:
+    """Train and test whatever is not finished yet; `first` are the pixels of the first seed.
 
     Raises:
         LabelError, TrainingDataError: if the scene's labels or pixels do not suffice.
@@ -50,10 +66,8 @@ def run_cells(scene: Scene, out: Path, plan: ComparisonPlan, progress: Progress 
     results: dict[str, list[RunResult]] = {cell.name: [] for cell in cells}
     done, total = 0, len(cells) * len(plan.seeds)
     for seed in plan.seeds:
-        pixels: dict[bool, TrainingData] = {}
+        pixels = first if seed == plan.seeds[0] else gather_pixels(scene, plan, seed)
         for cell in cells:
-            if cell.transductive not in pixels:
-                pixels[cell.transductive] = _gathered(scene, cell.gather, seed)
             folder = out / CELLS / cell.name / f"seed-{seed}"
             with _nothing_left_before_the_first_epoch(out, folder), _explained(out):
                 result = run_variant(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from geo_xmodal.comparison.features import Features
-from geo_xmodal.comparison.tables import NAMES, marked, title
+from geo_xmodal.comparison.tables import NAMES, control_names, marked, title
 from geo_xmodal.outputs import new_file
 from geo_xmodal.types import LandClass
 
@@ -84,17 +84,17 @@ def draw_accuracy(comparison: Mapping[str, Any], out: Path) -> None:
     methods = comparison["methods"]
     place = np.arange(len(methods))[::-1]
     names = [marked(name, one["transductive"]) for name, one in methods.items()]
-    controls = list(next(iter(methods.values()))["controls"])
     with figure(out, 10, 1.9 + 0.42 * len(methods)) as made:
         made.suptitle(title(comparison), x=0.01, ha="left", color=INK, fontsize=11)
         both = list(made.subplots(1, 2, sharey=True))
         for axes, measure in zip(both, ("oa", "aa"), strict=True):
             _points(axes, methods.values(), place, measure, _METHOD, "o", "method", 0.0)
-            for k, name in enumerate(controls):
-                runs = [comparison["controls"][one["controls"][name]] for one in methods.values()]
+            for k, name in enumerate(control_names(comparison)):
+                controls = [one["controls"].get(name) for one in methods.values()]
+                runs = [comparison["controls"][cell] for cell in controls if cell is not None]
                 color, mark = _CONTROLS[k % len(_CONTROLS)]
-                shift = -0.18 * (k + 1)
-                _points(axes, runs, place + shift, measure, color, mark, f"its control, {name}", 0.5)
+                where = place[[cell is not None for cell in controls]] - 0.18 * (k + 1)
+                _points(axes, runs, where, measure, color, mark, f"its control, {name}", 0.5)
             axes.set_xlabel(f"{NAMES[measure]}, % (mean ± standard deviation over seeds)")
             axes.set_yticks(place, names)
             axes.set_ylim(-0.75, len(methods) - 0.55)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from geo_xmodal.comparison.cells import check_folder, run_cells
+from geo_xmodal.comparison.cells import check_folder, gather_pixels, run_cells
 from geo_xmodal.comparison.noise import run_noise
 from geo_xmodal.comparison.outputs import write_outputs
-from geo_xmodal.comparison.request import CompareRequest, resolve_comparison
+from geo_xmodal.comparison.request import CompareRequest, checked_comparison, resolve_comparison
 from geo_xmodal.comparison.summary import summarise, summarise_ablation
 from geo_xmodal.scenes import Scene
 from geo_xmodal.training.request import target_kind
@@ -19,6 +19,8 @@ def compare_methods(
     scene: Scene, out: Path, request: CompareRequest, progress: Progress | None = None
 ) -> dict[str, Any]:
     """Train every method and its controls on the same pixels with the same seeds, and set them side by side.
+
+    A control that the pixels do not suffice for is left out; the notes say why.
 
     Runs lie in `out/cells`; finished ones are not repeated, unfinished ones go on after their last epoch, and
     runs that several ask for (the controls of methods with the same branch) are there once. The test pixels
@@ -41,7 +43,9 @@ def compare_methods(
     """
     plan = resolve_comparison(request, target_kind(scene, request.settings, request.target))
     check_folder(out)
-    results = run_cells(scene, out, plan, progress)
+    first = gather_pixels(scene, plan, plan.seeds[0])
+    plan = checked_comparison(plan, first)
+    results = run_cells(scene, out, plan, first, progress)
     comparison = summarise(scene, plan, results)
     if plan.ablation:
         comparison["ablation"] = summarise_ablation(plan, results)

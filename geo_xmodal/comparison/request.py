@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from geo_xmodal.errors import UsageError
+from geo_xmodal.errors import TrainingDataError, UsageError
 from geo_xmodal.methods import METHODS, Method, Options
 from geo_xmodal.methods.cnn import SelfTrainingOptions, control_options
-from geo_xmodal.methods.target_branch import BranchOptions
 from geo_xmodal.scenes.groups import GatherOptions
 from geo_xmodal.training import request as training
 from geo_xmodal.training.checkpoint import fingerprint
 from geo_xmodal.training.request import Variant
+from geo_xmodal.types import TrainingData
 
 DEFAULT_REFERENCE = "hgr"
 """The method that the others are tested against where nobody names one, if it takes part."""
@@ -77,7 +78,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """A method of the table with its controls, which train the same branch without the rich sensor."""
+    """A method of the table with its controls by name; a method without the auxiliary sensor has none."""
 
     method: Method
     cell: Cell
@@ -95,6 +96,7 @@ class ComparisonPlan:
         reference: name of the method that the others are tested against.
         seeds: of every run.
         settings: as asked.
+        notes: what should be known beside the result, a line each.
     """
 
     rows: Mapping[str, Row]
@@ -103,6 +105,7 @@ class ComparisonPlan:
     reference: str
     seeds: tuple[int, ...]
     settings: Mapping[str, str]
+    notes: tuple[str, ...] = ()
 
     @property
     def gather(self) -> GatherOptions:
@@ -137,8 +140,7 @@ def resolve_comparison(request: CompareRequest, kind: str) -> ComparisonPlan:
         name: Variant(name, method, training.options_for(method, common | own[name], kind))
         for name, method in methods.items()
     }
-    beside = training.options_for(_control_method(), common, kind)
-    controls = {name: _controls(variant.options, beside) for name, variant in variants.items()}
+    controls = {name: training.control_variants(variant) for name, variant in variants.items()}
     ablation = {
         name: _ablation(variants[name], common | own[name], kind)
         for name, method in methods.items()
@@ -175,6 +177,33 @@ def resolve_comparison(request: CompareRequest, kind: str) -> ComparisonPlan:
     )
 
 
+def checked_comparison(plan: ComparisonPlan, data: Mapping[bool, TrainingData]) -> ComparisonPlan:
+    """The plan without controls that cannot be trained on `data`, which its notes name.
+
+    Args:
+        plan: as resolved.
+        data: pixels of the first seed, without and with test pixels among the unlabelled ones.
+
+    Raises:
+        TrainingDataError: a method, or a row of a study, cannot be trained.
+    """
+    rows, notes = {}, list(plan.notes)
+    for name, row in plan.rows.items():
+        row.cell.variant.check(data[row.cell.transductive])
+        possible = {}
+        for control, cell in row.controls.items():
+            try:
+                cell.variant.check(data[cell.transductive])
+            except TrainingDataError as error:
+                notes.append(f"Control {control} of {name} is left out: {error}.")
+            else:
+                possible[control] = cell
+        rows[name] = dataclasses.replace(row, controls=possible)
+    for cell in (cell for several in plan.ablation.values() for cell in several.values()):
+        cell.variant.check(data[cell.transductive])
+    return dataclasses.replace(plan, rows=rows, notes=tuple(notes))
+
+
 def _settings(
     request: CompareRequest, methods: Mapping[str, Method]
 ) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
@@ -184,7 +213,7 @@ def _settings(
         request.epochs,
         request.target,
     )
-    training.check_settings(common, {**methods, "controls": _control_method()}, "this comparison")
+    training.check_settings(common, methods, "this comparison")
     own: dict[str, dict[str, str]] = {name: {} for name in methods}
     for key, value in request.settings.items():
         name, dot, setting = key.partition(".")
@@ -202,15 +231,6 @@ def _settings(
         training.check_settings([setting], {name: methods[name]}, name)
         own[name][setting] = value
     return common, own
-
-
-def _control_method() -> Method:
-    return training.control_variants(Options())[0].method
-
-
-def _controls(options: Options, beside: Options) -> tuple[Variant, ...]:
-    """The controls; a method that trains no branch is held against `cnn` with the settings for all."""
-    return training.control_variants(options if isinstance(options, BranchOptions) else beside)
 
 
 def _ablation(whole: Variant, settings: Mapping[str, str], kind: str) -> dict[str, Variant]:
@@ -233,7 +253,7 @@ class _Placing:
         own = {key for variant in variants for key in variant.method.Options.model_fields}
         data = {key: value for key, value in common.items() if key not in own}
         inductive = [variant for variant in variants if not variant.options.transductive] or variants
-        gather = training.gather_options(data, inductive, methods, True, seed, "all methods")
+        gather = training.gather_options(data, inductive, methods, seed, "all methods")
         self._gather = gather.model_copy(
             update={
                 "margin": max(variant.options.margin for variant in variants),
@@ -248,11 +268,11 @@ class _Placing:
 
 
 def _canonical(variant: Variant) -> Variant:
-    """A method that is a control is run as one, so that both are one run."""
+    """Whoever asks for a run, as method or as control, asks for it alike, so that both are one run."""
     options = variant.options
     if isinstance(options, SelfTrainingOptions):
         return Variant(options.mode, variant.method, control_options(options, options.mode))
-    return variant
+    return Variant(variant.method.name, variant.method, options)
 
 
 def _noise_rows(

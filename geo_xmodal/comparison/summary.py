@@ -79,8 +79,7 @@ def _row(row: Row, results: Results) -> dict[str, Any]:
         "cell": _folder(row.cell),
         "controls": {name: _folder(cell) for name, cell in row.controls.items()},
         "gain": {
-            name: None if cell.name == row.cell.name else paired_gain(runs, _metrics(results[cell.name]))
-            for name, cell in row.controls.items()
+            name: paired_gain(runs, _metrics(results[cell.name])) for name, cell in row.controls.items()
         },
     }
 
@@ -91,8 +90,13 @@ def _controls(plan: ComparisonPlan, results: Results) -> dict[str, Any]:
     for method, row in plan.rows.items():
         for name, cell in row.controls.items():
             if _folder(cell) not in found:
-                runs = brief(_metrics(results[cell.name]))
-                found[_folder(cell)] = {**runs, "name": name, "of": [], "transductive": cell.transductive}
+                found[_folder(cell)] = {
+                    **brief(_metrics(results[cell.name])),
+                    "name": name,
+                    "summary": row.method.controls(row.cell.variant.options)[name].summary,
+                    "of": [],
+                    "transductive": cell.transductive,
+                }
             found[_folder(cell)]["of"].append(method)
     return found
 
@@ -140,6 +144,9 @@ def _notes(scene: Scene, plan: ComparisonPlan, first: RunResult) -> list[str]:
     few = [name for name in labels["labelled_pairs"] if _labels(labels, name) < 2]
     if few:
         notes.append(f"Fewer than two training pixels: {', '.join(few)}.")
+    notes += plan.notes
+    if alone := [name for name, row in plan.rows.items() if not row.method.uses_rich]:
+        notes.append(f"Without the auxiliary sensor, and so without a gain from it: {', '.join(alone)}.")
     seeds = len(plan.seeds)
     if seeds == 1:
         notes.append("One seed: no spread, no test; a difference may be luck.")

@@ -38,15 +38,14 @@ class Table:
 
 
 def main_table(comparison: Mapping[str, Any]) -> Table:
-    """Methods, then controls: accuracies, gains over both controls, tests against the reference."""
+    """Methods, then controls: accuracies, gains over their controls, tests against the reference."""
     methods = comparison["methods"]
-    controls = next(iter(methods.values()))["gain"]
-    gains = [(control, measure) for control in controls for measure in ("oa", "aa")]
+    gains = [(control, measure) for control in control_names(comparison) for measure in ("oa", "aa")]
     rows = [
         (
             marked(name, one["transductive"]),
             *(mean_sd(one, measure) for measure in MEASURES),
-            *(_gain(one["gain"][control], measure) for control, measure in gains),
+            *(_gain(one["gain"].get(control), measure) for control, measure in gains),
             *(_p(one["tests"], test) for test in ("p_t_holm", "p_wilcoxon_holm")),
         )
         for name, one in methods.items()
@@ -70,6 +69,11 @@ def main_table(comparison: Mapping[str, Any]) -> Table:
     return Table(title(comparison), columns, (*rows, *beside), (_UNITS, *comparison["notes"]), (len(rows),))
 
 
+def control_names(comparison: Mapping[str, Any]) -> list[str]:
+    """Names of the controls that any of the methods has."""
+    return list(dict.fromkeys(name for one in comparison["methods"].values() for name in one["gain"]))
+
+
 def title(comparison: Mapping[str, Any]) -> str:
     """What was compared, in a line."""
     scene, seeds = comparison["scene"], len(comparison["seeds"])
@@ -80,8 +84,9 @@ def title(comparison: Mapping[str, Any]) -> str:
 
 
 _UNITS = (
-    "In percent, mean ± standard deviation over seeds. Δ: method less its own control without the rich "
-    "sensor, in points ± standard error. p: Holm-corrected, against the reference."
+    "In percent, mean ± standard deviation over seeds. Δ: method less its own control, the same kind of "
+    "model without the auxiliary sensor, in percentage points ± standard error; – where it has no such "
+    "control. p: Holm-corrected, against the reference."
 )
 
 
@@ -188,7 +193,8 @@ def as_csv(comparison: Mapping[str, Any]) -> str:
     rows = []
     for name, one in comparison["methods"].items():
         row: dict[str, Any] = {"method": name, "control_of": "", **_numbers(one)}
-        for control, gains in one["gain"].items():
+        for control in control_names(comparison):
+            gains = one["gain"].get(control)
             for measure in MEASURES:
                 for figure in ("mean", "se"):
                     value = None if gains is None else gains[measure][figure]

@@ -6,15 +6,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from geo_xmodal import bundle
 from geo_xmodal.errors import UsageError
 from geo_xmodal.export.class_map import ClassMap
 from geo_xmodal.scenes.grid import pixel_size
+from geo_xmodal.small_files import SmallFile, read_json_object, validated
 
 _METRICS = "metrics.json"
-_MAX_BYTES = 64 << 20
+_FILE = SmallFile(
+    "the metrics of a run",
+    UsageError,
+    "give a run folder, or a folder that `geo-xmodal evaluate` wrote; run it again",
+    32 << 20,
+)
 _LONGEST = 120
 
 _Share = Annotated[float, Field(ge=-1, le=1)]
@@ -74,18 +80,7 @@ def accuracy_text(run: Path | None, tags: Mapping[str, str]) -> str:
         return "Accuracy: not given with this map."
     _check_same_model(run, tags)
     path = run / _METRICS
-    try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise UsageError(f"{path}: more than {_MAX_BYTES} bytes, expected the metrics of a run")
-        metrics = _Metrics.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise UsageError(
-            f"{path}: {error.strerror}: give a run folder, or a folder that `geo-xmodal evaluate` wrote"
-        ) from None
-    except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"{path}: {where + ': ' if where else ''}{first['msg']}: run it again") from None
+    metrics = validated(_Metrics, read_json_object(path, _FILE), path, _FILE)
     # a run's model is that of its first seed
     one = metrics.seeds[0] if metrics.seeds else metrics
     what = "reference" if metrics.split == "reference" else f"{_short(metrics.split)}"

@@ -24,12 +24,16 @@ from typing import BinaryIO, Self
 
 from geo_xmodal.errors import OutputError, ResumeError
 from geo_xmodal.outputs import output_errors
+from geo_xmodal.small_files import SmallFile, file_errors, parse_json
 
 if sys.platform != "win32":
     import fcntl
 
 _RECORD = struct.Struct("<QII")  # window, length of the payload, CRC-32 of both and the payload
 _MAX_HEADER = 1 << 20
+_FILE = SmallFile(
+    "the finished windows of a map", ResumeError, "it is damaged: start again without --resume", _MAX_HEADER
+)
 _BEGUN = "begun"
 _SYNC_SECONDS = 10.0
 
@@ -139,8 +143,12 @@ def _scan(file: BinaryIO, identity: Mapping[str, str], path: Path) -> _Sound:
     header = file.readline(_MAX_HEADER)
     if not header.endswith(b"\n"):
         return _Sound()
-    before = json.loads(header)
-    begun = before.pop(_BEGUN, None)
+    with file_errors(path, _FILE):
+        before = parse_json(header.decode("utf-8"), path, _FILE)
+        if not isinstance(before, dict):
+            raise _FILE.refuse(path, "its first line is no JSON object")
+        begun = before.pop(_BEGUN, None)
+        day = None if begun is None else date.fromisoformat(str(begun))
     _check_same(before, dict(identity), path)
     end = len(header)
     finished: dict[int, tuple[int, int]] = {}
@@ -153,7 +161,7 @@ def _scan(file: BinaryIO, identity: Mapping[str, str], path: Path) -> _Sound:
             break
         finished[window] = (end + _RECORD.size, length)
         end += _RECORD.size + length
-    return _Sound(end, None if begun is None else date.fromisoformat(begun), finished)
+    return _Sound(end, day, finished)
 
 
 def _lock(file: BinaryIO, path: Path, alone: bool) -> None:

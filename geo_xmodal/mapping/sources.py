@@ -18,11 +18,12 @@ from geo_xmodal.scenes.raster import describe_raster
 from geo_xmodal.scenes.reader import aligned_reader, remote_reader
 from geo_xmodal.scenes.remote import find_remote, is_address
 from geo_xmodal.scenes.window_reader import WindowReader
+from geo_xmodal.small_files import SmallFile, read_text
 
 Pixels = Literal["model", "own"]
 """Whose pixel size a map has."""
 
-_LARGEST_LIST = 16 << 20
+_LIST = SmallFile("a list of paths, one a line", UsageError, "give one path a line", 4 << 20)
 _NAMED = 3
 
 
@@ -122,14 +123,7 @@ def _spelt_out(given: Path | str, remote: bool) -> list[Path | str]:
 
 
 def _listed(path: Path) -> list[Path]:
-    try:
-        if path.stat().st_size > _LARGEST_LIST:
-            raise UsageError(f"{path}: larger than {_LARGEST_LIST >> 20} MiB, expected a list of paths")
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise UsageError(f"{path}: not a text file, expected a list of paths, one a line") from None
+    lines = [line.strip() for line in read_text(path, _LIST).splitlines()]
     wanted = [line for line in lines if line and not line.startswith("#")]
     for line in wanted:
         if is_address(line):

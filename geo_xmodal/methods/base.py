@@ -161,6 +161,21 @@ class Learner(nn.Module, ABC):
         """The model as it stands: the target sensor alone."""
 
 
+@dataclass(frozen=True)
+class Control:
+    """What a method is held against: the same kind of model on the same pixels, without the auxiliary sensor.
+
+    Attributes:
+        method: which one it is, by its name in the registry.
+        options: of that method.
+        summary: what it is, for reports.
+    """
+
+    method: str
+    options: Options
+    summary: str
+
+
 class Method(ABC):
     """A method of the registry."""
 
@@ -177,9 +192,29 @@ class Method(ABC):
     """Rows of `ablation` that the noise study of `compare` shows beside the whole method."""
     Options: ClassVar[type[Options]]
 
+    def controls(self, options: Any) -> Mapping[str, Control]:
+        """The controls by name; none for a method that does not see the auxiliary sensor."""
+        return {}
+
+    def check(self, data: TrainingData, options: Any) -> None:  # noqa: B027  # some need nothing
+        """See that there are the pixels that the method cannot do without, before anything trains.
+
+        Raises:
+            TrainingDataError: There are not; the message says why, and what would help.
+        """
+
     @abstractmethod
     def learner(self, data: TrainingData, options: Any, seed: int) -> Learner:
-        """A learner on `data`, its weights drawn from `seed`."""
+        """A learner on `data`, its weights drawn from `seed`.
+
+        Raises:
+            TrainingDataError: as `check`.
+        """
+
+
+def why_no_unlabelled(data: TrainingData) -> str:
+    """Why there are no unlabelled pixels, ready to follow a colon."""
+    return str(data.notes.get("no_unlabelled") or "none were given")
 
 
 def labels_of(data: TrainingData) -> IntArray:

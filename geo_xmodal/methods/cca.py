@@ -12,8 +12,8 @@ direction. Whatever the rich sensor may add is in which components are left out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -22,10 +22,10 @@ from pydantic import Field
 
 from geo_xmodal.correlation.linear_cca import fit_cca
 from geo_xmodal.errors import TrainingDataError
-from geo_xmodal.methods.base import Method
+from geo_xmodal.methods.base import Control, Method
 from geo_xmodal.methods.svm import LinearLearner, SvmOptions, centre_pixels, hyperplanes, label_of
 from geo_xmodal.networks import linear_model
-from geo_xmodal.types import BandStatistics, FloatArray, TrainingData
+from geo_xmodal.types import BandStatistics, FloatArray, ModalitySummary, TrainingData
 
 LEAST_PAIRS = 2
 
@@ -48,25 +48,16 @@ class CcaOptions(SvmOptions):
 
 
 class CcaLearner(LinearLearner):
-    """Solved when it is made.
-
-    Raises:
-        TrainingDataError: if fewer than two pixels have both sensors.
-    """
+    """Solved when it is made."""
 
     def __init__(self, data: TrainingData, options: CcaOptions, seed: int) -> None:
         super().__init__(data)
         pairs = [group for group in (data.labelled_pairs, data.unlabelled_pairs) if len(group)]
-        count = sum(len(group) for group in pairs)
-        if data.rich is None or count < LEAST_PAIRS:
-            raise TrainingDataError(
-                f"{count} pixels have both sensors, cca needs {LEAST_PAIRS}: "
-                "use `svm`, which learns without the rich sensor"
-            )
+        sensor = cast(ModalitySummary, data.rich)
         statistics, bands = data.target.statistics, data.target.bands
         target = _spectra([group.target for group in pairs], statistics)
-        rich = _spectra([group.rich for group in pairs if group.rich is not None], data.rich.statistics)
-        components = options.components or min(bands, data.rich.bands)
+        rich = _spectra([group.rich for group in pairs if group.rich is not None], sensor.statistics)
+        components = options.components or min(bands, sensor.bands)
         fitted = fit_cca(target, rich, components, options.ridge)
         features = fitted.f(_spectra([self.labelled.target.numpy()], statistics))
         label = label_of(self.labelled)
@@ -94,6 +85,24 @@ class Cca(Method):
     uses_rich = True
     Options = CcaOptions
 
+    def controls(self, options: CcaOptions) -> Mapping[str, Control]:
+        """The SVM on the bands themselves; no linear model here trains itself, so that there is no second."""
+        own = {name: getattr(options, name) for name in SvmOptions.model_fields}
+        return {
+            "target_only": Control(
+                "svm", SvmOptions.model_validate(own), "the same linear SVM, on the target sensor's bands"
+            )
+        }
+
+    def check(self, data: TrainingData, options: CcaOptions) -> None:
+        """Correlation needs pairs."""
+        if data.rich is None or data.pairs < LEAST_PAIRS:
+            raise TrainingDataError(
+                f"{data.pairs} pixels have both sensors, cca needs {LEAST_PAIRS}: "
+                "use `svm`, which learns without the rich sensor"
+            )
+
     def learner(self, data: TrainingData, options: CcaOptions, seed: int) -> CcaLearner:
         """A fitted CCA and SVM."""
+        self.check(data, options)
         return CcaLearner(data, options, seed)

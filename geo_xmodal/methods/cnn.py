@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from geo_xmodal.errors import TrainingDataError
-from geo_xmodal.methods.base import Batch, Method, Options, Stage
+from geo_xmodal.methods.base import Batch, Control, Method, Stage, why_no_unlabelled
 from geo_xmodal.methods.target_branch import (
     BRANCH_RECIPES,
     BranchLearner,
@@ -47,19 +47,25 @@ class ControlOptions(SelfTrainingOptions):
         return NetworkSpec(self.network_name, self.network_options)
 
 
-def control_options(options: Options, mode: str) -> SelfTrainingOptions:
-    """The same branch, augmentation, steps and optimiser as `options` ask for, in one of the two modes.
-
-    A method that trains no branch (`svm`, `cca`) is held against `cnn` as it comes.
-    """
-    if not isinstance(options, BranchOptions):
-        return CnnOptions.model_validate({"mode": mode})
+def control_options(options: BranchOptions, mode: str) -> ControlOptions:
+    """The same branch, augmentation, steps and optimiser as `options` ask for, in one of the two modes."""
     shared = {
         name: getattr(options, name) for name in SelfTrainingOptions.model_fields if hasattr(options, name)
     }
     spec = options.network
     network = {"network_name": spec.name, "network_options": dict(spec.options)}
     return ControlOptions.model_validate({**shared, **network, "mode": mode})
+
+
+def branch_controls(options: BranchOptions) -> dict[str, Control]:
+    """Both controls of a method that trains a branch and sees the auxiliary sensor."""
+    summaries = {
+        "target_only": "the same network on the target sensor's labels alone",
+        "self_training": "the same network, which also learns its own answers for the unlabelled pixels",
+    }
+    return {
+        mode: Control("cnn", control_options(options, mode), summary) for mode, summary in summaries.items()
+    }
 
 
 class CnnLearner(BranchLearner):
@@ -75,12 +81,6 @@ class CnnLearner(BranchLearner):
         super().__init__(data, options)
         self.stages = (Stage("target_only"),)
         if options.mode == "self_training":
-            if not len(self.unlabelled):
-                side = 2 * self.model.margin + 1
-                raise TrainingDataError(
-                    "self_training needs unlabelled pixels and there are none: where test labels are dense, "
-                    f"each patch of {side} x {side} pixels holds one; smaller ones (--set contrasts=) may not"
-                )
             self.stages = (
                 Stage("labels", options.teacher_share),
                 Stage("self_training", 1 - options.teacher_share),
@@ -120,7 +120,15 @@ class Cnn(Method):
     Options = CnnOptions
     recipes = BRANCH_RECIPES
 
+    def check(self, data: TrainingData, options: SelfTrainingOptions) -> None:
+        """Self-training needs pixels to label."""
+        if options.mode == "self_training" and not data.unlabelled:
+            raise TrainingDataError(
+                f"self_training needs unlabelled pixels and there are none: {why_no_unlabelled(data)}"
+            )
+
     def learner(self, data: TrainingData, options: SelfTrainingOptions, seed: int) -> CnnLearner:
         """A learner with weights drawn from `seed`."""
+        self.check(data, options)
         torch.manual_seed(seed)
         return CnnLearner(data, options)

@@ -20,7 +20,8 @@ from torch import Tensor, nn
 
 from geo_xmodal.correlation import OBJECTIVES, objective
 from geo_xmodal.errors import TrainingDataError
-from geo_xmodal.methods.base import Batch, Method, Pool, Stage
+from geo_xmodal.methods.base import Batch, Control, Method, Pool, Stage
+from geo_xmodal.methods.cnn import branch_controls
 from geo_xmodal.methods.rich_side import RichInput, SpectralHead, embedding_head
 from geo_xmodal.methods.target_branch import (
     BRANCH_RECIPES,
@@ -77,11 +78,6 @@ class HgrLearner(BranchLearner):
         unseen = data.unlabelled_target.take(np.empty(0, np.int64))
         super().__init__(dataclasses.replace(data, unlabelled_target=unseen), options)
         self.labelled_pairs = len(data.labelled_pairs)
-        if data.rich is None or self.labelled_pairs < LEAST_PAIRS:
-            raise TrainingDataError(
-                f"{self.labelled_pairs} labelled pixels have both sensors, hgr needs {LEAST_PAIRS}: "
-                "label pixels where the rich sensor has data, or use `cnn`, which learns without it"
-            )
         self.rich_input = RichInput(data, options.components, options.rich_radius)
         self.labelled, self.unlabelled = self._condensed(self.labelled), self._condensed(self.unlabelled)
         features, classes = self.rich_input.features, len(data.classes)
@@ -219,7 +215,20 @@ class Hgr(Method):
         "without noise": {"noise": "0"},
     }
 
+    def controls(self, options: HgrOptions) -> Mapping[str, Control]:
+        """The branch by itself."""
+        return branch_controls(options)
+
+    def check(self, data: TrainingData, options: HgrOptions) -> None:
+        """A teacher learns from labelled pairs."""
+        if data.rich is None or len(data.labelled_pairs) < LEAST_PAIRS:
+            raise TrainingDataError(
+                f"{len(data.labelled_pairs)} labelled pixels have both sensors, hgr needs {LEAST_PAIRS}: "
+                "label pixels where the rich sensor has data, or use `cnn`, which learns without it"
+            )
+
     def learner(self, data: TrainingData, options: HgrOptions, seed: int) -> HgrLearner:
         """A learner with weights drawn from `seed`."""
+        self.check(data, options)
         torch.manual_seed(seed)
         return HgrLearner(data, options)

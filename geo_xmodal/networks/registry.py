@@ -15,6 +15,7 @@ from geo_xmodal.networks.pixel_cnn import PixelCnn, PixelCnnOptions
 from geo_xmodal.networks.resnet import ResNet50, ResNetOptions
 from geo_xmodal.networks.tanh_cnn import TanhCnn, TanhCnnOptions
 from geo_xmodal.networks.x_modalnet import XModalNet, XModalNetOptions
+from geo_xmodal.small_files import first_problem
 
 
 class LinearOptions(NetworkOptions):
@@ -73,6 +74,4 @@ def _checked(spec: NetworkSpec) -> tuple[type[nn.Module], NetworkOptions]:
     try:
         return network, options.model_validate(dict(spec.options))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "options"
-        raise BundleError(f"network '{spec.name}': {where}: {first['msg']}") from None
+        raise BundleError(f"network '{spec.name}': {first_problem(error)}") from None

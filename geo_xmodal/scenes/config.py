@@ -6,7 +6,6 @@ import difflib
 import json
 import math
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated, Any, Literal, Self
@@ -26,6 +25,7 @@ from pydantic_core import PydanticCustomError
 from geo_xmodal.errors import SceneError
 from geo_xmodal.kinds import KINDS
 from geo_xmodal.outputs import write_text
+from geo_xmodal.small_files import SmallFile, first_problem, read_toml, real_path
 from geo_xmodal.types import Kind, LandClass
 
 CONFIG_NAME = "scene.toml"
@@ -33,7 +33,12 @@ CONFIG_NAME = "scene.toml"
 Resampling = Literal["nearest", "bilinear", "cubic", "average", "mode", "max", "min", "med"]
 """How a file that is off the reference grid is brought onto it (GDAL's names)."""
 
-_LARGEST_CONFIG = 4 * 2**20
+_FILE = SmallFile(
+    "a TOML file of settings in UTF-8",
+    SceneError,
+    "compare it with docs/file-formats.md, or write it again with geo-xmodal align",
+    256 << 10,
+)
 
 
 def _inside(file: str) -> str:
@@ -251,7 +256,7 @@ def read_config(folder: Path | str) -> SceneConfig:
     path = folder / CONFIG_NAME
     if not path.is_file():
         raise SceneError(f"{folder} is not a scene folder: it holds no {CONFIG_NAME}")
-    config = parse_config(_read_toml(path), str(path))
+    config = parse_config(read_toml(path, _FILE), str(path))
     for modality in config.modalities.values():
         scene_file(folder, modality.file)
     for _, source in config.labels.given():
@@ -264,7 +269,7 @@ def parse_config(table: Mapping[str, Any], where: str = CONFIG_NAME) -> SceneCon
     try:
         return SceneConfig.model_validate(table)
     except ValidationError as error:
-        raise SceneError(f"{where}: {_first_problem(error)}") from None
+        raise SceneError(f"{where}: {first_problem(error)}") from None
 
 
 def read_classes(file: Path) -> tuple[ClassConfig, ...]:
@@ -273,33 +278,13 @@ def read_classes(file: Path) -> tuple[ClassConfig, ...]:
     Raises:
         SceneError: The file cannot be read, or holds no class list (one line, key named).
     """
-    table = _read_toml(file)
+    table = read_toml(file, _FILE)
     if "classes" not in table:
         raise SceneError(f"{file}: has no [[classes]] with id, name and color")
     try:
         return TypeAdapter(tuple[ClassConfig, ...]).validate_python(table["classes"])
     except ValidationError as error:
-        raise SceneError(f"{file}: {_first_problem(error, 'classes')}") from None
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        if path.stat().st_size > _LARGEST_CONFIG:
-            raise SceneError(f"{path}: larger than {_LARGEST_CONFIG} bytes, expected a TOML file of settings")
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SceneError(f"{path}: cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise SceneError(f"{path}: not valid TOML: {error}") from None
-
-
-def _first_problem(error: ValidationError, *prefix: str) -> str:
-    first, *others = error.errors(include_url=False)
-    key = ".".join(str(part) for part in (*prefix, *first["loc"]) if part != "[key]")
-    given = first["input"]
-    shown = f", found {given!r}" if isinstance(given, str | int | float | bool) else ""
-    more = f" (and {len(others)} more)" if others else ""
-    return f"{key + ': ' if key else ''}{first['msg']}{shown}{more}"
+        raise SceneError(f"{file}: {first_problem(error, 'classes')}") from None
 
 
 def scene_file(folder: Path, file: str) -> Path:
@@ -309,10 +294,9 @@ def scene_file(folder: Path, file: str) -> Path:
         SceneError: A symbolic link leads out of the folder.
     """
     path = folder / file
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise SceneError(
-            f"{path}: leads out of the scene folder to {path.resolve()}; copy the file into the folder"
-        )
+    lies = real_path(path)
+    if not lies.is_relative_to(real_path(folder)):
+        raise SceneError(f"{path}: leads out of the scene folder to {lies}; copy the file into the folder")
     return path
 
 

@@ -319,6 +319,7 @@ def _notes(
         "test_pixels": len(test),
         "overlap_share": overlap_share(train_position, test.position, options.margin),
         "excluded_unlabelled_share": pools.excluded,
+        "no_unlabelled": _why_no_unlabelled(pools, options),
         "labelled_without_target_data": labelled.without_data,
         "dropped_beside_validation": len(labelled.position)
         - len(train_position)
@@ -326,6 +327,26 @@ def _notes(
         "label_conflicts": _conflicts(scene),
         "transductive": options.transductive,
     }
+
+
+def _why_no_unlabelled(pools: UnlabelledPools, options: GatherOptions) -> str | None:
+    """Why there are no unlabelled pixels, and what would give some; None if there are."""
+    if len(pools.pairs) + len(pools.target):
+        return None
+    if not (options.unlabelled or options.unlabelled_target):
+        return "unlabelled=0 asks for none"
+    if not pools.free:
+        return "every pixel of the scene is a training pixel; labels_per_class=N trains on some of them"
+    if pools.excluded == 1.0:
+        reach = 2 * max(options.margin, options.rich_margin) + 1
+        held_out = "a validation pixel" if options.transductive else "a test or validation pixel"
+        return (
+            f"each patch of {reach} x {reach} pixels around one holds {held_out}, and patches that do are "
+            "not learned from; fewer test labels, or smaller patches, leave some"
+        )
+    wanted = "both sensors" if options.unlabelled else "the target sensor"
+    apart = ", away from test and validation pixels," if pools.excluded else ""
+    return f"no pixel without a label{apart} has a value in every band of {wanted}"
 
 
 def _conflicts(scene: Scene) -> int:

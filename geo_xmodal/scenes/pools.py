@@ -42,11 +42,13 @@ class UnlabelledPools:
     Attributes:
         pairs: With both sensors.
         target: With the target sensor only.
-        excluded: Share of the pixels they were drawn from whose patch would hold a held-out pixel.
+        free: How many pixels they were drawn from: all that train no class.
+        excluded: Share of those whose patch would hold a held-out pixel.
     """
 
     pairs: IntArray
     target: IntArray
+    free: int
     excluded: float
 
 
@@ -110,7 +112,7 @@ def unlabelled_pools(
             alone.add(_positions(free & ~both, window))
         if progress is not None:
             progress(done, len(windows), "looking for unlabelled pixels")
-    return UnlabelledPools(pairs.positions, alone.positions, excluded / max(unlabelled, 1))
+    return UnlabelledPools(pairs.positions, alone.positions, unlabelled, excluded / max(unlabelled, 1))
 
 
 def test_pool(
@@ -139,7 +141,7 @@ def test_pool(
     free = test[~near]
     pool = PixelPool(size, seed)
     pool.add(free[availability(target, free, progress).pixels])
-    return UnlabelledPools(test[:0], pool.positions, float(near.sum()) / max(len(test), 1))
+    return UnlabelledPools(test[:0], pool.positions, len(test), float(near.sum()) / max(len(test), 1))
 
 
 def _marks(positions: IntArray) -> LabelledPixels:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import itertools
-import json
 import math
 import re
 from collections.abc import Sequence
@@ -12,14 +11,19 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from geo_xmodal.errors import ResponseError
 from geo_xmodal.scenes.raster import to_nanometres
 from geo_xmodal.simulate.response import SpectralResponse, joined
+from geo_xmodal.small_files import SmallFile, parse_json, read_text, validated
 
-LARGEST = 32 * 2**20
-"""Bytes of a response file; those of real sensors have one or two millions."""
+_FILE = SmallFile(
+    "spectral responses (GeoJSON or CSV)",
+    ResponseError,
+    "give one feature a band with properties.response, or a table with the wavelength first",
+    8 << 20,  # those of real sensors have one or two millions
+)
 
 _MOST_BANDS = 4096
 _DELIMITERS = ",;\t"
@@ -62,37 +66,16 @@ def read_response(path: Path | str) -> SpectralResponse:
         ResponseError: Missing, too large, or not such a file (what is wrong, and where).
     """
     path = Path(path)
-    text = _text(path)
+    text = read_text(path, _FILE)
+    is_json = text.lstrip().startswith("{")
+    collection = validated(_Collection, parse_json(text, path, _FILE), path, _FILE) if is_json else None
     try:
-        if text.lstrip().startswith("{"):
-            return _from_geojson(text, path.stem)
-        return _from_csv(text, path.stem)
+        return _from_csv(text, path.stem) if collection is None else _from_geojson(collection, path.stem)
     except ResponseError as error:
         raise ResponseError(f"{path}: {error}") from None
 
 
-def _text(path: Path) -> str:
-    try:
-        if not path.is_file():
-            found = "not a regular file" if path.exists() else "no such file"
-            raise ResponseError(f"{path}: {found}, expected spectral responses (GeoJSON or CSV)")
-        size = path.stat().st_size
-        if size > LARGEST:
-            raise ResponseError(f"{path}: {size} bytes, expected spectral responses of at most {LARGEST}")
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ResponseError(f"{path}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ResponseError(
-            f"{path}: not a text file, expected spectral responses (GeoJSON or CSV)"
-        ) from None
-
-
-def _from_geojson(text: str, stem: str) -> SpectralResponse:
-    try:
-        collection = _Collection.model_validate(json.loads(text))
-    except (ValueError, RecursionError) as error:
-        raise ResponseError(f"no spectral responses in GeoJSON: {_reason(error)}") from None
+def _from_geojson(collection: _Collection, stem: str) -> SpectralResponse:
     curves = [feature.properties for feature in collection.features]
     for curve in curves:
         if len(curve.response.x) != len(curve.response.y):
@@ -153,10 +136,3 @@ def _response(
         curves.append((name, factor * np.array(x), np.array(y)))
     words = " ".join(sensor.split())
     return joined(curves, words if words.isprintable() else "")
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        first = error.errors(include_url=False)[0]
-        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-    return " ".join(str(error).split())

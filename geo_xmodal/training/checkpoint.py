@@ -15,8 +15,16 @@ from torch import Tensor, nn
 
 from geo_xmodal.errors import ResumeError
 from geo_xmodal.outputs import new_file
+from geo_xmodal.small_files import SmallFile, file_errors, read_tensor_header
 
 FILE = "checkpoint.safetensors"
+
+_FILE = SmallFile(
+    "where a run stands",
+    ResumeError,
+    "it is damaged, and --resume cannot go on from it: train anew without --resume",
+    64 << 30,
+)
 
 
 @dataclass(frozen=True)
@@ -58,31 +66,37 @@ def read_checkpoint(folder: Path, mark: str) -> tuple[Position, dict[str, Tensor
     path = folder / FILE
     if not path.is_file():
         return None
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a mapping
-    except (SafetensorError, OSError) as error:
-        raise ResumeError(f"{path} is damaged ({error}): delete it, or train anew without --resume") from None
+    metadata = read_tensor_header(path, _FILE).metadata
     if metadata.get("mark") != mark:
         raise ResumeError(
             f"{path} belongs to a run with other options, data or version (mark {metadata.get('mark')}, "
             f"this run's is {mark}): resume with the options in config.json, or train anew without --resume"
         )
-    return Position(int(metadata["stage"]), int(metadata["epoch"])), tensors
+    with file_errors(path, _FILE, SafetensorError, KeyError):
+        position = Position(int(metadata["stage"]), int(metadata["epoch"]))
+        if min(position.stage, position.epoch) < 0:
+            raise _FILE.refuse(path, f"stage {position.stage}, epoch {position.epoch}")
+        with safe_open(path, "pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a mapping
+    return position, tensors
 
 
 def restore_learner(tensors: dict[str, Tensor], learner: nn.Module) -> None:
     """Put a learner's state back from the tensors of `read_checkpoint`."""
     state = {k.removeprefix("learner."): v for k, v in tensors.items() if k.startswith("learner.")}
-    learner.load_state_dict(state)
+    with file_errors(FILE, _FILE, RuntimeError):  # names or shapes of another network
+        learner.load_state_dict(state)
 
 
 def restore_optimizer(tensors: dict[str, Tensor], optimizer: torch.optim.Optimizer) -> None:
     """Put an optimiser's state back from the tensors of `read_checkpoint`."""
     state: dict[int, dict[str, Tensor]] = {}
-    for name, value in tensors.items():
-        if name.startswith("optimizer."):
-            _, index, key = name.split(".", 2)
-            state.setdefault(int(index), {})[key] = value
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    with file_errors(FILE, _FILE, IndexError):
+        for name, value in tensors.items():
+            if name.startswith("optimizer."):
+                _, index, key = name.split(".", 2)
+                if value.shape not in ((), weights[int(index)].shape):
+                    raise _FILE.refuse(FILE, f"{name} has shape {tuple(value.shape)}")
+                state.setdefault(int(index), {})[key] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

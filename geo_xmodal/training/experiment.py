@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,26 +18,33 @@ from geo_xmodal.scenes.groups import gather
 from geo_xmodal.training.checkpoint import FILE as CHECKPOINT
 from geo_xmodal.training.files import CONFIG, LOG, METRICS, REPORT, check_is_run, clear_run
 from geo_xmodal.training.report import run_report
-from geo_xmodal.training.request import Plan, TrainRequest, Variant, resolve, target_kind
+from geo_xmodal.training.request import Plan, TrainRequest, Variant, checked_plan, resolve, target_kind
 from geo_xmodal.training.run import RunResult, run_variant
 from geo_xmodal.types import LandClass, Progress, TrainingData
 
 
 def train_scene(
-    scene: Scene, out: Path, request: TrainRequest, progress: Progress | None = None
+    scene: Scene,
+    out: Path,
+    request: TrainRequest,
+    progress: Progress | None = None,
+    *,
+    note: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Train on a scene, test, and write a run folder (docs/file-formats.md).
 
     With several seeds each has a run folder `seed-K`, and `model/` is that of the first seed, never the best
-    on test. With `request.control` the same branch learns from the same pixels with the same seeds twice
-    without the rich sensor (`controls/target_only/seed-K`, `controls/self_training/seed-K`), and the gain
-    over each is paired seed by seed.
+    on test. With `request.control` the same kind of model learns from the same pixels with the same seeds,
+    without the auxiliary sensor (`controls/target_only/seed-K`, `controls/self_training/seed-K`), and the
+    gain over each is paired seed by seed. A control that there is not, or that the pixels do not suffice for,
+    is left out, and a note says why.
 
     Args:
         scene: what to learn from.
         out: the run folder.
         request: method, seeds, controls and settings.
         progress: told of every epoch.
+        note: told what should be known, before anything trains.
 
     Returns:
         The content of metrics.json.
@@ -51,6 +58,9 @@ def train_scene(
     plan = resolve(request, target_kind(scene, request.settings, request.target))
     _refuse_other_content(out, request.resume)
     data = gather(scene, plan.gather_for(plan.seeds[0]))
+    plan = checked_plan(plan, data)
+    for line in plan.notes:
+        note(line)
     with _nothing_left_before_the_first_epoch(out, request.resume):
         return _train(scene, data, out, plan, request.resume, progress)
 
@@ -83,6 +93,8 @@ def _train(
             done += 1
     main = results.pop(plan.main.name)
     scores = _summary([one.metrics for one in main], results, first.classes)
+    if plan.notes:
+        scores["notes"] = list(plan.notes)
     if len(plan.seeds) > 1:
         shipped = bundle.load(main[0].folder)
         bundle.save(out / "model", shipped.model, shipped.card)
@@ -130,7 +142,7 @@ def _summary(
     `confusion` is the mean over seeds, with the same sum; `confusion_pooled` keeps the whole numbers.
     """
     # a finished run of one seed holds them already, maybe of controls that are not asked for now
-    scores = {key: value for key, value in main[0].items() if key not in ("controls", "gain")}
+    scores = {key: value for key, value in main[0].items() if key not in ("controls", "gain", "notes")}
     if len(main) > 1:
         counts = np.sum([one["confusion"] for one in main], axis=0, dtype=np.int64)
         pooled = metrics(ConfusionMatrix.from_counts(counts), classes, split=scores["split"])

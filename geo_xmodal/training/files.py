@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
+import warnings
 from pathlib import Path
 from typing import Any
 
-from geo_xmodal.errors import OutputError
+from geo_xmodal.errors import OutputError, ResumeError
 from geo_xmodal.outputs import output_errors, write_text
+from geo_xmodal.small_files import SmallFile, read_json_lines, read_json_object
 from geo_xmodal.training.checkpoint import FILE as CHECKPOINT
 
 CONFIG, LOG, METRICS, REPORT = "config.json", "log.jsonl", "metrics.json", "report.html"
+
+_ANEW = "it is damaged: train anew without --resume"
+_FILE = SmallFile("a file of a run, in JSON", ResumeError, _ANEW, 256 << 20)
+_LOG_FILE = SmallFile("the log of a run, one JSON object an epoch", ResumeError, _ANEW, 256 << 20)
 
 
 def check_is_run(folder: Path) -> None:
@@ -37,10 +43,9 @@ def clear_run(folder: Path) -> None:
 def read_json(path: Path) -> dict[str, Any] | None:
     """The object in a file of ours; None if there is none, or it is no JSON object."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_json_object(path, _FILE)
+    except ResumeError:
         return None
-    return value if isinstance(value, dict) else None
 
 
 class RunLog:
@@ -60,7 +65,20 @@ class RunLog:
         write_text(self.path, "".join(json.dumps(one) + "\n" for one in self.rows))
 
     def read(self) -> list[dict[str, Any]]:
-        """The rows on disk."""
+        """The rows on disk, without one at the end that a kill cut off.
+
+        Raises:
+            ResumeError: A row is damaged.
+        """
         if not self.path.is_file():
             return []
-        return [json.loads(line) for line in self.path.read_text(encoding="utf-8").splitlines() if line]
+        rows, cut_off = read_json_lines(self.path, _LOG_FILE)
+        if cut_off:
+            warnings.warn(
+                f"{self.path}: its last line was cut off when the run was stopped, and is left out",
+                stacklevel=2,
+            )
+        for number, row in enumerate(rows, start=1):
+            if type(row.get("epoch")) is not int:
+                raise _LOG_FILE.refuse(self.path, f"row {number} says no epoch")
+        return rows

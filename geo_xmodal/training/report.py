@@ -48,6 +48,8 @@ def run_report(
         overlap_share=notes.get("overlap_share"),
         unmapped=int(main[0].metrics["unmapped"]),
         controls={name: [one.metrics for one in results] for name, results in controls.items()},
+        control_summaries={control.name: control.summary for control in plan.controls},
+        notes=plan.notes,
         losses=curves_from_log([{"epoch": row["epoch"], **row["loss"]} for row in log]),
         validation=curves_from_log(
             [{"epoch": row["epoch"], **row["validation"]} for row in log if "validation" in row]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,15 +10,13 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from geo_xmodal.errors import UsageError
+from geo_xmodal.errors import TrainingDataError, UsageError
 from geo_xmodal.methods import METHODS
 from geo_xmodal.methods.base import Method, Options
-from geo_xmodal.methods.cnn import control_options
 from geo_xmodal.scenes import Scene
 from geo_xmodal.scenes.groups import GatherOptions
 from geo_xmodal.types import TrainingData
 
-CONTROLS = ("target_only", "self_training")
 DATA_SETTINGS = frozenset(GatherOptions.model_fields) - {"seed", "margin", "rich_margin"}
 """Settings that say which pixels to gather, whatever the method."""
 
@@ -41,27 +40,53 @@ class TrainRequest(BaseModel):
 
 @dataclass(frozen=True)
 class Variant:
-    """One method with resolved options: the method asked for, or one of its controls."""
+    """One method with resolved options: the method asked for, or one of its controls.
+
+    Attributes:
+        name: of the method, or of what it is as a control.
+        method: from the registry.
+        options: of the method.
+        summary: what a control is, for reports.
+    """
 
     name: str
     method: Method
     options: Options
+    summary: str = ""
 
     def seen(self, data: TrainingData) -> TrainingData:
         """What it learns from: patches as far as it looks, and the rich sensor only if it uses it."""
         cropped = data.cropped(self.options.margin, self.options.rich_margin)
         return cropped if self.method.uses_rich else cropped.without_rich()
 
+    def check(self, data: TrainingData) -> None:
+        """See that `data`, of which it learns what it sees, suffices.
+
+        Raises:
+            TrainingDataError: It does not.
+        """
+        self.method.check(data if self.method.uses_rich else data.without_rich(), self.options)
+
 
 @dataclass(frozen=True)
 class Plan:
-    """A request with everything resolved."""
+    """A request with everything resolved.
+
+    Attributes:
+        main: the method.
+        controls: what it is held against.
+        gather: which pixels they learn from, for the first seed.
+        seeds: of every run.
+        settings: as asked.
+        notes: what should be known beside the result, a line each.
+    """
 
     main: Variant
     controls: tuple[Variant, ...]
     gather: GatherOptions
     seeds: tuple[int, ...]
     settings: Mapping[str, str]
+    notes: tuple[str, ...] = ()
 
     def gather_for(self, seed: int) -> GatherOptions:
         """What to gather for one seed."""
@@ -93,11 +118,30 @@ def resolve(request: TrainRequest, kind: str) -> Plan:
     check_settings(settings, {request.method: method}, request.method)
     options = options_for(method, settings, kind)
     main = Variant(request.method, method, options)
-    controls = control_variants(options) if request.control else ()
+    controls = control_variants(main) if request.control else ()
+    notes = (_without_controls(main),) if request.control and not controls else ()
     data = {key: value for key, value in settings.items() if key not in method.Options.model_fields}
-    gather = gather_options(data, (main, *controls), (method,), request.control, request.seed, request.method)
+    gather = gather_options(data, (main, *controls), (method,), request.seed, request.method)
     seeds = tuple(range(request.seed, request.seed + request.seeds))
-    return Plan(main, controls, gather, seeds, settings)
+    return Plan(main, controls, gather, seeds, settings, notes)
+
+
+def checked_plan(plan: Plan, data: TrainingData) -> Plan:
+    """The plan without controls that cannot be trained on `data`, which its notes name.
+
+    Raises:
+        TrainingDataError: The method itself cannot be trained.
+    """
+    plan.main.check(data)
+    possible, notes = [], list(plan.notes)
+    for control in plan.controls:
+        try:
+            control.check(data)
+        except TrainingDataError as error:
+            notes.append(f"control {control.name} is left out: {error}")
+        else:
+            possible.append(control)
+    return dataclasses.replace(plan, controls=tuple(possible), notes=tuple(notes))
 
 
 def target_kind(scene: Scene, settings: Mapping[str, str], target: str | None) -> str:
@@ -153,16 +197,25 @@ def options_for(method: Method, settings: Mapping[str, str], kind: str) -> Optio
     return _checked(method.Options, {**method.recipes.get(kind, {}), **own}, method.name)
 
 
-def control_variants(options: Options) -> tuple[Variant, ...]:
-    """The controls of a method with these options."""
-    return tuple(Variant(mode, METHODS["cnn"], control_options(options, mode)) for mode in CONTROLS)
+def control_variants(variant: Variant) -> tuple[Variant, ...]:
+    """The controls of a method with its options; none where it does not see the auxiliary sensor."""
+    return tuple(
+        Variant(name, METHODS[control.method], control.options, control.summary)
+        for name, control in variant.method.controls(variant.options).items()
+    )
+
+
+def _without_controls(variant: Variant) -> str:
+    return (
+        f"no control is trained: {variant.method.name} does not see the auxiliary sensor, and has no gain "
+        "from it"
+    )
 
 
 def gather_options(
     settings: Mapping[str, str],
     variants: Sequence[Variant],
     methods: Sequence[Method],
-    control: bool,
     seed: int,
     who: str,
 ) -> GatherOptions:
@@ -186,7 +239,7 @@ def gather_options(
     target_pool = any(method.uses_unlabelled_target for method in methods)
     if not target_pool:
         values.setdefault("unlabelled_target", 0)
-    if not (target_pool or control or any(method.uses_rich for method in methods)):
+    if not (target_pool or any(method.uses_rich for method in methods)):
         values["unlabelled"] = 0
     return _checked(GatherOptions, values, who)
 

@@ -137,6 +137,17 @@ def test_a_zip_that_is_cut(pack: Callable[..., Path]) -> None:
     refusal(path)
 
 
+def test_deflate_errors_are_a_damaged_zip(tmp_path: Path) -> None:
+    path = tmp_path / "model.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(WEIGHTS, weights())
+        archive.writestr(CARD, card())
+    content = bytearray(path.read_bytes())
+    content[30 + len(WEIGHTS)] = 0xFF  # the first byte of what was packed: a block of no known kind
+    path.write_bytes(content)
+    assert "a damaged zip: Error -3 while decompressing data" in refusal(path)
+
+
 def test_a_card_that_is_none(pack: Callable[..., Path]) -> None:
     for text in (b'{"schema_version": 99}', b"[" * 100_000):
         refusal(pack((WEIGHTS, weights()), (CARD, text)))

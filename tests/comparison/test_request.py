@@ -18,7 +18,7 @@ def plan(*methods: str, **asked: Any) -> ComparisonPlan:
     [
         ({"methods": ("hgr", "snv")}, r"unknown method 'snv' \(did you mean 'svm'\?\)"),
         ({"methods": ("hgr", "svm", "hgr")}, "'hgr' is given twice"),
-        ({"methods": ("svm",), "settings": {"epoch": "3"}}, "did you mean 'epochs'"),
+        ({"methods": ("cnn",), "settings": {"epoch": "3"}}, "did you mean 'epochs'"),
         ({"methods": ("hgr", "svm"), "settings": {"hgr.C": "3"}}, "hgr has no setting 'C'"),
         ({"methods": ("hgr", "svm"), "settings": {"cnn.noise": "0"}}, "'cnn' takes no part"),
         ({"methods": ("hgr",), "settings": {"hgr.unlabelled": "10"}}, "--set unlabelled=10"),
@@ -48,21 +48,27 @@ def test_settings_reach_all_that_have_them_or_one() -> None:
     assert options["hgr"]["epochs"] == options["cnn"]["epochs"] == 7
     assert (options["hgr"]["noise"], options["cnn"]["noise"]) == (0.5, 0.25)
     assert options["svm"]["C"] == 3
-    # a method without a branch is held against one that is trained as the settings say
-    control = rows["svm"].controls["target_only"].variant.options.model_dump()
+    control = rows["hgr"].controls["target_only"].variant.options.model_dump()
     assert (control["epochs"], control["noise"]) == (7, 0.5)
 
 
 def test_runs_that_several_ask_for_are_there_once() -> None:
-    found = plan("hgr", "cnn", "svm")
+    found = plan("hgr", "cnn", "svm", "cca")
     rows = found.rows
-    assert rows["hgr"].controls == rows["cnn"].controls == rows["svm"].controls
-    # `cnn` on labels alone is a control itself
+    # `cnn` on labels alone is a control itself, and so is `svm`
     assert rows["cnn"].cell == rows["hgr"].controls["target_only"]
-    assert len(found.cells()) == 4
-    other = plan("hgr", "cnn", settings={"cnn.embedding": "32"})
-    assert other.rows["hgr"].controls != other.rows["cnn"].controls
-    assert len(other.cells()) == 5
+    assert rows["svm"].cell == rows["cca"].controls["target_only"]
+    assert len(found.cells()) == 5
+    other = plan("hgr", "cnn", "svm", "cca", settings={"cnn.embedding": "32", "svm.C": "3"})
+    assert len(other.cells()) == 7
+    with_stacked = plan("unimodal_dae", "bimodal_sdae")
+    assert with_stacked.rows["unimodal_dae"].cell == with_stacked.rows["bimodal_sdae"].controls["target_only"]
+
+
+def test_what_does_not_see_the_auxiliary_sensor_has_no_control() -> None:
+    rows = plan().rows
+    assert {name for name, row in rows.items() if not row.controls} == {"cnn", "svm", "unimodal_dae"}
+    assert {name for name, one in METHODS.items() if not one.uses_rich} == {"cnn", "svm", "unimodal_dae"}
 
 
 def test_cells_of_other_options_have_other_folders() -> None:

@@ -334,7 +334,7 @@ def test_what_cannot_be_meant_is_one_line_and_leaves_nothing(made: Path, run: Pa
     other = write_map(tmp_path / "m.tif", patchy((9, 9)), MODEL_SHA256="f" * 64)
     with pytest.raises(UsageError, match="did not make this map, ffffffffffff"):
         gx.export_qgis(other, tmp_path / "out", run=run)
-    with pytest.raises(UsageError, match=r"metrics\.json: No such file"):
+    with pytest.raises(UsageError, match=r"metrics\.json: no such file"):
         gx.export_qgis(made, tmp_path / "out", run=tmp_path)
     for text, why in (("{", "JSON"), ('{"oa": 7, "n": 3}', "oa"), ('{"oa": 0.5, "n": "many"}', "n: ")):
         (tmp_path / "metrics.json").write_text(text)

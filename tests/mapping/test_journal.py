@@ -67,6 +67,31 @@ def test_a_changed_byte_is_never_taken_for_a_window(content: dict[int, bytes], d
         assert len(left) < len(content)
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"{",
+        b"\xff",
+        b"[1]",
+        b'{"begun": "yesterday"}',
+        b'{"begun": [1]}',
+        b"9" * 5000,
+        b'{"a":' * 20_000,
+    ],
+    ids=range(7),
+)
+def test_a_damaged_header_is_refused_and_says_what_to_do(tmp_path: Path, header: bytes) -> None:
+    path = tmp_path / "windows"
+    path.write_bytes(header + b"\n")
+    for open_it in (
+        lambda: Journal(path, WHAT, resume=True, begun=TODAY),
+        lambda: finished_windows(path, WHAT),
+    ):
+        with pytest.raises(ResumeError, match="start again without --resume") as caught:
+            open_it()
+        assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
 def test_windows_go_on_after_a_cut_one(tmp_path: Path) -> None:
     path = tmp_path / "windows"
     written(path, {1: b"one", 2: b"two"})

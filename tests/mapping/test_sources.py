@@ -232,7 +232,7 @@ def test_lists_and_addresses_that_cannot_be_are_one_line(card: Card, tmp_path: P
         assert "\n" not in str(caught.value)
 
     refused([], UsageError, "names no file")
-    refused([listed], UsageError, r"list.txt: cannot be read: No such file")
+    refused([listed], UsageError, r"list.txt: no such file")
     listed.write_text("# nothing\n")
     refused([listed], UsageError, "names no file")
     listed.write_text("s3://bucket/x.tif\n")
@@ -240,7 +240,7 @@ def test_lists_and_addresses_that_cannot_be_are_one_line(card: Card, tmp_path: P
     listed.write_text("/vsis3/bucket/x.tif\n")
     refused([listed], RasterError, "not the path of a file", remote=True)
     listed.write_bytes(b"\xff\xfe\0")
-    refused([listed], UsageError, "not a text file")
+    refused([listed], UsageError, "no UTF-8 text")
     listed.write_text("gone.tif\n")
     refused([listed], RasterError, r"gone.tif: no such file")
     refused(["http://127.0.0.1:1/x.tif"], RasterError, "an address is read only where it is given on the com")

@@ -338,7 +338,7 @@ def test_each_layer_of_mdl_cw_learns_for_itself() -> None:
 def test_it_needs_two_pairs(name: str, pairs: int) -> None:
     data = without_pairs(made_up(labels=100), pairs)
     if pairs < 2:
-        with pytest.raises(TrainingDataError, match=f"{pairs} pixels have both sensors, this method needs 2"):
+        with pytest.raises(TrainingDataError, match=f"{pairs} pixels have both sensors, {name} needs 2"):
             fresh(name, data)
     else:
         made, _ = trained(name, data, label_batch="8", batch_size="8")

@@ -249,8 +249,8 @@ def test_folder_that_is_itself_a_link_is_fine(tmp_path: Path):
     ("content", "expected"),
     [
         (b"name = ", "not valid TOML"),
-        (b"name = '\xff'", "not valid TOML"),
-        (b"a = " + b"[" * 100_000, "not valid TOML"),
+        (b"name = '\xff'", r"no UTF-8 text \(byte 0xff at 8\)"),
+        (b"a = " + b"[" * 100_000, "nested more than 64 levels deep"),
         (b"#" * (5 * 2**20), "larger than"),
     ],
 )
@@ -338,5 +338,5 @@ def test_class_file_that_is_none(tmp_path: Path, text: str, expected: str):
     file.write_text(text)
     with pytest.raises(SceneError, match=expected):
         read_classes(file)
-    with pytest.raises(SceneError, match="cannot be read"):
+    with pytest.raises(SceneError, match="no such file"):
         read_classes(tmp_path / "absent.toml")

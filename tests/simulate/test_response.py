@@ -200,8 +200,8 @@ X, Y = [500.0, 550.0, 600.0], [0.0, 1.0, 0.0]
     ("value", "words"),
     [
         ("", "0 rows"),
-        ("{", "no spectral responses in GeoJSON"),
-        ("{" + '"a":[' * 100_000, "no spectral responses in GeoJSON"),
+        ("{", "not JSON"),
+        ("{" + '"a":[' * 100_000, "nested more than 64 levels deep"),
         ({"type": "FeatureCollection", "features": []}, "features"),
         ({"features": [{"properties": {"name": "a"}}]}, "features.0.properties.response"),
         (geojson({"a": (X, Y[:2])}), "'a': 3 wavelengths for 2 values"),
@@ -230,7 +230,7 @@ def test_what_is_no_response_is_refused_in_one_line(value: Any, words: str, tmp_
 
 def test_files_that_are_none(tmp_path: Path) -> None:
     (tmp_path / "binary").write_bytes(bytes(range(128, 256)))
-    for name, words in (("nowhere", "no such file"), (".", "not a regular file"), ("binary", "not a text")):
+    for name, words in (("nowhere", "no such file"), (".", "is a folder"), ("binary", "no UTF-8 text")):
         with pytest.raises(ResponseError, match=words):
             read_response(tmp_path / name)
 

@@ -20,7 +20,7 @@ from geo_xmodal.errors import (
 from geo_xmodal.scenes import open_scene
 from geo_xmodal.training import TrainRequest, resolve, train_scene
 from geo_xmodal.types import Window
-from tests.tiny import SIDE, write_scene
+from tests.tiny import HSI_COLUMNS, SIDE, truth, write_scene
 
 QUICK = {
     "epochs": "2", "contrasts": "", "widths": "8,8", "embedding": "8", "teachers": "2", "unlabelled": "400",
@@ -236,13 +236,103 @@ def test_a_run_takes_the_recipe_for_the_sensor_that_it_maps_from(scene_folder: P
     assert read(tmp_path / "run" / "config.json")["options"]["encoder"] == "tanh_cnn"
 
 
-def test_controls_of_a_method_without_a_branch_look_further_than_it(
+def test_the_gain_of_cca_is_that_over_the_same_svm(scene_folder: Path, tmp_path: Path) -> None:
+    wanted = request(method="cca", control=True, settings={"C": "10"})
+    out = tmp_path / "run"
+    scores = train_scene(open_scene(scene_folder), out, wanted)
+    assert set(scores["gain"]) == set(scores["controls"]) == {"target_only"}
+    alone = train_scene(
+        open_scene(scene_folder), tmp_path / "svm", request(method="svm", settings={"C": "10"})
+    )
+    assert scores["gain"]["target_only"]["oa"]["mean"] == pytest.approx(scores["oa"] - alone["oa"])
+    config = read(out / "controls" / "target_only" / "seed-0" / "config.json")
+    assert (config["method"], config["rich"], config["options"]["C"]) == ("svm", None, 10)
+    assert "linear SVM" in (out / "report.html").read_text()
+    assert "the unlabelled pixels" not in (out / "report.html").read_text()
+
+
+@pytest.mark.parametrize("method", ["svm", "cnn"])
+def test_without_the_auxiliary_sensor_no_gain_is_told(
+    scene_folder: Path, tmp_path: Path, method: str
+) -> None:
+    told: list[str] = []
+    settings = {} if method == "svm" else {k: v for k, v in QUICK.items() if k != "teachers"}
+    out = tmp_path / "run"
+    scores = train_scene(
+        open_scene(scene_folder), out, request(method=method, control=True, settings=settings),
+        note=told.append,
+    )  # fmt: skip
+    assert not {"gain", "controls"} & scores.keys()
+    assert not (out / "controls").exists()
+    assert scores["notes"] == told
+    assert f"{method} does not see the auxiliary sensor" in told[0]
+    assert told[0] in (out / "report.html").read_text()
+
+
+def dense(scene_folder: Path) -> Path:
+    """The scene with a test label on every pixel that has none for training."""
+    import rasterio
+
+    with rasterio.open(scene_folder / "train.tif") as train:
+        trained = train.read(1) > 0
+    with rasterio.open(scene_folder / "test.tif", "r+") as labels:
+        labels.write(np.where(trained, 0, truth()), 1)
+    return scene_folder
+
+
+def test_a_control_that_lacks_pixels_is_left_out_and_the_other_stays(
     scene_folder: Path, tmp_path: Path
 ) -> None:
+    told: list[str] = []
+    trained: set[str] = set()
+
+    def progress(done: int, total: int, message: str) -> None:
+        assert told  # before anything trains
+        assert done <= total == 4
+        trained.add(message.split(", ")[1])
+
+    out = tmp_path / "run"
     scores = train_scene(
-        open_scene(scene_folder), tmp_path / "run", request(method="svm", control=True, settings={})
+        open_scene(dense(scene_folder)), out, request(control=True), progress, note=told.append
     )
-    assert set(scores["gain"]) == {"target_only", "self_training"}
+    assert set(scores["gain"]) == set(scores["controls"]) == {"target_only"}
+    assert trained == {"hgr", "target_only"}
+    assert scores["notes"] == told == read(out / "metrics.json")["notes"]
+    (line,) = told
+    assert line.startswith("control self_training is left out: ")
+    assert "each patch of 7 x 7 pixels around one holds a test or validation pixel" in line
+    assert line in (out / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("settings", "cause"),
+    [
+        ({"unlabelled": "0"}, "unlabelled=0 asks for none"),
+        ({"transductive": "true", "validation": "0"}, "has a value in every band of both sensors"),
+    ],
+)
+def test_why_there_are_no_unlabelled_pixels(
+    scene_folder: Path, tmp_path: Path, settings: dict[str, str], cause: str
+) -> None:
+    import rasterio
+
+    with rasterio.open(scene_folder / "train.tif") as train:
+        trained = train.read(1)[:, :HSI_COLUMNS] > 0
+    with rasterio.open(scene_folder / "hsi.tif", "r+") as hsi:
+        hsi.write(np.where(trained, hsi.read(), np.nan).astype("float32"))
+    scores = train_scene(
+        open_scene(scene_folder), tmp_path / "run", request(control=True, settings={**QUICK, **settings})
+    )
+    assert [cause in line for line in scores["notes"]] == [True]
+
+
+def test_a_method_that_lacks_pixels_fails_before_anything_is_written(
+    scene_folder: Path, tmp_path: Path
+) -> None:
+    wanted = request(method="x_modalnet", settings={"epochs": "1"}, control=True)
+    with pytest.raises(TrainingDataError, match="x_modalnet gives labels to unlabelled pixels"):
+        train_scene(open_scene(dense(scene_folder)), tmp_path / "run", wanted)
+    assert not (tmp_path / "run").exists()
 
 
 def test_one_class_only_is_said(scene_folder: Path, tmp_path: Path) -> None:

@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from geo_xmodal.errors import ResumeError, TrainingDataError
 from geo_xmodal.methods import METHODS, Learner, LoopOptions
+from geo_xmodal.training.files import RunLog
 from geo_xmodal.training.loop import epochs_of, fit
 from tests.training_data import make_training_data
 
@@ -103,6 +106,50 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(ResumeError, match="damaged"):
         fit(made, options, 5, mark="one", folder=tmp_path, resume=True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda tensors, said: said.pop("epoch"),
+        lambda tensors, said: said.update(stage="first"),
+        lambda tensors, said: said.update(epoch="-1"),
+        lambda tensors, said: tensors.pop(next(name for name in tensors if name.startswith("learner."))),
+        lambda tensors, said: tensors.update({"optimizer.0.exp_avg": torch.zeros(7)}),
+        lambda tensors, said: tensors.update({"optimizer.999.step": torch.tensor(1.0)}),
+        lambda tensors, said: tensors.update({"optimizer.0": torch.tensor(1.0)}),
+    ],
+    ids=range(7),
+)
+def test_a_checkpoint_that_lost_something_says_what_to_do(change: Any, tmp_path: Path) -> None:
+
+    def stop(done: int, total: int, message: str) -> None:
+        raise StopError
+
+    made, options = new("cnn")
+    with pytest.raises(StopError):
+        fit(made, options, 5, mark="one", folder=tmp_path, progress=stop)
+    path = tmp_path / "checkpoint.safetensors"
+    with safe_open(path, "pt") as file:
+        tensors, said = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+    change(tensors, said)
+    save_file(tensors, path, said)
+    with pytest.raises(ResumeError, match="train anew without --resume") as caught:
+        fit(new("cnn")[0], options, 5, mark="one", folder=tmp_path, resume=True)
+    assert "checkpoint.safetensors" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_half_a_last_row_of_a_log_is_left_out_and_said(tmp_path: Path) -> None:
+    log = RunLog(tmp_path / "log.jsonl")
+    log.append({"epoch": 1})
+    log.append({"epoch": 2})
+    log.path.write_bytes(log.path.read_bytes()[:-3])
+    with pytest.warns(UserWarning, match=r"log\.jsonl: its last line was cut off"):
+        assert RunLog(log.path).read() == [{"epoch": 1}]
+    for text in ('{"epoch"\n{"epoch": 2}\n', '{"epoch": "2"}\n', "[1]\n"):
+        log.path.write_text(text)
+        with pytest.raises(ResumeError, match=r"log\.jsonl: .*train anew without --resume"):
+            RunLog(log.path).read()
 
 
 def test_seeds_differ() -> None:

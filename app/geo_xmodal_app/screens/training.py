@@ -96,7 +96,7 @@ def _options(session: str, entry: SceneEntry, scene: gx.Scene, method: str) -> N
     )
     control = columns[3].toggle(
         "Controls",
-        help="Also train twice without the second sensor: what it is worth is the gain over both.",
+        help="Also train without the second sensor: what it is worth is the gain over these controls.",
     )
     settings |= ask_options(known.options, f"{method}-options")
     argv = ["train", f"--scene={entry.folder}", f"--method={method}", f"--target={target}"]
@@ -194,10 +194,13 @@ def _measures(metrics: dict[str, Any]) -> None:
 
 
 def _gain(metrics: dict[str, Any]) -> None:
+    for line in metrics.get("notes", ()):
+        note(line)
     if not metrics.get("gain"):
-        st.caption(
-            "What the second sensor is worth is not known: train with **Controls** to measure its gain."
-        )
+        if not metrics.get("notes"):
+            st.caption(
+                "What the second sensor is worth is not known: train with **Controls** to measure its gain."
+            )
         return
     rows = [
         {

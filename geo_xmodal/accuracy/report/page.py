@@ -180,6 +180,7 @@ def _gain(report: Report) -> dict[str, Any] | None:
         ],
         "panels": panels,
         "rows": rows,
+        "summaries": {_control_name(name): words for name, words in report.control_summaries.items()},
     }
 
 

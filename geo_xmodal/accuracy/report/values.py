@@ -85,6 +85,8 @@ class Report:
         overlap_share: share of test patches that touch a training patch, 0-1.
         unmapped: reference pixels where the map has no data.
         controls: `Metrics` of each control's runs, paired with `runs` seed by seed.
+        control_summaries: what a control is, by its name.
+        notes: what should be known beside the gain, a line each.
         losses: loss terms over epochs.
         validation: accuracy on validation pixels over epochs, fractions.
         reliability: the bins of a `Calibration`.
@@ -108,6 +110,8 @@ class Report:
     overlap_share: float | None = None
     unmapped: int = 0
     controls: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    control_summaries: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
     losses: tuple[Curve, ...] = ()
     validation: tuple[Curve, ...] = ()
     reliability: tuple[ReliabilityBin, ...] = ()

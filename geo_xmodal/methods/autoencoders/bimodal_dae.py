@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from geo_xmodal.methods.autoencoders.learner import TunedOptions
-from geo_xmodal.methods.autoencoders.paired import JointLearner, Views, ZeroingOptions
-from geo_xmodal.methods.base import Batch, Method
+from geo_xmodal.methods.autoencoders.paired import JointLearner, PairedMethod, Views, ZeroingOptions
+from geo_xmodal.methods.base import Batch
 from geo_xmodal.types import TrainingData
 
 
@@ -38,16 +38,15 @@ class BimodalDaeLearner(JointLearner):
         return self.reconstructed(pixels, views, self.codes(pixels, views))
 
 
-class BimodalDae(Method):
+class BimodalDae(PairedMethod):
     """Bimodal deep autoencoder."""
 
     name = "bimodal_dae"
     summary = "one code that reconstructs both sensors from either (Ngiam; X-ModalNet's baseline)"
-    uses_rich = True
-    uses_unlabelled_target = True
     Options = BimodalDaeOptions
 
     def learner(self, data: TrainingData, options: BimodalDaeOptions, seed: int) -> BimodalDaeLearner:
         """A learner with weights drawn from `seed`."""
+        self.check(data, options)
         torch.manual_seed(seed)
         return BimodalDaeLearner(data, options)

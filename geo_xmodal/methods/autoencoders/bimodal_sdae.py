@@ -20,8 +20,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from geo_xmodal.methods.autoencoders.paired import JointLearner, Views, ZeroingOptions
-from geo_xmodal.methods.base import Batch, Method
+from geo_xmodal.methods.autoencoders.paired import JointLearner, PairedMethod, Views, ZeroingOptions
+from geo_xmodal.methods.base import Batch
 from geo_xmodal.networks.tanh_cnn import TanhLayer
 from geo_xmodal.types import TrainingData
 
@@ -83,16 +83,15 @@ class BimodalSdaeLearner(JointLearner):
         return cast(Tensor, self.rich_decoder(self.rich_unroll(codes[:, :, None, None]).flatten(1)))
 
 
-class BimodalSdae(Method):
+class BimodalSdae(PairedMethod):
     """Bimodal stacked denoising autoencoder."""
 
     name = "bimodal_sdae"
     summary = "stacked denoising autoencoders, joined and tuned with labels (Silberer; X-ModalNet's baseline)"
-    uses_rich = True
-    uses_unlabelled_target = True
     Options = BimodalSdaeOptions
 
     def learner(self, data: TrainingData, options: BimodalSdaeOptions, seed: int) -> BimodalSdaeLearner:
         """A learner with weights drawn from `seed`."""
+        self.check(data, options)
         torch.manual_seed(seed)
         return BimodalSdaeLearner(data, options)

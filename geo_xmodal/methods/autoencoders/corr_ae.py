@@ -20,8 +20,8 @@ from pydantic import Field
 from torch import Tensor
 
 from geo_xmodal.methods.autoencoders.learner import TunedOptions
-from geo_xmodal.methods.autoencoders.paired import PairedLearner
-from geo_xmodal.methods.base import Batch, Method
+from geo_xmodal.methods.autoencoders.paired import PairedLearner, PairedMethod
+from geo_xmodal.methods.base import Batch
 from geo_xmodal.methods.reconstruction import reconstruction_loss
 from geo_xmodal.networks.tanh_cnn import TanhLayer
 from geo_xmodal.types import TrainingData
@@ -70,16 +70,15 @@ class CorrAeLearner(PairedLearner):
         return terms
 
 
-class CorrAe(Method):
+class CorrAe(PairedMethod):
     """Correspondence autoencoder."""
 
     name = "corr_ae"
     summary = "an autoencoder a sensor, codes of a pair near each other (Feng; X-ModalNet's baseline)"
-    uses_rich = True
-    uses_unlabelled_target = True
     Options = CorrAeOptions
 
     def learner(self, data: TrainingData, options: CorrAeOptions, seed: int) -> CorrAeLearner:
         """A learner with weights drawn from `seed`."""
+        self.check(data, options)
         torch.manual_seed(seed)
         return CorrAeLearner(data, options)

@@ -24,8 +24,8 @@ from torch import Tensor
 
 from geo_xmodal.correlation import objective
 from geo_xmodal.methods.autoencoders.learner import TunedOptions
-from geo_xmodal.methods.autoencoders.paired import JointLearner, Views
-from geo_xmodal.methods.base import Batch, Method
+from geo_xmodal.methods.autoencoders.paired import JointLearner, PairedMethod, Views
+from geo_xmodal.methods.base import Batch
 from geo_xmodal.types import TrainingData
 
 
@@ -59,16 +59,15 @@ class CorrNetLearner(JointLearner):
         return terms
 
 
-class CorrNet(Method):
+class CorrNet(PairedMethod):
     """Correlational network."""
 
     name = "corrnet"
     summary = "codes of both sensors that reconstruct both and correlate (Chandar; X-ModalNet's baseline)"
-    uses_rich = True
-    uses_unlabelled_target = True
     Options = CorrNetOptions
 
     def learner(self, data: TrainingData, options: CorrNetOptions, seed: int) -> CorrNetLearner:
         """A learner with weights drawn from `seed`."""
+        self.check(data, options)
         torch.manual_seed(seed)
         return CorrNetLearner(data, options)

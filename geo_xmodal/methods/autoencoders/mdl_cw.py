@@ -26,8 +26,8 @@ import torch
 from torch import Tensor, nn
 
 from geo_xmodal.methods.autoencoders.learner import through
-from geo_xmodal.methods.autoencoders.paired import JointLearner, Pixels, Views, ZeroingOptions
-from geo_xmodal.methods.base import Batch, Method, Stage
+from geo_xmodal.methods.autoencoders.paired import JointLearner, PairedMethod, Pixels, Views, ZeroingOptions
+from geo_xmodal.methods.base import Batch, Stage
 from geo_xmodal.methods.reconstruction import reconstruction_loss
 from geo_xmodal.networks.tanh_cnn import TanhLayer
 from geo_xmodal.types import TrainingData
@@ -181,16 +181,15 @@ def _spread(rows: Tensor, present: Tensor) -> Tensor:
     return every
 
 
-class MdlCw(Method):
+class MdlCw(PairedMethod):
     """Multimodal deep learning with cross weights."""
 
     name = "mdl_cw"
     summary = "two streams with cross weights at every level (Rastegar; X-ModalNet's baseline)"
-    uses_rich = True
-    uses_unlabelled_target = True
     Options = MdlCwOptions
 
     def learner(self, data: TrainingData, options: MdlCwOptions, seed: int) -> MdlCwLearner:
         """A learner with weights drawn from `seed`."""
+        self.check(data, options)
         torch.manual_seed(seed)
         return MdlCwLearner(data, options)

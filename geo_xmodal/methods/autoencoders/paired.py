@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -15,10 +16,12 @@ from geo_xmodal.methods.autoencoders.learner import (
     AutoencoderOptions,
     through,
 )
-from geo_xmodal.methods.base import Batch, Pool
+from geo_xmodal.methods.autoencoders.unimodal_dae import UnimodalDaeOptions
+from geo_xmodal.methods.base import Batch, Control, Method, Pool
+from geo_xmodal.methods.cnn import branch_controls
 from geo_xmodal.methods.reconstruction import SpectrumDecoder, UnitScale, standardised_rich
 from geo_xmodal.networks.tanh_cnn import TanhLayer, tanh_layers
-from geo_xmodal.types import TrainingData
+from geo_xmodal.types import ModalitySummary, TrainingData
 
 LEAST_PAIRS = 2
 """Pairs in a step: batch norm has no variance of one."""
@@ -95,16 +98,12 @@ class PairedLearner(AutoencoderLearner):
     def __init__(self, data: TrainingData, options: AutoencoderOptions) -> None:
         super().__init__(data, options)
         self.first_pairs = (len(data.labelled_pairs), len(data.unlabelled_pairs))
-        if data.rich is None or sum(self.first_pairs) < LEAST_PAIRS:
-            raise TrainingDataError(
-                f"{0 if data.rich is None else sum(self.first_pairs)} pixels have both sensors, this method "
-                f"needs {LEAST_PAIRS}: use `unimodal_dae`, which learns without the rich sensor"
-            )
-        statistics = data.rich.statistics
+        sensor = cast(ModalitySummary, data.rich)
+        statistics = sensor.statistics
         self.labelled = standardised_rich(self.labelled, statistics)
         self.unlabelled = standardised_rich(self.unlabelled, statistics)
         self.rich_unit = UnitScale(statistics)
-        bands = self.rich_bands = data.rich.bands
+        bands = self.rich_bands = sensor.bands
         widths = options.rich_widths
         self.rich_stream = tanh_layers(bands, widths, (1,) * len(widths), options.dropout, options.batch_norm)
         self.rich_decoder = SpectrumDecoder(self.decoded_from[1], bands, widths, options.batch_norm)
@@ -181,3 +180,32 @@ class JointLearner(PairedLearner):
             "target": self.difference(self.decoded(codes), self.unit(pixels.target[views.pixel])),
             "rich": self.difference(self.decoded_rich(codes[known]), self.rich_unit(spectra)),
         }
+
+
+class PairedMethod(Method):
+    """A method of two streams."""
+
+    uses_rich = True
+    uses_unlabelled_target = True
+
+    def controls(self, options: AutoencoderOptions) -> Mapping[str, Control]:
+        """The target's stream, learnt as the method does but for the auxiliary sensor, and self-trained."""
+        shared = {
+            name: getattr(options, name) for name in UnimodalDaeOptions.model_fields if hasattr(options, name)
+        }
+        return {
+            "target_only": Control(
+                "unimodal_dae",
+                UnimodalDaeOptions.model_validate(shared),
+                "the same network as an autoencoder of the target sensor, then on labels",
+            ),
+            "self_training": branch_controls(options)["self_training"],
+        }
+
+    def check(self, data: TrainingData, options: AutoencoderOptions) -> None:
+        """Two streams meet in pairs."""
+        if data.rich is None or data.pairs < LEAST_PAIRS:
+            raise TrainingDataError(
+                f"{data.pairs} pixels have both sensors, {self.name} needs {LEAST_PAIRS}: "
+                "use `unimodal_dae`, which learns without the rich sensor"
+            )

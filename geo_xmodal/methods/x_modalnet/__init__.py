@@ -7,10 +7,14 @@ open and contradicts itself in places: docs/methods.md lists every choice and th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 
-from geo_xmodal.methods.base import Method
-from geo_xmodal.methods.x_modalnet.learner import XModalNetLearner
+from geo_xmodal.errors import TrainingDataError
+from geo_xmodal.methods.base import Control, Method, why_no_unlabelled
+from geo_xmodal.methods.cnn import branch_controls
+from geo_xmodal.methods.x_modalnet.learner import LEAST_PAIRS, XModalNetLearner
 from geo_xmodal.methods.x_modalnet.options import ABLATION, NOISE_ROWS, XModalNetOptions
 from geo_xmodal.types import TrainingData
 
@@ -26,8 +30,27 @@ class XModalNet(Method):
     noise_rows = NOISE_ROWS
     Options = XModalNetOptions
 
+    def controls(self, options: XModalNetOptions) -> Mapping[str, Control]:
+        """The stream that maps by itself: no autoencoder, no adversary, no graph."""
+        return branch_controls(options)
+
+    def check(self, data: TrainingData, options: XModalNetOptions) -> None:
+        """The joint stream learns from labelled pairs, and the graph spreads labels to unlabelled pixels."""
+        if data.rich is None or len(data.labelled_pairs) < LEAST_PAIRS:
+            raise TrainingDataError(
+                f"{len(data.labelled_pairs)} labelled pixels have both sensors, x_modalnet needs "
+                f"{LEAST_PAIRS}: label pixels where the rich sensor has data, or use `cnn`, which learns "
+                "without it"
+            )
+        if options.propagation != "off" and not data.unlabelled:
+            raise TrainingDataError(
+                "x_modalnet gives labels to unlabelled pixels and there are none: "
+                f"{why_no_unlabelled(data)}; propagation=off trains without"
+            )
+
     def learner(self, data: TrainingData, options: XModalNetOptions, seed: int) -> XModalNetLearner:
         """A learner with weights drawn from `seed`."""
+        self.check(data, options)
         torch.manual_seed(seed)
         return XModalNetLearner(data, options, seed)
 

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.methods.base import Batch, Stage
 from geo_xmodal.methods.reconstruction import UnitScale, corrupted, reconstruction_loss, standardised_rich
 from geo_xmodal.methods.svm import SvmLearner, SvmOptions
@@ -20,7 +19,7 @@ from geo_xmodal.methods.x_modalnet.options import XModalNetOptions
 from geo_xmodal.methods.x_modalnet.streams import STREAMS, Features, TrainingParts
 from geo_xmodal.networks.x_modalnet import JointHead, XModalNet
 from geo_xmodal.propagation import neighbour_graph, propagate
-from geo_xmodal.types import TrainingData
+from geo_xmodal.types import ModalitySummary, TrainingData
 
 LEAST_PAIRS = 2
 """Pairs in a step at least: batch norm has no variance of one."""
@@ -35,27 +34,17 @@ class XModalNetLearner(BranchLearner):
 
     def __init__(self, data: TrainingData, options: XModalNetOptions, seed: int) -> None:
         super().__init__(data, options)
-        if data.rich is None or len(data.labelled_pairs) < LEAST_PAIRS:
-            raise TrainingDataError(
-                f"{len(data.labelled_pairs)} labelled pixels have both sensors, x_modalnet needs "
-                f"{LEAST_PAIRS}: label pixels where the rich sensor has data, or use `cnn`, which learns "
-                "without it"
-            )
+        rich = cast(ModalitySummary, data.rich)
         self.labelled_pairs = len(data.labelled_pairs)
         self.pseudo_labelled = options.propagation != "off"
-        if self.pseudo_labelled and not len(self.unlabelled):
-            raise TrainingDataError(
-                "x_modalnet gives labels to unlabelled pixels and there are none: where test labels are "
-                "dense, every patch may hold one; --set propagation=off trains without"
-            )
-        self.labelled = standardised_rich(self.labelled, data.rich.statistics)
+        self.labelled = standardised_rich(self.labelled, rich.statistics)
         self.unlabelled = (
             dataclasses.replace(self.unlabelled, rich=None)
             if self.pseudo_labelled
             else self.unlabelled.empty()
         )
-        self.parts = TrainingParts(data.target.bands, data.rich.bands, self.data_classes, options)
-        self.unit, self.rich_unit = UnitScale(self.statistics), UnitScale(data.rich.statistics)
+        self.parts = TrainingParts(data.target.bands, rich.bands, self.data_classes, options)
+        self.unit, self.rich_unit = UnitScale(self.statistics), UnitScale(rich.statistics)
         self.rounds = options.rounds if options.propagation == "graph" else 1
         shares = {"dae": options.pretrain_share} if options.pretrain_share else {}
         shares |= {f"round-{k + 1}": (1 - options.pretrain_share) / self.rounds for k in range(self.rounds)}
