@@ -32,7 +32,7 @@ from geo_xmodal.mapping.outputs import layer_file
 from geo_xmodal.outputs import folder_beside
 from geo_xmodal.scenes.config import LabelsConfig
 from geo_xmodal.scenes.grid import grid_of, pixel_size
-from geo_xmodal.scenes.labels import path_and_column, read_labels
+from geo_xmodal.scenes.labels import label_place, read_labels
 from geo_xmodal.scenes.raster import describe_raster, file_window
 from geo_xmodal.types import ClassArray, IntArray, LandClass, Progress, Window, windows_over
 
@@ -90,8 +90,9 @@ def evaluate_map(
         raise OutputError(
             f"{out} holds a training run, whose metrics.json would be lost: choose another folder"
         )
-    labels, column = path_and_column(reference)
-    source = LabelsConfig(file=labels.name, column=column, layer=layer)
+    place = label_place(reference)
+    labels, column = place.path, place.column
+    source = LabelsConfig(file=labels.name, column=column, layer=layer or place.layer)
     with contextlib.ExitStack() as stack:
         dataset = stack.enter_context(open_band(map_file))
         classes = read_legend(dataset)

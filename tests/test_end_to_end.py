@@ -483,7 +483,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(
 
 
 def assert_one_line(said: str, words: str) -> None:
-    lines = [line for line in said.splitlines() if not re.match(r"\[\d+/\d+\] ", line)]
+    lines = [line for line in said.splitlines() if not re.match(r"\[\d+/\d+\] |note: ", line)]
     assert len(lines) == 1, said
     assert lines[0].startswith("error: ")
     assert "Traceback" not in lines[0] and "fault" not in lines[0]

@@ -51,13 +51,13 @@ class ClassEdit(BaseModel):
 
 
 class SplitEdit(BaseModel):
-    """How one set of labels becomes training and test."""
+    """How one set of labels becomes training and test; what is None stays as `align` chooses it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["blocks", "random"] = "blocks"
-    block: int = Field(default=16, ge=1, le=10_000)
-    buffer: int = Field(default=4, ge=0, le=10_000)
+    block: int | None = Field(default=None, ge=1, le=10_000)
+    buffer: int | None = Field(default=None, ge=0, le=10_000)
     test: float = Field(default=0.5, gt=0, lt=1)
 
 
@@ -168,7 +168,7 @@ def edit_scene(folder: Path, edits: SceneEdits) -> None:
         if entry["id"] in by_id:
             entry |= by_id[entry["id"]].model_dump()
     if edits.split is not None and changed["split"] is not None:
-        changed["split"] |= edits.split.model_dump()
+        changed["split"] |= edits.split.model_dump(exclude_none=True)
     try:
         gx.write_config(gx.SceneConfig.model_validate(changed), folder)
     except ValidationError as error:

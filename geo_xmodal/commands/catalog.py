@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import typer
 
 import geo_xmodal as gx
-from geo_xmodal.commands.console import Console, fields, table
+from geo_xmodal.commands.console import Console, fields, one_line, table
 from geo_xmodal.commands.options import Json
+from geo_xmodal.commands.results import label_counts, label_table
 from geo_xmodal.errors import GeoXmodalError, UsageError
 
 
@@ -244,6 +245,12 @@ def _show_scene(scene: gx.Scene, console: Console) -> None:
     config = scene.config
     missing = set(scene.missing_modalities)
     labels = {split: source.file for split, source in config.labels.given()}
+    report, problem = None, None
+    try:
+        report = gx.label_report(scene)
+    except GeoXmodalError as error:  # a scene whose labels cannot be read may still be mapped
+        problem = str(error)
+    notes = (problem,) if report is None else report.notes()
     console.result(
         {
             "type": "scene",
@@ -269,6 +276,8 @@ def _show_scene(scene: gx.Scene, console: Console) -> None:
             ],
             "labels": labels,
             "classes": [{"id": land.id, "name": land.name, "color": land.color} for land in scene.classes],
+            "label_counts": None if report is None else label_counts(report),
+            "notes": notes,
         },
         fields(
             scene=f"{scene.name} ({'simulated' if scene.simulated else 'real'})",
@@ -296,6 +305,8 @@ def _show_scene(scene: gx.Scene, console: Console) -> None:
             ],
         ),
         _legend([(land.id, land.name, land.color) for land in scene.classes]),
+        *([label_table(report)] if report is not None and report.sources else []),
+        *(one_line(line) for line in notes if line),
     )
 
 

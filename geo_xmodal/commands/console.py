@@ -68,6 +68,10 @@ class Console:
         """A line beside the result."""
         print(one_line(text), file=sys.stderr if self.json else sys.stdout, flush=True)
 
+    def warn(self, text: str) -> None:
+        """A line for people on standard error, whatever the result is printed as."""
+        print(one_line(text), file=sys.stderr, flush=True)
+
     def result(self, content: Any, *human: rich.console.RenderableType) -> None:
         """The command's result: `content` as JSON, or `human` for people."""
         if self.json:

@@ -15,6 +15,14 @@ Scale = Literal["linear", "db"]
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with what was stopped.")]
+Unlabelled = Annotated[
+    str | None,
+    typer.Option(
+        metavar="VALUE,...",
+        help="Values that mean unlabelled, in place of 0 and negative numbers (nodata: only what has no "
+        "value, so that 0 is a class).",
+    ),
+]
 SceneName = Annotated[
     str, typer.Option("--scene", metavar="NAME_OR_PATH", help="A scene folder, or the name of a known scene.")
 ]
@@ -45,6 +53,11 @@ def key_values(pairs: list[str]) -> dict[str, str]:
             raise UsageError(f"--set {key} is given twice: {found[key]!r} and {value.strip()!r}")
         found[key] = value.strip()
     return found
+
+
+def unlabelled_values(text: str | None) -> tuple[str, ...] | None:
+    """`0,99` as values of labels."""
+    return None if text is None else tuple(part.strip() for part in text.split(","))
 
 
 def chosen_bands(text: str | None) -> tuple[int | str, ...] | None:

@@ -11,7 +11,8 @@ import typer
 
 import geo_xmodal as gx
 from geo_xmodal.commands.console import Console, fields, table
-from geo_xmodal.commands.options import Json, Scale
+from geo_xmodal.commands.options import Json, Scale, Unlabelled, unlabelled_values
+from geo_xmodal.commands.results import label_counts, label_table
 from geo_xmodal.errors import UsageError
 from geo_xmodal.kinds import Kind
 from geo_xmodal.outputs import check_writable
@@ -106,15 +107,19 @@ def align(
         Kind | None, typer.Option(help="What the reference measures (default: what its name says).")
     ] = None,
     labels: Annotated[
-        str | None, typer.Option(metavar="FILE[:COLUMN]", help="Labels, to be split into training and test.")
+        str | None,
+        typer.Option(metavar="FILE[[:LAYER]:COLUMN]", help="Labels, to be split into training and test."),
     ] = None,
     train_labels: Annotated[
-        str | None, typer.Option(metavar="FILE[:COLUMN]", help="Labels for training.")
+        str | None, typer.Option(metavar="FILE[[:LAYER]:COLUMN]", help="Labels for training.")
     ] = None,
-    test_labels: Annotated[str | None, typer.Option(metavar="FILE[:COLUMN]", help="Labels for test.")] = None,
+    test_labels: Annotated[
+        str | None, typer.Option(metavar="FILE[[:LAYER]:COLUMN]", help="Labels for test.")
+    ] = None,
     classes: Annotated[
         Path | None, typer.Option(help="TOML file with [[classes]], such as another scene.toml.")
     ] = None,
+    unlabelled: Unlabelled = None,
     scale: Annotated[
         Scale | None, typer.Option(help="How the radar files hold power (default: linear, if they can).")
     ] = None,
@@ -146,6 +151,7 @@ def align(
             kinds=kinds,
             scale=scale,
             classes=classes,
+            unlabelled=unlabelled_values(unlabelled),
             name=name,
             progress=progress,
         )
@@ -168,6 +174,9 @@ def _labels(both: str | None, train: str | None, test: str | None) -> dict[str, 
 
 def _show(scene: gx.Scene, console: Console) -> None:
     height, width = scene.grid.shape
+    report = gx.label_report(scene)
+    for line in report.notes():
+        console.note(line)
     sensors = {name: scene.modality(name).kind for name in scene.config.modalities}
     console.result(
         {
@@ -179,6 +188,8 @@ def _show(scene: gx.Scene, console: Console) -> None:
             "width": width,
             "modalities": sensors,
             "classes": [land.name for land in scene.classes],
+            "label_counts": label_counts(report),
+            "notes": report.notes(),
         },
         fields(
             scene=f"{scene.folder} ({'simulated' if scene.simulated else 'real'})",
@@ -194,6 +205,7 @@ def _show(scene: gx.Scene, console: Console) -> None:
                 for name, kind in sensors.items()
             ],
         ),
+        *([label_table(report)] if report.sources else []),
         f"next: geo-xmodal train --scene {scene.folder}"
         if scene.classes
         else "without labels: it can be mapped, not trained on",

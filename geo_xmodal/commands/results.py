@@ -7,6 +7,7 @@ from typing import Any
 
 import rich.table
 
+import geo_xmodal as gx
 from geo_xmodal.commands.console import table
 
 _MEASURES = {
@@ -54,6 +55,44 @@ def accuracy_tables(metrics: Mapping[str, Any]) -> list[rich.table.Table | str]:
         )
     )
     return parts
+
+
+def label_counts(report: gx.LabelReport) -> list[dict[str, Any]]:
+    """Pixels of each class, and what of the label files they come from, as JSON."""
+    return [
+        {
+            "id": land.id,
+            "name": land.name,
+            "found": {
+                name: {"count": one.found, "what": summary.what}
+                for name, summary in report.sources.items()
+                for one in summary.classes
+                if one.id == land.id
+            },
+            **{side: counts.get(land.id, 0) for side, counts in report.pixels.items()},
+        }
+        for land in report.classes
+    ]
+
+
+def label_table(report: gx.LabelReport) -> rich.table.Table:
+    """What of the label files became how many pixels of each class."""
+    counts = label_counts(report)
+    return table(
+        "id",
+        "class",
+        *(f"{name}: {summary.source}, {summary.what}" for name, summary in report.sources.items()),
+        *(f"{side} pixels" for side in report.pixels),
+        rows=[
+            (
+                one["id"],
+                one["name"],
+                *(found["count"] for found in one["found"].values()),
+                *(one[side] for side in report.pixels),
+            )
+            for one in counts
+        ],
+    )
 
 
 def _measures(metrics: Mapping[str, Any]) -> rich.table.Table:

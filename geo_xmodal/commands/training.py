@@ -54,7 +54,7 @@ def train(
     )
     with console.progress() as progress:
         metrics = gx.train_scene(
-            opened, folder, request, progress, note=lambda line: console.note(f"note: {line}")
+            opened, folder, request, progress, note=lambda line: console.warn(f"note: {line}")
         )
     console.result(
         metrics,

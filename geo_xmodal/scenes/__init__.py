@@ -7,6 +7,7 @@
 from geo_xmodal.scenes.align import align_scene
 from geo_xmodal.scenes.config import LabelsConfig, SceneConfig, read_config, write_config
 from geo_xmodal.scenes.grid import overlap, pixel_size
+from geo_xmodal.scenes.label_summary import LabelReport, LabelSummary, label_report
 from geo_xmodal.scenes.labels import label_values, read_labels
 from geo_xmodal.scenes.legend import legend_of
 from geo_xmodal.scenes.raster import RasterInfo, RasterLimits, describe_raster, open_raster
@@ -19,6 +20,8 @@ __all__ = [
     "AlignedReader",
     "Assumption",
     "Band",
+    "LabelReport",
+    "LabelSummary",
     "LabelsConfig",
     "RasterInfo",
     "RasterLimits",
@@ -29,6 +32,7 @@ __all__ = [
     "align_scene",
     "aligned_reader",
     "describe_raster",
+    "label_report",
     "label_values",
     "legend_of",
     "list_scenes",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
@@ -21,6 +22,7 @@ from geo_xmodal.scenes import labels as label_files
 from geo_xmodal.scenes.config import (
     ClassConfig,
     LabelsConfig,
+    SceneConfig,
     SplitConfig,
     parse_config,
     read_classes,
@@ -28,10 +30,13 @@ from geo_xmodal.scenes.config import (
 )
 from geo_xmodal.scenes.embedding import described
 from geo_xmodal.scenes.grid import extent_text, north_up, overlap
+from geo_xmodal.scenes.label_summary import LabelTally, summary_tag
+from geo_xmodal.scenes.labelled import all_labelled
 from geo_xmodal.scenes.legend import color_table, legend_of
 from geo_xmodal.scenes.raster import describe_raster, file_window
 from geo_xmodal.scenes.reader import AlignedReader, aligned_reader
 from geo_xmodal.scenes.scene import Scene, Split, open_scene
+from geo_xmodal.scenes.splits import default_split
 from geo_xmodal.types import ClassArray, FloatArray, LandClass, Progress, Window, windows_over
 
 Scale = Literal["linear", "db"]
@@ -45,11 +50,15 @@ class _LabelInput:
     split: Split
     path: Path
     source: LabelsConfig
+    survey: label_files.LabelValues
 
 
 @dataclass(frozen=True)
 class _Layer:
-    """A raster to be written: where its values come from, and the window of the grid that it covers."""
+    """A raster to be written: where its values come from, and the window of the grid that it covers.
+
+    `tags` is asked when all of it is read.
+    """
 
     file: str
     origin: str
@@ -60,6 +69,7 @@ class _Layer:
     band_names: tuple[str, ...]
     band_tags: tuple[Mapping[str, str], ...]
     colors: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    tags: Callable[[], Mapping[str, str]] = dict
 
     @property
     def tiles(self) -> list[Window]:
@@ -79,6 +89,7 @@ def align_scene(
     kinds: Mapping[str, Kind] | None = None,
     scale: Scale | None = None,
     classes: Path | str | None = None,
+    unlabelled: Collection[str] | None = None,
     name: str | None = None,
     progress: Progress | None = None,
 ) -> Scene:
@@ -93,17 +104,20 @@ def align_scene(
         reference: The target sensor's file, whose grid the scene gets.
         modalities: Name of each modality to its file. The reference may be among them, or is added under
             the kind that its file name tells (`target` if none).
-        labels: `train`, `test` or `all` to a raster of class ids, or to a vector as `file.gpkg:column`.
-            One of them alone is split in blocks.
+        labels: `train`, `test` or `all` to a raster of class ids, or to a vector as `file.gpkg:column` or
+            `file.gpkg:layer:column`. One of them alone is split in blocks that no window of a default
+            method reaches across, or in smaller ones where labels cover too small an area.
         kinds: Kind of the modalities whose name (`hsi`, `sar2`) and file name do not tell it.
         scale: What SAR files hold. Without it, linear power, and a file of decibels is refused.
         classes: TOML file with `[[classes]]`, such as another scene's `scene.toml`. Without it the
             classes are the values in the labels.
+        unlabelled: Values in the labels that mean unlabelled, in place of zero and negative numbers; empty
+            where every value is a class.
         name: Of the scene; that of the folder if None.
         progress: Told after every tile.
 
     Returns:
-        The new scene.
+        The new scene; `label_report` says what the labels became.
 
     Raises:
         RasterError, VectorError: A file cannot be read.
@@ -125,7 +139,7 @@ def align_scene(
         key: aligned_reader(path, grid=grid, kind=known_kinds[key], decibel=decibel[key])
         for key, path in files.items()
     }
-    inputs = _label_inputs(labels or {})
+    inputs = _label_inputs(labels or {}, unlabelled, grid)
     legend, inputs = _legend(inputs, Path(classes) if classes is not None else None)
     config = parse_config(
         {
@@ -152,7 +166,7 @@ def align_scene(
     layers += [_label_layer(item, grid, config.legend) for item in inputs]
     with new_folder(out, RasterioError) as folder:
         _write_layers(layers, folder, grid, progress)
-        write_config(config, folder)
+        write_config(_divided(config, folder, grid), folder)
     return open_scene(out)
 
 
@@ -181,17 +195,22 @@ def scene_name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", text).strip("-._")[:64] or "scene"
 
 
-def _label_inputs(labels: Mapping[str, Path | str]) -> list[_LabelInput]:
-    inputs = []
-    for split in get_args(Split):
-        if split in labels:
-            path, column = label_files.path_and_column(labels[split])
-            inputs.append(_LabelInput(split, path, LabelsConfig(file="labels", column=column)))
+def _label_inputs(
+    labels: Mapping[str, Path | str], unlabelled: Collection[str] | None, grid: GeoBox
+) -> list[_LabelInput]:
     given = set(labels)
     if given and given not in ({"train"}, {"all"}, {"train", "test"}):
         raise UsageError(
             f"labels for {', '.join(sorted(given))}; expected train and test, or one of train and all"
         )
+    values = None if unlabelled is None else tuple(unlabelled)
+    inputs = []
+    for split in get_args(Split):
+        if split in labels:
+            place = label_files.label_place(labels[split])
+            source = LabelsConfig(file="labels", column=place.column, layer=place.layer, unlabelled=values)
+            survey = label_files.survey_labels(place.path, place.column, place.layer, values, grid)
+            inputs.append(_LabelInput(split, place.path, source, survey))
     return inputs
 
 
@@ -203,13 +222,24 @@ def _legend(
         return read_classes(file), list(inputs)
     if not inputs:
         return (), []
-    found = [label_files.label_values(item.path, item.source.column) for item in inputs]
     legend, ids = legend_of(
-        [value for values in found for value in values], ", ".join(str(item.path) for item in inputs)
+        [value for item in inputs for value in item.survey.counts],
+        ", ".join(str(item.path) for item in inputs),
     )
     return legend, [
-        _LabelInput(item.split, item.path, item.source.model_copy(update={"classes": ids})) for item in inputs
+        dataclasses.replace(item, source=item.source.model_copy(update={"classes": ids})) for item in inputs
     ]
+
+
+def _divided(config: SceneConfig, folder: Path, grid: GeoBox) -> SceneConfig:
+    """The scene with a split, where it has one set of labels."""
+    given = dict(config.labels.given())
+    if len(given) != 1:
+        return config
+    (source,) = given.values()
+    pixels = all_labelled(source, folder / source.file, grid, config.legend)
+    block, buffer = default_split(pixels.position, pixels.label)
+    return config.model_copy(update={"split": SplitConfig(block=block, buffer=buffer)})
 
 
 def _modality_layer(key: str, reader: AlignedReader) -> _Layer:
@@ -233,8 +263,10 @@ def _modality_layer(key: str, reader: AlignedReader) -> _Layer:
 
 
 def _label_layer(item: _LabelInput, grid: GeoBox, legend: Sequence[LandClass]) -> _Layer:
+    tally = LabelTally(item.source, item.path, grid, legend, item.survey)
+
     def read(window: Window) -> ClassArray:
-        return label_files.read_labels(item.source, item.path, grid, legend, window)[np.newaxis]
+        return tally.read(window)[np.newaxis]
 
     return _Layer(
         f"labels_{item.split}.tif",
@@ -246,6 +278,7 @@ def _label_layer(item: _LabelInput, grid: GeoBox, legend: Sequence[LandClass]) -
         ("class",),
         ({},),
         color_table(legend),
+        lambda: summary_tag(tally.summary()),
     )
 
 
@@ -272,6 +305,7 @@ def _write_layers(layers: Sequence[_Layer], folder: Path, grid: GeoBox, progress
                 done += 1
                 if progress is not None:
                     progress(done, total, f"aligning {Path(layer.origin).name}")
+            dataset.update_tags(**layer.tags())
         if not holds_data:
             raise AlignmentError(f"{layer.origin}: holds no data on the reference grid ({extent_text(grid)})")
 

@@ -25,6 +25,8 @@ from pydantic_core import PydanticCustomError
 from geo_xmodal.errors import SceneError
 from geo_xmodal.kinds import KINDS
 from geo_xmodal.outputs import write_text
+from geo_xmodal.scenes.class_names import name_key
+from geo_xmodal.scenes.splits import DEFAULT_BLOCK, DEFAULT_BUFFER
 from geo_xmodal.small_files import SmallFile, first_problem, read_toml, real_path
 from geo_xmodal.types import Kind, LandClass
 
@@ -129,12 +131,15 @@ class LabelsConfig(_Table):
         column: Column of a vector that holds the class id or name.
         classes: Value in the file (as text) to class id, where the file does not hold ids or names of
             the legend; 0 leaves the value unlabelled.
+        unlabelled: Values in the file (as text) that mean unlabelled, in place of zero and negative
+            numbers; a missing value and nodata always do.
     """
 
     file: InsideFile
     layer: str | None = None
     column: str | None = None
     classes: dict[str, Annotated[int, Field(ge=0, le=255)]] | None = None
+    unlabelled: tuple[str, ...] | None = None
 
 
 class LabelsTable(_Table):
@@ -166,8 +171,8 @@ class SplitConfig(_Table):
     """
 
     kind: Literal["blocks", "random"] = "blocks"
-    block: Annotated[int, Field(ge=1)] = 16
-    buffer: Annotated[int, Field(ge=0)] = 4
+    block: Annotated[int, Field(ge=1)] = DEFAULT_BLOCK
+    buffer: Annotated[int, Field(ge=0)] = DEFAULT_BUFFER
     test: Annotated[float, Field(gt=0, lt=1)] = 0.5
     seed: Annotated[int, Field(ge=0)] = 0
 
@@ -204,13 +209,16 @@ class SceneConfig(_Table):
     def _check_classes(self) -> None:
         ids = [entry.id for entry in self.classes]
         names = [entry.name for entry in self.classes]
-        for what, values in (("id", ids), ("name", names)):
-            twice = sorted({str(value) for value in values if values.count(value) > 1})  # type: ignore[arg-type]
+        keys = [name_key(name) for name in names]
+        for what, twice in (
+            ("id", {str(id_) for id_ in ids if ids.count(id_) > 1}),
+            ("name", {name for name, key in zip(names, keys, strict=True) if keys.count(key) > 1}),
+        ):
             if twice:
                 raise PydanticCustomError(
                     "classes",
                     "classes: {what} {twice} is used more than once",
-                    {"what": what, "twice": ", ".join(twice)},
+                    {"what": what, "twice": ", ".join(sorted(twice))},
                 )
         labelled = any(True for _ in self.labels.given())
         if len(ids) < 2 and (labelled or ids):
@@ -307,7 +315,10 @@ def write_config(config: SceneConfig, folder: Path | str) -> Path:
         OutputError: The folder cannot be written to.
     """
     path = Path(folder) / CONFIG_NAME
-    text = to_toml(config.model_dump(exclude_defaults=True))
+    table = config.model_dump(exclude_defaults=True)
+    if config.split is not None:
+        table["split"] = config.split.model_dump()  # whole: which pixels test must not follow a default
+    text = to_toml(table)
     write_text(path, text)
     return path
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from geo_xmodal.errors import LabelError, TrainingDataError, UsageError
 from geo_xmodal.kinds import KINDS
-from geo_xmodal.scenes import labels
 from geo_xmodal.scenes.config import scene_file
 from geo_xmodal.scenes.embedding import described
-from geo_xmodal.scenes.labelled import LabelledPixels, labelled_pixels, labelled_windows
+from geo_xmodal.scenes.label_summary import conflict_text, overlap_text, scene_conflicts, summarise_labels
+from geo_xmodal.scenes.labelled import LabelledPixels, labelled_pixels
 from geo_xmodal.scenes.patches import read_patches
 from geo_xmodal.scenes.pools import (
     Availability,
@@ -150,6 +151,27 @@ def gather(scene: Scene, options: GatherOptions, progress: Progress | None = Non
     )
 
 
+def warnings_of(data: TrainingData) -> tuple[str, ...]:
+    """What should be known of gathered pixels before anybody trains on them, a line each."""
+    notes = data.notes
+    lines = []
+    if notes["overlap_share"]:
+        lines.append(overlap_text(notes["overlap_share"], data.margin))
+    if notes["label_conflicts"]:
+        lines.append(f"training labels: {conflict_text(notes['label_conflicts'])}")
+    if notes["labelled_without_target_data"]:
+        lines.append(
+            f"{notes['labelled_without_target_data']:,} labelled training pixels left out: "
+            f"{data.target.name} has no data there"
+        )
+    trained = (notes["per_class"][name] for name in ("labelled_pairs", "labelled_target"))
+    counts = sum((Counter(one) for one in trained), Counter[str]())
+    lacking = [repr(one.name) for one in data.classes if not counts[one.name]]
+    if lacking:
+        lines.append(f"no training pixel of class {', '.join(lacking)}: no map will show it")
+    return tuple(lines)
+
+
 @dataclass(frozen=True)
 class _Labelled:
     """Training pixels: position (n, 2), index into the classes (n,), and how many lacked target data."""
@@ -189,7 +211,7 @@ def _labelled(
 ) -> _Labelled:
     train = labelled_pixels(scene, "train")
     if not len(train):
-        raise LabelError(f"{scene.folder}: no training label lies on the grid; check file, column and CRS")
+        raise LabelError(f"{scene.folder}: no training label lies on the grid: {_why_none(scene)}")
     shared = int(np.isin(_flat(scene, train.position), _flat(scene, test.position)).sum())
     if shared:
         raise LabelError(
@@ -218,6 +240,16 @@ def _labelled(
     place = {entry.id: index for index, entry in enumerate(scene.classes)}
     index = np.array([place[one] for one in label.tolist()], np.int64)
     return _Labelled(position, index, int((~found.pixels).sum()))
+
+
+def _why_none(scene: Scene) -> str:
+    source = scene.label_source("train" if scene.config.split is None else "all")
+    path = scene_file(scene.folder, source.file)
+    found = summarise_labels(source, path, scene.grid, scene.classes)
+    if any(entry.pixels for entry in found.classes):
+        return f"[split] leaves all labels of {path.name} for test; lower its test, block or buffer"
+    reasons = [note for note in found.notes() if "WARNING" not in note]
+    return "; ".join(reasons) or f"{path.name} holds no label at all"
 
 
 def _pairs(
@@ -324,7 +356,7 @@ def _notes(
         "dropped_beside_validation": len(labelled.position)
         - len(train_position)
         - len(groups["validation"].position),
-        "label_conflicts": _conflicts(scene),
+        "label_conflicts": scene_conflicts(scene),
         "transductive": options.transductive,
     }
 
@@ -347,17 +379,6 @@ def _why_no_unlabelled(pools: UnlabelledPools, options: GatherOptions) -> str | 
     wanted = "both sensors" if options.unlabelled else "the target sensor"
     apart = ", away from test and validation pixels," if pools.excluded else ""
     return f"no pixel without a label{apart} has a value in every band of {wanted}"
-
-
-def _conflicts(scene: Scene) -> int:
-    source = scene.label_source("train" if scene.config.split is None else "all")
-    path = scene_file(scene.folder, source.file)
-    if labels.is_raster(path):
-        return 0
-    return sum(
-        labels.count_conflicts(source, path, scene.grid, scene.classes, window)
-        for window, _ in labelled_windows(scene, "train")
-    )
 
 
 def _flat(scene: Scene, position: IntArray) -> IntArray:

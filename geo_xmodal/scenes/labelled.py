@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +17,7 @@ from geo_xmodal.scenes.splits import Partition, block_split, random_split
 from geo_xmodal.types import ClassArray, IntArray, LandClass, Window, windows_over
 
 Side = Literal["train", "test"]
+SIDES: tuple[Side, ...] = ("train", "test")
 
 _WINDOW = 1024
 
@@ -101,7 +102,7 @@ def labelled_pixels(scene: Labelled, split: Side) -> LabelledPixels:
     source = scene.label_source(split if divide is None else "all")
     path = scene_file(scene.folder, source.file)
     if divide is None:
-        return _read_all(source, path, scene.grid, scene.classes)
+        return all_labelled(source, path, scene.grid, scene.classes)
     stamp = path.stat() if path.is_file() else None
     key = (source.model_dump_json(), path, stamp and (stamp.st_mtime_ns, stamp.st_size))
     return _divided(*key, scene.grid, scene.classes, divide)[split]
@@ -122,6 +123,20 @@ def labelled_windows(
             yield window, ids
 
 
+def all_labelled(
+    source: LabelsConfig, path: Path, grid: GeoBox, classes: Sequence[LandClass]
+) -> LabelledPixels:
+    """Every labelled pixel of a label file on a grid; raises as `labels.read_labels`."""
+    positions, ids = [np.empty((0, 2), np.int64)], [np.empty(0, np.uint8)]
+    height, width = grid.shape
+    for window in windows_over(height, width, _WINDOW):
+        block = labels.read_labels(source, path, grid, classes, window)
+        found = np.argwhere(block)
+        positions.append(found + np.array([window.row, window.col]))
+        ids.append(block[found[:, 0], found[:, 1]])
+    return LabelledPixels.of(np.concatenate(positions), np.concatenate(ids))
+
+
 @lru_cache(maxsize=4)
 def _divided(
     source: str,
@@ -131,7 +146,7 @@ def _divided(
     classes: tuple[LandClass, ...],
     divide: SplitConfig,
 ) -> dict[str, LabelledPixels]:
-    pixels = _read_all(LabelsConfig.model_validate_json(source), path, grid, classes)
+    pixels = all_labelled(LabelsConfig.model_validate_json(source), path, grid, classes)
     sides = _partition(pixels, divide)
     return {
         "train": LabelledPixels(pixels.position[sides.train], pixels.label[sides.train]),
@@ -144,16 +159,3 @@ def _partition(pixels: LabelledPixels, divide: SplitConfig) -> Partition:
     if divide.kind == "random":
         return random_split(position, label, divide.test, divide.buffer, divide.seed)
     return block_split(position, label, divide.block, divide.test, divide.buffer, divide.seed)
-
-
-def _read_all(
-    source: LabelsConfig, path: Path, grid: GeoBox, classes: tuple[LandClass, ...]
-) -> LabelledPixels:
-    positions, ids = [np.empty((0, 2), np.int64)], [np.empty(0, np.uint8)]
-    height, width = grid.shape
-    for window in windows_over(height, width, _WINDOW):
-        block = labels.read_labels(source, path, grid, classes, window)
-        found = np.argwhere(block)
-        positions.append(found + np.array([window.row, window.col]))
-        ids.append(block[found[:, 0], found[:, 1]])
-    return LabelledPixels.of(np.concatenate(positions), np.concatenate(ids))

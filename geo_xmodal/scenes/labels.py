@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import rasterio.features
 import shapely
 from odc.geo.geobox import GeoBox
 
 from geo_xmodal.errors import LabelError, VectorError
 from geo_xmodal.scenes import vector
+from geo_xmodal.scenes.class_names import first_spellings, name_key, number_of, shown_name
 from geo_xmodal.scenes.config import LabelsConfig
-from geo_xmodal.scenes.grid import grid_of, pixel_size
+from geo_xmodal.scenes.grid import grid_of, pixel_size, to_pixels
 from geo_xmodal.scenes.raster import file_window, open_raster
 from geo_xmodal.scenes.reader import aligned_reader
 from geo_xmodal.types import ClassArray, IntArray, LandClass, Window, windows_over
+
+BoolArray = npt.NDArray[np.bool_]
 
 MOST_VALUES = 255
 """Different values that a label file may hold; more is a measurement, not a class map."""
@@ -35,6 +42,71 @@ _RASTERIZABLE = (shapely.GeometryType.POINT, shapely.GeometryType.POLYGON)
 _SNAP = 2.0**16
 """Vertices are rounded to this part of a pixel, so that shifting them by whole pixels is exact in float64."""
 
+_ROOMY = 1.5
+"""Area over outline (pixels) from which a polygon contains a pixel centre: a disk of radius 0.71 does."""
+
+_MAX_PROBED = 2**24
+"""Pixels of the box of a polygon that is searched for one whose centre the polygon contains."""
+
+
+@dataclass(frozen=True)
+class LabelValues:
+    """The values that a label file holds, as text, and how many pixels or features have each.
+
+    Attributes:
+        what: What is counted: pixels of a raster, features of a vector.
+        counts: Values that are labels, each name in its first spelling.
+        unlabelled: Values that are taken as "unlabelled" (`LabelsConfig.unlabelled`).
+        missing: Features without a value, pixels that are NaN; nodata is not counted.
+        spellings: Name to all its spellings in the file, where there are several.
+        outside: Value to those of `counts` that lie outside the grid; empty without a grid.
+        placeless: Value to those of `counts` that have no geometry; empty without a grid.
+    """
+
+    what: Literal["pixels", "features"]
+    counts: Mapping[str, int]
+    unlabelled: Mapping[str, int]
+    missing: int
+    spellings: Mapping[str, tuple[str, ...]]
+    outside: Mapping[str, int]
+    placeless: Mapping[str, int]
+
+
+class LabelPlace(NamedTuple):
+    """Where labels lie: a file, and for a vector its layer (where it has several) and its column."""
+
+    path: Path
+    layer: str | None = None
+    column: str | None = None
+
+
+@dataclass(frozen=True)
+class LabelledPoints:
+    """Points of a vector file that lie in a window.
+
+    Attributes:
+        position: (n, 2) row and column of the pixel that holds each.
+        label: (n,) class ids.
+    """
+
+    position: IntArray
+    label: ClassArray
+
+
+@dataclass(frozen=True)
+class WindowLabels:
+    """Labels of a window, and what became of the features behind them.
+
+    Attributes:
+        ids: (row, col) class ids, 0 = unlabelled.
+        conflicts: Pixels that features of more than one class claim.
+        small: Polygons that contain no pixel centre and label the pixel that they lie in.
+    """
+
+    ids: ClassArray
+    conflicts: int = 0
+    small: int = 0
+
 
 def read_labels(
     source: LabelsConfig, path: Path, grid: GeoBox, classes: Sequence[LandClass], window: Window
@@ -43,7 +115,8 @@ def read_labels(
 
     A raster on another grid is brought onto this one by nearest neighbour, or where it is finer by the
     commonest label within the pixel. Polygons label the pixels whose centre they contain, points the pixel
-    that contains them, and later features (in the order of their ids) overwrite earlier ones.
+    that contains them, and later features (in the order of their ids) overwrite earlier ones. A polygon
+    that contains no pixel centre labels the pixel it lies in, unless another feature does.
 
     Args:
         source: What scene.toml says of the labels.
@@ -61,56 +134,164 @@ def read_labels(
     """
     if is_raster(path):
         return _raster_labels(source, path, grid, classes, window)
-    geometries, ids = _features(source, path, grid, classes, window)
-    return _burn(geometries, ids, grid, window)
+    return _burn(*_placed(*_features(source, path, grid, classes, window))[:2], grid, window)
+
+
+def read_window_labels(
+    source: LabelsConfig, path: Path, grid: GeoBox, classes: Sequence[LandClass], window: Window
+) -> WindowLabels:
+    """As `read_labels`, with counts of what polygons and points became; raises the same."""
+    if is_raster(path):
+        return WindowLabels(_raster_labels(source, path, grid, classes, window))
+    geometries, ids, small = _placed(*_features(source, path, grid, classes, window))
+    burned = _burn(geometries, ids, grid, window)
+    # A small polygon lies in one pixel, and so in one window.
+    cols, rows = np.floor(shapely.get_coordinates(geometries[:small])).astype(np.int64).T
+    return WindowLabels(
+        burned,
+        _conflicts(geometries, ids, small, grid, window),
+        int(np.sum(_inside(np.stack([rows, cols], axis=1), grid, window))),
+    )
 
 
 def count_conflicts(
     source: LabelsConfig, path: Path, grid: GeoBox, classes: Sequence[LandClass], window: Window
 ) -> int:
     """Number of pixels of a window that features of more than one class claim; 0 for a raster."""
+    return read_window_labels(source, path, grid, classes, window).conflicts
+
+
+def read_reference(
+    source: LabelsConfig, path: Path, grid: GeoBox, classes: Sequence[LandClass], window: Window
+) -> tuple[ClassArray, LabelledPoints]:
+    """Labels as observations: pixels as `read_labels`, but every point for itself; raises the same.
+
+    Returns:
+        Class ids (row, col) of rasters and polygons, and the points of the window.
+    """
     if is_raster(path):
-        return 0
+        return _raster_labels(source, path, grid, classes, window), _NO_POINTS
     geometries, ids = _features(source, path, grid, classes, window)
-    claims = sum(
-        (_burn(geometries[ids == one], ids[ids == one], grid, window) > 0) * 1 for one in np.unique(ids)
-    )
-    return int(np.sum(claims > 1))
+    points = np.asarray(shapely.get_type_id(geometries) == shapely.GeometryType.POINT)
+    cols, rows = np.floor(shapely.get_coordinates(geometries[points])).astype(np.int64).T
+    position = np.stack([rows, cols], axis=1)
+    here = _inside(position, grid, window)
+    found = LabelledPoints(position[here], ids[points][here].astype(np.uint8))
+    return _burn(*_placed(geometries[~points], ids[~points])[:2], grid, window), found
 
 
-def label_values(path: Path, column: str | None = None, layer: str | None = None) -> dict[str, int]:
+_NO_POINTS = LabelledPoints(np.empty((0, 2), np.int64), np.empty(0, np.uint8))
+
+
+def label_values(
+    path: Path, column: str | None = None, layer: str | None = None, unlabelled: Collection[str] | None = None
+) -> dict[str, int]:
     """The values that a label file holds, as text, and how many pixels or features have each.
 
-    Values that mean unlabelled (nothing, zero, negative numbers, nodata) are left out.
+    Spellings of one name (capitals, spaces, composed and decomposed letters) are one value. Values that
+    mean unlabelled (nothing, nodata, and `unlabelled`: by default zero and negative numbers) are left out.
 
     Raises:
         LabelError: More than `MOST_VALUES` values, or a raster with more than one band.
         RasterError, VectorError: The file cannot be read, or has no such column.
     """
+    return dict(survey_labels(path, column, layer, unlabelled).counts)
+
+
+def survey_labels(
+    path: Path,
+    column: str | None = None,
+    layer: str | None = None,
+    unlabelled: Collection[str] | None = None,
+    grid: GeoBox | None = None,
+) -> LabelValues:
+    """What a label file holds: `label_values`, and what is left out of them and why.
+
+    Args:
+        path: The file.
+        column: Of a vector.
+        layer: Of a vector that has several.
+        unlabelled: Values that mean unlabelled, in place of zero and negative numbers.
+        grid: Tells which labels lie outside of it.
+
+    Raises:
+        As `label_values`; AlignmentError: only one of file and grid has a CRS.
+    """
     found: Counter[str] = Counter()
+    outside: Counter[str] = Counter()
+    placeless: Counter[str] = Counter()
     if is_raster(path):
         with open_raster(path) as dataset:
             _check_one_band(path, dataset.count)
+            space = grid_of(dataset)
             for window in windows_over(dataset.height, dataset.width, 1024):
-                block = dataset.read(1, window=file_window(window), masked=True).compressed()
-                for value, count in zip(*np.unique(block, return_counts=True), strict=True):
-                    found[_text(value)] += int(count)
+                block = dataset.read(1, window=file_window(window), masked=True)
+                found += _value_counts(block.compressed(), path)
+                if grid is not None:
+                    outside += _value_counts(block[_pixels_outside(space, grid, window)].compressed(), path)
                 _check_few(path, found)
     else:
         opened = vector.open_layer(path, layer)
-        found.update(_text(value) for value in vector.read_column(opened, opened.require(column)))
+        values = vector.read_column(opened, opened.require(column))
+        texts = [value if isinstance(value, str) else _text(value, path) for value in values]
+        found.update(texts)
         _check_few(path, found)
-    labelled = (text for text in found if not _unlabelled(text))
-    return {text: found[text] for text in sorted(labelled, key=lambda text: (_number(text), text))}
+        if grid is not None:
+            boxes = vector.read_boxes(opened, grid)
+            nowhere: BoolArray = np.any(np.isnan(boxes), axis=1)
+            within: BoolArray = np.all(
+                (boxes[:, 2:] >= 0) & (boxes[:, :2] <= (grid.shape[1], grid.shape[0])), axis=1
+            )
+            beyond = ~within & ~nowhere
+            placeless.update(text for text, none in zip(texts, nowhere, strict=True) if none)
+            outside.update(text for text, far in zip(texts, beyond, strict=True) if far)
+    names = first_spellings(found)
+    first = {spelling: name for name, spellings in names.items() for spelling in spellings}
+    labels = sorted(
+        (name for name in names if not _unlabelled(name, unlabelled)),
+        key=lambda text: (number_of(text), text),
+    )
+
+    def in_first(counts: Counter[str], kept: Collection[str]) -> dict[str, int]:
+        summed: Counter[str] = Counter()
+        for text, count in counts.items():
+            summed[first[text]] += count
+        return {name: summed[name] for name in kept if summed[name]}
+
+    return LabelValues(
+        "pixels" if is_raster(path) else "features",
+        in_first(found, labels),
+        in_first(found, sorted(name for name in names if name and name not in set(labels))),
+        sum(found[spelling] for spelling in names.get("", ())),
+        {name: names[name] for name in labels if len(names[name]) > 1},
+        in_first(outside, labels),
+        in_first(placeless, labels),
+    )
 
 
-def path_and_column(labels: Path | str) -> tuple[Path, str | None]:
-    """`file.gpkg:column` as file and column; a colon in the name of a file that exists is its own."""
-    path = Path(labels)
-    file, colon, column = str(labels).rpartition(":")
-    if path.exists() or not colon or not file or "/" in column or "\\" in column:
-        return path, None
-    return Path(file), column
+def label_place(labels: Path | str) -> LabelPlace:
+    """`file`, `file:column` or `file:layer:column`, taken apart.
+
+    A colon in the name of a file, a layer or a column that exists is its own.
+    """
+    text = str(labels)
+    colons = [place for place, letter in enumerate(text) if letter == ":"]
+    if Path(text).exists():
+        return LabelPlace(Path(text))
+    end = next((place for place in reversed(colons) if Path(text[:place]).exists()), None)
+    if end is None:
+        folder = max(text.rfind("/"), text.rfind("\\")) + 1
+        end = next((place for place in colons if place > folder), None)
+        if end is None:
+            return LabelPlace(Path(text))
+    path, rest = Path(text[:end]), text[end + 1 :]
+    splits = [(rest[:place], rest[place + 1 :]) for place, letter in enumerate(rest) if letter == ":"]
+    for layer, column in [(None, rest), *splits] if splits else ():
+        with suppress(VectorError):
+            if column in vector.open_layer(path, layer).columns:
+                return LabelPlace(path, layer, column)
+    layer, column = splits[0] if splits else (None, rest)
+    return LabelPlace(path, layer, column)
 
 
 def is_raster(path: Path) -> bool:
@@ -135,13 +316,14 @@ def _raster_labels(
         _check_one_band(path, dataset.count)
         finer = max(pixel_size(grid)[:2]) > COARSER * max(pixel_size(grid_of(dataset))[:2])
         # Without it the commonest value of a mostly unlabelled pixel would depend on whether 0 is declared.
-        nodata = 0.0 if dataset.nodata is None else None
+        undeclared = dataset.nodata is None and _unlabelled("0", source.unlabelled)
+        nodata = 0.0 if undeclared else None
     reader = aligned_reader(
         path, grid=grid, kind="other", resampling="mode" if finer else "nearest", nodata=nodata
     )
     block = reader.read(window)[0]
     values, place, counts = np.unique(block, return_inverse=True, return_counts=True)
-    texts = [_text(value) for value in values]
+    texts = [_text(value, path) for value in values]
     found: Counter[str] = Counter()
     for text, count in zip(texts, counts, strict=True):
         found[text] += int(count)
@@ -155,7 +337,7 @@ def _features(
     """Labelled points and polygons near a window, in pixels of the grid, and their class ids."""
     layer = vector.open_layer(path, source.layer)
     values, geometries = vector.read_features(layer, layer.require(source.column), grid, window)
-    texts = [_text(value) for value in values]
+    texts = [_text(value, path) for value in values]
     ids = _ids(Counter(texts), "features", source, path, classes)
     geometries, owner = _parts(geometries)
     of_type = np.isin(shapely.get_type_id(geometries), _RASTERIZABLE)
@@ -182,13 +364,43 @@ def _parts(geometries: vector.ObjectArray) -> tuple[vector.ObjectArray, IntArray
     return geometries[whole], owner[whole]
 
 
+def _placed(geometries: vector.ObjectArray, ids: IntArray) -> tuple[vector.ObjectArray, IntArray, int]:
+    """Polygons without a pixel centre as points, before all others, which then lie over them; how many."""
+    small = _without_centre(geometries)
+    points = shapely.point_on_surface(geometries[small])
+    return (
+        np.concatenate([points, geometries[~small]]),
+        np.concatenate([ids[small], ids[~small]]),
+        int(small.sum()),
+    )
+
+
+def _without_centre(geometries: vector.ObjectArray) -> BoolArray:
+    """Which polygons contain the centre of no pixel."""
+    small: BoolArray = np.asarray(shapely.get_type_id(geometries) == shapely.GeometryType.POLYGON)
+    small[small] = shapely.area(geometries[small]) < _ROOMY * shapely.length(geometries[small])
+    places = shapely.point_on_surface(geometries[small])
+    centres = np.floor(shapely.get_coordinates(places)) + 0.5
+    small[small] = ~shapely.contains_xy(geometries[small], *centres.T)
+    small[small] = [not _has_centre(polygon) for polygon in geometries[small]]
+    return small
+
+
+def _has_centre(polygon: shapely.Polygon) -> bool:
+    left, top, right, bottom = (round(value * _SNAP) / _SNAP for value in polygon.bounds)
+    cols, rows = (
+        math.floor(high - 0.5) - math.ceil(low - 0.5) + 1 for low, high in ((left, right), (top, bottom))
+    )
+    if rows < 1 or cols < 1:
+        return False
+    if rows * cols > _MAX_PROBED:
+        return True
+    box = Window(math.ceil(top - 0.5), math.ceil(left - 0.5), rows, cols)
+    return bool(_rasterized(np.array([polygon]), np.ones(1, np.int64), box).any())
+
+
 def _burn(geometries: vector.ObjectArray, ids: IntArray, grid: GeoBox, window: Window) -> ClassArray:
-    out = np.zeros((window.height, window.width), np.uint8)
-    if len(geometries):
-        origin = (window.col, window.row)
-        shapes = shapely.transform(geometries, lambda xy: np.round(xy * _SNAP) / _SNAP - origin)
-        burned = zip(shapes, ids.tolist(), strict=True)
-        rasterio.features.rasterize(burned, out=out, all_touched=False, skip_invalid=False)
+    out = _rasterized(geometries, ids, window)
     height, width = grid.shape
     out[: max(0, -window.row)] = 0
     out[max(0, height - window.row) :] = 0
@@ -197,37 +409,103 @@ def _burn(geometries: vector.ObjectArray, ids: IntArray, grid: GeoBox, window: W
     return out
 
 
-def _text(value: Any) -> str:
-    """A value as it is compared: `3` for 3 and 3.0, empty where there is none."""
+def _rasterized(geometries: vector.ObjectArray, ids: IntArray, window: Window) -> ClassArray:
+    out = np.zeros((window.height, window.width), np.uint8)
+    if len(geometries):
+        origin = (window.col, window.row)
+        shapes = shapely.transform(geometries, lambda xy: np.round(xy * _SNAP) / _SNAP - origin)
+        burned = zip(shapes, ids.tolist(), strict=True)
+        rasterio.features.rasterize(burned, out=out, all_touched=False, skip_invalid=False)
+    return out
+
+
+def _conflicts(
+    geometries: vector.ObjectArray, ids: IntArray, small: int, grid: GeoBox, window: Window
+) -> int:
+    """Pixels with more than one class; the first `small` geometries claim only what no other does."""
+    parts = [(geometries[small:], ids[small:]), (geometries[:small], ids[:small])]
+    claims, beneath = (
+        sum(
+            ((_burn(shapes[of == one], of[of == one], grid, window) > 0) * 1 for one in np.unique(of)),
+            np.zeros((window.height, window.width), np.int64),
+        )
+        for shapes, of in parts
+    )
+    return int(np.sum(np.where(claims > 0, claims, beneath) > 1))
+
+
+def _inside(position: IntArray, grid: GeoBox, window: Window) -> BoolArray:
+    """Which pixels (n, 2) lie in the grid and in the window."""
+    first = np.maximum([window.row, window.col], 0)
+    end = np.minimum([window.row + window.height, window.col + window.width], grid.shape)
+    inside: BoolArray = np.all((position >= first) & (position < end), axis=1)
+    return inside
+
+
+def _pixels_outside(space: GeoBox, grid: GeoBox, window: Window) -> BoolArray:
+    """Which pixels (row, col) of a window of a raster have their centre outside the grid."""
+    rows, cols = np.mgrid[: window.height, : window.width].reshape(2, -1) + 0.5
+    there = to_pixels(space, grid, np.stack([cols + window.col, rows + window.row], axis=1))
+    height, width = grid.shape
+    inside: BoolArray = np.all((there >= 0) & (there < (width, height)), axis=1)
+    return ~inside.reshape(window.height, window.width)
+
+
+def _value_counts(values: np.ma.MaskedArray[Any, Any], path: Path) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for value, count in zip(*np.unique(values, return_counts=True), strict=True):
+        found[_text(value, path)] += int(count)
+    return found
+
+
+def _text(value: Any, path: Path) -> str:
+    """A value as it is compared: `3` for 3 and 3.0, a date as ISO 8601, empty where there is none."""
     if isinstance(value, str):
-        return value.strip()
-    if value is None or value != value:
+        return shown_name(value)
+    if isinstance(value, bool | np.bool_):
+        return str(bool(value)).lower()
+    if isinstance(value, int | np.integer):
+        return str(int(value))
+    if isinstance(value, float | np.floating):
+        if not np.isfinite(value):
+            return ""
+        return str(int(value)) if value.is_integer() else np.format_float_positional(value, trim="-")
+    if value is None or (isinstance(value, datetime.date) and value != value):  # pandas' NaT is a date
         return ""
-    number = float(value)
-    return str(int(number)) if number.is_integer() else f"{number:g}"
+    if isinstance(value, datetime.datetime):
+        midnight = value.time() == datetime.time()
+        return value.date().isoformat() if midnight else value.isoformat()
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    raise LabelError(
+        f"{path}: the class column holds values of type {type(value).__name__}; "
+        "expected names or numbers: choose another column"
+    )
 
 
-def _number(text: str) -> float:
-    """The number that `text` means; infinite where it is none."""
-    try:
-        return float(text)
-    except ValueError:
-        return math.inf
+def _unlabelled(text: str, values: Collection[str] | None) -> bool:
+    if values is None:
+        return text == "" or number_of(text) <= 0
+    return text == "" or name_key(text) in {name_key(value) for value in values}
 
 
-def _unlabelled(text: str) -> bool:
-    return text == "" or _number(text) <= 0
+def class_table(source: LabelsConfig, classes: Sequence[LandClass]) -> dict[str, int]:
+    """Class id of each value by its `name_key`: as the labels map it, else by class name, else by id."""
+    table = {str(entry.id): entry.id for entry in classes}
+    table |= {name_key(entry.name): entry.id for entry in classes}
+    table |= {name_key(text): 0 for text in source.unlabelled or ()}
+    return table | {name_key(text): id_ for text, id_ in (source.classes or {}).items()}
 
 
 def _ids(
     found: Mapping[str, int], what: str, source: LabelsConfig, path: Path, classes: Sequence[LandClass]
 ) -> dict[str, int]:
-    """Class id of each value that was found: as scene.toml maps it, else by class name, else by id."""
-    table = {str(entry.id): entry.id for entry in classes}
-    table |= {entry.name.casefold(): entry.id for entry in classes}
-    table |= {text.strip().casefold(): id_ for text, id_ in (source.classes or {}).items()}
-    ids = {text: table.get(text.casefold(), 0 if _unlabelled(text) else -1) for text in found}
-    unknown = sorted((text for text in found if ids[text] < 0), key=lambda text: (_number(text), text))
+    """Class id of each value that was found."""
+    table = class_table(source, classes)
+    ids = {
+        text: table.get(name_key(text), 0 if _unlabelled(text, source.unlabelled) else -1) for text in found
+    }
+    unknown = sorted((text for text in found if ids[text] < 0), key=lambda text: (number_of(text), text))
     if unknown:
         listed = ", ".join(f"{text!r} ({found[text]} {what})" for text in unknown[:MOST_LISTED])
         more = f" and {len(unknown) - MOST_LISTED} more" if len(unknown) > MOST_LISTED else ""

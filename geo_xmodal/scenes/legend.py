@@ -6,6 +6,7 @@ import colorsys
 from collections.abc import Iterable, Sequence
 
 from geo_xmodal.errors import LabelError
+from geo_xmodal.scenes.class_names import first_spellings
 from geo_xmodal.scenes.config import ClassConfig
 from geo_xmodal.types import LandClass
 
@@ -22,7 +23,8 @@ _GOLDEN = 0.618034
 def legend_of(values: Sequence[str], where: str) -> tuple[tuple[ClassConfig, ...], dict[str, int]]:
     """Classes for the values of labels, and the class id of each value.
 
-    Values that are all whole numbers from 1 to 255 are the ids; any others get ids in their order.
+    Values that are all different whole numbers from 0 to 255 are the ids, but for 0, which no class can have
+    and which gets the first free one; any others get ids in their order. Spellings of one name are one class.
 
     Args:
         values: As `labels.label_values` has them; a value may come more than once.
@@ -31,19 +33,23 @@ def legend_of(values: Sequence[str], where: str) -> tuple[tuple[ClassConfig, ...
     Raises:
         LabelError: Fewer than two classes, or more than a map can hold.
     """
-    values = list(dict.fromkeys(values))
-    if not 2 <= len(values) <= 255:
-        found = f" ({', '.join(values[:5])})" if values else ""
-        raise LabelError(f"{where}: {len(values)} different labels{found}, expected 2 to 255 classes")
-    are_ids = all(value.isdecimal() and 1 <= int(value) <= 255 for value in values)
-    if are_ids:
-        values.sort(key=int)
-    ids = {value: int(value) if are_ids else order for order, value in enumerate(values, 1)}
+    spellings = first_spellings(values)
+    names = list(spellings)
+    if not 2 <= len(names) <= 255:
+        found = f" ({', '.join(names[:5])})" if names else ""
+        raise LabelError(f"{where}: {len(names)} different labels{found}, expected 2 to 255 classes")
+    numbers = [int(name) for name in names if name.isdecimal()]
+    are_ids = len(set(numbers)) == len(names) and max(numbers) <= 255
+    ids = {name: int(name) if are_ids else order for order, name in enumerate(names, 1)}
+    for name, id_ in ids.items():
+        if id_ == 0:
+            ids[name] = next(free for free in range(1, 256) if free not in ids.values())
+    names.sort(key=lambda name: ids[name])
     classes = tuple(
-        ClassConfig(id=ids[value], name=f"class {value}" if are_ids else value, color=color)
-        for value, color in zip(values, palette(len(values)), strict=True)
+        ClassConfig(id=ids[name], name=f"class {name}" if are_ids else name, color=color)
+        for name, color in zip(names, palette(len(names)), strict=True)
     )
-    return classes, ids
+    return classes, {spelling: ids[name] for name, found in spellings.items() for spelling in found}
 
 
 def color_table(classes: Iterable[LandClass]) -> dict[int, tuple[int, int, int, int]]:

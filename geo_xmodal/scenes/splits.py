@@ -14,9 +14,30 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
-from geo_xmodal.types import IntArray
+from geo_xmodal.types import ClassArray, IntArray
 
 BoolArray = npt.NDArray[np.bool_]
+
+DEFAULT_MARGIN = 10
+"""Pixels on each side that a method looks at by default; the largest over all methods and kinds of sensor."""
+
+DEFAULT_BUFFER = 2 * DEFAULT_MARGIN
+DEFAULT_BLOCK = 64
+
+_BLOCKS = (32, 48, 64, 96, 128, 192, 256, 384, 512)
+"""Sides of blocks tried for labels that come without a split; what is right depends on how they lie."""
+
+_SMALL_BLOCK, _SMALL_BUFFER = 16, 4
+"""The split of labels that cover too small an area for the buffer that is needed."""
+
+_MIN_PER_CLASS = 5
+"""Pixels of a class below which it does not count as present on a side."""
+
+_KEPT = 0.5
+"""Share of the training pixels that the buffer should leave; the smallest blocks that do are taken."""
+
+_MAX_TRIED = 100_000
+"""Pixels from which a split is chosen, thinned evenly where there are more."""
 
 ATTEMPTS = 32
 """Draws of a block split, of which the first that has every class on both sides is taken."""
@@ -100,6 +121,39 @@ def block_split(
         if best.on_both_sides(labels) >= possible:
             break
     return best
+
+
+def default_split(positions: IntArray, labels: IntArray | ClassArray, test: float = 0.5) -> tuple[int, int]:
+    """Block and buffer for pixels that nobody has divided: no window of `DEFAULT_MARGIN` reaches across.
+
+    The blocks put most classes on both sides, leave half of the training pixels if any do, and are the
+    smallest that do. Where the labels cover too small an area, so that blocks apart as far as needed would
+    lose half of the classes, blocks and buffer are small, and windows overlap: `overlap_share` says how many.
+
+    Args:
+        positions: (n, 2) row and column, no pixel twice.
+        labels: (n,) class of each pixel.
+        test: Share of pixels that test.
+
+    Returns:
+        Block and buffer in pixels.
+    """
+    order = _canonical(positions)[:: max(1, -(-len(positions) // _MAX_TRIED))]
+    where, of = positions[order], labels[order].astype(np.int64)
+
+    def found(block: int, buffer: int) -> tuple[int, float]:
+        split = block_split(where, of, block, test, buffer)
+        trained, tested = (np.bincount(of[side], minlength=256) for side in (split.train, split.test))
+        both = int(np.sum(np.minimum(trained, tested) >= _MIN_PER_CLASS))
+        kept = split.train.sum() / max(1, (~split.test).sum())
+        return both, min(float(kept), _KEPT)
+
+    scores = {block: found(block, DEFAULT_BUFFER) for block in _BLOCKS}
+    best = max(scores, key=lambda block: (scores[block], -block))
+    possible, _ = found(_SMALL_BLOCK, _SMALL_BUFFER)
+    if 2 * scores[best][0] >= possible and scores[best][0] > 1:
+        return best, DEFAULT_BUFFER
+    return _SMALL_BLOCK, _SMALL_BUFFER
 
 
 def validation_split(

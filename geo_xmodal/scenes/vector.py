@@ -45,6 +45,9 @@ _EDGE_STEPS = 256
 _FILTER_MARGIN = 16
 """Pixels around a window where features are looked for: edges straight in one CRS bulge in another."""
 
+_BOX_OUTLINE = np.array([[0, 0], [0.5, 0], [1, 0], [1, 0.5], [1, 1], [0.5, 1], [0, 1], [0, 0.5]])
+"""Corners and middles of the sides of a box of side 1 (x, y)."""
+
 Bounds = tuple[float, float, float, float]
 ObjectArray = npt.NDArray[np.object_]
 
@@ -109,6 +112,28 @@ def read_column(layer: Layer, column: str) -> ObjectArray:
     """Every value of `column`, in the order of feature ids; missing ones are None or NaN."""
     frame = _read(layer, columns=[column], read_geometry=False)
     return np.asarray(frame[column].astype(object))
+
+
+def read_boxes(layer: Layer, grid: GeoBox) -> npt.NDArray[np.float64]:
+    """Left, top, right and bottom of every feature (n, 4) in pixels of `grid`.
+
+    In the order of `read_column`; NaN without geometry, infinite where the grid's CRS ends.
+
+    Raises:
+        VectorError: The file cannot be read, or only one of file and grid has a CRS.
+    """
+    _check_comparable(layer, grid)
+    try:
+        ids, bounds = pyogrio.read_bounds(layer.source, layer=layer.name)
+    except (DataSourceError, DataLayerError, ValueError) as error:
+        raise VectorError(f"{layer.path}: cannot be read: {_one_line(error)}") from None
+    low, high = np.split(bounds.T[np.argsort(ids, kind="stable"), None], 2, axis=2)
+    outlines = (low + (high - low) * _BOX_OUTLINE).reshape(-1, 2)
+    pixels = to_pixels(layer.space, grid, outlines).reshape(-1, len(_BOX_OUTLINE), 2)
+    boxes = np.concatenate([pixels.min(axis=1), pixels.max(axis=1)], axis=1)
+    boxes[~np.isfinite(boxes)] = np.inf
+    boxes[~np.isfinite(bounds).all(axis=0)[np.argsort(ids, kind="stable")]] = np.nan
+    return boxes
 
 
 def read_features(layer: Layer, column: str, grid: GeoBox, window: Window) -> tuple[ObjectArray, ObjectArray]:
@@ -255,7 +280,8 @@ def _choose(path: Path, spatial: Sequence[str], layer: str | None) -> str:
     if layer in spatial:
         return str(layer)
     wrong = f"no layer {layer!r}" if layer is not None else f"{len(spatial)} layers, and none is chosen"
-    raise VectorError(f"{path}: {wrong}; layers with geometries: {', '.join(spatial) or 'none'}")
+    choose = f" (choose one as {path.name}:LAYER:COLUMN)" if layer is None and spatial else ""
+    raise VectorError(f"{path}: {wrong}; layers with geometries: {', '.join(spatial) or 'none'}{choose}")
 
 
 def _crs(path: Path, text: str | None) -> pyproj.CRS | None:

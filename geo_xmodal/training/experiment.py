@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from geo_xmodal import bundle
 from geo_xmodal.accuracy import MEASURES, ConfusionMatrix, metrics, paired_gain, spread
 from geo_xmodal.outputs import check_writable, write_json, write_text
 from geo_xmodal.scenes import Scene
-from geo_xmodal.scenes.groups import gather
+from geo_xmodal.scenes.groups import gather, warnings_of
 from geo_xmodal.training.checkpoint import FILE as CHECKPOINT
 from geo_xmodal.training.files import CONFIG, LOG, METRICS, REPORT, check_is_run, clear_run
 from geo_xmodal.training.report import run_report
@@ -59,6 +60,7 @@ def train_scene(
     _refuse_other_content(out, request.resume)
     data = gather(scene, plan.gather_for(plan.seeds[0]))
     plan = checked_plan(plan, data)
+    plan = dataclasses.replace(plan, notes=(*warnings_of(data), *plan.notes))
     for line in plan.notes:
         note(line)
     with _nothing_left_before_the_first_epoch(out, request.resume):

@@ -10,10 +10,13 @@ from sklearn.svm import LinearSVC
 
 from geo_xmodal.correlation import OBJECTIVES
 from geo_xmodal.errors import TrainingDataError
+from geo_xmodal.kinds import KINDS
 from geo_xmodal.methods import METHODS, Learner
 from geo_xmodal.methods.base import class_weights
 from geo_xmodal.methods.target_branch import with_own_shares
+from geo_xmodal.scenes.splits import DEFAULT_MARGIN
 from geo_xmodal.training.loop import fit
+from geo_xmodal.training.request import options_for
 from geo_xmodal.types import PixelGroup, TrainingData
 from tests.training_data import make_training_data
 
@@ -220,6 +223,13 @@ def test_hgr_runs_with_every_objective(objective: str) -> None:
     data = make_training_data()
     made = learner("hgr", data, objective=objective, epochs="2")
     assert all(value.isfinite().all() for value in made.pixel_model().state_dict().values())
+
+
+def test_the_default_split_knows_the_largest_default_margin() -> None:
+    margins = [
+        options_for(method, {}, kind).margin for method in METHODS.values() for kind in (*KINDS, "unheard of")
+    ]
+    assert max(margins) == DEFAULT_MARGIN
 
 
 def test_class_weights_make_classes_equal() -> None:

@@ -106,7 +106,7 @@ def test_defaults():
     del table["labels"]["test"]
     table["split"] = {}
     config = parse_config(table)
-    assert config.split == SplitConfig(kind="blocks", block=16, buffer=4, test=0.5, seed=0)
+    assert config.split == SplitConfig(kind="blocks", block=64, buffer=20, test=0.5, seed=0)
     assert config.modalities["hsi"].scale == "linear"
 
 
@@ -340,3 +340,21 @@ def test_class_file_that_is_none(tmp_path: Path, text: str, expected: str):
         read_classes(file)
     with pytest.raises(SceneError, match="no such file"):
         read_classes(tmp_path / "absent.toml")
+
+
+def test_names_that_look_alike_are_one_name():
+    table = full()
+    table["classes"] = [
+        {"id": 1, "name": "Forest", "color": "#000000"},
+        {"id": 2, "name": "FOREST ", "color": "#ffffff"},
+    ]
+    assert "name FOREST, Forest is used more than once" in complaint(table)
+
+
+def test_a_split_is_written_whole(tmp_path: Path):
+    table = full()
+    table["labels"] = {"all": {"file": "all.tif"}}
+    table["split"] = {}
+    write_config(parse_config(table), tmp_path)
+    written = tomllib.loads((tmp_path / "scene.toml").read_text())
+    assert written["split"] == {"kind": "blocks", "block": 64, "buffer": 20, "test": 0.5, "seed": 0}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime
 import json
 import sqlite3
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from typing import Any
 import geopandas
 import numpy as np
 import numpy.typing as npt
+import pandas
 import pytest
 import rasterio
 import shapely
@@ -21,7 +23,15 @@ from odc.geo.geobox import GeoBox
 from geo_xmodal.errors import GeoXmodalError, LabelError, RasterError, VectorError
 from geo_xmodal.scenes import vector
 from geo_xmodal.scenes.config import LabelsConfig
-from geo_xmodal.scenes.labels import count_conflicts, label_values, path_and_column, read_labels
+from geo_xmodal.scenes.labels import (
+    count_conflicts,
+    label_place,
+    label_values,
+    read_labels,
+    read_reference,
+    read_window_labels,
+    survey_labels,
+)
 from geo_xmodal.types import ClassArray, LandClass, Window, windows_over
 from tests import rasters
 
@@ -74,11 +84,12 @@ def read(
     column: str | None = None,
     grid: GeoBox = GRID,
     classes: Sequence[LandClass] = CLASSES,
+    table: dict[str, int] | None = None,
     **source: Any,
 ) -> ClassArray:
     if column is None and path.suffix not in (".tif", ".tiff"):
         column = "class"
-    config = LabelsConfig(file=path.name, column=column, **source)
+    config = LabelsConfig(file=path.name, column=column, classes=table, **source)
     return read_labels(config, path, grid, classes, window)
 
 
@@ -463,6 +474,142 @@ class TestValues:
             label_values(write_raster(tmp_path / "labels.tif", values))
 
 
+class TestNothingVanishes:
+    """Small polygons, names typed in several ways, values that are no names, and what lies elsewhere."""
+
+    def test_polygons_between_pixel_centres_label_the_pixel_they_lie_in(self, vector_path: Path) -> None:
+        shapes = [
+            rectangle(GRID, 3.1, 4.1, 0.2, 0.2),
+            rectangle(GRID, 10.55, 2, 0.4, 20),  # a strip below the centres of its row
+            shapely.MultiPolygon(
+                [rectangle(GRID, 20.1, 5.1, 0.3, 0.3), rectangle(GRID, 24.6, 6.6, 0.3, 0.3)]
+            ),
+            rectangle(GRID, 30, 5, 2, 2),
+        ]
+        path = write_vector(vector_path, shapes, [1, 2, 7, 1])
+        found = read(path)
+        assert found[3, 4] == 1
+        assert (found[10] == 2).sum() == 1 and (found == 2).sum() == 1
+        assert found[20, 5] == found[24, 6] == 7
+        assert (found > 0).sum() == 4 + 4
+        source = LabelsConfig(file=path.name, column="class")
+        for size in (40, 7):
+            windows = [
+                read_window_labels(source, path, GRID, CLASSES, window)
+                for window in windows_over(40, 30, size)
+            ]
+            assert sum(one.small for one in windows) == 4
+        assert (in_windows(path, 7) == found).all()
+
+    def test_a_small_polygon_gives_way_to_one_that_contains_the_centre(self, vector_path: Path) -> None:
+        shapes = [rectangle(GRID, 0, 0, 9, 9), *[rectangle(GRID, 3.1, 3.1, 0.2, 0.2)] * 2]
+        path = write_vector(vector_path, shapes, [1, 2, 7])
+        assert (read(path)[:9, :9] == 1).all()
+        source = LabelsConfig(file=path.name, column="class")
+        assert count_conflicts(source, path, GRID, CLASSES, WHOLE) == 0
+        alone = write_vector(vector_path.with_stem("alone"), shapes[1:], [2, 7])
+        assert count_conflicts(source, alone, GRID, CLASSES, WHOLE) == 1
+
+    def test_points_of_two_classes_in_one_pixel_are_a_conflict(self, vector_path: Path) -> None:
+        places = pixels(GRID, (3.2, 5.2), (3.8, 5.8), (9.5, 9.5), (9.6, 9.6))
+        path = write_vector(vector_path, [shapely.Point(*place) for place in places], [1, 2, 7, 7])
+        source = LabelsConfig(file=path.name, column="class")
+        assert count_conflicts(source, path, GRID, CLASSES, WHOLE) == 1
+        labels, found = read_reference(source, path, GRID, CLASSES, WHOLE)
+        assert not labels.any()
+        assert found.position.tolist() == [[5, 3], [5, 3], [9, 9], [9, 9]]
+        assert found.label.tolist() == [1, 2, 7, 7]
+
+    @pytest.mark.parametrize(
+        "spelling", ["FOREST", "forest  ", "Fo\u0301rest", "\u00a0Forest", "For  est", "F\u00f3rest"]
+    )
+    def test_spellings_of_a_name_are_one_class(self, vector_path: Path, spelling: str) -> None:
+        first = {"For  est": "For est", "Fo\u0301rest": "F\u00f3rest", "F\u00f3rest": "F\u00d3REST"}.get(
+            spelling, "Forest"
+        )
+        shapes = [rectangle(GRID, row, 0, 2, 30) for row in (0, 4, 8)]
+        path = write_vector(vector_path, shapes, [first, spelling, "Water"])
+        assert dict(label_values(path, "class")) == {first: 2, "Water": 1}
+        assert survey_labels(path, "class").spellings == {first: (first, spelling)}
+        classes = (LandClass(1, first, "#00ff00"), LandClass(2, "Water", "#0000ff"))
+        found = read(path, classes=classes)
+        assert [int(found[row, 5]) for row in (0, 4, 8)] == [1, 1, 2]
+
+    @pytest.mark.parametrize(
+        ("values", "names"),
+        [
+            ([True, False, True], ["false", "true"]),
+            ([datetime.date(2020, 1, day) for day in (1, 2, 1)], ["2020-01-01", "2020-01-02"]),
+            (
+                [pandas.Timestamp(2020, 1, day, 6) for day in (1, 2, 1)],
+                ["2020-01-01T06:00:00", "2020-01-02T06:00:00"],
+            ),
+            (["1_0", "10", "1_0"], ["10", "1_0"]),
+            (["1.1.1", "nan", "inf"], ["1.1.1", "inf", "nan"]),
+            ([0.1 + 0.2, 0.3, 0.3], ["0.3", "0.30000000000000004"]),
+            ([2**53, 2**53 + 1, 2**53], [str(2**53), str(2**53 + 1)]),
+        ],
+        ids=["bool", "date", "datetime", "underscore", "text", "floats", "large"],
+    )
+    def test_values_of_any_type_are_told_apart(
+        self, tmp_path: Path, values: list[Any], names: list[str]
+    ) -> None:
+        shapes = [rectangle(GRID, row, 0, 2, 30) for row in (0, 4, 8)]
+        path = write_vector(tmp_path / "labels.gpkg", shapes, values)
+        assert list(label_values(path, "class")) == names
+
+    def test_dates_that_are_missing_are_unlabelled(self, tmp_path: Path) -> None:
+        shapes = [rectangle(GRID, row, 0, 2, 30) for row in (0, 4)]
+        path = write_vector(tmp_path / "labels.gpkg", shapes, [pandas.Timestamp(2020, 1, 1), pandas.NaT])
+        assert survey_labels(path, "class").missing == 1
+
+    def test_what_is_left_out_is_counted_with_its_reason(self, vector_path: Path) -> None:
+        here, away = rectangle(GRID, 0, 0, 2, 2), rectangle(GRID, 500, 500, 2, 2)
+        shapes = [here, away, None, here, here, here, here]
+        path = write_vector(vector_path, shapes, ["Water", "Water", "Forest", None, " ", "0", "-3"])
+        found = survey_labels(path, "class", grid=GRID)
+        assert found.counts == {"Forest": 1, "Water": 2}
+        assert (found.outside, found.placeless) == ({"Water": 1}, {"Forest": 1})
+        assert (found.missing, found.unlabelled) == (2, {"-3": 1, "0": 1})
+        kept = survey_labels(path, "class", unlabelled=("-3",), grid=GRID)
+        assert kept.counts == {"0": 1, "Forest": 1, "Water": 2} and kept.unlabelled == {"-3": 1}
+
+    @pytest.mark.parametrize("crs", [UTM, "EPSG:4326"])
+    def test_pixels_of_a_raster_outside_the_grid(self, tmp_path: Path, crs: str) -> None:
+        ids = np.ones((20, 20), np.uint8)
+        ids[:, 15:] = 2
+        path = write_raster(tmp_path / "labels.tif", ids, part(30, -5, 20, 20))
+        # Rows 30 to 39 and columns 0 to 14 of the grid are covered: columns 5 to 19 of the file.
+        found = survey_labels(path, grid=GRID if crs == UTM else degrees_of(GRID))
+        assert found.counts == {"1": 300, "2": 100}
+        expected = {"1": 300 - 100, "2": 100 - 50}
+        assert found.outside == pytest.approx(expected, abs=0 if crs == UTM else 20)
+
+    def test_zero_is_a_class_where_the_labels_say_so(self, tmp_path: Path) -> None:
+        ids = np.full((40, 30), 255, np.uint8)
+        ids[0, :3] = [0, 1, 2]
+        path = write_raster(tmp_path / "labels.tif", ids, nodata=255)
+        classes = (
+            LandClass(1, "Forest", "#00ff00"),
+            LandClass(2, "Water", "#0000ff"),
+            LandClass(3, "Ice", "#ffffff"),
+        )
+        assert read(path, classes=classes)[0, :4].tolist() == [0, 1, 2, 0]
+        told = survey_labels(path)
+        assert (told.counts, told.unlabelled) == ({"1": 1, "2": 1}, {"0": 1})
+        found = read(path, classes=classes, unlabelled=(), table={"0": 3})
+        assert found[0, :4].tolist() == [3, 1, 2, 0]
+        assert list(label_values(path, unlabelled=())) == ["0", "1", "2"]
+
+
+def degrees_of(grid: GeoBox) -> GeoBox:
+    """About the same pixels in degrees."""
+    west, south, east, north = grid.extent.to_crs("EPSG:4326").boundingbox.bbox
+    height, width = grid.shape
+    step = ((east - west) / width, (south - north) / height)
+    return GeoBox((height, width), Affine(step[0], 0, west, 0, step[1], north), "EPSG:4326")
+
+
 class TestRealFiles:
     def test_muufl_labels_are_read_as_counted(self, real_data: Path) -> None:
         path = real_data / "muufl" / "labels.tif"
@@ -503,16 +650,26 @@ class TestRealFiles:
         assert 100 < (found > 0).sum() <= 120
 
 
-def test_a_column_is_told_after_a_colon(tmp_path: Path) -> None:
+def test_a_column_and_a_layer_are_told_after_colons(tmp_path: Path) -> None:
     (tmp_path / "odd:name.gpkg").touch()
-    for text, file, column in (
-        ("labels.gpkg:class", "labels.gpkg", "class"),
-        ("labels.gpkg", "labels.gpkg", None),
-        (f"{tmp_path}/odd:name.gpkg", f"{tmp_path}/odd:name.gpkg", None),
-        (f"{tmp_path}/odd:name.gpkg:class", f"{tmp_path}/odd:name.gpkg", "class"),
-        ("C:/labels.gpkg", "C:/labels.gpkg", None),
-        ("C:\\labels.gpkg", "C:\\labels.gpkg", None),
-        (Path("labels.gpkg:class"), "labels.gpkg", "class"),
-        (":class", ":class", None),
+    two = tmp_path / "two.gpkg"
+    square = [rectangle(GRID, 0, 0, 2, 2)]
+    for layer, column in (("a:b", "c"), ("a", "b:c"), ("sites", "class")):
+        frame = geopandas.GeoDataFrame({column: [1]}, geometry=square, crs=UTM)
+        frame.to_file(two, layer=layer, driver="GPKG")
+    one = write_vector(tmp_path / "one.gpkg", square, [1], column="x:y")
+    for text, file, layer, column in (
+        ("labels.gpkg:class", "labels.gpkg", None, "class"),
+        ("labels.gpkg:sites:class", "labels.gpkg", "sites", "class"),
+        ("labels.gpkg", "labels.gpkg", None, None),
+        (f"{tmp_path}/odd:name.gpkg", f"{tmp_path}/odd:name.gpkg", None, None),
+        (f"{tmp_path}/odd:name.gpkg:class", f"{tmp_path}/odd:name.gpkg", None, "class"),
+        ("C:/labels.gpkg", "C:/labels.gpkg", None, None),
+        ("C:\\labels.gpkg", "C:\\labels.gpkg", None, None),
+        (Path("labels.gpkg:class"), "labels.gpkg", None, "class"),
+        (f"{two}:sites:class", two, "sites", "class"),
+        (f"{two}:a:b:c", two, "a", "b:c"),
+        (f"{two}:sites:wrong", two, "sites", "wrong"),
+        (f"{one}:x:y", one, None, "x:y"),
     ):
-        assert path_and_column(text) == (Path(file), column)
+        assert label_place(text) == (Path(file), layer, column)

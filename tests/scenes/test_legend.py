@@ -16,6 +16,23 @@ def test_whole_numbers_are_the_ids():
     assert ids == {"1": 1, "7": 7, "255": 255}
 
 
+def test_zero_gets_a_free_id_and_the_others_keep_theirs():
+    classes, ids = legend_of(["0", "1", "3"], "x.tif")
+    assert [(entry.id, entry.name) for entry in classes] == [(1, "class 1"), (2, "class 0"), (3, "class 3")]
+    assert ids == {"0": 2, "1": 1, "3": 3}
+
+
+def test_spellings_of_a_name_are_one_class():
+    classes, ids = legend_of(["Forest", "Water", "forest", "WATER "], "x.gpkg")
+    assert [entry.name for entry in classes] == ["Forest", "Water"]
+    assert ids == {"Forest": 1, "forest": 1, "Water": 2, "WATER ": 2}
+
+
+def test_numbers_written_in_two_ways_are_not_merged():
+    classes, ids = legend_of(["1", "01", "2"], "x.gpkg")
+    assert [entry.name for entry in classes] == ["1", "01", "2"] and len(set(ids.values())) == 3
+
+
 def test_names_are_numbered_in_order():
     classes, ids = legend_of(["Forest", "Water", "Forest"], "x.gpkg")
     assert ids == {"Forest": 1, "Water": 2}

@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geo_xmodal.scenes.splits import (
+    DEFAULT_MARGIN,
     LEAST_VALIDATION_PER_CLASS,
     Partition,
     block_split,
+    default_split,
     near,
     overlap_share,
     random_split,
@@ -259,3 +261,34 @@ def test_nothing_can_be_split() -> None:
     none, labels = np.empty((0, 2), np.int64), np.empty(0, np.int64)
     for split in splitters(none, labels, 0, 2):
         assert len(split.train) == len(split.test) == 0
+
+
+def test_the_default_split_keeps_windows_apart_where_there_is_room() -> None:
+    rng = np.random.default_rng(3)
+    classes = np.kron(rng.integers(1, 5, (20, 20)), np.ones((20, 20), np.int64))
+    positions = np.argwhere(classes)
+    labels = classes.ravel()
+    block, buffer = default_split(positions, labels)
+    split = block_split(positions, labels, block, 0.5, buffer)
+    assert overlap_share(positions[split.train], positions[split.test], DEFAULT_MARGIN) == 0
+    assert split.on_both_sides(labels) == 4
+    assert split.train.sum() > 0.4 * (~split.test).sum()
+
+
+def test_the_default_split_of_a_small_place_overlaps_but_tests_its_classes() -> None:
+    classes = np.kron(np.array([[1, 2], [2, 1]]), np.ones((12, 12), np.int64))
+    positions, labels = np.argwhere(classes), classes.ravel()
+    block, buffer = default_split(positions, labels)
+    split = block_split(positions, labels, block, 0.5, buffer)
+    assert split.train.any() and split.test.any()
+    assert overlap_share(positions[split.train], positions[split.test], DEFAULT_MARGIN) > 0
+
+
+def test_the_default_split_of_very_many_pixels_is_that_of_some() -> None:
+    classes = np.kron(np.random.default_rng(0).integers(1, 4, (16, 16)), np.ones((40, 40), np.int64))
+    positions, labels = np.argwhere(classes), classes.ravel()
+    assert (
+        default_split(positions[::2], labels[::2])[1]
+        == default_split(positions, labels)[1]
+        == 2 * DEFAULT_MARGIN
+    )

@@ -298,7 +298,9 @@ def test_a_control_that_lacks_pixels_is_left_out_and_the_other_stays(
     assert set(scores["gain"]) == set(scores["controls"]) == {"target_only"}
     assert trained == {"hgr", "target_only"}
     assert scores["notes"] == told == read(out / "metrics.json")["notes"]
-    (line,) = told
+    overlap, line = told
+    assert overlap.startswith("windows of 7 x 7 pixels around 50.0% of the test pixels share pixels")
+    assert overlap in (out / "report.html").read_text()
     assert line.startswith("control self_training is left out: ")
     assert "each patch of 7 x 7 pixels around one holds a test or validation pixel" in line
     assert line in (out / "report.html").read_text()

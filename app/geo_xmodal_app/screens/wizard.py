@@ -288,11 +288,21 @@ def _split(before: SplitEdit) -> SplitEdit:
     test = columns[1].slider("Share for test", 10, 90, round(100 * before.test), step=5, format="%d %%")
     block, buffer = before.block, before.buffer
     if kind == "blocks":
-        block = int(columns[2].number_input("Block, pixels", 1, 10_000, block))
-        buffer = int(
-            columns[3].number_input(
-                "Buffer, pixels", 0, 10_000, buffer, help="Between training and test blocks; used by neither."
-            )
+        block = columns[2].number_input(
+            "Block, pixels",
+            1,
+            10_000,
+            block,
+            placeholder="chosen",
+            help="Empty: as large as it takes to keep training pixels out of the windows around test pixels.",
+        )
+        buffer = columns[3].number_input(
+            "Buffer, pixels",
+            0,
+            10_000,
+            buffer,
+            placeholder="chosen",
+            help="Between training and test blocks; used by neither. Empty: chosen with the block.",
         )
     return SplitEdit(kind=kind, block=block, buffer=buffer, test=test / 100)
 
