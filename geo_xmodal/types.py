@@ -24,7 +24,7 @@ class Progress(Protocol):
     """Told how far long work has come; may raise `KeyboardInterrupt` to stop it."""
 
     def __call__(self, done: int, total: int, message: str) -> None:
-        """Report `done` of `total` steps."""
+        """Report `done` of `total` steps; both are 0 while the steps cannot be counted yet."""
 
 
 @dataclass(frozen=True, order=True)

@@ -21,11 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from geo_xmodal.errors import GeoXmodalError, UsageError
+from geo_xmodal.pace import Pace
 from geo_xmodal_app import processes
 from geo_xmodal_app.drafts import SCENE, apply_edits
 from geo_xmodal_app.job_records import ACTIVE, ROOM, Record, State, read_records, write_record
 from geo_xmodal_app.processes import ERRORS, RESULT
-from geo_xmodal_app.progress import Pace, error_in, follow, notes_in, result_in
+from geo_xmodal_app.progress import error_in, follow, notes_in, result_in
 from geo_xmodal_app.quotas import sweep
 from geo_xmodal_app.registry import registry
 from geo_xmodal_app.sessions import new_id, session_folder

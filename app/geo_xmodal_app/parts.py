@@ -11,6 +11,7 @@ from typing import TypeVar
 import streamlit as st
 
 from geo_xmodal.errors import GeoXmodalError
+from geo_xmodal.pace import duration
 from geo_xmodal_app import navigation
 from geo_xmodal_app.jobs import Job, queue
 from geo_xmodal_app.registry import FileKind, registry
@@ -243,12 +244,3 @@ def _when(job: Job) -> str:
     if job.ended is None:
         return f"for {duration(time.time() - job.started)}"
     return f"took {duration(job.ended - job.started)}"
-
-
-def duration(seconds: float) -> str:
-    """A time span in words."""
-    seconds = max(0, round(seconds))
-    if seconds < 60:
-        return f"{seconds} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes / 60:.1f} h"

@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 import pydantic_core
 import rich.console
 import rich.progress
 import rich.table
 
+from geo_xmodal.pace import Pace, duration
 from geo_xmodal.types import Progress
 
 _WIDTH = 160
 """Columns for tables that go to a file or a pipe, which have no width of their own."""
 
-_QUIET_SECONDS = 1.0
-"""Shortest time between two progress lines where standard error is no terminal."""
+_QUIET_SECONDS = (1.0, 30.0)
+"""Shortest time between two progress lines where standard error is no terminal: at first, and in the end."""
+
+_QUIET_SHARE = 1 / 60
+"""Share of the time passed that must pass before the next line: long work writes no endless log."""
+
+_KNOWN_SECONDS, _KNOWN_STEPS = 15.0, 5
+"""How long steps are counted, and how many, before they say how long the work takes."""
+
+_LONG_SECONDS = 180.0
+"""Work of this length is announced."""
 
 
 def one_line(text: str) -> str:
@@ -83,37 +93,97 @@ class Console:
             out.print(part)
 
     @contextmanager
-    def progress(self) -> Iterator[Progress]:
-        """A bar on a terminal, now and then a line elsewhere."""
+    def progress(self, *, timed: bool = True, long: Callable[[str], str] | None = None) -> Iterator[Progress]:
+        """A bar on a terminal, now and then a line elsewhere.
+
+        Args:
+            timed: whether to say how much time is left; not where messages do.
+            long: for work of more than some minutes, what to say once that is known, of a time in words.
+        """
         if not sys.stderr.isatty():
-            yield _ProgressLines(sys.stderr)
+            yield _Reports(_Lines(sys.stderr), timed, long)
             return
         with rich.progress.Progress(
             rich.progress.TextColumn("{task.description}", markup=False),
             rich.progress.BarColumn(),
             rich.progress.MofNCompleteColumn(),
-            rich.progress.TimeRemainingColumn(),
+            rich.progress.TextColumn("{task.fields[left]}", markup=False),
             console=_console(sys.stderr),
             transient=True,
         ) as bars:
-            task = bars.add_task("", total=None)
-            yield lambda done, total, message: bars.update(
-                task, completed=done, total=total, description=one_line(message)
-            )
+            yield _Reports(_Bar(bars), timed, long)
 
 
-class _ProgressLines:
-    """Progress where no bar can be drawn: a line at the start, at the end and every second."""
+class _Shown(Protocol):
+    """Where progress is shown."""
+
+    def show(self, pace: Pace, left: str) -> None:
+        """How it stands; `left` is empty where nobody knows."""
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+
+
+class _Bar:
+    """A bar on a terminal."""
+
+    def __init__(self, bars: rich.progress.Progress) -> None:
+        self._bars = bars
+        self._task = bars.add_task("", total=None, left="")
+
+    def show(self, pace: Pace, left: str) -> None:
+        self._bars.update(
+            self._task,
+            completed=pace.done,
+            total=pace.total or None,
+            description=one_line(pace.message),
+            left=left,
+        )
+
+    def say(self, text: str) -> None:
+        self._bars.console.print(text)
+
+
+class _Lines:
+    """Lines where no bar can be drawn: at the start, at the end and now and then."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._last = -_QUIET_SECONDS
+        self._began = time.monotonic()
+        self._next = self._began
+
+    def show(self, pace: Pace, left: str) -> None:
+        now = time.monotonic()
+        if now < self._next and (pace.done < pace.total or not pace.total):
+            return
+        shortest, longest = _QUIET_SECONDS
+        self._next = now + min(max(shortest, _QUIET_SHARE * (now - self._began)), longest)
+        times = ", ".join(part for part in (time.strftime("%H:%M:%S"), left) if part)
+        self.say(f"[{pace.done}/{pace.total}] {one_line(pace.message)} ({times})")
+
+    def say(self, text: str) -> None:
+        print(text, file=self._stream, flush=True)
+
+
+class _Reports:
+    """Progress as a command takes it: the time left, and how long it will take."""
+
+    def __init__(self, shown: _Shown, timed: bool, long: Callable[[str], str] | None) -> None:
+        self._shown = shown
+        self._timed = timed
+        self._long = long
+        self._pace = Pace()
 
     def __call__(self, done: int, total: int, message: str) -> None:
         now = time.monotonic()
-        if now - self._last >= _QUIET_SECONDS or done >= total:
-            self._last = now
-            print(f"[{done}/{total}] {one_line(message)}", file=self._stream, flush=True)
+        self._pace = pace = self._pace.after(done, total, message, now)
+        seconds = pace.seconds_left(now) if self._timed else None
+        self._shown.show(pace, "" if seconds is None else f"about {duration(seconds)} left")
+        known = pace.counted >= _KNOWN_SECONDS and pace.done - pace.first >= _KNOWN_STEPS
+        if self._long is not None and seconds is not None and known:
+            if seconds + pace.counted >= _LONG_SECONDS:
+                self._shown.say(f"note: {one_line(self._long(duration(seconds)))}")
+            self._long = None
 
 
 def _console(stream: TextIO) -> rich.console.Console:

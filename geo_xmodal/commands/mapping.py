@@ -114,7 +114,7 @@ def map_(
     if dry_run:
         _tell(console, gx.plan_map(folder, given.reader, out, **options), given.notes)
         return
-    with console.progress() as progress:
+    with console.progress(timed=False) as progress:
         result = gx.map_scene(folder, given.reader, out, mapped=given.name, progress=progress, **options)
         if picture is not None:
             gx.save_picture(out, picture)

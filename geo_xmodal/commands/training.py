@@ -52,7 +52,7 @@ def train(
         settings=pairs,
         resume=resume,
     )
-    with console.progress() as progress:
+    with console.progress(long=lambda time: _cheaper(time, request)) as progress:
         metrics = gx.train_scene(
             opened, folder, request, progress, note=lambda line: console.warn(f"note: {line}")
         )
@@ -62,4 +62,20 @@ def train(
         f"run: {folder}",
         f"report: {folder / 'report.html'}",
         f"to map: geo-xmodal map --model {folder} --scene {scene} --out map.tif",
+    )
+
+
+def _cheaper(time: str, request: gx.TrainRequest) -> str:
+    """How long it takes, and what would take less."""
+    seeds = f"{request.seeds} seeds" if request.seeds > 1 else "one seed"
+    controls = " with controls" if request.control else ""
+    less = [
+        *(["fewer seeds (--seeds 1)"] if request.seeds > 1 else []),
+        *(["no controls (without --control)"] if request.control else []),
+        "fewer epochs (--epochs)",
+        "--method svm, which takes seconds",
+    ]
+    return (
+        f"about {time} to go, for {seeds} of {request.method}{controls}; less with {', '.join(less)}; "
+        "Ctrl-C stops it, --resume goes on"
     )

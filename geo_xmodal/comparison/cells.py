@@ -17,8 +17,9 @@ from geo_xmodal.outputs import check_writable
 from geo_xmodal.scenes import Scene
 from geo_xmodal.scenes.groups import GatherOptions, gather
 from geo_xmodal.training.checkpoint import FILE as CHECKPOINT
-from geo_xmodal.training.experiment import part_of
 from geo_xmodal.training.files import METRICS
+from geo_xmodal.training.loop import expected_steps
+from geo_xmodal.training.progress import RunsProgress
 from geo_xmodal.training.run import RunResult, run_variant
 from geo_xmodal.types import PixelGroup, Progress, TrainingData
 
@@ -39,14 +40,16 @@ def check_folder(out: Path) -> None:
         raise OutputError(f"{out} is not empty and holds no comparison: choose another --out")
 
 
-def gather_pixels(scene: Scene, plan: ComparisonPlan, seed: int) -> dict[bool, TrainingData]:
+def gather_pixels(
+    scene: Scene, plan: ComparisonPlan, seed: int, progress: Progress | None = None
+) -> dict[bool, TrainingData]:
     """What the cells of one seed learn from: without and, where one asks so, with test pixels among it.
 
     Raises:
         LabelError, TrainingDataError: if the scene's labels or pixels do not suffice.
     """
     options = {cell.transductive: cell.gather for cell in plan.cells()}
-    return {transductive: _gathered(scene, one, seed) for transductive, one in options.items()}
+    return {transductive: _gathered(scene, one, seed, progress) for transductive, one in options.items()}
 
 
 def run_cells(
@@ -64,9 +67,10 @@ def run_cells(
     """
     cells = plan.cells()
     results: dict[str, list[RunResult]] = {cell.name: [] for cell in cells}
-    done, total = 0, len(cells) * len(plan.seeds)
+    steps = [expected_steps(cell.variant.options, first[cell.transductive]) for cell in cells]
+    runs = RunsProgress(progress, steps, len(plan.seeds))
     for seed in plan.seeds:
-        pixels = first if seed == plan.seeds[0] else gather_pixels(scene, plan, seed)
+        pixels = first if seed == plan.seeds[0] else gather_pixels(scene, plan, seed, runs.reading())
         for cell in cells:
             folder = out / CELLS / cell.name / f"seed-{seed}"
             with _nothing_left_before_the_first_epoch(out, folder), _explained(out):
@@ -78,16 +82,15 @@ def run_cells(
                     folder,
                     transductive=cell.transductive,
                     resume=True,
-                    progress=part_of(progress, done, total, f"seed {seed}, {cell.variant.name}"),
+                    progress=runs.next(f"seed {seed}, {cell.variant.name}"),
                 )
             results[cell.name].append(result)
-            done += 1
     return results
 
 
-def _gathered(scene: Scene, options: GatherOptions, seed: int) -> TrainingData:
+def _gathered(scene: Scene, options: GatherOptions, seed: int, progress: Progress | None) -> TrainingData:
     """The pixels of one seed; their notes say by one word which they are, whoever looks how far."""
-    data = gather(scene, options.model_copy(update={"seed": seed}))
+    data = gather(scene, options.model_copy(update={"seed": seed}), progress)
     return dataclasses.replace(data, notes={**data.notes, "pixels": _places(data)})
 
 

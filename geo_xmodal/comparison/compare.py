@@ -11,6 +11,7 @@ from geo_xmodal.comparison.outputs import write_outputs
 from geo_xmodal.comparison.request import CompareRequest, checked_comparison, resolve_comparison
 from geo_xmodal.comparison.summary import summarise, summarise_ablation
 from geo_xmodal.scenes import Scene
+from geo_xmodal.training.progress import reading
 from geo_xmodal.training.request import target_kind
 from geo_xmodal.types import Progress
 
@@ -43,7 +44,7 @@ def compare_methods(
     """
     plan = resolve_comparison(request, target_kind(scene, request.settings, request.target))
     check_folder(out)
-    first = gather_pixels(scene, plan, plan.seeds[0])
+    first = gather_pixels(scene, plan, plan.seeds[0], reading(progress, 0, 0))
     plan = checked_comparison(plan, first)
     results = run_cells(scene, out, plan, first, progress)
     comparison = summarise(scene, plan, results)

@@ -29,8 +29,9 @@ from geo_xmodal.scenes import Scene
 from geo_xmodal.scenes.labelled import labelled_pixels
 from geo_xmodal.scenes.patches import read_patches
 from geo_xmodal.scenes.window_reader import Assumption, Band, ReaderDefaults, WindowReader
-from geo_xmodal.training.experiment import brief, part_of
+from geo_xmodal.training.experiment import brief
 from geo_xmodal.training.files import read_json
+from geo_xmodal.training.progress import part_of
 from geo_xmodal.training.run import RunResult, test_scores
 from geo_xmodal.types import FloatArray, Kind, Progress, Window, windows_over
 
@@ -138,13 +139,14 @@ def run_noise(
     power = signal_power(scene, reader)
     names = [NO_NOISE, *(str(level) for level in reversed(LEVELS))]
     rows: dict[str, Any] = {}
-    done, total = 0, len(plan.noise) * len(plan.seeds)
+    done, levels = 0, len(LEVELS)
+    total = len(plan.noise) * len(plan.seeds) * levels
     for name, cell in plan.noise.items():
         tested = []
         for seed, run in zip(plan.seeds, results[cell.name], strict=True):
-            tell = part_of(progress, done, total, f"seed {seed}, {name}")
+            tell = part_of(progress, done, levels, total, f"seed {seed}, {name}")
             tested.append(_tested(scene, run, reader, power, seed, tell))
-            done += 1
+            done += levels
         rows[name] = {
             "cell": f"{CELLS}/{cell.name}",
             "transductive": cell.transductive,

@@ -18,6 +18,8 @@ from geo_xmodal.scenes import Scene
 from geo_xmodal.scenes.groups import gather, warnings_of
 from geo_xmodal.training.checkpoint import FILE as CHECKPOINT
 from geo_xmodal.training.files import CONFIG, LOG, METRICS, REPORT, check_is_run, clear_run
+from geo_xmodal.training.loop import expected_steps
+from geo_xmodal.training.progress import RunsProgress, reading
 from geo_xmodal.training.report import run_report
 from geo_xmodal.training.request import Plan, TrainRequest, Variant, checked_plan, resolve, target_kind
 from geo_xmodal.training.run import RunResult, run_variant
@@ -44,7 +46,7 @@ def train_scene(
         scene: what to learn from.
         out: the run folder.
         request: method, seeds, controls and settings.
-        progress: told of every epoch.
+        progress: told of every step, counted over all seeds and controls.
         note: told what should be known, before anything trains.
 
     Returns:
@@ -58,7 +60,7 @@ def train_scene(
     """
     plan = resolve(request, target_kind(scene, request.settings, request.target))
     _refuse_other_content(out, request.resume)
-    data = gather(scene, plan.gather_for(plan.seeds[0]))
+    data = gather(scene, plan.gather_for(plan.seeds[0]), reading(progress, 0, 0))
     plan = checked_plan(plan, data)
     plan = dataclasses.replace(plan, notes=(*warnings_of(data), *plan.notes))
     for line in plan.notes:
@@ -77,9 +79,9 @@ def _train(
     results: dict[str, list[RunResult]] = {variant.name: [] for variant in variants}
     if len(plan.seeds) > 1:
         write_json(out / CONFIG, {"scene": scene.name, **plan.describe()})
-    done, total = 0, len(plan.seeds) * len(variants)
+    runs = RunsProgress(progress, [expected_steps(one.options, first) for one in variants], len(plan.seeds))
     for seed in plan.seeds:
-        data = first if seed == plan.seeds[0] else gather(scene, plan.gather_for(seed))
+        data = first if seed == plan.seeds[0] else gather(scene, plan.gather_for(seed), runs.reading())
         for variant in variants:
             result = run_variant(
                 scene,
@@ -89,10 +91,9 @@ def _train(
                 _folder(out, variant, plan, seed),
                 transductive=plan.gather.transductive,
                 resume=resume,
-                progress=part_of(progress, done, total, f"seed {seed}, {variant.name}"),
+                progress=runs.next(f"seed {seed}, {variant.name}"),
             )
             results[variant.name].append(result)
-            done += 1
     main = results.pop(plan.main.name)
     scores = _summary([one.metrics for one in main], results, first.classes)
     if plan.notes:
@@ -172,15 +173,3 @@ def brief(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     several = spread(runs)
     seeds = [{key: run[key] for key in ("seed", *measures)} for run in runs]
     return {**several["mean"], "mean": several["mean"], "sd": several["sd"], "seeds": seeds}
-
-
-def part_of(progress: Progress | None, before: int, runs: int, name: str) -> Progress | None:
-    """Progress of one run as a part of all runs."""
-    if progress is None:
-        return None
-    tell = progress
-
-    def part(done: int, total: int, message: str) -> None:
-        tell(before * total + done, runs * total, f"{name}, {message}")
-
-    return part

@@ -7,13 +7,14 @@ import importlib
 import math
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from geo_xmodal.errors import TrainingDataError
-from geo_xmodal.methods.base import Batch, Learner, LoopOptions, Pool
+from geo_xmodal.methods.base import Batch, Learner, LoopOptions, Options, Pool
 from geo_xmodal.training.checkpoint import (
     Position,
     read_checkpoint,
@@ -21,7 +22,7 @@ from geo_xmodal.training.checkpoint import (
     restore_optimizer,
     write_checkpoint,
 )
-from geo_xmodal.types import Progress
+from geo_xmodal.types import Progress, TrainingData
 
 
 def seed_of(*parts: object) -> int:
@@ -61,7 +62,7 @@ def fit(
         resume: go on from the checkpoint in `folder`, if there is one.
         validate: scores to log after each epoch of the last stage.
         log: takes one row an epoch.
-        progress: told of each epoch.
+        progress: told of each step; after the last one of an epoch when its checkpoint is written.
 
     Raises:
         TrainingDataError: if the loss stops being finite.
@@ -70,9 +71,18 @@ def fit(
     plan = epochs_of(learner, options.epochs)
     found = read_checkpoint(folder, mark) if resume and folder is not None else None
     start = found[0] if found else Position()
-    steps = _steps(learner, options)
+    steps = _steps(options, len(learner.labelled), len(learner.unlabelled))
     if found is not None:
         restore_learner(found[1], learner)
+    total_steps = sum(plan) * steps
+
+    def tell(stage: int, epoch: int, step: int, loss: float | None) -> None:
+        if progress is not None:
+            before = sum(plan[:stage]) + epoch
+            said = "" if loss is None else f", loss {loss:.3f}"
+            name = learner.stages[stage].name
+            progress(before * steps + step, total_steps, f"{name}: epoch {before + 1} of {sum(plan)}{said}")
+
     for stage in range(start.stage, len(plan)):
         first = start.epoch if stage == start.stage else 0
         if first == 0:
@@ -90,6 +100,7 @@ def fit(
             rate = 0.0
             sums: dict[str, float] = {}
             learner.train()
+            tell(stage, epoch, 0, None)
             for step, (labelled, unlabelled) in enumerate(_batches(learner, options, steps)):
                 rate = _learning_rate(options, (epoch * steps + step) / (plan[stage] * steps))
                 for group in optimizer.param_groups:
@@ -101,6 +112,8 @@ def fit(
                 optimizer.step()
                 for name, value in terms.items():
                     sums[name] = sums.get(name, 0.0) + float(value.detach()) / steps
+                if step + 1 < steps:
+                    tell(stage, epoch, step + 1, sum(sums.values()) * steps / (step + 1))
             if not all(math.isfinite(value) for value in sums.values()):
                 raise TrainingDataError(
                     f"the loss is not finite in epoch {epoch + 1} of '{learner.stages[stage].name}': {sums}; "
@@ -114,21 +127,29 @@ def fit(
             learner.eval()
             if validate is not None and last:
                 row["validation"] = validate(learner)
-            log(row | {"seconds": round(time.perf_counter() - began, 3)})
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            log(row | {"seconds": round(time.perf_counter() - began, 3), "time": now})
             if folder is not None:
                 ahead = Position(stage, epoch + 1) if epoch + 1 < plan[stage] else Position(stage + 1, 0)
                 write_checkpoint(folder, mark, ahead, learner, optimizer)
-            if progress is not None:
-                progress(done, sum(plan), f"{learner.stages[stage].name}: loss {sum(sums.values()):.3f}")
+            tell(stage, epoch, steps, sum(sums.values()))
     learner.eval()
 
 
-def _steps(learner: Learner, options: LoopOptions) -> int:
+def expected_steps(options: Options, data: TrainingData) -> int:
+    """About how many steps a run takes; 1 where a method is solved at once."""
+    if not isinstance(options, LoopOptions):
+        return 1
+    labelled = len(data.labelled_pairs) + len(data.labelled_target)
+    return options.epochs * _steps(options, labelled, data.unlabelled)
+
+
+def _steps(options: LoopOptions, labelled: int, unlabelled: int) -> int:
     """Steps in an epoch: with few labels alone, a pass over them would be a step or two."""
     if options.pass_over == "labels":
-        pixels, batch = len(learner.labelled), options.label_batch
+        pixels, batch = labelled, options.label_batch
     else:
-        pixels, batch = len(learner.labelled) + len(learner.unlabelled), options.batch_size
+        pixels, batch = labelled + unlabelled, options.batch_size
     return max(options.least_steps, math.ceil(pixels / batch))
 
 

@@ -112,6 +112,8 @@ def run_variant(
     scores |= {"seed": seed, "mark": mark, "transductive": transductive}
     write_json(folder / METRICS, scores)
     (folder / CHECKPOINT).unlink(missing_ok=True)
+    if progress is not None:
+        progress(1, 1, "tested")
     return RunResult(folder, scores, tuple(log.read()), data.notes)
 
 

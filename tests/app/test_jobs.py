@@ -118,7 +118,7 @@ def test_cancel_then_resume(open_queue: Callable[[], Queue], scene: Path, tmp_pa
     queue.cancel(ANNA, second)
     assert state(queue, second).state == "cancelled"
     queue.start()
-    wait(lambda: state(queue, id_).done > 3 and state(queue, id_).seconds_left)
+    wait(lambda: (out / "log.jsonl").is_file() and state(queue, id_).seconds_left)
     assert state(queue, id_).state == "running"
     queue.cancel(ANNA, id_)
     assert state(queue, id_).doing == "stopping"

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from geo_xmodal_app.progress import Pace, error_in, follow, notes_in, result_in
+from geo_xmodal.pace import Pace
+from geo_xmodal_app.progress import error_in, follow, notes_in, result_in
 
 
 @pytest.fixture

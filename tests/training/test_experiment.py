@@ -125,12 +125,12 @@ class StopError(Exception):
     pass
 
 
-@pytest.mark.parametrize("after", [1, 3, 5])
+@pytest.mark.parametrize("after", [0.1, 0.2, 0.5, 0.6, 0.9])
 def test_a_stopped_experiment_resumes_to_the_same_bytes(
-    scene_folder: Path, tmp_path: Path, after: int
+    scene_folder: Path, tmp_path: Path, after: float
 ) -> None:
     def stop(done: int, total: int, message: str) -> None:
-        if done >= after:
+        if done > after * total:
             raise StopError
 
     wanted = request(control=True)
@@ -146,7 +146,8 @@ def test_a_stopped_experiment_resumes_to_the_same_bytes(
 
 def test_resuming_with_other_options_is_refused(scene_folder: Path, tmp_path: Path) -> None:
     def stop(done: int, total: int, message: str) -> None:
-        raise StopError
+        if done > total / 2:
+            raise StopError
 
     with pytest.raises(StopError):
         train_scene(open_scene(scene_folder), tmp_path / "run", request(), stop)
@@ -287,9 +288,10 @@ def test_a_control_that_lacks_pixels_is_left_out_and_the_other_stays(
     trained: set[str] = set()
 
     def progress(done: int, total: int, message: str) -> None:
-        assert told  # before anything trains
-        assert done <= total == 4
-        trained.add(message.split(", ")[1])
+        assert done <= total
+        if total:
+            assert told  # before anything trains
+            trained.add(message.split(", ")[1])
 
     out = tmp_path / "run"
     scores = train_scene(
@@ -391,7 +393,8 @@ def test_training_anew_leaves_nothing_of_the_earlier_run(scene_folder: Path, tmp
     train_scene(open_scene(scene_folder), out, request(method="svm", settings={}))
 
     def stop(done: int, total: int, message: str) -> None:
-        raise StopError
+        if done > total / 4:
+            raise StopError
 
     with pytest.raises(StopError):
         train_scene(open_scene(scene_folder), out, request(seeds=2), stop)
