@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import rasterio
 from odc.geo.geobox import GeoBox
 
@@ -25,18 +27,30 @@ from geo_xmodal.accuracy import (
     render_report,
 )
 from geo_xmodal.errors import LabelError, OutputError, RasterError
-from geo_xmodal.mapping import quicklook, read_legend
+from geo_xmodal.mapping import quicklook
 from geo_xmodal.mapping.geotiff import open_band
 from geo_xmodal.mapping.layers import NO_PROBABILITY
+from geo_xmodal.mapping.map_legends import ClassMapReader, MapLegend, legend_of_map, open_class_map
 from geo_xmodal.mapping.outputs import layer_file
 from geo_xmodal.outputs import folder_beside
+from geo_xmodal.scenes.class_names import name_key, number_of
 from geo_xmodal.scenes.config import LabelsConfig
 from geo_xmodal.scenes.grid import grid_of, pixel_size
-from geo_xmodal.scenes.labels import label_place, read_labels
+from geo_xmodal.scenes.label_summary import conflict_text
+from geo_xmodal.scenes.labels import (
+    LabelledPoints,
+    LabelValues,
+    class_table,
+    label_place,
+    read_reference,
+    survey_labels,
+)
+from geo_xmodal.scenes.legend import free_id, palette
 from geo_xmodal.scenes.raster import describe_raster, file_window
 from geo_xmodal.types import ClassArray, IntArray, LandClass, Progress, Window, windows_over
 
 _WINDOW = 1024
+_MOST_LISTED = 10
 _PICTURE = 1200
 """Longest side of the map's picture in the report, in pixels."""
 
@@ -57,69 +71,147 @@ class Evaluation:
 
 
 def evaluate_map(
-    map_file: Path,
+    map_file: Path | str,
     reference: Path | str,
     out: Path | None = None,
     *,
     layer: str | None = None,
     sampled: bool = False,
+    classes: Path | str | None = None,
+    unlabelled: Collection[str] | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Compare a map with reference labels, window by window.
 
-    The reference is brought onto the map's grid as training labels are. Where `<map>_probability.tif` lies
-    beside the map, its calibration is measured too.
+    The reference is brought onto the map's grid as training labels are, but every point counts for itself.
+    A class of the reference that the map's legend lacks counts as never mapped. Where
+    `<map>_probability.tif` lies beside the map, its calibration is measured too.
 
     Args:
-        map_file: one band of uint8 class ids, 0 = no data, as `map_scene` writes it.
-        reference: a raster of class ids, or a vector file as `file.gpkg:column`, whose
-            column holds class ids or names.
+        map_file: one band of class ids, as `map_scene` writes it, or of another program.
+        reference: a raster of class ids, or a vector file as `file.gpkg:column` or
+            `file.gpkg:layer:column`, whose column holds class ids or names.
         out: folder for metrics.json and report.html; None writes nothing.
         layer: of a vector file that has several.
         sampled: the reference is a random sample stratified by the map's classes, so that areas and
             accuracies can be estimated with intervals (Olofsson et al. 2014). Dense labels are no sample.
+        classes: TOML file with `[[classes]]`, which names the values of a map of another program.
+        unlabelled: values of reference and map that are no class, in place of 0 and negative numbers; empty
+            where 0 is a class.
         progress: told of every window.
 
     Raises:
         RasterError, VectorError: if a file cannot be read, or the map is not a classified one.
         AlignmentError: if map and reference cannot be brought onto one grid.
-        LabelError: if no reference pixel lies on the map, or classes do not fit.
+        LabelError: if no reference pixel lies on the map, or no class is in both.
+        SceneError: if `classes` is no class list.
         OutputError: if `out` cannot be written, or holds a training run.
     """
+    map_file = Path(map_file)
     if out is not None and (out / "config.json").exists():
         raise OutputError(
             f"{out} holds a training run, whose metrics.json would be lost: choose another folder"
         )
     place = label_place(reference)
-    labels, column = place.path, place.column
-    source = LabelsConfig(file=labels.name, column=column, layer=layer or place.layer)
+    values = None if unlabelled is None else tuple(unlabelled)
+    source = LabelsConfig(
+        file=place.path.name, column=place.column, layer=layer or place.layer, unlabelled=values
+    )
     with contextlib.ExitStack() as stack:
-        dataset = stack.enter_context(open_band(map_file))
-        classes = read_legend(dataset)
+        opened = stack.enter_context(open_class_map(map_file))
         beside = layer_file(map_file, "probability")
         probability = stack.enter_context(open_band(beside)) if beside.is_file() else None
-        if probability is not None and probability.shape != dataset.shape:
+        shape = opened.dataset.shape
+        if probability is not None and probability.shape != shape:
             raise RasterError(
                 f"{probability.name}: {probability.shape[0]} x {probability.shape[1]} pixels, its map has "
-                f"{dataset.shape[0]} x {dataset.shape[1]}: the two do not belong together, map again"
+                f"{shape[0]} x {shape[1]}: the two do not belong together, map again"
             )
-        grid = grid_of(dataset)
-        counts = _count(dataset, probability, source, labels, grid, classes, progress)
+        legend = legend_of_map(opened, None if classes is None else Path(classes), values)
+        compared = _compared(legend, source, place.path)
+        grid = grid_of(opened.dataset)
+        counts = _count(opened, probability, compared, legend, place.path, grid, progress)
+        small = opened.small(_PICTURE, legend)
+    counts, compared = counts.of(present := counts.present(len(legend.classes))), compared.of(present)
     if not counts.confusion.n:
-        raise LabelError(_nothing_to_compare(map_file, labels, counts.unmapped))
-    scores: dict[str, Any] = dict(metrics(counts.confusion, classes, counts.calibration, split="reference"))
+        raise LabelError(_nothing_to_compare(map_file, place.path, counts.unmapped))
+    scores: dict[str, Any] = dict(
+        metrics(counts.confusion, compared.classes, counts.calibration, split="reference")
+    )
+    scores["per_class"] = [{**one, "id": legend.value(one["id"])} for one in scores["per_class"]]
     scores |= {"unmapped": counts.unmapped, "map": str(map_file), "reference": str(reference)}
+    notes = [*legend.notes, *_notes(legend, compared, counts)]
+    if counts.points:
+        scores["points"] = dataclasses.asdict(counts.points)
+    if notes:
+        scores["notes"] = notes
     areas, unit = None, _area_unit(grid)
     if sampled:
-        mapped = [int(counts.mapped[land.id]) for land in classes]
-        areas = area_estimates(counts.confusion, classes, mapped, unit.pixel)
-        scores["areas"] = _area_json(areas, unit.name)
-    evaluation = Evaluation(classes, scores, areas)
+        mapped = [int(counts.mapped[land.id]) for land in compared.classes]
+        _check_sample(counts.confusion, compared.classes, mapped, place.path)
+        areas = area_estimates(counts.confusion, compared.classes, mapped, unit.pixel)
+        scores["areas"] = _area_json(areas, unit.name, legend)
+    evaluation = Evaluation(compared.classes, scores, areas)
     if out is not None:
-        page = render_report(_report(map_file, labels, grid, evaluation, counts, unit.name, sampled))
+        shown = quicklook(small, compared.classes, _PICTURE)
+        page = render_report(
+            _report(map_file, place.path, grid, evaluation, counts, unit.name, sampled, shown)
+        )
         text = json.dumps(scores, indent=2, ensure_ascii=False)
         _write_all(out, {"metrics.json": text + "\n", "report.html": page})
     return evaluation
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """The classes of map and reference together, and how values of the reference become them."""
+
+    classes: tuple[LandClass, ...]
+    source: LabelsConfig
+    survey: LabelValues
+
+    def of(self, present: Sequence[int]) -> _Compared:
+        """With some of the classes, by their places."""
+        return dataclasses.replace(self, classes=tuple(self.classes[place] for place in present))
+
+
+def _compared(legend: MapLegend, source: LabelsConfig, reference: Path) -> _Compared:
+    """The map's classes, and after them those that only the reference has."""
+    survey = survey_labels(reference, source.column, source.layer, source.unlabelled)
+    values = {} if legend.zero is None else {"0": legend.zero}
+    table = class_table(source.model_copy(update={"classes": values}), legend.classes)
+    unknown = [text for text in survey.counts if name_key(text) not in table]
+    if unknown and len(unknown) == len(survey.counts):
+        listed = ", ".join(
+            f"{text!r} ({survey.counts[text]} {survey.what})" for text in unknown[:_MOST_LISTED]
+        )
+        known = ", ".join(f"{legend.value(entry.id)} {entry.name}" for entry in legend.classes)
+        raise LabelError(
+            f"{reference}: no class in common with the map: the reference has {listed}, the map {known}; "
+            "name the map's classes as the reference does (--classes FILE)"
+        )
+    ids = [entry.id for entry in legend.classes]
+    extra = []
+    for text, color in zip(unknown, reversed(palette(len(ids) + len(unknown))), strict=False):
+        own = number_of(text)
+        id_ = int(own) if own in range(1, 256) and own not in ids else free_id(ids, str(reference))
+        ids.append(id_)
+        values[text] = id_
+        extra.append(LandClass(id_, f"class {text}" if text.isdecimal() else text, color))
+    return _Compared((*legend.classes, *extra), source.model_copy(update={"classes": values or None}), survey)
+
+
+@dataclass(frozen=True)
+class _Points:
+    """Reference points: how many, on how many pixels, and pixels with several, or with several classes."""
+
+    n: int = 0
+    pixels: int = 0
+    shared: int = 0
+    conflicting: int = 0
+
+    def __bool__(self) -> bool:
+        return self.n > 0
 
 
 @dataclass(frozen=True)
@@ -129,10 +221,64 @@ class _Counts:
     confusion: ConfusionMatrix
     calibration: Calibration | None
     mapped: IntArray
+    points: _Points
+    conflicts: int
 
     @property
     def unmapped(self) -> int:
         return int(self.confusion.unmapped.sum())
+
+    def present(self, mapped: int) -> list[int]:
+        """Places of the classes that count: the map's, and those of the reference that lie on the map."""
+        seen = self.confusion.counts.sum(axis=1) + self.confusion.unmapped
+        return [place for place in range(len(seen)) if place < mapped or seen[place]]
+
+    def of(self, places: Sequence[int]) -> _Counts:
+        """With some of the classes."""
+        confusion = ConfusionMatrix.from_counts(
+            self.confusion.counts[np.ix_(places, places)], self.confusion.unmapped[places]
+        )
+        return dataclasses.replace(self, confusion=confusion)
+
+
+def _notes(legend: MapLegend, compared: _Compared, counts: _Counts) -> Iterator[str]:
+    """What a user should know of the comparison, a line each."""
+    survey, points = compared.survey, counts.points
+    for name, spellings in survey.spellings.items():
+        yield f"reference: {' and '.join(map(repr, spellings))} are one class, {name!r}"
+    if survey.missing:
+        yield f"reference: {survey.missing:,} {survey.what} without a class (NULL or NaN) left out"
+    for value, count in survey.unlabelled.items():
+        keep = "; if it is a class, give --unlabelled nodata" if value == "0" else ""
+        yield f"reference: {count:,} {survey.what} with value {value!r} taken as unlabelled{keep}"
+    references = counts.confusion.counts.sum(axis=1)
+    for place, entry in enumerate(compared.classes):
+        if place >= len(legend.classes):
+            yield (
+                f"reference class {entry.name!r} is not in the map's legend: never mapped, "
+                f"{int(references[place]):,} of {counts.confusion.n:,} counted as wrong"
+            )
+        elif not references[place]:
+            yield f"class {entry.name!r} of the map has no reference: it is in no average of recalls"
+    if points.shared:
+        yield (
+            f"reference: {points.n:,} points on {points.pixels:,} pixels; {points.shared:,} pixels hold more "
+            f"than one point, {points.conflicting:,} of them points of different classes; every point counts"
+        )
+    if counts.conflicts:
+        yield f"reference: {conflict_text(counts.conflicts)}"
+
+
+def _check_sample(
+    confusion: ConfusionMatrix, classes: Sequence[LandClass], mapped: Sequence[int], reference: Path
+) -> None:
+    units = confusion.counts.sum(axis=0)
+    for land, count, pixels in zip(classes, units.tolist(), mapped, strict=True):
+        if count > pixels:
+            raise LabelError(
+                f"{reference}: {count:,} sample points on {pixels:,} pixels of class {land.name!r}: a sample "
+                "draws a pixel once at most; leave --sampled out, or give the points that were drawn"
+            )
 
 
 class _AreaUnit(NamedTuple):
@@ -146,31 +292,50 @@ def _area_unit(grid: GeoBox) -> _AreaUnit:
 
 
 def _count(
-    dataset: rasterio.DatasetReader,
+    opened: ClassMapReader,
     probability: rasterio.DatasetReader | None,
-    source: LabelsConfig,
+    compared: _Compared,
+    legend: MapLegend,
     reference: Path,
     grid: GeoBox,
-    classes: Sequence[LandClass],
     progress: Progress | None,
 ) -> _Counts:
+    classes = compared.classes
     ids = [land.id for land in classes]
     confusion = ConfusionMatrix(len(classes))
     calibration = None if probability is None else Calibration()
     mapped = np.zeros(256, np.int64)
-    windows = list(windows_over(dataset.height, dataset.width, _WINDOW))
+    points, conflicts = np.zeros(4, np.int64), 0
+    height, width = opened.dataset.shape
+    windows = list(windows_over(height, width, _WINDOW))
     for done, window in enumerate(windows, start=1):
-        predicted = _read(dataset, window)
+        predicted = opened.ids(window, legend)
         mapped += np.bincount(predicted.ravel(), minlength=256)
-        labels = read_labels(source, reference, grid, classes, window)
-        confusion.add(labels, predicted, ids)
-        if probability is not None and calibration is not None:
-            percent = _read(probability, window)
-            known = (labels > 0) & (predicted > 0) & (percent != NO_PROBABILITY)
-            calibration.add(percent[known] / 100.0, predicted[known] == labels[known])
+        found = read_reference(compared.source, reference, grid, classes, window)
+        conflicts += found.conflicts
+        points += _point_counts(found.points, window)
+        rows, cols = (found.points.position - (window.row, window.col)).T
+        percent = None if probability is None else _read(probability, window)
+        for label, given, sure in (
+            (found.ids, predicted, percent),
+            (found.points.label, predicted[rows, cols], None if percent is None else percent[rows, cols]),
+        ):
+            confusion.add(label, given, ids)
+            if calibration is not None and sure is not None:
+                known = (label > 0) & (given > 0) & (sure != NO_PROBABILITY)
+                calibration.add(sure[known] / 100.0, given[known] == label[known])
         if progress is not None:
             progress(done, len(windows), "comparing")
-    return _Counts(confusion, calibration, mapped)
+    return _Counts(confusion, calibration, mapped, _Points(*points.tolist()), conflicts)
+
+
+def _point_counts(points: LabelledPoints, window: Window) -> tuple[int, int, int, int]:
+    """Points, pixels with any, with several, and with several classes."""
+    flat = points.position[:, 0] * (window.col + window.width) + points.position[:, 1]
+    _, several = np.unique(flat, return_counts=True)
+    pairs = np.unique(np.stack([flat, points.label.astype(np.int64)]), axis=1)
+    _, classes = np.unique(pairs[0], return_counts=True)
+    return len(flat), len(several), int((several > 1).sum()), int((classes > 1).sum())
 
 
 def _read(dataset: rasterio.DatasetReader, window: Window) -> ClassArray:
@@ -186,8 +351,8 @@ def _report(
     counts: _Counts,
     area_unit: str,
     sampled: bool,
+    picture: npt.NDArray[np.uint8],
 ) -> Report:
-    picture = quicklook(map_file, max_side=_PICTURE)
     row, _, unit = pixel_size(grid)
     crs = describe_raster(map_file).crs
     design = "a random sample stratified by the map's classes" if sampled else "no probability sample"
@@ -201,6 +366,7 @@ def _report(
             "Grid": f"{grid.shape[0]} x {grid.shape[1]} pixels, CRS {crs or 'unknown'}",
         },
         unmapped=counts.unmapped,
+        notes=tuple(evaluation.metrics.get("notes", ())),
         reliability=counts.calibration.curve if counts.calibration is not None else (),
         map=Picture(picture, map_file.name, row * grid.shape[0] / len(picture) if unit == "m" else None),
         mapped_pixels={land.id: int(counts.mapped[land.id]) for land in evaluation.classes},
@@ -215,13 +381,13 @@ def _nothing_to_compare(map_file: Path, reference: Path, unmapped: int) -> str:
     return f"{reference}: no labelled pixel lies on {map_file}: check place, CRS and class values of both"
 
 
-def _area_json(areas: AreaEstimates, unit: str) -> dict[str, Any]:
+def _area_json(areas: AreaEstimates, unit: str, legend: MapLegend) -> dict[str, Any]:
     return {
         "unit": unit,
         "overall_accuracy": _estimate_json(areas.overall_accuracy),
         "classes": [
             {
-                "id": one.id,
+                "id": legend.value(one.id),
                 "name": one.name,
                 "mapped_area": one.mapped_area,
                 "area": _estimate_json(one.area),

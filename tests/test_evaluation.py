@@ -21,6 +21,7 @@ from geo_xmodal.errors import (
     LabelError,
     OutputError,
     RasterError,
+    SceneError,
     VectorError,
 )
 from geo_xmodal.evaluation import evaluate_map
@@ -196,13 +197,142 @@ def test_an_output_that_cannot_be_written_leaves_nothing(small: Path, tmp_path: 
     assert [path.name for path in tmp_path.iterdir()] == ["map.tif"]
 
 
-def test_what_is_no_map_of_ours_is_refused(tmp_path: Path) -> None:
+def test_what_is_no_class_map_is_refused(tmp_path: Path) -> None:
     plain = tiny.write_raster(tmp_path / "plain.tif", np.ones((2, 3), np.uint8))
-    with pytest.raises(RasterError, match="legend"):
-        evaluate_map(plain, plain)
-    floats = tiny.write_raster(tmp_path / "floats.tif", np.ones((2, 2, 3), np.float32))
-    with pytest.raises(RasterError, match="2 bands of float32"):
-        evaluate_map(floats, plain)
+    bands = tiny.write_raster(tmp_path / "bands.tif", np.ones((2, 2, 3), np.float32))
+    with pytest.raises(RasterError, match="2 bands, expected one band of class ids"):
+        evaluate_map(bands, plain)
+    heights = tiny.write_raster(tmp_path / "heights.tif", np.full((2, 3), 312.5, np.float32))
+    with pytest.raises(RasterError, match=r"heights\.tif: holds the value 312\.5, expected class ids"):
+        evaluate_map(heights, plain)
+    empty = tiny.write_raster(tmp_path / "empty.tif", np.zeros((2, 3), np.uint8))
+    with pytest.raises(RasterError, match="no pixel has data"):
+        evaluate_map(empty, plain)
+
+
+OTHER = [[1, 1, 2], [2, 0, 7]]
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32"])
+def test_maps_of_other_programs_are_named_by_their_values(tmp_path: Path, dtype: str) -> None:
+    a_map = tiny.write_raster(tmp_path / "other.tif", np.array(OTHER, dtype))
+    reference = tiny.write_raster(tmp_path / "labels.tif", np.array([[1, 2, 2], [0, 1, 7]], np.uint8))
+    result = evaluate_map(a_map, reference, tmp_path / "out")
+    assert [land.name for land in result.classes] == ["class 1", "class 2", "class 7"]
+    assert result.metrics["confusion"] == [[1, 0, 0], [1, 1, 0], [0, 0, 1]]
+    assert (result.metrics["n"], result.metrics["unmapped"]) == (4, 1)
+    assert "other.tif: 1 pixels with value 0 taken as no data" in result.metrics["notes"][0]
+    assert "1 pixels with value 0" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_zero_is_a_class_on_demand_in_map_and_reference(tmp_path: Path) -> None:
+    a_map = tiny.write_raster(tmp_path / "other.tif", np.array(OTHER, np.uint8), nodata=255)
+    labels = np.array([[1, 0, 2], [2, 0, 255]], np.uint8)
+    reference = tiny.write_raster(tmp_path / "labels.tif", labels, nodata=255)
+    result = evaluate_map(a_map, reference, tmp_path / "out", unlabelled=())
+    by_id = {one["id"]: (one["name"], one["support"]) for one in result.metrics["per_class"]}
+    assert by_id == {0: ("class 0", 2), 1: ("class 1", 1), 2: ("class 2", 2), 7: ("class 7", 0)}
+    assert result.metrics["n"] == 5 and result.metrics["oa"] == 4 / 5
+    classes = tmp_path / "classes.toml"
+    classes.write_text(
+        "".join(
+            f"[[classes]]\nid = {id_}\nname = '{name}'\ncolor = '#00000{id_}'\n"
+            for id_, name in ((0, "Sea"), (1, "Oak"), (2, "Ash"), (7, "Elm"))
+        )
+    )
+    words = points(tmp_path / "points.gpkg", [(1, 1), (0, 0), (1, 2)], ["sea", "OAK", "Ash"])
+    named = evaluate_map(a_map, f"{words}:class", classes=classes, unlabelled=("nodata",))
+    assert {one["name"]: one["recall"] for one in named.metrics["per_class"]} == {
+        "Sea": 1.0, "Oak": 1.0, "Ash": 0.0, "Elm": None,
+    }  # fmt: skip
+    assert [one["id"] for one in named.metrics["per_class"] if one["name"] == "Sea"] == [0]
+
+
+def test_a_class_list_must_hold_the_values_of_the_map(tmp_path: Path) -> None:
+    a_map = tiny.write_raster(tmp_path / "other.tif", np.array(OTHER, np.uint8))
+    classes = tmp_path / "classes.toml"
+    entry = "[[classes]]\nid = {}\nname = '{}'\ncolor = '#000000'\n"
+    classes.write_text(entry.format(1, "Oak") + entry.format(2, "Ash"))
+    with pytest.raises(RasterError, match=r"value 7 \(1 pixels\) is not in .*classes\.toml"):
+        evaluate_map(a_map, a_map, classes=classes)
+    classes.write_text(entry.format(1, "Oak") + entry.format(7, " oak"))
+    with pytest.raises(SceneError, match="name Oak, oak is used more than once"):
+        evaluate_map(a_map, a_map, classes=classes)
+
+
+PAM = """<PAMDataset><PAMRasterBand band="1"><CategoryNames>
+<Category>none</Category><Category>Oak</Category><Category>Ash</Category></CategoryNames>
+<GDALRasterAttributeTable><FieldDefn index="0"><Name>v</Name><Type>0</Type><Usage>5</Usage></FieldDefn>
+<FieldDefn index="1"><Name>n</Name><Type>2</Type><Usage>2</Usage></FieldDefn>
+<Row index="0"><F>7</F><F>Elm</F></Row></GDALRasterAttributeTable></PAMRasterBand></PAMDataset>"""
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        (PAM, ["Oak", "Ash", "Elm"]),
+        (PAM.replace("Ash", "Oak"), ["Oak (1)", "Oak (2)", "Elm"]),
+        (f"<!DOCTYPE x [<!ENTITY e 'e'>]>{PAM}", ["class 1", "class 2", "class 7"]),
+        (PAM[:-9], ["class 1", "class 2", "class 7"]),
+    ],
+    ids=["names", "twice", "entities", "cut"],
+)
+def test_names_lie_beside_a_map(tmp_path: Path, text: str, names: list[str]) -> None:
+    a_map = tiny.write_raster(tmp_path / "other.tif", np.array(OTHER, np.uint8))
+    (tmp_path / "other.tif.aux.xml").write_text(text)
+    assert [land.name for land in evaluate_map(a_map, a_map).classes] == names
+
+
+def test_a_class_that_only_the_reference_has_is_counted_as_wrong(small: Path, tmp_path: Path) -> None:
+    sample = points(
+        tmp_path / "points.gpkg",
+        [(0, 0), (0, 1), (1, 0), (1, 1), (900, 900)],
+        ["wheat", "Bog", "Maize", "Bog", "Dune"],
+    )
+    result = evaluate_map(small, f"{sample}:class")
+    assert [one["name"] for one in result.metrics["per_class"]] == ["Wheat", "Maize", "Water", "Bog"]
+    assert result.metrics["confusion"] == [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0], [1, 0, 1, 0]]
+    assert result.metrics["oa"] == 2 / 4
+    notes = "\n".join(result.metrics["notes"])
+    assert "reference class 'Bog' is not in the map's legend: never mapped, 2 of 4 counted as wrong" in notes
+    assert "class 'Water' of the map has no reference" in notes and "Dune" not in notes
+
+
+def test_every_point_counts_whatever_their_order(tmp_path: Path) -> None:
+    ids = np.repeat(np.array([[1], [4]], np.uint8), 50, axis=1).repeat(50, axis=0)
+    a_map = write_map(tmp_path / "map.tif", ids)
+    places = [(row, 7) for row in range(0, 60, 3) for _ in range(2)]
+    classes = [value for row in range(0, 60, 3) for value in ((1, 4) if row % 2 else (1, 1))]
+    scores = []
+    for name, step in (("forth", 1), ("back", -1)):
+        sample = points(tmp_path / f"{name}.gpkg", places[::step], classes[::step])
+        scores.append(evaluate_map(a_map, f"{sample}:class", sampled=True).metrics)
+    assert scores[0]["n"] == len(places)
+    assert scores[0]["oa"] == pytest.approx(
+        np.mean([ids[place] == value for place, value in zip(places, classes, strict=True)])
+    )
+    assert scores[0]["points"] == {"n": 40, "pixels": 20, "shared": 20, "conflicting": 10}
+    assert "40 points on 20 pixels; 20 pixels hold more than one point, 10 of them" in scores[0]["notes"][-1]
+    assert {**scores[0], "reference": ""} == {**scores[1], "reference": ""}
+
+
+def test_a_sample_of_more_points_than_pixels_is_none(small: Path, tmp_path: Path) -> None:
+    sample = points(tmp_path / "points.gpkg", [(1, 1), (1, 1)], ["Water", "Water"])
+    assert evaluate_map(small, f"{sample}:class").metrics["n"] == 2
+    with pytest.raises(LabelError, match="2 sample points on 1 pixels of class 'Water'"):
+        evaluate_map(small, f"{sample}:class", sampled=True)
+
+
+def test_polygons_and_points_of_one_layer_all_count(small: Path, tmp_path: Path) -> None:
+    polygon = shapely.box(
+        tiny.WEST, tiny.NORTH - tiny.PIXEL, tiny.WEST + 2 * tiny.PIXEL, tiny.NORTH
+    )  # the first two pixels
+    point = shapely.Point(tiny.WEST + 1, tiny.NORTH - 1)
+    path = tmp_path / "mixed.gpkg"
+    frame = geopandas.GeoDataFrame({"class": ["Wheat", "Maize"]}, geometry=[polygon, point], crs=tiny.CRS)
+    frame.to_file(path, driver="GPKG")
+    result = evaluate_map(small, f"{path}:class").metrics
+    assert result["confusion"] == [[2, 0, 0], [1, 0, 0], [0, 0, 0]]
 
 
 def test_references_that_do_not_fit_are_refused(small: Path, tmp_path: Path) -> None:

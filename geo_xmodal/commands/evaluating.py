@@ -10,7 +10,7 @@ import typer
 
 import geo_xmodal as gx
 from geo_xmodal.commands.console import Console, table
-from geo_xmodal.commands.options import Json
+from geo_xmodal.commands.options import Json, Unlabelled, unlabelled_values
 from geo_xmodal.commands.results import accuracy_tables
 from geo_xmodal.outputs import check_writable
 
@@ -19,7 +19,9 @@ def evaluate(
     map_: Annotated[Path, typer.Option("--map", help="A classified GeoTIFF.")],
     reference: Annotated[
         str,
-        typer.Option(metavar="FILE[:COLUMN]", help="A label raster, or a vector file and its class column."),
+        typer.Option(
+            metavar="FILE[[:LAYER]:COLUMN]", help="A label raster, or a vector file and its class column."
+        ),
     ],
     out: Annotated[Path | None, typer.Option(help="Folder for metrics.json and report.html.")] = None,
     layer: Annotated[str | None, typer.Option(help="Layer of a vector file that has several.")] = None,
@@ -31,6 +33,11 @@ def evaluate(
             "estimate areas and accuracies with intervals.",
         ),
     ] = False,
+    classes: Annotated[
+        Path | None,
+        typer.Option(help="TOML file with [[classes]] that names the values of a map of another program."),
+    ] = None,
+    unlabelled: Unlabelled = None,
     json: Json = False,
 ) -> None:
     """Measure a map against reference labels of any CRS and resolution."""
@@ -38,7 +45,18 @@ def evaluate(
     if out is not None:
         check_writable(out)
     with console.progress() as progress:
-        result = gx.evaluate_map(map_, reference, out, layer=layer, sampled=sampled, progress=progress)
+        result = gx.evaluate_map(
+            map_,
+            reference,
+            out,
+            layer=layer,
+            sampled=sampled,
+            classes=classes,
+            unlabelled=unlabelled_values(unlabelled),
+            progress=progress,
+        )
+    for line in result.metrics.get("notes", ()):
+        console.warn(f"note: {line}")
     parts: list[rich.table.Table | str] = accuracy_tables(result.metrics)
     if sampled:
         parts.append(_areas(result.metrics["areas"]))

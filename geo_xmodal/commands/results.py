@@ -31,7 +31,7 @@ def accuracy_tables(metrics: Mapping[str, Any]) -> list[rich.table.Table | str]:
         "; TRANSDUCTIVE: test pixels took part in training, unlabelled" if metrics.get("transductive") else ""
     )
     parts: list[rich.table.Table | str] = [
-        f"{metrics['n']:,} {metrics['split']} pixels; all figures in percent{seen}",
+        f"{metrics['n']:,} {metrics['split']} {_units(metrics)}; all figures in percent{seen}",
         _measures(metrics),
     ]
     if metrics.get("gain"):
@@ -43,7 +43,7 @@ def accuracy_tables(metrics: Mapping[str, Any]) -> list[rich.table.Table | str]:
             "producer's accuracy",
             "F1",
             "IoU",
-            "pixels",
+            _units(metrics),
             rows=[
                 (
                     one["name"],
@@ -105,6 +105,13 @@ def _measures(metrics: Mapping[str, Any]) -> rich.table.Table:
             for measure, words in _MEASURES.items()
         ],
     )
+
+
+def _units(metrics: Mapping[str, Any]) -> str:
+    points = metrics.get("points", {}).get("n", 0)
+    if not points:
+        return "pixels"
+    return "points" if points >= metrics["n"] else "pixels and points"
 
 
 def mean_and_sd(run: Mapping[str, Any], measure: str) -> str:

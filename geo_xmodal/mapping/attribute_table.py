@@ -8,16 +8,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 import numpy as np
 from odc.geo.geobox import GeoBox
 
+from geo_xmodal.scenes.class_names import shown_name
 from geo_xmodal.scenes.grid import pixel_size
 from geo_xmodal.types import IntArray, LandClass
 
 NO_CLASS = 0
+_MAX_SIDE_CAR = 4 << 20
 _SQUARE_METRES = 10_000
 
 _INTEGER, _REAL, _STRING = "0", "1", "2"
@@ -85,6 +88,31 @@ def statistics_side_car(histograms: Sequence[IntArray], nodata: int) -> bytes:
         valid[nodata] = 0
         _add_statistics(band, valid, int(histogram.sum()))
     return _xml(root)
+
+
+def read_class_names(raster: Path) -> dict[int, str]:
+    """Value to class name in the raster attribute table or the category names beside a raster.
+
+    Empty where nothing lies beside it, or nothing that can be read; GDAL opens no file for it.
+    """
+    try:
+        with raster.with_name(raster.name + ".aux.xml").open("rb") as file:
+            text = file.read(_MAX_SIDE_CAR + 1)
+        if len(text) > _MAX_SIDE_CAR or b"<!" in text.replace(b"<!--", b""):
+            return {}  # a document type could define entities
+        band = ElementTree.fromstring(text).find("PAMRasterBand[@band='1']")
+    except (OSError, ElementTree.ParseError):
+        return {}
+    if band is None:
+        return {}
+    names = {value: entry.text or "" for value, entry in enumerate(band.findall("CategoryNames/Category"))}
+    usages = [column.findtext("Usage") for column in band.findall("GDALRasterAttributeTable/FieldDefn")]
+    if _NAME in usages and _VALUE in usages:
+        for row in band.findall("GDALRasterAttributeTable/Row"):
+            cells = [cell.text or "" for cell in row.findall("F")]
+            if len(cells) == len(usages) and cells[usages.index(_VALUE)].isdecimal():
+                names[int(cells[usages.index(_VALUE)])] = cells[usages.index(_NAME)]
+    return {value: shown for value, name in names.items() if (shown := shown_name(printable(name)))}
 
 
 def printable(text: str) -> str:

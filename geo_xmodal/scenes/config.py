@@ -6,9 +6,9 @@ import difflib
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -122,6 +122,15 @@ class ClassConfig(_Table):
     color: Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$", to_lower=True)]
 
 
+class MapClassConfig(ClassConfig):
+    """`[[classes]]` of a map of another program: the id is the map's value."""
+
+    id: Annotated[int, Field(ge=0, le=255)]
+
+
+_Class = TypeVar("_Class", bound=ClassConfig)
+
+
 class LabelsConfig(_Table):
     """`[labels.train]`, `[labels.test]` or `[labels.all]`: a raster of class ids, or a vector with a column.
 
@@ -208,18 +217,9 @@ class SceneConfig(_Table):
 
     def _check_classes(self) -> None:
         ids = [entry.id for entry in self.classes]
-        names = [entry.name for entry in self.classes]
-        keys = [name_key(name) for name in names]
-        for what, twice in (
-            ("id", {str(id_) for id_ in ids if ids.count(id_) > 1}),
-            ("name", {name for name, key in zip(names, keys, strict=True) if keys.count(key) > 1}),
-        ):
-            if twice:
-                raise PydanticCustomError(
-                    "classes",
-                    "classes: {what} {twice} is used more than once",
-                    {"what": what, "twice": ", ".join(sorted(twice))},
-                )
+        twice = _twice(ids, [entry.name for entry in self.classes])
+        if twice is not None:
+            raise PydanticCustomError("classes", "{twice}", {"twice": twice})
         labelled = any(True for _ in self.labels.given())
         if len(ids) < 2 and (labelled or ids):
             raise PydanticCustomError("classes", "classes: at least 2 are needed, found {n}", {"n": len(ids)})
@@ -286,13 +286,42 @@ def read_classes(file: Path) -> tuple[ClassConfig, ...]:
     Raises:
         SceneError: The file cannot be read, or holds no class list (one line, key named).
     """
+    return _classes_in(file, ClassConfig)
+
+
+def read_map_classes(file: Path) -> tuple[MapClassConfig, ...]:
+    """As `read_classes`, of a map of another program: its ids are values of the map, so one may be 0.
+
+    Raises:
+        SceneError: As `read_classes`; or an id or a name comes twice.
+    """
+    entries = _classes_in(file, MapClassConfig)
+    twice = _twice([entry.id for entry in entries], [entry.name for entry in entries])
+    if twice is not None:
+        raise SceneError(f"{file}: {twice}")
+    return entries
+
+
+def _classes_in(file: Path, entry: type[_Class]) -> tuple[_Class, ...]:
     table = read_toml(file, _FILE)
     if "classes" not in table:
         raise SceneError(f"{file}: has no [[classes]] with id, name and color")
     try:
-        return TypeAdapter(tuple[ClassConfig, ...]).validate_python(table["classes"])
+        return TypeAdapter(tuple[entry, ...]).validate_python(table["classes"])  # type: ignore[valid-type]
     except ValidationError as error:
         raise SceneError(f"{file}: {first_problem(error, 'classes')}") from None
+
+
+def _twice(ids: Sequence[int], names: Sequence[str]) -> str | None:
+    """What of a class list comes more than once; names that look alike are one."""
+    keys = [name_key(name) for name in names]
+    for what, twice in (
+        ("id", {str(id_) for id_ in ids if ids.count(id_) > 1}),
+        ("name", {name for name, key in zip(names, keys, strict=True) if keys.count(key) > 1}),
+    ):
+        if twice:
+            return f"classes: {what} {', '.join(sorted(twice))} is used more than once"
+    return None
 
 
 def scene_file(folder: Path, file: str) -> Path:

@@ -7,7 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -93,6 +93,9 @@ class LabelledPoints:
     label: ClassArray
 
 
+_NO_POINTS = LabelledPoints(np.empty((0, 2), np.int64), np.empty(0, np.uint8))
+
+
 @dataclass(frozen=True)
 class WindowLabels:
     """Labels of a window, and what became of the features behind them.
@@ -101,11 +104,13 @@ class WindowLabels:
         ids: (row, col) class ids, 0 = unlabelled.
         conflicts: Pixels that features of more than one class claim.
         small: Polygons that contain no pixel centre and label the pixel that they lie in.
+        points: Points that are not in `ids` (`read_reference`).
     """
 
     ids: ClassArray
     conflicts: int = 0
     small: int = 0
+    points: LabelledPoints = _NO_POINTS
 
 
 def read_labels(
@@ -143,15 +148,7 @@ def read_window_labels(
     """As `read_labels`, with counts of what polygons and points became; raises the same."""
     if is_raster(path):
         return WindowLabels(_raster_labels(source, path, grid, classes, window))
-    geometries, ids, small = _placed(*_features(source, path, grid, classes, window))
-    burned = _burn(geometries, ids, grid, window)
-    # A small polygon lies in one pixel, and so in one window.
-    cols, rows = np.floor(shapely.get_coordinates(geometries[:small])).astype(np.int64).T
-    return WindowLabels(
-        burned,
-        _conflicts(geometries, ids, small, grid, window),
-        int(np.sum(_inside(np.stack([rows, cols], axis=1), grid, window))),
-    )
+    return _window_labels(*_features(source, path, grid, classes, window), grid, window)
 
 
 def count_conflicts(
@@ -163,24 +160,16 @@ def count_conflicts(
 
 def read_reference(
     source: LabelsConfig, path: Path, grid: GeoBox, classes: Sequence[LandClass], window: Window
-) -> tuple[ClassArray, LabelledPoints]:
-    """Labels as observations: pixels as `read_labels`, but every point for itself; raises the same.
-
-    Returns:
-        Class ids (row, col) of rasters and polygons, and the points of the window.
-    """
+) -> WindowLabels:
+    """Labels as observations: rasters and polygons as `read_window_labels`, every point for itself."""
     if is_raster(path):
-        return _raster_labels(source, path, grid, classes, window), _NO_POINTS
+        return WindowLabels(_raster_labels(source, path, grid, classes, window))
     geometries, ids = _features(source, path, grid, classes, window)
     points = np.asarray(shapely.get_type_id(geometries) == shapely.GeometryType.POINT)
-    cols, rows = np.floor(shapely.get_coordinates(geometries[points])).astype(np.int64).T
-    position = np.stack([rows, cols], axis=1)
+    position = _pixels_of(geometries[points])
     here = _inside(position, grid, window)
     found = LabelledPoints(position[here], ids[points][here].astype(np.uint8))
-    return _burn(*_placed(geometries[~points], ids[~points])[:2], grid, window), found
-
-
-_NO_POINTS = LabelledPoints(np.empty((0, 2), np.int64), np.empty(0, np.uint8))
+    return replace(_window_labels(geometries[~points], ids[~points], grid, window), points=found)
 
 
 def label_values(
@@ -248,7 +237,7 @@ def survey_labels(
     names = first_spellings(found)
     first = {spelling: name for name, spellings in names.items() for spelling in spellings}
     labels = sorted(
-        (name for name in names if not _unlabelled(name, unlabelled)),
+        (name for name in names if not means_unlabelled(name, unlabelled)),
         key=lambda text: (number_of(text), text),
     )
 
@@ -267,6 +256,13 @@ def survey_labels(
         in_first(outside, labels),
         in_first(placeless, labels),
     )
+
+
+def means_unlabelled(text: str, values: Collection[str] | None) -> bool:
+    """Whether a value is no label: empty, or among `values`, by default zero and negative numbers."""
+    if values is None:
+        return text == "" or number_of(text) <= 0
+    return text == "" or name_key(text) in {name_key(value) for value in values}
 
 
 def label_place(labels: Path | str) -> LabelPlace:
@@ -316,7 +312,7 @@ def _raster_labels(
         _check_one_band(path, dataset.count)
         finer = max(pixel_size(grid)[:2]) > COARSER * max(pixel_size(grid_of(dataset))[:2])
         # Without it the commonest value of a mostly unlabelled pixel would depend on whether 0 is declared.
-        undeclared = dataset.nodata is None and _unlabelled("0", source.unlabelled)
+        undeclared = dataset.nodata is None and means_unlabelled("0", source.unlabelled)
         nodata = 0.0 if undeclared else None
     reader = aligned_reader(
         path, grid=grid, kind="other", resampling="mode" if finer else "nearest", nodata=nodata
@@ -362,6 +358,25 @@ def _parts(geometries: vector.ObjectArray) -> tuple[vector.ObjectArray, IntArray
     # A vertex that the scene's CRS cannot express lies far from the scene.
     whole &= np.isfinite(shapely.bounds(geometries)).all(axis=1)
     return geometries[whole], owner[whole]
+
+
+def _window_labels(
+    geometries: vector.ObjectArray, ids: IntArray, grid: GeoBox, window: Window
+) -> WindowLabels:
+    geometries, ids, small = _placed(geometries, ids)
+    # A small polygon lies in one pixel, and so in one window.
+    here = _inside(_pixels_of(geometries[:small]), grid, window)
+    return WindowLabels(
+        _burn(geometries, ids, grid, window),
+        _conflicts(geometries, ids, small, grid, window),
+        int(np.sum(here)),
+    )
+
+
+def _pixels_of(points: vector.ObjectArray) -> IntArray:
+    """Row and column (n, 2) of the pixels that hold points."""
+    pixels: IntArray = np.floor(shapely.get_coordinates(points)).astype(np.int64)[:, ::-1]
+    return pixels
 
 
 def _placed(geometries: vector.ObjectArray, ids: IntArray) -> tuple[vector.ObjectArray, IntArray, int]:
@@ -483,12 +498,6 @@ def _text(value: Any, path: Path) -> str:
     )
 
 
-def _unlabelled(text: str, values: Collection[str] | None) -> bool:
-    if values is None:
-        return text == "" or number_of(text) <= 0
-    return text == "" or name_key(text) in {name_key(value) for value in values}
-
-
 def class_table(source: LabelsConfig, classes: Sequence[LandClass]) -> dict[str, int]:
     """Class id of each value by its `name_key`: as the labels map it, else by class name, else by id."""
     table = {str(entry.id): entry.id for entry in classes}
@@ -503,7 +512,8 @@ def _ids(
     """Class id of each value that was found."""
     table = class_table(source, classes)
     ids = {
-        text: table.get(name_key(text), 0 if _unlabelled(text, source.unlabelled) else -1) for text in found
+        text: table.get(name_key(text), 0 if means_unlabelled(text, source.unlabelled) else -1)
+        for text in found
     }
     unknown = sorted((text for text in found if ids[text] < 0), key=lambda text: (number_of(text), text))
     if unknown:

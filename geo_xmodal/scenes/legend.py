@@ -43,13 +43,26 @@ def legend_of(values: Sequence[str], where: str) -> tuple[tuple[ClassConfig, ...
     ids = {name: int(name) if are_ids else order for order, name in enumerate(names, 1)}
     for name, id_ in ids.items():
         if id_ == 0:
-            ids[name] = next(free for free in range(1, 256) if free not in ids.values())
+            ids[name] = free_id(ids.values())
     names.sort(key=lambda name: ids[name])
     classes = tuple(
         ClassConfig(id=ids[name], name=f"class {name}" if are_ids else name, color=color)
         for name, color in zip(names, palette(len(names)), strict=True)
     )
     return classes, {spelling: ids[name] for name, found in spellings.items() for spelling in found}
+
+
+def free_id(taken: Iterable[int], where: str = "the class list") -> int:
+    """The least id that a class may have and none has.
+
+    Raises:
+        LabelError: There is none.
+    """
+    used = set(taken)
+    for id_ in range(1, 256):
+        if id_ not in used:
+            return id_
+    raise LabelError(f"{where}: 255 classes and one more, expected at most 255: join some")
 
 
 def color_table(classes: Iterable[LandClass]) -> dict[int, tuple[int, int, int, int]]:

@@ -515,8 +515,9 @@ class TestNothingVanishes:
         path = write_vector(vector_path, [shapely.Point(*place) for place in places], [1, 2, 7, 7])
         source = LabelsConfig(file=path.name, column="class")
         assert count_conflicts(source, path, GRID, CLASSES, WHOLE) == 1
-        labels, found = read_reference(source, path, GRID, CLASSES, WHOLE)
-        assert not labels.any()
+        reference = read_reference(source, path, GRID, CLASSES, WHOLE)
+        assert not reference.ids.any()
+        found = reference.points
         assert found.position.tolist() == [[5, 3], [5, 3], [9, 9], [9, 9]]
         assert found.label.tolist() == [1, 2, 7, 7]
 
