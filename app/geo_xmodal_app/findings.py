@@ -10,7 +10,7 @@ import streamlit as st
 from geo_xmodal_app.inspection import LabelFinding, RasterFinding, shared
 from geo_xmodal_app.parts import note, problem, size_words
 from geo_xmodal_app.pictures import OUTLINES, overlap_picture
-from geo_xmodal_app.texts import literal
+from geo_xmodal_app.texts import literal, plain
 
 Legend = Sequence[tuple[str, str, str]]
 """Value in the labels, name and colour of each class."""
@@ -24,6 +24,7 @@ def show_findings(
     others: Sequence[RasterFinding],
     labels: Sequence[LabelFinding],
     legend: Legend,
+    assumed: Sequence[str] = (),
 ) -> bool:
     """Show what was found; whether all sensors and labels meet the reference.
 
@@ -32,6 +33,7 @@ def show_findings(
         others: The other sensors.
         labels: Files of labels.
         legend: The classes, in the order of the labels' values.
+        assumed: What is taken for granted about the sensors' files, a line each.
     """
     shares, met = {}, True
     for other in others:
@@ -46,6 +48,7 @@ def show_findings(
     for raster in (reference, *others):
         for line in raster.warnings:
             note(f"{raster.name}: {line}")
+    show_assumed(assumed)
     left, right = st.columns([3, 2])
     with left:
         st.dataframe(
@@ -61,6 +64,15 @@ def show_findings(
         parts += ["labels in the colours of their classes"] if labels else []
         st.caption(" · ".join([literal(parts[0]), *parts[1:]]))
     return met
+
+
+def show_assumed(lines: Sequence[str]) -> None:
+    """What is taken for granted about files, a line each."""
+    if lines:
+        st.info(
+            "Taken for granted:\n" + "\n".join(f"- {literal(plain(line))}" for line in lines),
+            icon=":material/rule:",
+        )
 
 
 def _row(found: RasterFinding, use: str, share: float | None) -> dict[str, str]:

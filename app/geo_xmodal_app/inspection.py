@@ -107,6 +107,27 @@ def _inspect_raster(path: Path, name: str, _when: int) -> RasterFinding:
     )
 
 
+def assumed_of(path: Path, name: str, kind: Kind, decibel: bool) -> tuple[str, ...]:
+    """What is taken for granted about a file if it holds values of `kind`, a line each.
+
+    Args:
+        path: The file.
+        name: As the user knows it.
+        kind: What it measures.
+        decibel: Radar files hold decibels.
+
+    Raises:
+        RasterError: It holds no such values.
+    """
+    return _assumed_of(path, name, kind, decibel and gx.KINDS[kind].power, _changed(path))
+
+
+@lru_cache(maxsize=64)
+def _assumed_of(path: Path, name: str, kind: Kind, decibel: bool, _when: int) -> tuple[str, ...]:
+    reader = gx.aligned_reader(path, kind=kind, decibel=decibel)
+    return tuple(f"{name}: {one.text}" for one in reader.assumptions)
+
+
 def looks_decibel(finding: RasterFinding) -> bool:
     """Whether nearly all values are negative, as decibels are and power is not."""
     return finding.negative > _DECIBEL_SHARE

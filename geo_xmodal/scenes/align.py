@@ -28,7 +28,7 @@ from geo_xmodal.scenes.config import (
     read_classes,
     write_config,
 )
-from geo_xmodal.scenes.embedding import described
+from geo_xmodal.scenes.embedding import described, tags_of
 from geo_xmodal.scenes.grid import extent_text, north_up, overlap
 from geo_xmodal.scenes.label_summary import LabelTally, summary_tag
 from geo_xmodal.scenes.labelled import all_labelled
@@ -259,6 +259,7 @@ def _modality_layer(key: str, reader: AlignedReader) -> _Layer:
         math.nan,
         reader.band_names,
         tags,
+        tags=lambda: tags_of(reader.product),
     )
 
 

@@ -124,6 +124,20 @@ def _product_in_file(dataset: rasterio.DatasetReader) -> Product | None:
     return Product(TESSERA) if all(name.lower().startswith("tessera") for name in names) else None
 
 
+def names_of(product: Product | None, names: tuple[str, ...], named: bool) -> tuple[str, ...]:
+    """The names of a product's bands: those of a file, or the product's own where that has none."""
+    return names if named or product is None or not product.unit else _ALPHA_EARTH_BANDS
+
+
+def tags_of(product: Product | None) -> dict[str, str]:
+    """Tags that tell the product where the names of its bands do not."""
+    if product is None or product.name != TESSERA:
+        return {}
+    version, _, variant = product.version.partition(" ")
+    found = {"TESSERA_DATASET_VERSION": version, "TESSERA_DATASET_VARIANT": variant}
+    return {tag: value for tag, value in found.items() if value}
+
+
 def signed_squares(stored: npt.NDArray[np.int8]) -> npt.NDArray[np.float64]:
     """What AlphaEarth's bytes stand for; NaN where they are -128."""
     share = stored.astype(np.float64) / _FULL_SCALE

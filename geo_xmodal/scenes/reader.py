@@ -21,7 +21,7 @@ from rasterio.windows import Window as FileWindow
 from geo_xmodal.errors import AlignmentError, RasterError
 from geo_xmodal.kinds import KINDS
 from geo_xmodal.scenes.config import Resampling
-from geo_xmodal.scenes.embedding import product_of, signed_squares, whole_vectors
+from geo_xmodal.scenes.embedding import names_of, product_of, signed_squares, whole_vectors
 from geo_xmodal.scenes.grid import extent_text, grid_of
 from geo_xmodal.scenes.raster import (
     band_names,
@@ -275,7 +275,8 @@ def _fields(
             f"{name}: the {dataset.count} bands of {product} are one vector, asked for {len(set(chosen))}: "
             "leave bands and invalid_bands out"
         )
-    names, waves = band_names(dataset), wavelengths(dataset)
+    names = names_of(product, band_names(dataset), any(dataset.descriptions))
+    waves = wavelengths(dataset)
     if grid is None:
         grid = source
     elif source.crs is None and grid.crs is not None:

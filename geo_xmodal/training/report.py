@@ -66,6 +66,7 @@ def _description(
 ) -> dict[str, str]:
     card = trained.card
     side = 2 * card.margin + 1
+    assumed = notes.get("assumptions")
     return {
         "Scene": f"{scene.name} ({'simulated' if scene.simulated else 'real'})",
         "Maps from": f"{card.target.modality} ({card.target.kind}, {len(card.statistics.bands)} bands)",
@@ -73,6 +74,7 @@ def _description(
         f"{notes['counts']['unlabelled_pairs']} unlabelled pairs" if card.rich else "the target sensor alone",
         "Method": plan.main.name,
         "Looks at": f"{side} x {side} pixels around each pixel",
+        **({"Taken for granted": "; ".join(assumed)} if assumed else {}),
         "Seeds": ", ".join(str(seed) for seed in plan.seeds),
         "Versions": f"geo_xmodal {card.training['version']}, torch {torch.__version__}",
     }  # fmt: skip

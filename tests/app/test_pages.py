@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -301,6 +302,28 @@ def test_a_side_car_beside_a_file_is_never_followed(visit: Visit, tmp_path: Path
     page.run()
     assert not page.error and not page.exception
     assert list(page.dataframe[0].value["sensor"]) == ["data/radar.tif (target)"]
+
+
+def test_what_is_taken_for_granted_is_said_before_and_after(visit: Visit, tmp_path: Path) -> None:
+    folder = write_scene(tmp_path / "good")
+    shutil.copy(folder / "sar.tif", tmp_path / "data" / "radar.tif")
+    features = np.full((64, 96, 96), 16, np.int8)
+    write_raster(tmp_path / "data" / "embedding.tif", features)
+    page = visit("scenes", new="1")
+    page.multiselect[0].set_value(["data:data/radar.tif", "data:data/embedding.tif"])
+    page.run()
+    assert not page.error
+    kinds = next(one for one in page.selectbox if one.label == "Kind")
+    assert set(kinds.options) == {kind.title for kind in gx.KINDS.values()}
+    (said,) = [one.value.replace("\\", "") for one in page.info if "Taken for granted" in one.value]
+    assert "embedding.tif: does not say whose features: taken to be AlphaEarth" in said
+    assert str(tmp_path) not in said
+    scene = write_scene(tmp_path / "data" / "made")
+    write_raster(scene / "hsi.tif", features)
+    text = (scene / "scene.toml").read_text(encoding="utf-8")
+    (scene / "scene.toml").write_text(text.replace('kind = "hsi"', 'kind = "embedding"'), encoding="utf-8")
+    shown = words(visit("scenes", scene="data:data/made")).replace("\\", "")
+    assert "taken to be AlphaEarth" in shown and str(tmp_path) not in shown
 
 
 def test_markup_in_names_is_shown_as_text(visit: Visit, tmp_path: Path) -> None:

@@ -245,5 +245,16 @@ def test_align_decodes_and_keeps_the_product(tmp_path: Path) -> None:
     expected = unit(averaged(true_values(stored), 2.5))
     np.testing.assert_allclose(whole(scene.reader("embedding")), expected, atol=2e-6)
     assert product_in(scene.modality("embedding").sensor) == Product("AlphaEarth")
+    assert scene.reader("embedding").band_names == NAMES
     again = scene.reader("embedding").on(coarser(scene.grid, 2))
     np.testing.assert_allclose(whole(again), unit(averaged(whole(scene.reader("embedding")), 2)), atol=2e-6)
+
+
+def test_align_keeps_the_version_in_the_file_it_writes(tmp_path: Path) -> None:
+    values = np.random.default_rng(2).normal(size=(128, *GRID.shape)).astype(np.float32)
+    tags = {"TESSERA_DATASET_VERSION": "v1.1", "TESSERA_DATASET_VARIANT": "vultr"}
+    tile = write_tessera(tmp_path / "tile.tif", values, **tags)
+    radar = write_raster(tmp_path / "sar.tif", np.ones((2, *GRID.shape), np.float32), GRID)
+    scene = gx.align_scene(tmp_path / "scene", reference=radar, modalities={"embedding": tile})
+    assert scene.modality("embedding").sensor == "tile.tif [TESSERA 1.1 vultr]"
+    assert features(scene.path("embedding")).product == Product("TESSERA", "1.1 vultr")

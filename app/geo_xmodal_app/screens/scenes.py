@@ -106,7 +106,13 @@ def _one(session: str, entry: SceneEntry) -> None:
                 navigation.go("scenes")
     reference, others, labels = _findings(scene)
     legend = [(str(land.id), land.name, land.color) for land in scene.classes]
-    show_findings(reference, others, labels, legend)
+    assumed = [
+        str(one)
+        for name in scene.config.modalities
+        if name not in scene.missing_modalities
+        for one in scene.reader(name).assumptions
+    ]
+    show_findings(reference, others, labels, legend, assumed)
     if entry.origin == "yours" and scene.classes:
         _edit(entry, scene)
 

@@ -29,6 +29,7 @@ from geo_xmodal_app.findings import legend_entries, show_findings
 from geo_xmodal_app.inspection import (
     LabelFinding,
     RasterFinding,
+    assumed_of,
     inspect_labels,
     inspect_raster,
     is_vector,
@@ -53,10 +54,11 @@ _MOST_FIELDS = 60
 
 @dataclass(frozen=True)
 class _Found:
-    """What the draft's files turned out to be."""
+    """What the draft's files turned out to be, and what is taken for granted about them."""
 
     sensors: Mapping[str, RasterFinding]
     labels: Mapping[str, LabelFinding]
+    assumed: tuple[str, ...]
     whole: bool
 
 
@@ -87,7 +89,11 @@ def show(session: str) -> None:
     target = draft.target or ""
     others = _others(draft, found)
     met = show_findings(
-        found.sensors[target], [found.sensors[id_] for id_ in others], list(found.labels.values()), legend
+        found.sensors[target],
+        [found.sensors[id_] for id_ in others],
+        list(found.labels.values()),
+        legend,
+        found.assumed,
     )
     st.subheader("3. The scene", anchor=False)
     draft = _choices(draft, found, legend)
@@ -187,17 +193,20 @@ def _column(place: st.delta_generator.DeltaGenerator, one: SourceFile, before: s
 def _inspect(draft: Draft, used: Mapping[str, SourceFile], names: Mapping[Path, str]) -> _Found:
     """Everything that can be read; what cannot is said at once."""
     sensors, labels, whole = {}, {}, True
+    assumed: list[str] = []
     for id_, one in used.items():
         role = draft.files[id_].role
         try:
             if role == "sensor":
+                kind = draft.files[id_].kind or "other"
+                assumed += assumed_of(one.path, one.name, kind, draft.scale == "db")
                 sensors[id_] = inspect_raster(one.path, one.name)
             elif role != "unused":
                 labels[id_] = inspect_labels(one.path, one.name, draft.files[id_].column)
         except GeoXmodalError as error:
             whole = False
             problem(error, names)
-    return _Found(sensors, labels, whole)
+    return _Found(sensors, labels, tuple(assumed), whole)
 
 
 def _target(draft: Draft, found: _Found) -> Draft:
