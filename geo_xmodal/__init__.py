@@ -67,10 +67,11 @@ if TYPE_CHECKING:
         write_config,
     )
     from geo_xmodal.simulate import SimulatedSensor, simulate_scene, simulate_sensor
-    from geo_xmodal.training import TrainRequest, train_scene
+    from geo_xmodal.training import DATA_SETTINGS, TrainRequest, train_scene
     from geo_xmodal.version import VERSION as __version__  # noqa: N811 - the name that Python expects
 
 __all__ = [
+    "DATA_SETTINGS",
     "KINDS",
     "METHODS",
     "AlignedReader",
@@ -207,7 +208,7 @@ _HOMES = {
         "write_config",
     ),
     "simulate": ("SimulatedSensor", "simulate_scene", "simulate_sensor"),
-    "training": ("TrainRequest", "train_scene"),
+    "training": ("DATA_SETTINGS", "TrainRequest", "train_scene"),
     "version": ("__version__",),
 }
 _HOME = {name: f"geo_xmodal.{module}" for module, names in _HOMES.items() for name in names}

@@ -47,10 +47,57 @@ _RESUMING = {"train": ("--resume",), "map": ("--resume",), "compare": ()}
 app = typer.Typer(
     name=PROGRAM,
     help="Land-cover maps from a poor sensor, trained with a rich one.",
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+_EXAMPLES = {
+    "scenes": ("geo-xmodal scenes",),
+    "methods": ("geo-xmodal methods", "geo-xmodal methods hgr"),
+    "models": ("geo-xmodal models",),
+    "info": ("geo-xmodal info radar.tif", "geo-xmodal info labels.gpkg", "geo-xmodal info runs/mine"),
+    "simulate": (
+        "geo-xmodal simulate made_up --like houston --rows 400 --cols 600",
+        "geo-xmodal simulate sentinel2 --from hyper.tif --srf s2.csv",
+    ),
+    "align": (
+        "geo-xmodal align my_scene --reference radar.tif --target-kind sar --hsi hyper.tif "
+        "--labels train.gpkg:class",
+        "geo-xmodal align my_scene --reference radar_db.tif --target-kind sar --scale db --hsi hyper.tif "
+        "--labels train.gpkg:class",
+    ),
+    "import": ("geo-xmodal import --list", "geo-xmodal import berlin FOLDER --out my_berlin"),
+    "correlate": (
+        "geo-xmodal correlate --scene my_scene --between hsi sar --target-classes --out dependence",
+    ),
+    "train": (
+        "geo-xmodal train --scene my_scene --method svm",
+        "geo-xmodal train --scene my_scene --seeds 3 --control --out runs/mine",
+        "geo-xmodal train --scene my_scene --set unlabelled=5000 --epochs 15",
+    ),
+    "map": (
+        "geo-xmodal map --model runs/mine --scene my_scene --out map.tif --probability",
+        "geo-xmodal map --model runs/mine --input radar_db.tif --scale db --out map.tif",
+        "geo-xmodal map --model runs/mine --input tiles/ --out map.tif --dry-run",
+    ),
+    "evaluate": ("geo-xmodal evaluate --map map.tif --reference check.gpkg:class --out accuracy",),
+    "compare": (
+        "geo-xmodal compare --scene my_scene --methods hgr,cnn,svm --seeds 5 --out runs/side_by_side",
+    ),
+    "serve": ("geo-xmodal serve --open",),
+    "export": (
+        "geo-xmodal export --to qgis --map map.tif --scene my_scene --run runs/mine --out for_qgis",
+        "geo-xmodal export --to gpkg --map map.tif --mmu 0.5 --out areas.gpkg",
+        "geo-xmodal export --to onnx --model runs/mine --out model.onnx",
+    ),
+}
+"""Commands that a newcomer may copy."""
+
+
+def _epilog(name: str) -> str:
+    # a blank line is what keeps two examples on two lines
+    return "\n\n".join(["Examples:", *(f"  {one}" for one in _EXAMPLES[name])])
+
+
 for _name, _command in (
     ("scenes", catalog.scenes),
     ("methods", catalog.methods),
@@ -67,7 +114,7 @@ for _name, _command in (
     ("serve", serving.serve),
     ("export", exporting.export),
 ):
-    app.command(_name)(_command)
+    app.command(_name, epilog=_epilog(_name))(_command)
 
 
 def _show_version(wanted: bool) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
+import rich.table
 import typer
+from pydantic.fields import FieldInfo
 
 import geo_xmodal as gx
 from geo_xmodal.commands.console import Console, fields, one_line, table
@@ -63,35 +66,46 @@ def methods(
             "name": method.name,
             "summary": method.summary,
             "uses_rich": method.uses_rich,
-            "settings": [
-                {
-                    "name": key,
-                    "default": field.get_default(call_default_factory=True),
-                    "help": field.description,
-                }
-                for key, field in method.Options.model_fields.items()
-            ],
+            "settings": _settings(method.Options.model_fields),
+            "data_settings": _settings(gx.DATA_SETTINGS),
             "recipes": {kind: dict(recipe) for kind, recipe in method.recipes.items()},
         }
         for method in gx.METHODS.values()
         if name in (None, method.name)
     ]
     if name is None:
-        human = table(
-            "name",
-            "second sensor",
-            "summary",
-            rows=[(one["name"], one["uses_rich"], one["summary"]) for one in known],
-        )
+        human: list[rich.table.Table | str] = [
+            table(
+                "name",
+                "second sensor",
+                "summary",
+                rows=[(one["name"], one["uses_rich"], one["summary"]) for one in known],
+            )
+        ]
     else:
-        settings: Any = known[0]["settings"]
-        human = table(
-            "--set",
-            "default",
-            "what it is",
-            rows=[(one["name"], str(one["default"]), one["help"] or "") for one in settings],
-        )
-    Console(json).result({"methods": known}, human, *([] if name is None else _recipes(known[0]["recipes"])))
+        human = [
+            _settings_table("--set, the method", known[0]["settings"]),
+            "",
+            _settings_table("--set, its pixels (any method)", known[0]["data_settings"]),
+            *_recipes(known[0]["recipes"]),
+        ]
+    Console(json).result({"methods": known}, *human)
+
+
+def _settings(of: Mapping[str, FieldInfo]) -> list[dict[str, Any]]:
+    return [
+        {"name": key, "default": field.get_default(call_default_factory=True), "help": field.description}
+        for key, field in of.items()
+    ]
+
+
+def _settings_table(title: str, settings: Any) -> rich.table.Table:
+    return table(
+        title,
+        "default",
+        "what it is",
+        rows=[(one["name"], str(one["default"]), one["help"] or "") for one in settings],
+    )
 
 
 def _recipes(recipes: Any) -> list[str]:

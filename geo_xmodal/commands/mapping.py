@@ -12,7 +12,15 @@ import typer
 
 import geo_xmodal as gx
 from geo_xmodal.commands.console import Console, fields, table
-from geo_xmodal.commands.options import Json, Resume, Scale, chosen_bands, opened_scene
+from geo_xmodal.commands.options import (
+    Json,
+    Resume,
+    Scale,
+    chosen_bands,
+    known_models,
+    known_scenes,
+    opened_scene,
+)
 from geo_xmodal.errors import UsageError
 from geo_xmodal.outputs import check_writable
 
@@ -23,10 +31,18 @@ Pixels = Literal["model", "own"]
 
 
 def map_(
-    model: Annotated[str, typer.Option(help="A run folder, a model folder, or a shipped model's name.")],
+    model: Annotated[
+        str,
+        typer.Option(
+            help="A run folder, a model folder, or a shipped model's name.", autocompletion=known_models
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="The map, a GeoTIFF.")],
     scene: Annotated[
-        str | None, typer.Option("--scene", metavar="NAME_OR_PATH", help="Map this scene ...")
+        str | None,
+        typer.Option(
+            "--scene", metavar="NAME_OR_PATH", help="Map this scene ...", autocompletion=known_scenes
+        ),
     ] = None,
     inputs: Annotated[
         list[str] | None,

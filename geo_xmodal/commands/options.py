@@ -23,8 +23,26 @@ Unlabelled = Annotated[
         "value, so that 0 is a class).",
     ),
 ]
+
+
+def known_scenes() -> list[str]:
+    """Names of scenes, for completion in a shell."""
+    return [scene.name for scene in gx.list_scenes()]
+
+
+def known_models() -> list[str]:
+    """Names of shipped models, for completion in a shell."""
+    return [model.name for model in gx.list_models()]
+
+
 SceneName = Annotated[
-    str, typer.Option("--scene", metavar="NAME_OR_PATH", help="A scene folder, or the name of a known scene.")
+    str,
+    typer.Option(
+        "--scene",
+        metavar="NAME_OR_PATH",
+        help="A scene folder, or the name of a known scene.",
+        autocompletion=known_scenes,
+    ),
 ]
 
 

@@ -117,7 +117,7 @@ def align(
         str | None, typer.Option(metavar="FILE[[:LAYER]:COLUMN]", help="Labels for test.")
     ] = None,
     classes: Annotated[
-        Path | None, typer.Option(help="TOML file with [[classes]], such as another scene.toml.")
+        Path | None, typer.Option(help="TOML file with a list of classes, such as another scene.toml.")
     ] = None,
     unlabelled: Unlabelled = None,
     scale: Annotated[

@@ -22,8 +22,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from geo_xmodal.bundle import Bundle, load
+from geo_xmodal.bundle import Bundle, Card, load
 from geo_xmodal.errors import GeoXmodalError, OutputError, UsageError
+from geo_xmodal.kinds import KINDS
 from geo_xmodal.outputs import new_file
 from geo_xmodal.types import BandStatistics, FloatArray
 from geo_xmodal.version import VERSION
@@ -186,6 +187,7 @@ def _metadata(bundle: Bundle, tile: int | None) -> dict[str, str]:
         values["resolution"] = 100 * sum(card.resolution) / 2  # centimetres
     values |= {
         "bands": list(card.statistics.bands),
+        "input": _input(card),
         "band_statistics": card.target.statistics.model_dump(),
         "classes": [entry.model_dump() for entry in card.classes],
         "margin": margin,
@@ -194,6 +196,25 @@ def _metadata(bundle: Bundle, tile: int | None) -> dict[str, str]:
         "card": card.model_dump(),
     }
     return {name: json.dumps(value, ensure_ascii=False) for name, value in values.items()}
+
+
+def _input(card: Card) -> dict[str, Any]:
+    """What the network wants of each value: its unit, which values are known to it, and what is no data."""
+    kind, statistics = KINDS[card.target.kind], card.statistics
+    return {
+        "kind": kind.name,
+        "sensor": card.target.sensor,
+        "unit": kind.unit or "as in the files that it was trained on",
+        "decibels": False,
+        "range": {
+            name: [low, high]
+            for name, low, high in zip(statistics.bands, statistics.low, statistics.high, strict=True)
+        },
+        "outside_range": "cut to it",
+        "no_data": "NaN in each band that has no value; it is taken as the mean of training",
+        "zero_is_no_data": kind.zero_is_no_data,
+        "layout": "float32, (batch, band, row, col), bands in the order of `bands`",
+    }
 
 
 def _compare(

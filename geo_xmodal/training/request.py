@@ -17,7 +17,11 @@ from geo_xmodal.scenes import Scene
 from geo_xmodal.scenes.groups import GatherOptions
 from geo_xmodal.types import TrainingData
 
-DATA_SETTINGS = frozenset(GatherOptions.model_fields) - {"seed", "margin", "rich_margin"}
+DATA_SETTINGS = {
+    name: info
+    for name, info in GatherOptions.model_fields.items()
+    if name not in ("seed", "margin", "rich_margin")
+}
 """Settings that say which pixels to gather, whatever the method."""
 
 M = TypeVar("M", bound=BaseModel)
@@ -179,9 +183,9 @@ def check_settings(settings: Iterable[str], methods: Mapping[str, Method], who: 
         UsageError: one is not; the message says which is near.
     """
     own = {key for method in methods.values() for key in method.Options.model_fields}
-    unknown = sorted(set(settings) - own - DATA_SETTINGS)
+    unknown = sorted(set(settings) - own - set(DATA_SETTINGS))
     if unknown:
-        known = sorted(own | DATA_SETTINGS)
+        known = sorted(own | set(DATA_SETTINGS))
         raise UsageError(
             f"{who} has no setting '{unknown[0]}'{near_match(unknown[0], known)}; it has {', '.join(known)}"
         )

@@ -92,6 +92,13 @@ def test_metadata_says_what_the_card_says(session: onnxruntime.InferenceSession)
     assert told["resolution"] == pytest.approx(1389)  # centimetres
     assert told["pixel_size"] == [13.89, 13.89]
     assert bundle.Card.model_validate(told["card"]) == card
+    given = told["input"]
+    assert (given["kind"], given["unit"], given["decibels"]) == ("sar", "linear power", False)
+    assert list(given["range"]) == told["bands"]
+    assert list(given["range"].values()) == [
+        list(limits) for limits in zip(card.statistics.low, card.statistics.high, strict=True)
+    ]
+    assert given["no_data"].startswith("NaN") and given["zero_is_no_data"] is True
     assert told["tile_size"] * told["tiles_overlap"] / 100 >= 2 * card.margin
 
 
