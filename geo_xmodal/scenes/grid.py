@@ -6,17 +6,16 @@ The affine may be rotated or not north-up, and the CRS may be missing; every fun
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-import pyproj
 import rasterio
 import shapely
 from odc.geo.geobox import GeoBox
 from rasterio import Affine
 
 from geo_xmodal.errors import AlignmentError
+from geo_xmodal.scenes.ground import pixel_size as pixel_size
 from geo_xmodal.types import Window
 
 Points = npt.NDArray[np.float64]
@@ -68,35 +67,6 @@ def north_up(grid: GeoBox) -> GeoBox:
     affine = grid.affine
     south_up = grid.crs is not None and affine.b == affine.d == 0 and affine.e > 0
     return upside_down(grid) if south_up else grid
-
-
-def pixel_size(grid: GeoBox) -> tuple[float, float, Literal["m", "unit"]]:
-    """Distance between rows and between columns of pixels, and its unit.
-
-    Metres wherever there is a CRS (for a geographic one, on its ellipsoid at the centre of the grid);
-    `unit` where there is none.
-    """
-    affine = grid.affine
-    row_step, col_step = (affine.b, affine.e), (affine.a, affine.d)
-    if grid.crs is None:
-        return math.hypot(*row_step), math.hypot(*col_step), "unit"
-    crs: pyproj.CRS = grid.crs.proj
-    if crs.is_geographic:
-        geod = crs.get_geod() or pyproj.Geod(ellps="WGS84")
-        degrees = _unit_factor(crs) * 180 / math.pi
-        x, y = _places(grid, _corners(grid)).mean(axis=0)
-        sizes = [
-            geod.inv(x * degrees, y * degrees, (x + dx) * degrees, (y + dy) * degrees)[2]
-            for dx, dy in (row_step, col_step)
-        ]
-        return sizes[0], sizes[1], "m"
-    factor = _unit_factor(crs)
-    return math.hypot(*row_step) * factor, math.hypot(*col_step) * factor, "m"
-
-
-def _unit_factor(crs: pyproj.CRS) -> float:
-    axes = crs.axis_info
-    return float(axes[0].unit_conversion_factor) if axes else 1.0
 
 
 def extent_text(grid: GeoBox) -> str:
