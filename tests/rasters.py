@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyproj
 import rasterio
 from odc.geo.geobox import GeoBox
 from rasterio import Affine
@@ -90,3 +91,18 @@ def vrt_that_reads(secret: Path, side: int = 8) -> str:
         "<ImageOffset>0</ImageOffset><PixelOffset>1</PixelOffset>"
         f"<LineOffset>{side}</LineOffset></VRTRasterBand></VRTDataset>"
     )
+
+
+def outline_area(grid: GeoBox, steps: int = 4000) -> float:
+    """Square metres within the outline of a grid, its sides followed by many short geodesics."""
+    assert grid.crs is not None
+    height, width = grid.shape
+    side = np.linspace(0, 1, steps, endpoint=False)
+    zero, one = np.zeros_like(side), np.ones_like(side)
+    cols = np.concatenate([side, one, 1 - side, zero]) * width
+    rows = np.concatenate([zero, side, one, 1 - side]) * height
+    a, b, c, d, e, f = tuple(grid.affine)[:6]
+    crs = grid.crs.proj
+    transformer = pyproj.Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True)
+    lon, lat = transformer.transform(a * cols + b * rows + c, d * cols + e * rows + f)
+    return abs(crs.get_geod().polygon_area_perimeter(lon, lat)[0])

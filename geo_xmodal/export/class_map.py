@@ -17,6 +17,7 @@ from geo_xmodal.mapping.attribute_table import NO_CLASS, MapCounts
 from geo_xmodal.mapping.geotiff import has_legend, open_band
 from geo_xmodal.mapping.outputs import layer_file
 from geo_xmodal.scenes.grid import grid_of
+from geo_xmodal.scenes.ground import pixel_areas
 from geo_xmodal.scenes.legend import palette
 from geo_xmodal.scenes.raster import file_window
 from geo_xmodal.types import ClassArray, IntArray, LandClass, Progress, Window, windows_over
@@ -87,7 +88,7 @@ def read_class_map(path: Path, progress: Progress | None = None) -> ClassMap:
     probability = beside if beside.is_file() else None
     with open_map(path, probability) as (reader, dataset):
         grid, tags = grid_of(dataset), dataset.tags()
-        counts, percents = _count(reader, dataset.shape, progress)
+        counts, percents = _count(reader, grid, progress)
         legend = _legend(dataset, path, counts.pixels)
         nodata = nodata_of(dataset)
     return ClassMap(path, probability, grid, legend, tags, nodata, counts, percents)
@@ -118,15 +119,15 @@ def nodata_of(dataset: rasterio.DatasetReader) -> int:
     return NO_CLASS if dataset.nodata is None else int(dataset.nodata)
 
 
-def _count(
-    reader: MapReader, shape: tuple[int, int], progress: Progress | None
-) -> tuple[MapCounts, IntArray | None]:
-    pixels, percent_sum, percents = np.zeros((3, 256), np.int64)
+def _count(reader: MapReader, grid: GeoBox, progress: Progress | None) -> tuple[MapCounts, IntArray | None]:
+    pixels, parts, percent_sum, percents = np.zeros((4, 256), np.int64)
+    areas = pixel_areas(grid)
     known = False
-    windows = list(windows_over(*shape, _WINDOW))
+    windows = list(windows_over(int(grid.shape[0]), int(grid.shape[1]), _WINDOW))
     for done, window in enumerate(windows, start=1):
         ids, percent = reader.read(window)
-        pixels += np.bincount(ids.ravel(), minlength=256)
+        for total, found in zip((pixels, parts), areas.count(ids, window), strict=True):
+            total += found
         if percent is not None:
             known = True
             percent_sum += np.bincount(ids.ravel(), percent.ravel(), 256).astype(np.int64)
@@ -134,7 +135,8 @@ def _count(
         if progress is not None:
             progress(done, len(windows), "counting")
     percent_sum[NO_CLASS] = 0
-    return MapCounts(pixels, percent_sum if known else None), percents if known else None
+    counts = MapCounts(pixels, percent_sum if known else None, areas.hectares(parts))
+    return counts, percents if known else None
 
 
 def _legend(dataset: rasterio.DatasetReader, path: Path, pixels: IntArray) -> tuple[LandClass, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,9 +25,10 @@ from geo_xmodal.export.regions import RegionMap, Regions, find_regions, strips_o
 from geo_xmodal.export.shapes import Finished, finished_polygons, finished_simplified
 from geo_xmodal.export.sieve import join_small
 from geo_xmodal.mapping import qml
-from geo_xmodal.mapping.attribute_table import hectares, printable
+from geo_xmodal.mapping.attribute_table import printable
 from geo_xmodal.outputs import folder_beside
 from geo_xmodal.scenes.grid import Points, pixel_size
+from geo_xmodal.scenes.ground import SQUARE_METRES, PixelAreas, pixel_areas
 from geo_xmodal.types import IntArray, Progress, Window
 
 LAYER = "land_cover"
@@ -75,10 +77,10 @@ def export_polygons(
 ) -> ExportedPolygons:
     """Write a map as polygons: the areas of one class that hang together by pixel edges.
 
-    Columns: `class_id`, `class_name`, `pixels`, `area_ha` (of the pixels; missing without CRS) and
-    `mean_probability` (0 to 1, over the pixels that had the class before small areas joined; missing where
-    the map has no probability beside it). Polygons are in the order of their last rows, and share their
-    vertices with their neighbours. The map is read in strips; the result does not depend on them.
+    Columns: `class_id`, `class_name`, `pixels`, `area_ha` (of the pixels, on the ellipsoid; missing without
+    CRS) and `mean_probability` (0 to 1, over the pixels that had the class before small areas joined; missing
+    where the map has no probability beside it). Polygons are in the order of their last rows, and share
+    their vertices with their neighbours. The map is read in strips; the result does not depend on them.
 
     Args:
         map_file: A class map; its probability is taken from beside it.
@@ -98,12 +100,13 @@ def export_polygons(
     """
     _check(out, mmu, sieve, simplify, strip_rows)
     made = read_class_map(map_file)
-    least = max(sieve, _pixels_of(mmu, made))
+    areas = pixel_areas(made.grid)
+    least_parts = _parts_of(mmu, made, areas)
     height, width = (int(side) for side in made.grid.shape)
     strips = strips_of((height, width), strip_rows or max(1, _STRIP_PIXELS // width))
     with open_map(made.path, made.probability) as (reader, _):
-        found = _find(reader, made, strips, least > 1, progress)
-        found, changed = join_small(found, least)
+        found = _find(reader, made, areas, strips, sieve > 1 or least_parts > 1, progress)
+        found, changed = join_small(found, sieve, least_parts)
         if simplify > 0:
             row, col, _unit = pixel_size(made.grid)
             tolerance = simplify / (row * col) ** 0.5
@@ -127,20 +130,27 @@ def _check(out: Path, mmu: float, sieve: int, simplify: float, strip_rows: int |
         raise UsageError(f"strips of {strip_rows} rows: give at least 1")
 
 
-def _pixels_of(mmu: float, made: ClassMap) -> int:
-    """The fewest pixels that are not less than so many hectares."""
-    area = hectares(made.grid)
+def _parts_of(mmu: float, made: ClassMap, areas: PixelAreas) -> int:
+    """The smallest area that is not less than so many hectares."""
     if not mmu:
         return 0
-    if area is None:
-        raise UsageError(f"{made.path}: no CRS, so that hectares mean nothing: give --sieve in pixels")
-    return int(np.ceil(round(mmu / area, 6)))
+    if areas.unit != "m":
+        raise UsageError(
+            f"{made.path}: {made.crs_name or 'no CRS'}: no place on the ground, so that hectares mean "
+            "nothing: give --sieve in pixels"
+        )
+    return math.ceil(round(mmu * SQUARE_METRES / areas.quantum, 6))
 
 
 def _find(
-    reader: MapReader, made: ClassMap, strips: Sequence[Window], with_borders: bool, progress: Progress | None
+    reader: MapReader,
+    made: ClassMap,
+    areas: PixelAreas,
+    strips: Sequence[Window],
+    with_borders: bool,
+    progress: Progress | None,
 ) -> RegionMap:
-    for done, found in enumerate(find_regions(reader, strips, with_borders, MOST_REGIONS), start=1):
+    for done, found in enumerate(find_regions(reader, areas, strips, with_borders, MOST_REGIONS), start=1):
         if isinstance(found, RegionMap):
             return found
         if progress is not None:
@@ -234,8 +244,8 @@ def _frame(
 ) -> geopandas.GeoDataFrame:
     """A batch of polygons with their columns; `numbers` count from 1."""
     names = {entry.id: printable(entry.name) for entry in made.legend}
-    area = hectares(made.grid)
     index = numbers - 1
+    area = pixel_areas(made.grid).hectares(regions.parts[index])
     ids, pixels, own = regions.class_id[index], regions.pixels[index], regions.own[index]
     probability = np.full(len(index), np.nan)
     known = own > 0
@@ -244,7 +254,7 @@ def _frame(
         "class_id": ids.astype(np.int32),
         "class_name": np.array([names[int(id_)] for id_ in ids], object),
         "pixels": pixels,
-        "area_ha": pixels * area if area is not None else np.full(len(index), np.nan),
+        "area_ha": np.full(len(index), np.nan) if area is None else area,
         "mean_probability": probability,
     }
     return geopandas.GeoDataFrame(columns, geometry=_placed(polygons, made.grid))

@@ -24,7 +24,6 @@ from geo_xmodal.mapping import qml
 from geo_xmodal.mapping.attribute_table import (
     NO_CLASS,
     class_side_car,
-    hectares,
     statistics_side_car,
 )
 from geo_xmodal.mapping.geotiff import RasterLayer, legend_tag, write_cog
@@ -155,7 +154,7 @@ def _short(name: str) -> str:
 def _maps(made: ClassMap, folder: Path) -> Iterator[ProjectLayer]:
     classes = folder / _MAP
     shutil.copyfile(made.path, classes)
-    side_car(classes).write_bytes(class_side_car(made.legend, made.counts, hectares(made.grid)))
+    side_car(classes).write_bytes(class_side_car(made.legend, made.counts))
     renderer = qml.paletted(made.legend)
     style_file(classes).write_bytes(qml.style(renderer))
     yield ProjectLayer("Land cover", _MAP, made.grid, renderer)

@@ -17,6 +17,7 @@ from scipy.sparse.csgraph import connected_components
 from geo_xmodal.export.class_map import MapReader
 from geo_xmodal.mapping.attribute_table import NO_CLASS
 from geo_xmodal.mapping.layers import NO_PROBABILITY
+from geo_xmodal.scenes.ground import PixelAreas
 from geo_xmodal.types import ClassArray, IntArray, Window
 
 Labels = npt.NDArray[np.int32]
@@ -32,6 +33,7 @@ class Regions:
     Attributes:
         class_id: (n,) uint8.
         pixels: (n,).
+        parts: (n,) area, in the parts of the map's `PixelAreas`.
         own: (n,) pixels that had the region's class from the start and a known probability.
         percent: (n,) sum of their percent.
         last_row: (n,) the lowest row that it reaches.
@@ -39,6 +41,7 @@ class Regions:
 
     class_id: ClassArray
     pixels: IntArray
+    parts: IntArray
     own: IntArray
     percent: IntArray
     last_row: IntArray
@@ -51,9 +54,12 @@ class Regions:
         own = self.class_id == class_id[group]
         last_row = np.zeros(len(class_id), np.int64)
         np.maximum.at(last_row, group, self.last_row)
+        parts = np.zeros(len(class_id), np.int64)
+        np.add.at(parts, group, self.parts)
         return Regions(
             class_id=class_id,
             pixels=_sums(group, self.pixels, len(class_id)),
+            parts=parts,
             own=_sums(group, np.where(own, self.own, 0), len(class_id)),
             percent=_sums(group, np.where(own, self.percent, 0), len(class_id)),
             last_row=last_row,
@@ -122,12 +128,13 @@ def strips_of(shape: tuple[int, int], rows: int) -> tuple[Window, ...]:
 
 
 def find_regions(
-    reader: MapReader, strips: Sequence[Window], with_borders: bool, most: int
+    reader: MapReader, areas: PixelAreas, strips: Sequence[Window], with_borders: bool, most: int
 ) -> Iterator[RegionMap | int]:
     """Go over a map once; yields the number of regions so far after each strip, then the regions.
 
     Args:
         reader: The map.
+        areas: Of its pixels.
         strips: From the top.
         with_borders: Whether common borders are asked for.
         most: Regions in a map at which it is given up, and the number so far is the last thing that comes.
@@ -140,7 +147,7 @@ def find_regions(
         ids, percent = reader.read(strip)
         labels, count = label(ids)
         numbered = labels.astype(np.int64) + offset
-        found.append(_describe(ids, percent, labels, count, strip))
+        found.append(_describe(ids, percent, labels, count, strip, areas))
         if above is not None:
             above_ids, above_labels = above
             same = (above_ids == ids[0]) & (ids[0] != NO_CLASS)
@@ -194,6 +201,7 @@ def components(
 class _Strip:
     class_id: ClassArray
     pixels: IntArray
+    parts: IntArray
     own: IntArray
     percent: IntArray
     last_row: IntArray
@@ -201,10 +209,17 @@ class _Strip:
 
 
 def _describe(
-    ids: ClassArray, percent: ClassArray | None, labels: Labels, count: int, strip: Window
+    ids: ClassArray,
+    percent: ClassArray | None,
+    labels: Labels,
+    count: int,
+    strip: Window,
+    areas: PixelAreas,
 ) -> _Strip:
     flat = labels.ravel()
     pixels = np.bincount(flat, minlength=count)
+    weights = np.broadcast_to(areas.parts(strip), labels.shape).ravel()
+    parts = np.bincount(flat, weights, count).astype(np.int64)
     own, sums = np.zeros((2, count), np.int64)
     if percent is not None:
         known = np.where(percent == NO_PROBABILITY, 0, 1).ravel()
@@ -216,7 +231,7 @@ def _describe(
     last = np.zeros(count, np.int64)
     last[flat] = np.arange(ids.size) // ids.shape[1]
     origin = strip.row * strip.width
-    return _Strip(ids.ravel()[first], pixels, own, sums, last + strip.row, first + origin)
+    return _Strip(ids.ravel()[first], pixels, parts, own, sums, last + strip.row, first + origin)
 
 
 def _between(ids_a: ClassArray, ids_b: ClassArray, labels_a: IntArray, labels_b: IntArray) -> Borders:
@@ -235,6 +250,7 @@ def _joined(
     whole = Regions(
         class_id=np.concatenate([one.class_id for one in found]),
         pixels=np.concatenate([one.pixels for one in found]),
+        parts=np.concatenate([one.parts for one in found]),
         own=np.concatenate([one.own for one in found]),
         percent=np.concatenate([one.percent for one in found]),
         last_row=np.concatenate([one.last_row for one in found]),

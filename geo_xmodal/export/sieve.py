@@ -9,40 +9,48 @@ from geo_xmodal.export.regions import Borders, RegionMap, components, sums_of_pa
 from geo_xmodal.types import ClassArray, IntArray
 
 
-def join_small(found: RegionMap, least: int) -> tuple[RegionMap, int]:
-    """Join regions of fewer than `least` pixels with a neighbour, until none is left that has one.
+def join_small(found: RegionMap, least: int, least_parts: int = 0) -> tuple[RegionMap, int]:
+    """Join regions of fewer than `least` pixels, or of less area, with a neighbour, until none has one.
 
-    Regions of one size are joined together, the smallest size first. Each chooses the neighbour with the
-    longest common border; of those alike the largest, then the first. Those that choose one another take the
-    class of the first. Regions of one class that come to touch become one. A region with nothing but "no
+    Regions of one number of pixels are joined together, the smallest first. Each chooses the neighbour with
+    the longest common border; of those alike the largest, then the first. Those that choose one another take
+    the class of the first. Regions of one class that come to touch become one. A region with nothing but "no
     data" around it stays.
+
+    Args:
+        found: The regions and their borders.
+        least: Pixels.
+        least_parts: Area, in the parts of the map's `PixelAreas`.
 
     Returns:
         The regions that are left, numbered by their first pixels; and the pixels that changed their class.
     """
-    if least <= 1 or found.borders is None:
+    if found.borders is None:
         return found, 0
     regions, borders = found.regions, found.borders
     count = len(regions)
     group = np.arange(count)
     # of each group, under its lowest number
-    class_id, pixels = regions.class_id.copy(), regions.pixels.copy()
+    class_id, pixels, parts = regions.class_id.copy(), regions.pixels.copy(), regions.parts.copy()
     size = 0
     while True:
         has_neighbour = np.zeros(count, bool)
         has_neighbour[borders.first] = has_neighbour[borders.second] = True
-        sizes = pixels[has_neighbour]
-        sizes = sizes[(sizes > size) & (sizes < least)]
+        small = (pixels < least) | (parts < least_parts)
+        sizes = pixels[has_neighbour & small & (pixels > size)]
         if not len(sizes):
             break
         size = int(sizes.min())
-        merged, class_id = _merged(_chosen(borders, pixels, pixels == size), class_id, pixels, count)
+        chosen = _chosen(borders, pixels, small & (pixels == size))
+        merged, class_id = _merged(chosen, class_id, pixels, count)
         group, borders = merged[group], borders.renumbered(merged)
         alike = class_id[borders.first] == class_id[borders.second]
         if alike.any():
             merged, _ = _lowest(borders.first[alike], borders.second[alike], count)
             group, borders = merged[group], borders.renumbered(merged)
         pixels = np.bincount(group, regions.pixels, count).astype(np.int64)
+        parts = np.zeros(count, np.int64)
+        np.add.at(parts, group, regions.parts)
     kept, place = np.unique(group, return_inverse=True)
     joined = regions.joined(place, class_id[kept])
     changed = int(regions.pixels[class_id[group] != regions.class_id].sum())

@@ -13,15 +13,13 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 import numpy as np
-from odc.geo.geobox import GeoBox
 
 from geo_xmodal.scenes.class_names import shown_name
-from geo_xmodal.scenes.grid import pixel_size
+from geo_xmodal.scenes.ground import Floats
 from geo_xmodal.types import IntArray, LandClass
 
 NO_CLASS = 0
 _MAX_SIDE_CAR = 4 << 20
-_SQUARE_METRES = 10_000
 
 _INTEGER, _REAL, _STRING = "0", "1", "2"
 _GENERIC, _COUNT, _NAME, _VALUE, _RED, _GREEN, _BLUE, _ALPHA = "0", "1", "2", "5", "6", "7", "8", "9"
@@ -35,10 +33,12 @@ class MapCounts:
     Attributes:
         pixels: (256,) pixels of each class id.
         percent: (256,) sum of the probability, in percent, of the pixels of each id; None where unknown.
+        hectares: (256,) area on the ground of each id; None where the grid has no place on an ellipsoid.
     """
 
     pixels: IntArray
     percent: IntArray | None = None
+    hectares: Floats | None = None
 
     def mean_probability(self, class_id: int) -> float | None:
         """Mean over the pixels of a class, 0 to 1, to four decimals; None where unknown."""
@@ -56,13 +56,7 @@ class _Column:
     values: Sequence[object]
 
 
-def hectares(grid: GeoBox) -> float | None:
-    """Area of a pixel (for a geographic CRS in the middle of the grid); None without CRS."""
-    row, col, unit = pixel_size(grid)
-    return row * col / _SQUARE_METRES if unit == "m" else None
-
-
-def class_side_car(legend: Sequence[LandClass], counts: MapCounts, pixel_hectares: float | None) -> bytes:
+def class_side_car(legend: Sequence[LandClass], counts: MapCounts) -> bytes:
     """Category names, raster attribute table and statistics of a class map, as PAM XML."""
     shown = sorted(legend, key=lambda entry: entry.id)
     root = Element("PAMDataset")
@@ -72,7 +66,7 @@ def class_side_car(legend: Sequence[LandClass], counts: MapCounts, pixel_hectare
     for value in range(max(names) + 1):
         name = "no data" if value == NO_CLASS else names.get(value, "")
         SubElement(categories, "Category").text = printable(name)
-    band.append(_table(_columns(shown, counts, pixel_hectares)))
+    band.append(_table(_columns(shown, counts)))
     of_classes = counts.pixels.copy()
     of_classes[NO_CLASS] = 0
     _add_statistics(band, of_classes, int(counts.pixels.sum()))
@@ -120,7 +114,7 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else " " for character in text)
 
 
-def _columns(legend: Sequence[LandClass], counts: MapCounts, pixel_hectares: float | None) -> list[_Column]:
+def _columns(legend: Sequence[LandClass], counts: MapCounts) -> list[_Column]:
     pixels = [int(counts.pixels[entry.id]) for entry in legend]
     columns = [
         _Column("Value", _INTEGER, _VALUE, [entry.id for entry in legend]),
@@ -131,8 +125,8 @@ def _columns(legend: Sequence[LandClass], counts: MapCounts, pixel_hectares: flo
         _Column("Blue", _INTEGER, _BLUE, [entry.rgb[2] for entry in legend]),
         _Column("Alpha", _INTEGER, _ALPHA, [255] * len(legend)),
     ]
-    if pixel_hectares is not None:
-        areas = [_number(count * pixel_hectares) for count in pixels]
+    if counts.hectares is not None:
+        areas = [_number(float(counts.hectares[entry.id])) for entry in legend]
         columns.append(_Column("Hectares", _REAL, _GENERIC, areas))
     if counts.percent is not None:
         means = [_number(counts.mean_probability(entry.id) or 0.0) for entry in legend]

@@ -12,12 +12,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import entr
 
+from geo_xmodal.scenes.ground import PixelAreas
 from geo_xmodal.types import ClassArray, FloatArray, IntArray, Window
 
 NO_PROBABILITY = 255
 """Percent where there is no data."""
 
-PAYLOAD = "sums, classes, percents, each compressed by itself"
+PAYLOAD = "sums with areas, classes, percents, each compressed by itself"
 """What a finished window holds; another version's windows are not taken up."""
 
 LayerName = Literal["classes", "probability", "entropy", "class_probabilities"]
@@ -68,28 +69,38 @@ class WindowSums:
     Attributes:
         pixels: (256,) pixels of each class id.
         percent: (256,) sum of the probability, in percent, of the pixels of each id.
+        parts: (256,) area of the pixels of each id, in the parts of the grid's `PixelAreas`.
     """
 
     pixels: IntArray
     percent: IntArray
+    parts: IntArray
 
 
 def pack_window(
-    layers: Layers, ids: ClassArray, probability: FloatArray, probabilities: FloatArray | None
+    layers: Layers,
+    areas: PixelAreas,
+    window: Window,
+    ids: ClassArray,
+    probability: FloatArray,
+    probabilities: FloatArray | None,
 ) -> bytes:
     """A finished window as bytes.
 
     Args:
         layers: What to keep.
+        areas: Of the map's pixels.
+        window: Where it lies on the map.
         ids: (row, col) class ids, 0 where there is no data.
         probability: (row, col) of the class.
         probabilities: (class, row, col), where `layers` needs all classes.
     """
     missing = ids == 0
     percent = _percent(probability, missing)
-    pixels = np.bincount(ids.ravel(), minlength=_IDS).astype(np.float64)
+    pixels, area_parts = areas.count(ids, window, _IDS)
+    percents = np.bincount(ids.ravel(), percent.ravel(), _IDS).astype(np.int64)
     contents: dict[str, npt.NDArray[np.generic]] = {
-        _SUMS: np.stack([pixels, np.bincount(ids.ravel(), percent.ravel(), _IDS)]).astype("<i8"),
+        _SUMS: np.stack([pixels, percents, area_parts]).astype("<i8"),
         "classes": ids,
         "probability": percent,
     }
@@ -102,8 +113,8 @@ def pack_window(
 
 def unpack_sums(layers: Layers, payload: bytes) -> WindowSums:
     """What was counted of a window; the same `layers` as when it was packed."""
-    sums = np.frombuffer(_part(layers, payload, _SUMS), "<i8").reshape(2, _IDS).astype(np.int64)
-    return WindowSums(pixels=sums[0], percent=sums[1])
+    sums = np.frombuffer(_part(layers, payload, _SUMS), "<i8").reshape(3, _IDS).astype(np.int64)
+    return WindowSums(*sums)
 
 
 def unpack_layer(layers: Layers, payload: bytes, name: LayerName, window: Window) -> ClassArray:

@@ -21,13 +21,13 @@ from geo_xmodal.mapping.attribute_table import (
     NO_CLASS,
     MapCounts,
     class_side_car,
-    hectares,
     statistics_side_car,
 )
 from geo_xmodal.mapping.geotiff import RasterLayer, legend_tag, write_cog
 from geo_xmodal.mapping.journal import Journal
 from geo_xmodal.mapping.layers import NO_PROBABILITY, LayerName, Layers, unpack_layer, unpack_sums
 from geo_xmodal.outputs import output_errors
+from geo_xmodal.scenes.ground import pixel_areas
 from geo_xmodal.scenes.raster import open_raster
 from geo_xmodal.types import ClassArray, IntArray, Window
 from geo_xmodal.version import VERSION
@@ -175,7 +175,7 @@ def write_map(
     Raises:
         OutputError: If they cannot be written.
     """
-    counts = _count(journal, windows, files.layers)
+    counts = _count(journal, windows, files.layers, grid)
     tags = _tags(card, mapped, journal.begun)
     whole = files.work / _WHOLE
     _check_room(files, journal.size)
@@ -187,7 +187,7 @@ def write_map(
                 made, blocks = whole / path.name, _Blocks(journal, windows, files.layers, name)
                 write_cog(made, grid, _raster_layer(name, card, tags), blocks)
                 if name == "classes":
-                    about = class_side_car(card.legend, counts, hectares(grid))
+                    about = class_side_car(card.legend, counts)
                 else:
                     about = statistics_side_car(_histograms(blocks), NO_PROBABILITY)
                 side_car(made).write_bytes(about)
@@ -241,15 +241,16 @@ def _renderer(name: LayerName, card: Card) -> Element:
     return qml.ramp(qml.ENTROPY_RAMP if name == "entropy" else qml.PROBABILITY_RAMP)
 
 
-def _count(journal: Journal, windows: Sequence[Window], layers: Layers) -> MapCounts:
+def _count(journal: Journal, windows: Sequence[Window], layers: Layers, grid: GeoBox) -> MapCounts:
     """What the finished windows hold of each class."""
-    pixels, percent = np.zeros((2, 256), np.int64)
+    pixels, percent, parts = np.zeros((3, 256), np.int64)
     for index in range(len(windows)):
         sums = unpack_sums(layers, journal.read(index))
         pixels += sums.pixels
         percent += sums.percent
+        parts += sums.parts
     percent[NO_CLASS] = 0
-    return MapCounts(pixels, percent)
+    return MapCounts(pixels, percent, pixel_areas(grid).hectares(parts))
 
 
 def _histograms(blocks: _Blocks) -> list[IntArray]:

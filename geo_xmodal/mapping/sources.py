@@ -24,6 +24,10 @@ Pixels = Literal["model", "own"]
 """Whose pixel size a map has."""
 
 _LIST = SmallFile("a list of paths, one a line", UsageError, "give one path a line", 4 << 20)
+
+_NEARLY = 0.005
+"""Share by which resampled pixels may miss the model's size."""
+
 _NAMED = 3
 
 
@@ -104,11 +108,17 @@ def fit_input(
     ratio = resolution_ratio(card, reader.grid)
     if pixels == "model" and ratio is not None and differs(card, reader.grid):
         before = size_text(reader.grid)
-        reader = reader.on(with_pixels(reader.grid, *ratio))
+        reader = reader.on(with_pixels(reader.grid, *(_whole(one) for one in ratio)))
         notes.append(f"resampled from pixels of {before} to the model's, {model_size_text(card)}")
     if area is not None:
         reader = cut_to_area(reader, area)
     return MapInput(reader, name, tuple(notes))
+
+
+def _whole(ratio: float) -> float:
+    """A whole number, or one over it, in place of nearly one: then the mean of pixels is exact."""
+    near = max(1, round(ratio)) if ratio > 1 else 1 / max(1, round(1 / ratio))
+    return near if abs(ratio / near - 1) < _NEARLY else ratio
 
 
 def _spelt_out(given: Path | str, remote: bool) -> list[Path | str]:

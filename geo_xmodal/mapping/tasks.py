@@ -16,6 +16,7 @@ from geo_xmodal.mapping.area import AreaReader
 from geo_xmodal.mapping.engine import Classifier
 from geo_xmodal.mapping.layers import Layers, pack_window
 from geo_xmodal.mapping.runtimes import Runtime
+from geo_xmodal.scenes.ground import pixel_areas
 from geo_xmodal.scenes.window_reader import WindowReader
 from geo_xmodal.types import FloatArray, Window
 
@@ -59,11 +60,12 @@ def classify_window(task: WindowTask, window: Window, values: FloatArray) -> byt
     """The second half of `run_window`."""
     classifier = _classifier(task.bundle_folder, task.weights_sha256, task.runtime)
     wanted = task.reader.inside(window) if isinstance(task.reader, AreaReader) else None
+    areas = pixel_areas(task.reader.grid)
     if not task.layers.need_all_classes:
-        return pack_window(task.layers, *classifier.classify(values, wanted), None)
+        return pack_window(task.layers, areas, window, *classifier.classify(values, wanted), None)
     probabilities = classifier.probabilities(values, wanted)
     ids, probability = classifier.best(probabilities)
-    return pack_window(task.layers, ids, probability, probabilities)
+    return pack_window(task.layers, areas, window, ids, probability, probabilities)
 
 
 def _classifier(folder: Path, sha256: str, runtime: Runtime) -> Classifier:

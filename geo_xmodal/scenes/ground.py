@@ -53,7 +53,8 @@ _EQUAL_AREA = 1e-7
 _EXACT = 1e-7
 """Share by which an interpolated area may be off."""
 
-_SQUARE_METRES = 10_000
+SQUARE_METRES = 10_000
+"""In a hectare."""
 
 _BITS, _MOST_BITS = 30, 62
 """Parts of the largest pixel, and of a whole grid, are below two to the power of these."""
@@ -122,7 +123,7 @@ class PixelAreas:
 
     def hectares(self, parts: npt.NDArray[np.integer]) -> Floats | None:
         """The same in hectares; None where the grid has no place on an ellipsoid."""
-        return self.area(parts) / _SQUARE_METRES if self.unit == "m" else None
+        return self.area(parts) / SQUARE_METRES if self.unit == "m" else None
 
 
 @lru_cache(maxsize=32)

@@ -81,9 +81,9 @@ def test_known_answers(tmp_path: Path) -> None:
     assert frame.crs.to_epsg() == 32633
     rows = sorted(zip(frame.class_id, frame.pixels, frame.area_ha, frame.mean_probability, strict=True))
     assert rows[:3] == [
-        (1, 12, pytest.approx(0.12), pytest.approx(0.5)),
-        (4, 2, pytest.approx(0.02), pytest.approx(0.5)),
-        (4, 3, pytest.approx(0.03), pytest.approx(0.8)),
+        (1, 12, pytest.approx(0.12, rel=1e-3), pytest.approx(0.5)),
+        (4, 2, pytest.approx(0.02, rel=1e-3), pytest.approx(0.5)),
+        (4, 3, pytest.approx(0.03, rel=1e-3), pytest.approx(0.8)),
     ]
     assert rows[3][:2] == (9, 1) and np.isnan(rows[3][3])
     assert dict(zip(frame.class_id, frame.class_name, strict=True)) == {

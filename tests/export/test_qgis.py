@@ -19,7 +19,6 @@ from rio_cogeo import cog_validate
 import geo_xmodal as gx
 from geo_xmodal import bundle
 from geo_xmodal.errors import OutputError, RasterError, UsageError
-from geo_xmodal.mapping.attribute_table import hectares
 from geo_xmodal.types import LandClass
 from tests import rasters, tiny
 from tests.export.conftest import CLASSES, Look, patchy, write_map
@@ -297,7 +296,8 @@ def test_any_grid(grid: GeoBox, look: Look, tmp_path: Path) -> None:
     assert ("scale bar" in seen["items"]) == (grid.crs is not None)
     colors = {0: BACKGROUND} | {entry.id: entry.color for entry in CLASSES}
     assert seen["picture"]["colors"] == [colors[int(ids[20, 10])]]
-    assert (hectares(grid) is None) == (grid.crs is None)
+    told = (tmp_path / "out" / "map.tif.aux.xml").read_text(encoding="utf-8")
+    assert ("Hectares" in told) == (grid.crs is not None)
 
 
 def test_an_empty_map_is_a_project(look: Look, tmp_path: Path) -> None:

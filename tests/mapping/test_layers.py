@@ -13,6 +13,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import rasterio
+from odc.geo.geobox import GeoBox
+from rasterio import Affine
 from rio_cogeo import cog_validate
 
 from geo_xmodal import bundle
@@ -20,6 +22,7 @@ from geo_xmodal.bundle import Bundle
 from geo_xmodal.mapping import Classifier, map_scene
 from geo_xmodal.mapping.layers import Layers, pack_window, unpack_layer, unpack_sums
 from geo_xmodal.networks import linear_model
+from geo_xmodal.scenes.ground import pixel_areas
 from geo_xmodal.scenes.reader import AlignedReader
 from geo_xmodal.types import Window
 from tests.mapping.conftest import WriteInput, card_of, scene_values, statistics, with_holes
@@ -178,7 +181,9 @@ def test_a_window_holds_what_was_packed() -> None:
     ids = np.array([[1, 0, 5], [5, 5, 1]], np.uint8)
     probabilities = np.array([[[0.9, np.nan, 0.5], [0.1, 0.2, 1]], [[0.1, np.nan, 0.5], [0.9, 0.8, 0]]], "f4")
     window, layers = Window(7, 8, 2, 3), Layers(entropy=True, class_probabilities=True)
-    payload = pack_window(layers, ids, probabilities.max(axis=0), probabilities)
+    grid = GeoBox((20, 20), Affine(0.5, 0, 10, 0, -0.5, 60), "EPSG:4326")
+    areas = pixel_areas(grid)
+    payload = pack_window(layers, areas, window, ids, probabilities.max(axis=0), probabilities)
     np.testing.assert_array_equal(unpack_layer(layers, payload, "classes", window), ids[None])
     np.testing.assert_array_equal(
         unpack_layer(layers, payload, "class_probabilities", window),
@@ -189,6 +194,8 @@ def test_a_window_holds_what_was_packed() -> None:
     )
     sums = unpack_sums(layers, payload)
     assert {value: int(sums.pixels[value]) for value in np.flatnonzero(sums.pixels)} == {0: 1, 1: 2, 5: 3}
+    rows = areas.parts(Window(7, 0, 2, 1)).ravel()
+    assert (sums.parts[1], sums.parts[5]) == (rows.sum(), rows[0] + 2 * rows[1])
     assert int(sums.percent[1]) == 190 and int(sums.percent[5]) == 220
     assert layers.bytes_per_pixel(classes=2) == 4
 

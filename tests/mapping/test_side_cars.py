@@ -16,6 +16,7 @@ from geo_xmodal.bundle import Bundle
 from geo_xmodal.mapping import map_scene
 from geo_xmodal.scenes.reader import AlignedReader
 from tests.mapping.conftest import WriteInput, scene_values, with_holes
+from tests.rasters import outline_area
 
 
 @pytest.fixture
@@ -47,7 +48,10 @@ def test_the_table_counts_what_the_map_holds(
     assert columns["Class"] == [entry.name for entry in cnn.card.classes]
     counts = [int((ids == value).sum()) for value in (1, 2, 5, 9)]
     assert columns["Count"] == [str(count) for count in counts]
-    assert [float(area) for area in columns["Hectares"]] == pytest.approx([count / 100 for count in counts])
+    pixel = outline_area(reader.grid) / ids.size / 10_000
+    areas = [float(area) for area in columns["Hectares"]]
+    assert areas == pytest.approx([count * pixel for count in counts], rel=1e-5)
+    assert pixel == pytest.approx(0.01, rel=1e-3)
     means = [percent[ids == value].mean() / 100 for value in (1, 2, 5, 9)]
     assert [float(mean) for mean in columns["MeanProbability"]] == pytest.approx(means, abs=6e-5)
     colors = zip(columns["Red"], columns["Green"], columns["Blue"], strict=True)

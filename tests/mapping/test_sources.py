@@ -142,7 +142,7 @@ def test_every_pixel_lands_where_it_belongs(
     with rasterio.open(out) as dataset:
         found = dataset.read(1).astype(float) - 1
         assert pixel_size(GeoBox(dataset.shape, dataset.transform, dataset.crs))[:2] == pytest.approx(
-            (10, 10)
+            (10, 10), rel=1e-3
         )
         assert dataset.transform @ (0, 0) == pytest.approx(home.affine @ (0, 0))
     assert (found >= 0).all()

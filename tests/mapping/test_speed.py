@@ -14,7 +14,7 @@ WINDOW = Window(0, 0, SIDE, SIDE)
 def sums(missing: int) -> WindowSums:
     pixels = np.zeros(256, np.int64)
     pixels[0], pixels[3] = missing, PIXELS - missing
-    return WindowSums(pixels, np.zeros(256, np.int64))
+    return WindowSums(pixels, *np.zeros((2, 256), np.int64))
 
 
 class Clock:

@@ -74,15 +74,17 @@ def test_same_grid_needs_shape_crs_and_place():
 
 
 def test_pixel_size_in_metres():
-    rows, cols, unit = pixel_size(utm_grid(size=30))
-    assert (rows, cols, unit) == (30, 30, "m")
-    rows, cols, unit = pixel_size(turned_grid(utm_grid(size=30), 40))
-    assert (rows, cols, unit) == (pytest.approx(30), pytest.approx(30), "m")
+    # the scale of UTM is 0.9996 on its central meridian
+    rows, cols, unit = pixel_size(utm_grid(size=30, east=500_000))
+    assert (rows, cols, unit) == (pytest.approx(30 / 0.9996), pytest.approx(30 / 0.9996), "m")
+    rows, cols, unit = pixel_size(turned_grid(utm_grid(size=30, east=500_000), 40))
+    assert (rows, cols, unit) == (pytest.approx(30 / 0.9996), pytest.approx(30 / 0.9996), "m")
 
 
 def test_pixel_size_tells_rows_from_columns():
-    assert pixel_size(GeoBox((5, 5), Affine(2, 0, 0, 0, -3, 0), UTM33))[:2] == (3, 2)
-    assert pixel_size(GeoBox((5, 5), Affine(0, 3, 0, 2, 0, 0), UTM33))[:2] == (3, 2)
+    expected = (pytest.approx(3 / 0.9996), pytest.approx(2 / 0.9996))
+    assert pixel_size(GeoBox((5, 5), Affine(2, 0, 500_000, 0, -3, 0), UTM33))[:2] == expected
+    assert pixel_size(GeoBox((5, 5), Affine(0, 3, 500_000, 2, 0, 0), UTM33))[:2] == expected
 
 
 def test_pixel_size_of_degrees_is_that_of_the_ellipsoid():
@@ -94,8 +96,8 @@ def test_pixel_size_of_degrees_is_that_of_the_ellipsoid():
 
 
 def test_pixel_size_in_feet_and_without_crs():
-    feet = GeoBox((5, 5), Affine(100, 0, 0, 0, -100, 0), "EPSG:2263")
-    assert pixel_size(feet)[:2] == pytest.approx((30.48006, 30.48006))
+    feet = GeoBox((5, 5), Affine(100, 0, 980_000, 0, -100, 200_000), "EPSG:2263")
+    assert pixel_size(feet)[:2] == pytest.approx((30.48006, 30.48006), rel=1e-4)
     assert pixel_size(GeoBox((5, 5), Affine.scale(4), None)) == (4, 4, "unit")
 
 
