@@ -184,7 +184,7 @@ def test_a_scenes_reader_is_fitted_alike(card: Card, values: np.ndarray, tmp_pat
     reader = map_input([write(tmp_path / "x.tif", values, utm_grid(240, 200, size=20.0))], card, pixels="own")
     fitted = fit_input(reader.reader, card, name="a scene")
     assert fitted.name == "a scene"
-    assert fitted.notes == ("resampled from pixels of 20 x 20 m to the model's, 10 x 10 m",)
+    assert fitted.notes == ("resampled from pixels of 20.01 x 20.01 m to the model's, 10 x 10 m",)
     assert fitted.reader.grid.shape == (480, 400)
 
 
