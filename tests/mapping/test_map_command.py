@@ -103,7 +103,7 @@ def test_another_pixel_size_is_resampled_and_said(
     file = write_raster(tmp_path / "coarse.tif", scene_values(coarse.shape), coarse)
     found, about = mapped(capsys, cnn_folder, tmp_path / "map.tif", "--input", file)
     assert found.shape == (200, 160) and (found > 0).all()
-    assert "resampled from pixels of 20 x 20 m to the model's, 10 x 10 m" in about["warnings"]
+    assert "resampled from pixels of 20.01 x 20.01 m to the model's, 10 x 10 m" in about["warnings"]
     own, about = mapped(capsys, cnn_folder, tmp_path / "own.tif", "--input", file, "--pixels", "own")
     assert own.shape == (100, 80)
     assert any("expect a worse map" in line for line in about["warnings"])
