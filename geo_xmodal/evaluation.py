@@ -8,7 +8,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from geo_xmodal.accuracy import (
     Calibration,
     ConfusionMatrix,
     Estimate,
+    GroundAreas,
     Picture,
     Report,
     area_estimates,
@@ -36,6 +37,7 @@ from geo_xmodal.outputs import folder_beside
 from geo_xmodal.scenes.class_names import name_key, number_of
 from geo_xmodal.scenes.config import LabelsConfig
 from geo_xmodal.scenes.grid import grid_of, pixel_size
+from geo_xmodal.scenes.ground import SQUARE_METRES, Floats, pixel_areas
 from geo_xmodal.scenes.label_summary import conflict_text
 from geo_xmodal.scenes.labels import (
     LabelledPoints,
@@ -145,18 +147,16 @@ def evaluate_map(
         scores["points"] = dataclasses.asdict(counts.points)
     if notes:
         scores["notes"] = notes
-    areas, unit = None, _area_unit(grid)
+    areas, unit = None, "ha" if pixel_areas(grid).unit == "m" else "square units"
     if sampled:
         mapped = [int(counts.mapped[land.id]) for land in compared.classes]
         _check_sample(counts.confusion, compared.classes, mapped, place.path)
-        areas = area_estimates(counts.confusion, compared.classes, mapped, unit.pixel)
-        scores["areas"] = _area_json(areas, unit.name, legend)
+        areas = area_estimates(counts.confusion, compared.classes, mapped, counts.ground.of(compared.classes))
+        scores["areas"] = _area_json(areas, unit, legend)
     evaluation = Evaluation(compared.classes, scores, areas)
     if out is not None:
         shown = quicklook(small, compared.classes, _PICTURE)
-        page = render_report(
-            _report(map_file, place.path, grid, evaluation, counts, unit.name, sampled, shown)
-        )
+        page = render_report(_report(map_file, place.path, grid, evaluation, counts, unit, sampled, shown))
         text = json.dumps(scores, indent=2, ensure_ascii=False)
         _write_all(out, {"metrics.json": text + "\n", "report.html": page})
     return evaluation
@@ -221,6 +221,7 @@ class _Counts:
     confusion: ConfusionMatrix
     calibration: Calibration | None
     mapped: IntArray
+    ground: _Ground
     points: _Points
     conflicts: int
 
@@ -281,14 +282,33 @@ def _check_sample(
             )
 
 
-class _AreaUnit(NamedTuple):
-    name: str
-    pixel: float
+class _Ground:
+    """Areas of what is mapped (256,), and of labelled pixels by the ids of reference and map (256, 256)."""
 
+    def __init__(self, grid: GeoBox) -> None:
+        self.pixels = pixel_areas(grid)
+        self.mapped: IntArray = np.zeros(256, np.int64)
+        self.units, self.squares = np.zeros((2, 256 * 256))
 
-def _area_unit(grid: GeoBox) -> _AreaUnit:
-    row, col, unit = pixel_size(grid)
-    return _AreaUnit("ha", row * col / 10_000) if unit == "m" else _AreaUnit("square units", row * col)
+    def map(self, predicted: ClassArray, window: Window) -> IntArray:
+        """Count a window of the map; returns the pixels of each id."""
+        pixels, parts = self.pixels.count(predicted, window)
+        self.mapped += parts
+        return pixels
+
+    def compare(self, reference: ClassArray, predicted: ClassArray, sizes: Floats) -> None:
+        """Count labelled pixels or points, of any shape, whose pixels have so many parts."""
+        known = reference > 0
+        pairs = reference[known].astype(np.int64) * 256 + predicted[known]
+        self.units += np.bincount(pairs, sizes[known], 256 * 256)
+        self.squares += np.bincount(pairs, sizes[known] ** 2, 256 * 256)
+
+    def of(self, classes: Sequence[LandClass]) -> GroundAreas:
+        """In hectares, or square units where there is no place on the ground, in the order of a legend."""
+        ids = np.array([land.id for land in classes])
+        part = self.pixels.quantum / (SQUARE_METRES if self.pixels.unit == "m" else 1)
+        units, squares = (one.reshape(256, 256)[np.ix_(ids, ids)] for one in (self.units, self.squares))
+        return GroundAreas(self.mapped[ids] * part, units * part, squares * part**2)
 
 
 def _count(
@@ -304,29 +324,36 @@ def _count(
     ids = [land.id for land in classes]
     confusion = ConfusionMatrix(len(classes))
     calibration = None if probability is None else Calibration()
-    mapped = np.zeros(256, np.int64)
+    mapped, ground = np.zeros(256, np.int64), _Ground(grid)
     points, conflicts = np.zeros(4, np.int64), 0
     height, width = opened.dataset.shape
     windows = list(windows_over(height, width, _WINDOW))
     for done, window in enumerate(windows, start=1):
         predicted = opened.ids(window, legend)
-        mapped += np.bincount(predicted.ravel(), minlength=256)
+        mapped += ground.map(predicted, window)
+        sizes = np.broadcast_to(ground.pixels.parts(window), predicted.shape)
         found = read_reference(compared.source, reference, grid, classes, window)
         conflicts += found.conflicts
         points += _point_counts(found.points, window)
         rows, cols = (found.points.position - (window.row, window.col)).T
         percent = None if probability is None else _read(probability, window)
-        for label, given, sure in (
-            (found.ids, predicted, percent),
-            (found.points.label, predicted[rows, cols], None if percent is None else percent[rows, cols]),
+        for label, given, size, sure in (
+            (found.ids, predicted, sizes, percent),
+            (
+                found.points.label,
+                predicted[rows, cols],
+                sizes[rows, cols],
+                None if percent is None else percent[rows, cols],
+            ),
         ):
             confusion.add(label, given, ids)
+            ground.compare(label, given, size)
             if calibration is not None and sure is not None:
                 known = (label > 0) & (given > 0) & (sure != NO_PROBABILITY)
                 calibration.add(sure[known] / 100.0, given[known] == label[known])
         if progress is not None:
             progress(done, len(windows), "comparing")
-    return _Counts(confusion, calibration, mapped, _Points(*points.tolist()), conflicts)
+    return _Counts(confusion, calibration, mapped, ground, _Points(*points.tolist()), conflicts)
 
 
 def _point_counts(points: LabelledPoints, window: Window) -> tuple[int, int, int, int]:

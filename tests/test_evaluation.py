@@ -14,6 +14,8 @@ import rasterio
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from odc.geo.geobox import GeoBox
+from rasterio import Affine
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, cohen_kappa_score
 
 from geo_xmodal.errors import (
@@ -26,8 +28,10 @@ from geo_xmodal.errors import (
 )
 from geo_xmodal.evaluation import evaluate_map
 from geo_xmodal.mapping.geotiff import legend_tag
+from geo_xmodal.scenes.grid import grid_of
 from geo_xmodal.types import LandClass
 from tests import tiny
+from tests.rasters import outline_area
 
 LEGEND = (
     LandClass(1, "Wheat", "#ddcc77"),
@@ -160,13 +164,31 @@ def test_areas_only_from_a_sample_by_design(tmp_path: Path) -> None:
     result = evaluate_map(a_map, f"{reference}:class", sampled=True)
     assert result.areas is not None
     wheat, maize, _ = result.metrics["areas"]["classes"]
-    # Half of 100 x 50 pixels of 100 m2 is mapped as wheat; one of eight sample units there is maize.
+    # Half of the map is wheat; one of eight sample units there is maize.
     assert result.metrics["areas"]["unit"] == "ha"
-    assert wheat["mapped_area"] == pytest.approx(25)
-    assert wheat["area"]["value"] == pytest.approx(25 * 7 / 8)
-    assert maize["area"]["value"] == pytest.approx(25 + 25 / 8)
-    assert wheat["area"]["se"] == pytest.approx(50 * 0.5 * np.sqrt(7 / 8 / 8 / 7))
-    assert wheat["area"]["interval"][0] < 25 * 7 / 8 < wheat["area"]["interval"][1]
+    with rasterio.open(a_map) as dataset:
+        half = outline_area(grid_of(dataset)) / 2 / 10_000
+    assert half == pytest.approx(25, rel=1e-3)
+    assert wheat["mapped_area"] == pytest.approx(half, rel=1e-5)
+    assert wheat["area"]["value"] == pytest.approx(half * 7 / 8, rel=1e-5)
+    assert maize["area"]["value"] == pytest.approx(half + half / 8, rel=1e-5)
+    assert wheat["area"]["se"] == pytest.approx(half * np.sqrt(7 / 8 / 8 / 7), rel=1e-4)
+    assert wheat["area"]["interval"][0] < half * 7 / 8 < wheat["area"]["interval"][1]
+
+
+def test_areas_of_degrees_are_those_of_the_ellipsoid(tmp_path: Path) -> None:
+    """One class in the south and one in the north, half of the pixels each."""
+    ids = np.repeat(np.array([[4], [1]], np.uint8), 80, axis=1).repeat(80, axis=0)
+    place = {"crs": "EPSG:4326", "west": 10.0, "north": 70.0, "pixel": 0.25}
+    a_map = write_map(tmp_path / "map.tif", ids, **place)
+    sample = np.where(np.indices(ids.shape).sum(0) % 9, 0, ids)
+    reference = tiny.write_raster(tmp_path / "sample.tif", sample, **place)
+    result = evaluate_map(a_map, reference, sampled=True)
+    south, north, _ = result.metrics["areas"]["classes"]
+    for found, (low, high) in ((south, (30, 50)), (north, (50, 70))):
+        band = GeoBox((1, 1), Affine(20, 0, 10, 0, low - high, high), "EPSG:4326")
+        assert found["mapped_area"] == pytest.approx(outline_area(band) / 10_000, rel=1e-6)
+        assert found["area"]["value"] == pytest.approx(found["mapped_area"])
 
 
 def test_the_folder_holds_metrics_and_a_page(small: Path, tmp_path: Path) -> None:

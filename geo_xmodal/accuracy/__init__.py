@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from geo_xmodal.accuracy.areas import AreaEstimates, ClassArea, Estimate, area_estimates
+from geo_xmodal.accuracy.areas import AreaEstimates, ClassArea, Estimate, GroundAreas, area_estimates
 from geo_xmodal.accuracy.calibration import Calibration, ReliabilityBin
 from geo_xmodal.accuracy.comparison import PairedTest, least_signed_rank, paired_tests
 from geo_xmodal.accuracy.confusion import ConfusionMatrix
@@ -19,6 +19,7 @@ __all__ = [
     "ConfusionMatrix",
     "Curve",
     "Estimate",
+    "GroundAreas",
     "Groups",
     "Metrics",
     "PairedGain",
