@@ -85,6 +85,10 @@ class TargetEntry(_Part):
     kind: Kind
     sensor: str = Field("", max_length=500)
     statistics: StatisticsEntry
+    unit: str = Field("", max_length=100)
+    """Of the values, as the files said or as the kind has it; empty where nobody knows."""
+    scaled: bool | None = None
+    """Whether the training values had scale and offset tags, which were applied; None in older cards."""
 
 
 class NetworkEntry(_Part):
@@ -142,13 +146,22 @@ class Bundle:
     model: PixelModel
 
 
-def describe_target(modality: str, kind: Kind, sensor: str, statistics: BandStatistics) -> TargetEntry:
+def describe_target(
+    modality: str,
+    kind: Kind,
+    sensor: str,
+    statistics: BandStatistics,
+    unit: str = "",
+    scaled: bool | None = None,
+) -> TargetEntry:
     """The card's entry for the sensor that maps."""
     return TargetEntry(
         modality=modality,
         kind=kind,
         sensor=sensor,
         statistics=StatisticsEntry(**dataclasses.asdict(statistics)),
+        unit=unit,
+        scaled=scaled,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -64,6 +65,16 @@ def windows_over(height: int, width: int, size: int) -> Iterator[Window]:
             yield Window(row, col, min(size, height - row), min(size, width - col))
 
 
+def lattice(shape: tuple[int, int], per_side: int = 4, side: int = 64) -> Iterator[Window]:
+    """Windows of at most `side` pixels a side, spread evenly over a grid: a sample of it to look at."""
+    rows, cols = (np.linspace(0, length, per_side + 1).astype(int).tolist() for length in shape)
+    for top, bottom in itertools.pairwise(rows):
+        for left, right in itertools.pairwise(cols):
+            height, width = min(bottom - top, side), min(right - left, side)
+            if height and width:
+                yield Window((top + bottom - height) // 2, (left + right - width) // 2, height, width)
+
+
 @dataclass(frozen=True)
 class LandClass:
     """One class of the legend: id 1..255 in maps, a name, and a colour `#rrggbb`."""
@@ -99,12 +110,23 @@ class BandStatistics:
 
 @dataclass(frozen=True)
 class ModalitySummary:
-    """A modality as a model sees it: name in the scene, kind, sensor, and band statistics."""
+    """A modality as a model sees it.
+
+    Attributes:
+        name: In the scene.
+        kind: What it measures.
+        sensor: In words.
+        statistics: Of its bands.
+        unit: Of its values, where the files or the kind tell.
+        scaled: Whether its files had scale and offset tags, which were applied.
+    """
 
     name: str
     kind: Kind
     sensor: str
     statistics: BandStatistics
+    unit: str = ""
+    scaled: bool = False
 
     @property
     def bands(self) -> int:

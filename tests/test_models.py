@@ -67,7 +67,7 @@ import geo_xmodal as gx
 card = gx.read_card(next(one for one in gx.list_models() if one.name == "berlin-sar-hgr").folder)
 scene = gx.open_scene("berlin")
 target = gx.target_modality(scene, card)
-gx.check_fit(card, scene.reader(target), scene.grid)
+gx.check_fit(card, scene.reader(target))
 assert card.legend and card.statistics and gx.read_legend
 print(target, "torch" in sys.modules)
 """

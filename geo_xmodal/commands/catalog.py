@@ -219,9 +219,11 @@ def _show_card(folder: Path, console: Console) -> None:
 
 def _show_raster(path: Path, console: Console) -> None:
     raster = gx.describe_raster(path)
+    reader = gx.aligned_reader(path)
     rows, cols = raster.block
     waves = raster.wavelengths
     transform = tuple(raster.grid.affine)[:6]
+    console.assumed(reader.assumptions)
     console.result(
         {
             "type": "raster",
@@ -238,17 +240,24 @@ def _show_raster(path: Path, console: Console) -> None:
             "block": raster.block,
             "compression": raster.compression,
             "bytes": raster.bytes,
+            "bands": [
+                {"name": band.name, "unit": band.unit, "scale": band.scale, "offset": band.offset}
+                for band in reader.bands
+            ],
+            "mask": reader.masked,
+            "assumptions": [str(one) for one in reader.assumptions],
         },
         fields(
             raster=path,
             size=f"{raster.height} rows x {raster.width} columns, {raster.count} bands of {raster.dtype}",
             crs=raster.crs or "none: its pixel grid is all that is known",
             pixel=f"{abs(transform[4]):g} x {abs(transform[0]):g}",
-            nodata=raster.nodata,
+            nodata=None if raster.nodata is None else f"{raster.nodata:.10g}",
             bands=_shortened(raster.band_names),
             wavelengths=None if waves is None else f"{min(waves):g} to {max(waves):g} nm",
             stored=f"{raster.bytes:,} bytes in blocks of {rows} x {cols}",
             compression=raster.compression or "none",
+            mask="inside the file" if reader.masked else None,
         ),
     )
 

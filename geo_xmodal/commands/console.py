@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, TextIO
@@ -81,6 +81,11 @@ class Console:
     def warn(self, text: str) -> None:
         """A line for people on standard error, whatever the result is printed as."""
         print(one_line(text), file=sys.stderr, flush=True)
+
+    def assumed(self, assumptions: Iterable[object]) -> None:
+        """Lines on what was taken for granted."""
+        for one in assumptions:
+            self.warn(f"assumed: {one}")
 
     def result(self, content: Any, *human: rich.console.RenderableType) -> None:
         """The command's result: `content` as JSON, or `human` for people."""

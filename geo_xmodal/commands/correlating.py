@@ -88,6 +88,7 @@ def correlate(
     if out is not None:
         gx.save_study(study, out)
         parts.append(f"plot: {out / 'correlation.png'}")
+    console.assumed(study.data.get("assumptions", ()))
     console.result(study.as_dict(), *parts)
 
 

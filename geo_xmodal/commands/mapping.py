@@ -84,6 +84,10 @@ def map_(
     precision: Annotated[Precision, typer.Option(help="Numbers that it computes with.")] = "float32",
     device: Annotated[Device, typer.Option(help="Where it runs; cuda with torch.")] = "cpu",
     resume: Resume = False,
+    any_values: Annotated[
+        bool,
+        typer.Option("--any-values", help="Map values outside of the model's ranges, too."),
+    ] = False,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Only say what it would take: windows, memory, disk, time."),
@@ -126,6 +130,7 @@ def map_(
         "entropy": entropy,
         "class_probabilities": class_probabilities,
         "resume": resume,
+        "any_values": any_values,
     }
     if dry_run:
         _tell(console, gx.plan_map(folder, given.reader, out, **options), given.notes)
@@ -135,8 +140,7 @@ def map_(
         if picture is not None:
             gx.save_picture(out, picture)
     warnings = (*given.notes, *result.warnings)
-    for warning in warnings:
-        console.note(f"note: {warning}")
+    _say(console, warnings, result.assumptions)
     total = sum(count for class_id, count in result.counts.items() if class_id)
     shares = {entry.id: result.counts.get(entry.id, 0) / max(total, 1) for entry in card.classes}
     console.result(
@@ -159,6 +163,7 @@ def map_(
             "seconds": result.seconds,
             "pixels_per_second": result.pixels_per_second,
             "warnings": warnings,
+            "assumptions": [str(one) for one in result.assumptions],
         },
         table(
             "class",
@@ -180,13 +185,18 @@ def map_(
     )
 
 
-def _tell(console: Console, plan: gx.MapPlan, notes: Sequence[str]) -> None:
-    warnings = (*notes, *plan.warnings)
+def _say(console: Console, warnings: Sequence[str], assumptions: Sequence[gx.Assumption]) -> None:
     for warning in warnings:
         console.note(f"note: {warning}")
+    console.assumed(assumptions)
+
+
+def _tell(console: Console, plan: gx.MapPlan, notes: Sequence[str]) -> None:
+    warnings = (*notes, *plan.warnings)
+    _say(console, warnings, plan.assumptions)
     left = plan.windows - plan.resumed
     console.result(
-        asdict(plan) | {"warnings": warnings},
+        asdict(plan) | {"warnings": warnings, "assumptions": [str(one) for one in plan.assumptions]},
         fields(
             grid=f"{plan.shape[0]:,} rows x {plan.shape[1]:,} columns",
             crs=plan.crs or "none",

@@ -177,6 +177,8 @@ def _show(scene: gx.Scene, console: Console) -> None:
     report = gx.label_report(scene)
     for line in report.notes():
         console.note(line)
+    assumptions = [note for modality in scene.config.modalities.values() for note in modality.notes]
+    console.assumed(assumptions)
     sensors = {name: scene.modality(name).kind for name in scene.config.modalities}
     console.result(
         {
@@ -187,6 +189,7 @@ def _show(scene: gx.Scene, console: Console) -> None:
             "height": height,
             "width": width,
             "modalities": sensors,
+            "assumptions": assumptions,
             "classes": [land.name for land in scene.classes],
             "label_counts": label_counts(report),
             "notes": report.notes(),

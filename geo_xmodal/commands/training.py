@@ -56,6 +56,7 @@ def train(
         metrics = gx.train_scene(
             opened, folder, request, progress, note=lambda line: console.warn(f"note: {line}")
         )
+    console.assumed(metrics["assumptions"])
     console.result(
         metrics,
         *accuracy_tables(metrics),

@@ -28,7 +28,7 @@ from geo_xmodal.outputs import write_json
 from geo_xmodal.scenes import Scene
 from geo_xmodal.scenes.labelled import labelled_pixels
 from geo_xmodal.scenes.patches import read_patches
-from geo_xmodal.scenes.window_reader import Assumption, Band, ReaderDefaults, WindowReader
+from geo_xmodal.scenes.window_reader import Adaptation, Assumption, Band, ReaderDefaults, WindowReader
 from geo_xmodal.training.experiment import brief
 from geo_xmodal.training.files import read_json
 from geo_xmodal.training.progress import part_of
@@ -95,10 +95,11 @@ class NoisyReader(ReaderDefaults):
         """Noise of the same size on what is read on another grid."""
         return dataclasses.replace(self, reader=self.reader.on(grid, measured=measured))
 
-    def take(self, bands: Sequence[int]) -> NoisyReader:
-        """Only the bands at these positions, with the noise that a reader of them alone would have."""
-        deviation = tuple(self.deviation[band] for band in bands)
-        return dataclasses.replace(self, reader=self.reader.take(bands), deviation=deviation)
+    def adapted(self, how: Adaptation) -> NoisyReader:
+        """What is read, read otherwise, with the noise of its bands."""
+        chosen = range(len(self.deviation)) if how.bands is None else how.bands
+        deviation = tuple(self.deviation[band] for band in chosen)
+        return dataclasses.replace(self, reader=self.reader.adapted(how), deviation=deviation)
 
     def read(self, window: Window, margin: int = 0) -> FloatArray:
         """(band, row, col) float32, NaN where there is no data or no grid."""

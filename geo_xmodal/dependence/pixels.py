@@ -17,7 +17,8 @@ from geo_xmodal.scenes.patches import block_side, blocks_with, read_patches
 from geo_xmodal.scenes.pools import drawn, unlabelled_pools
 from geo_xmodal.scenes.splits import near
 from geo_xmodal.scenes.statistics import band_statistics
-from geo_xmodal.scenes.window_reader import WindowReader
+from geo_xmodal.scenes.value_check import checked_values
+from geo_xmodal.scenes.window_reader import Assumption, WindowReader
 from geo_xmodal.types import BandStatistics, IntArray, Progress
 
 FloatArray = npt.NDArray[np.float64]
@@ -81,6 +82,7 @@ class Pair:
         layout: which pixels may be used.
         positions: (n, 2) pixels where both have data.
         seen: pixels that `positions` were chosen from.
+        assumptions: what was taken for granted about the sensors' files.
     """
 
     first: str
@@ -90,6 +92,7 @@ class Pair:
     layout: Layout
     positions: IntArray
     seen: int
+    assumptions: tuple[Assumption, ...] = ()
 
     @property
     def sides(self) -> tuple[int, ...]:
@@ -119,6 +122,7 @@ def pair_of(
         TrainingDataError: too few pixels have both sensors away from test pixels.
     """
     readers = scene.reader(first), scene.reader(second)
+    assumptions = tuple(one for reader in readers for one in checked_values(reader))
     test = labelled_pixels(scene, "test").position if scene.has_labels("test") else _NONE
     pool = unlabelled_pools(readers[1], readers[0], _NONE, test, 0, _SPARE * samples, 0, seed, progress).pairs
     layout = _layout(pool, test, block)
@@ -139,7 +143,9 @@ def pair_of(
         )
         for name, reader in zip((first, second), readers, strict=True)
     )
-    return Pair(first, second, readers, (statistics[0], statistics[1]), layout, positions, len(pool))
+    return Pair(
+        first, second, readers, (statistics[0], statistics[1]), layout, positions, len(pool), assumptions
+    )
 
 
 def window_features(

@@ -167,6 +167,7 @@ def correlate_scene(
         "simulated": scene.simulated,
         "samples": len(pair.positions),
         "candidates": pair.seen,
+        "assumptions": [str(one) for one in pair.assumptions],
         "blocks": int(groups.max()) + 1,
         "block_pixels": pair.layout.side,
         "windows": list(pair.sides),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,7 +18,7 @@ from geo_xmodal.errors import VectorError
 from geo_xmodal.scenes.grid import extended, extent_text
 from geo_xmodal.scenes.raster import content_digest
 from geo_xmodal.scenes.vector import Layer, open_layer, read_polygons
-from geo_xmodal.scenes.window_reader import Assumption, Band, ReaderDefaults, WindowReader
+from geo_xmodal.scenes.window_reader import Adaptation, Assumption, Band, ReaderDefaults, WindowReader
 from geo_xmodal.types import FloatArray, Kind, Window
 
 _MOST_VERTICES = 5_000_000
@@ -86,9 +86,9 @@ class AreaReader(ReaderDefaults):
         """
         return cut_to_area(self.inner.on(grid, measured=measured), self.area)
 
-    def take(self, bands: Sequence[int]) -> AreaReader:
-        """The same area with only the bands at these positions, in this order."""
-        return dataclasses.replace(self, inner=self.inner.take(bands))
+    def adapted(self, how: Adaptation) -> AreaReader:
+        """The same area of the inner reader, read otherwise."""
+        return dataclasses.replace(self, inner=self.inner.adapted(how))
 
     def read(self, window: Window, margin: int = 0) -> FloatArray:
         """(band, row, col) float32: the inner reader's values, in the area and around it.

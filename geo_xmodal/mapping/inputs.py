@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 from odc.geo.geobox import GeoBox
 
 from geo_xmodal.bundle import Card
@@ -11,28 +16,62 @@ from geo_xmodal.errors import ModelMismatchError
 from geo_xmodal.scenes import Scene
 from geo_xmodal.scenes.embedding import product_in
 from geo_xmodal.scenes.grid import pixel_size
-from geo_xmodal.scenes.window_reader import WindowReader
+from geo_xmodal.scenes.statistics import HIGH_PERCENTILE, LOW_PERCENTILE
+from geo_xmodal.scenes.value_check import checked_sample
+from geo_xmodal.scenes.window_reader import Adaptation, Assumption, Encoding, WindowReader, source_name
+from geo_xmodal.types import BandStatistics, FloatArray
 
 _RESOLUTION_TOLERANCE = 0.1
 
+_DOUBTFUL, _HOPELESS = 0.2, 0.95
+"""Share of a band's values outside of the model's range that is doubtful, or leaves nothing to go by."""
 
-def check_fit(card: Card, reader: WindowReader, grid: GeoBox) -> list[str]:
-    """Whether a model can map an input.
+_BETTER = 0.02
+"""Share by which values must fit better without the tags' scale to be read so."""
 
-    Returns:
-        Lines that the user should see: what is doubtful, or could not be checked.
+_UNNAMED = re.compile(r"band \d+")
+
+_ENCODED: Mapping[Encoding, str] = {
+    "stored": "scale and offset tags are not applied: the model was trained on numbers like those stored",
+    "shifted": "of the scale and offset tags only the offset is applied (stored + offset / scale): the model "
+    "was trained on such numbers",
+}
+
+
+@dataclass(frozen=True)
+class Fit:
+    """An input as a model takes it.
+
+    Attributes:
+        reader: The input with the model's bands in its order, read as its training values were.
+        warnings: Lines that the user should see: what is doubtful, or could not be checked.
+        assumptions: All that is taken for granted about the input.
+    """
+
+    reader: WindowReader
+    warnings: tuple[str, ...]
+    assumptions: tuple[Assumption, ...]
+
+
+def check_fit(card: Card, reader: WindowReader, *, any_values: bool = False) -> Fit:
+    """Whether a model can map an input: the one check of every entry.
+
+    Bands are matched by name where the names are unique and hold all of the model's, else taken by place
+    where either side has no names. Some windows are read: values that lie outside of the model's ranges are
+    refused, or doubted. Where a file has scale and offset tags, its values are read as those that the model
+    was trained on: with the tags applied, without them, or shifted by the offset alone.
+
+    Args:
+        card: Of the model.
+        reader: The input.
+        any_values: Values outside of the model's ranges are a warning only.
 
     Raises:
-        ModelMismatchError: If the number of bands or the kind of sensor is not what the model was made for.
+        ModelMismatchError: The bands, the kind of sensor or the values are not what the model was made for.
+        UsageError: The input holds decibels where power was expected, or the reverse.
+        RasterError: The input cannot be read.
     """
     target = card.target
-    expected = len(target.statistics.bands)
-    if len(reader.band_names) != expected:
-        raise ModelMismatchError(
-            f"the input has {len(reader.band_names)} bands ({_few(reader.band_names)}), the model was made "
-            f"for {expected} of {target.modality} ({_few(target.statistics.bands)}): "
-            "choose the input's bands, or another model"
-        )
     if reader.kind not in ("other", target.kind):
         raise ModelMismatchError(
             f"the input is {reader.kind}, the model was made for {target.kind} ({target.modality}): "
@@ -44,9 +83,126 @@ def check_fit(card: Card, reader: WindowReader, grid: GeoBox) -> list[str]:
             f"the input holds features of {reader.product}, the model was made for {made_for}: "
             "give those, or another model"
         )
-    lines = []
+    lines, more = [], []
     if reader.kind != target.kind:
         lines.append(f"the input does not say what it measures: taken to be {target.kind}, as the model is")
+    places, about = match_bands(target.statistics.bands, reader)
+    more += about
+    fitted = reader.adapted(Adaptation(bands=places, kind=target.kind))
+    fitted, assumptions, about_values = _with_the_models_values(card, fitted, any_values)
+    lines += about_values
+    return Fit(fitted, (*lines, *_doubts_of_place(card, fitted.grid)), (*assumptions, *more))
+
+
+def match_bands(names: Sequence[str], reader: WindowReader) -> tuple[tuple[int, ...], list[Assumption]]:
+    """Places (from 0) of a model's bands among a reader's, and what is taken for granted in that.
+
+    Raises:
+        ModelMismatchError: Names contradict, or the number of bands does.
+    """
+    found = [_plain(name) for name in reader.band_names]
+    wanted = [_plain(name) for name in names]
+    by_place = tuple(range(len(names)))
+    asked = any(band.asked for band in reader.bands)
+    unnamed = _without_names(found) or _without_names(wanted)
+    unique = len(set(found)) == len(found) and len(set(wanted)) == len(wanted)
+    if unique and not asked and not unnamed and set(wanted) <= set(found):
+        places = tuple(found.index(name) for name in wanted)
+        text = f"bands {_few(names)} are found by name among {_few(reader.band_names)}"
+        return places, [] if places == tuple(range(len(found))) else [_about_bands(reader, text)]
+    if len(found) != len(wanted):
+        raise ModelMismatchError(
+            f"the input has {len(found)} bands ({_few(reader.band_names)}), the model was made "
+            f"for {len(wanted)} ({_few(names)}): choose the input's bands, or another model"
+        )
+    if found == wanted and not unnamed:
+        return by_place, []
+    if not unnamed and not asked:
+        raise ModelMismatchError(
+            f"the input's bands are {_few(reader.band_names)}, the model was made for {_few(names)}: "
+            "give the input's bands in the model's order with --bands, or another model"
+        )
+    why = "were asked for in this order" if asked else "have no names to go by"
+    text = f"bands are taken by their place, as they {why}: {_few(reader.band_names)} as {_few(names)}"
+    return by_place, [_about_bands(reader, text)]
+
+
+def _about_bands(reader: WindowReader, text: str) -> Assumption:
+    return Assumption("bands", text, source_name(reader))
+
+
+def _plain(name: str) -> str:
+    return name.strip().casefold()
+
+
+def _without_names(names: Sequence[str]) -> bool:
+    return all(_UNNAMED.fullmatch(name) for name in names)
+
+
+def _with_the_models_values(
+    card: Card, reader: WindowReader, any_values: bool
+) -> tuple[WindowReader, tuple[Assumption, ...], list[str]]:
+    """The input read as the training values were, what is taken for granted, and doubts."""
+    assumptions, values = checked_sample(reader)
+    if not values.size:
+        return reader, assumptions, ["no value was found in the windows looked at: ranges are not checked"]
+    outside = _outside(card.statistics, values)
+    if any(band.tagged for band in reader.bands) and not card.target.scaled:
+        for encoding in ("stored", "shifted"):
+            other = reader.adapted(Adaptation(encoding=encoding))
+            about, there = checked_sample(other)
+            shares = _outside(card.statistics, there)
+            if shares.mean() < outside.mean() - _BETTER:
+                reader, values, outside = other, there, shares
+                text = _ENCODED[encoding]
+                kept = tuple(one for one in about if one.code != "scale")
+                assumptions = (*kept, Assumption("scale", text, source_name(reader)))
+    return reader, assumptions, _doubts_of_values(card, reader, values, outside, any_values)
+
+
+def _outside(statistics: BandStatistics, values: FloatArray) -> npt.NDArray[np.float64]:
+    """Share of each band's values (band, n) that lie outside of the training values' middle 99 %."""
+    low, high = (np.array(limits)[:, None] for limits in (statistics.low, statistics.high))
+    with np.errstate(invalid="ignore"):
+        out = ((values < low) | (values > high)).sum(axis=1)
+    return np.asarray(out / np.maximum(np.isfinite(values).sum(axis=1), 1))
+
+
+def _doubts_of_values(
+    card: Card,
+    reader: WindowReader,
+    values: FloatArray,
+    outside: npt.NDArray[np.float64],
+    any_values: bool,
+) -> list[str]:
+    """Nothing, or a line on the band that is furthest off.
+
+    Raises:
+        ModelMismatchError: Half of the bands hold hardly a value that the model has seen.
+    """
+    worst = int(outside.argmax())
+    if outside[worst] <= _DOUBTFUL:
+        return []
+    statistics = card.statistics
+    known = values[worst][np.isfinite(values[worst])]
+    low, high = np.percentile(known, (LOW_PERCENTILE, HIGH_PERCENTILE))
+    ranges = (
+        f"{outside[worst]:.0%} of the values of band {reader.band_names[worst]} lie outside of the model's "
+        f"range: the input has {low:.4g} to {high:.4g}, training had {statistics.low[worst]:.4g} to "
+        f"{statistics.high[worst]:.4g}"
+    )
+    if np.mean(outside >= _HOPELESS) < 0.5:
+        return [f"{ranges}: expect a worse map; see that units, scale and offset are those of the model"]
+    if any_values:
+        return [f"{ranges}: mapped nevertheless, as asked"]
+    raise ModelMismatchError(
+        f"{ranges}: bring the input to the model's units (scale, offset, decibels, product level), or give "
+        "--any-values to map it as it is"
+    )
+
+
+def _doubts_of_place(card: Card, grid: GeoBox) -> list[str]:
+    lines = []
     if grid.crs is None:
         lines.append("the input has no CRS: the map is on its pixel grid")
     if card.resolution is not None and resolution_ratio(card, grid) is None:
@@ -107,5 +263,5 @@ def target_modality(scene: Scene, card: Card) -> str:
     )
 
 
-def _few(names: tuple[str, ...]) -> str:
+def _few(names: Sequence[str]) -> str:
     return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")

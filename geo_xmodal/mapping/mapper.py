@@ -13,7 +13,7 @@ from geo_xmodal.mapping.pools import computed, window_pool
 from geo_xmodal.mapping.prepare import prepare_map
 from geo_xmodal.mapping.runtimes import Device, Engine, Precision, Runtime
 from geo_xmodal.mapping.speed import Speed
-from geo_xmodal.scenes.window_reader import WindowReader
+from geo_xmodal.scenes.window_reader import Assumption, WindowReader
 from geo_xmodal.types import Progress
 
 
@@ -33,6 +33,7 @@ class MapResult:
         seconds: Wall-clock time of this run.
         pixels_per_second: Pixels that this run mapped, over that time.
         warnings: Lines that the user should see.
+        assumptions: What was taken for granted about the input.
     """
 
     out: Path
@@ -46,6 +47,7 @@ class MapResult:
     seconds: float
     pixels_per_second: float
     warnings: tuple[str, ...]
+    assumptions: tuple[Assumption, ...]
 
 
 def map_scene(
@@ -65,6 +67,7 @@ def map_scene(
     class_probabilities: bool = False,
     mapped: str | None = None,
     resume: bool = False,
+    any_values: bool = False,
     progress: Progress | None = None,
 ) -> MapResult:
     """Map everything that a reader covers.
@@ -90,6 +93,7 @@ def map_scene(
         class_probabilities: Also write `<out>_probabilities.tif`.
         mapped: What is mapped, by name, for the map's tags; None for the names of the input's files.
         resume: Go on with what an earlier run left; without, that is cleared.
+        any_values: Map values outside of the model's ranges, too.
         progress: Told after each window.
 
     Raises:
@@ -114,6 +118,7 @@ def map_scene(
         runtime=Runtime.of(engine, precision, device),
         layers=Layers(probability, entropy, class_probabilities),
         mapped=mapped,
+        any_values=any_values,
     )
     files, task, windows = prepared.files, prepared.task, prepared.windows
     with unfinished_map(files, prepared.identity, len(windows), resume, prepared.begun) as journal:
@@ -141,4 +146,5 @@ def map_scene(
         seconds=seconds,
         pixels_per_second=speed.pixels / seconds,
         warnings=prepared.warnings,
+        assumptions=prepared.assumptions,
     )

@@ -21,7 +21,7 @@ from geo_xmodal.mapping.prepare import PreparedMap, prepare_map
 from geo_xmodal.mapping.runtimes import Device, Engine, Precision, Runtime
 from geo_xmodal.mapping.tasks import FILE_CACHE_BYTES, WindowTask
 from geo_xmodal.scenes.grid import pixel_size
-from geo_xmodal.scenes.window_reader import WindowReader
+from geo_xmodal.scenes.window_reader import Assumption, WindowReader
 from geo_xmodal.types import Window
 
 _TRIAL_SIDE, _TRIALS = 512, 8
@@ -63,6 +63,7 @@ class MapPlan:
         seconds: Time to compute the windows that are left, if all of them hold data, and to put the files
             together; None as above.
         warnings: Lines that the user should see.
+        assumptions: What was taken for granted about the input.
     """
 
     rasters: tuple[Path, ...]
@@ -84,6 +85,7 @@ class MapPlan:
     pixels_per_second: float | None
     seconds: float | None
     warnings: tuple[str, ...]
+    assumptions: tuple[Assumption, ...]
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,7 @@ def plan_map(
     entropy: bool = False,
     class_probabilities: bool = False,
     resume: bool = False,
+    any_values: bool = False,
 ) -> MapPlan:
     """What `map_scene` would take; arguments and errors are the same, nothing is written."""
     prepared = prepare_map(
@@ -124,6 +127,7 @@ def plan_map(
         runtime=Runtime.of(engine, precision, device),
         layers=Layers(probability, entropy, class_probabilities),
         mapped=None,
+        any_values=any_values,
     )
     finished = finished_windows(prepared.files.journal, prepared.identity) if resume else frozenset()
     todo = [part for index, part in enumerate(prepared.windows) if index not in finished]
@@ -161,6 +165,7 @@ def plan_map(
         pixels_per_second=speed,
         seconds=None if speed is None else pixels_left / speed + bound / _WRITTEN_PER_SECOND,
         warnings=prepared.warnings,
+        assumptions=prepared.assumptions,
     )
 
 

@@ -18,7 +18,7 @@ from geo_xmodal.mapping.layers import PAYLOAD, Layers
 from geo_xmodal.mapping.outputs import SOFTWARE, MapFiles
 from geo_xmodal.mapping.runtimes import Runtime
 from geo_xmodal.mapping.tasks import WindowTask
-from geo_xmodal.scenes.window_reader import WindowReader
+from geo_xmodal.scenes.window_reader import Assumption, WindowReader
 from geo_xmodal.types import Window, windows_over
 
 _MAX_WINDOW = 1 << 16
@@ -39,6 +39,7 @@ class PreparedMap:
         mapped: What is mapped, by name.
         begun: Today, or the day that `SOURCE_DATE_EPOCH` says.
         warnings: Lines that the user should see.
+        assumptions: What is taken for granted about the input.
     """
 
     files: MapFiles
@@ -50,6 +51,7 @@ class PreparedMap:
     mapped: str
     begun: date
     warnings: tuple[str, ...]
+    assumptions: tuple[Assumption, ...]
 
 
 def prepare_map(
@@ -64,6 +66,7 @@ def prepare_map(
     runtime: Runtime,
     layers: Layers,
     mapped: str | None,
+    any_values: bool,
 ) -> PreparedMap:
     """Everything that `map_scene` checks before it begins; arguments and errors are the same."""
     files = MapFiles(out, layers)
@@ -74,7 +77,8 @@ def prepare_map(
             f"--workers {workers} with --scheduler: a cluster has its own workers; give one of both"
         )
     card = bundle.load(bundle_folder).card
-    warnings = check_fit(card, reader, reader.grid)
+    fit = check_fit(card, reader, any_values=any_values)
+    reader = fit.reader
     task = WindowTask(
         bundle_folder=bundle.bundle_folder(bundle_folder).resolve(),
         weights_sha256=card.weights_sha256,
@@ -92,7 +96,8 @@ def prepare_map(
         identity=_identity(task, window),
         mapped=mapped or ", ".join(sorted(path.name for path in reader.files)),
         begun=_today(),
-        warnings=tuple(warnings),
+        warnings=fit.warnings,
+        assumptions=fit.assumptions,
     )
 
 

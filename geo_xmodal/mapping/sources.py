@@ -17,7 +17,7 @@ from geo_xmodal.scenes.mosaic import mosaic
 from geo_xmodal.scenes.raster import describe_raster
 from geo_xmodal.scenes.reader import aligned_reader, remote_reader
 from geo_xmodal.scenes.remote import find_remote, is_address
-from geo_xmodal.scenes.window_reader import WindowReader
+from geo_xmodal.scenes.window_reader import Adaptation, WindowReader
 from geo_xmodal.small_files import SmallFile, read_text
 
 Pixels = Literal["model", "own"]
@@ -88,6 +88,8 @@ def map_input(
     if not tiles:
         raise UsageError("the list of inputs names no file: give one path a line")
     reader = tiles[0][1] if len(tiles) == 1 else mosaic(tiles, same_names=bands is None)
+    if bands is not None:
+        reader = reader.adapted(Adaptation(asked=True))
     fitted = fit_input(reader, card, pixels=pixels, area=area)
     return MapInput(fitted.reader, _name([name for name, _ in tiles]), (*notes, *fitted.notes))
 

@@ -37,6 +37,7 @@ from geo_xmodal.scenes.raster import describe_raster, file_window
 from geo_xmodal.scenes.reader import AlignedReader, aligned_reader
 from geo_xmodal.scenes.scene import Scene, Split, open_scene
 from geo_xmodal.scenes.splits import default_split
+from geo_xmodal.scenes.value_check import checked_values
 from geo_xmodal.types import ClassArray, FloatArray, LandClass, Progress, Window, windows_over
 
 Scale = Literal["linear", "db"]
@@ -139,6 +140,7 @@ def align_scene(
         key: aligned_reader(path, grid=grid, kind=known_kinds[key], decibel=decibel[key])
         for key, path in files.items()
     }
+    notes = {key: tuple(map(str, checked_values(reader))) for key, reader in readers.items()}
     inputs = _label_inputs(labels or {}, unlabelled, grid)
     legend, inputs = _legend(inputs, Path(classes) if classes is not None else None)
     config = parse_config(
@@ -151,6 +153,7 @@ def align_scene(
                     "file": f"{key}.tif",
                     "kind": reader.kind,
                     "sensor": described(files[key].name, reader.product),
+                    "notes": notes[key],
                 }
                 for key, reader in readers.items()
             },
@@ -160,8 +163,6 @@ def align_scene(
         },
         str(out),
     )
-    for reader in readers.values():
-        _refuse_decibels(reader)
     layers = [_modality_layer(key, reader) for key, reader in readers.items()]
     layers += [_label_layer(item, grid, config.legend) for item in inputs]
     with new_folder(out, RasterioError) as folder:
@@ -338,21 +339,3 @@ def _describe(dataset: rasterio.io.DatasetWriter, layer: _Layer) -> None:
         dataset.update_tags(band, **tags)
     if layer.colors:
         dataset.write_colormap(1, layer.colors)
-
-
-def _refuse_decibels(reader: AlignedReader) -> None:
-    _, covered = overlap(reader.source, reader.grid)
-    middle = Window(
-        covered.row + covered.height // 2 - TILE // 2,
-        covered.col + covered.width // 2 - TILE // 2,
-        TILE,
-        TILE,
-    )
-    values = reader.read(middle)[0]
-    values = values[np.isfinite(values)]
-    kind = KINDS[reader.kind]
-    if kind.power and not reader.decibel and not kind.plausible.fits(values):
-        raise UsageError(
-            f"{reader.name}: band 1 of this SAR file is negative (median {np.median(values):.3g}), "
-            "so it holds decibels, expected linear power; give scale db"
-        )

@@ -16,6 +16,7 @@ from geo_xmodal.scenes.grid import pixel_size
 from geo_xmodal.scenes.raster import describe_raster
 from geo_xmodal.scenes.reader import AlignedReader, aligned_reader
 from geo_xmodal.scenes.window_reader import (
+    Adaptation,
     Assumption,
     Band,
     ReaderDefaults,
@@ -67,12 +68,14 @@ class BandFilesReader(ReaderDefaults):
         """That of all files in the order of the bands."""
         return joined_identity("band", self.readers)
 
-    def take(self, bands: Sequence[int]) -> BandFilesReader:
-        """Only the bands at these positions, in this order."""
+    def adapted(self, how: Adaptation) -> BandFilesReader:
+        """The same files, read otherwise."""
+        chosen = range(len(self.readers)) if how.bands is None else how.bands
+        each = dataclasses.replace(how, bands=None)
         return dataclasses.replace(
             self,
-            readers=tuple(self.readers[band] for band in bands),
-            asked_names=tuple(self.asked_names[band] for band in bands),
+            readers=tuple(self.readers[band].adapted(each) for band in chosen),
+            asked_names=tuple(self.asked_names[band] for band in chosen),
         )
 
     @property

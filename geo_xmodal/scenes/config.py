@@ -93,6 +93,7 @@ class ModalityConfig(_Table):
         invalid_bands: 1-based bands to leave out (water absorption, broken detectors).
         nodata: Value that means "no data", in place of the file's own.
         resampling: In place of the choice by kind and pixel size.
+        notes: What was taken for granted when the file was made.
     """
 
     file: InsideFile
@@ -103,6 +104,7 @@ class ModalityConfig(_Table):
     invalid_bands: tuple[BandNumber, ...] = ()
     nodata: float | None = None
     resampling: Resampling | None = None
+    notes: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -29,6 +29,7 @@ from geo_xmodal.scenes.pools import (
 )
 from geo_xmodal.scenes.splits import overlap_share, validation_split
 from geo_xmodal.scenes.statistics import band_statistics
+from geo_xmodal.scenes.value_check import checked_values
 from geo_xmodal.scenes.window_reader import WindowReader
 from geo_xmodal.types import (
     FloatArray,
@@ -94,6 +95,9 @@ def gather(scene: Scene, options: GatherOptions, progress: Progress | None = Non
     target_name, rich_name = _modalities(scene, options)
     target = scene.reader(target_name)
     rich = None if rich_name is None else scene.reader(rich_name)
+    assumptions = [
+        str(one) for reader in (target, rich) if reader is not None for one in checked_values(reader)
+    ]
     test = labelled_pixels(scene, "test")
     labelled = _labelled(scene, target, test, options, progress)
     reach = max(options.margin, 0 if rich is None else options.rich_margin)
@@ -146,7 +150,7 @@ def gather(scene: Scene, options: GatherOptions, progress: Progress | None = Non
         else None,
         margin=options.margin,
         rich_margin=options.rich_margin,
-        notes=_notes(scene, groups, labelled, test, pools, options),
+        notes=_notes(scene, groups, labelled, test, pools, options) | {"assumptions": assumptions},
         **read,
     )
 
@@ -325,7 +329,15 @@ def _summary(scene: Scene, name: str, reader: WindowReader, patches: Sequence[Fl
     centres = [one[:, :, one.shape[2] // 2, one.shape[3] // 2] for one in patches]
     modality = scene.modality(name)
     statistics = band_statistics(np.concatenate(centres), reader.band_names, modality.kind)
-    return ModalitySummary(name, modality.kind, described(modality.sensor, reader.product), statistics)
+    units = {band.unit for band in reader.bands}
+    return ModalitySummary(
+        name,
+        modality.kind,
+        described(modality.sensor, reader.product),
+        statistics,
+        unit=units.pop() if len(units) == 1 and units != {""} else KINDS[modality.kind].unit,
+        scaled=any(band.tagged for band in reader.bands),
+    )
 
 
 def _notes(

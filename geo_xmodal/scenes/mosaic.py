@@ -17,6 +17,7 @@ from geo_xmodal.scenes.grid import extended, extent_text, placed
 from geo_xmodal.scenes.raster import DEFAULT_LIMITS
 from geo_xmodal.scenes.resampled import ResampledReader
 from geo_xmodal.scenes.window_reader import (
+    Adaptation,
     Assumption,
     Band,
     ReaderDefaults,
@@ -79,9 +80,9 @@ class MosaicReader(ReaderDefaults):
         """The same values on another grid, put together first, so that tiles leave no seams."""
         return ResampledReader.of(self, grid, measured=measured)
 
-    def take(self, bands: Sequence[int]) -> MosaicReader:
-        """The same tiles with only the bands at these positions, in this order."""
-        return dataclasses.replace(self, tiles=tuple(tile.take(bands) for tile in self.tiles))
+    def adapted(self, how: Adaptation) -> MosaicReader:
+        """The same tiles, read otherwise."""
+        return dataclasses.replace(self, tiles=tuple(tile.adapted(how) for tile in self.tiles))
 
     def read(self, window: Window, margin: int = 0) -> FloatArray:
         """(band, row, col) float32, NaN where no tile has data; tiles are opened one after another.
@@ -129,9 +130,12 @@ def mosaic(tiles: Sequence[tuple[str, WindowReader]], *, same_names: bool = True
         AlignmentError: Tiles have different bands, or only some a CRS, or lie too far apart for one grid.
     """
     (first_name, first), *_ = tiles
+    if same_names:
+        tiles = [(name, _in_order(first, tile)) for name, tile in tiles]
     spans = []
     for name, tile in tiles:
         _check_alike(first_name, first, name, tile, same_names)
+        _check_placed(first_name, name, tile, len(tiles))
         try:
             spans.append(placed(tile.grid, first.grid))
         except AlignmentError as error:
@@ -157,6 +161,20 @@ def mosaic(tiles: Sequence[tuple[str, WindowReader]], *, same_names: bool = True
     )
 
 
+def _in_order(first: WindowReader, tile: WindowReader) -> WindowReader:
+    """A tile with its bands in the order of the first tile's, where the names are the same and unique."""
+    names = tile.band_names
+    if names == first.band_names or sorted(names) != sorted(first.band_names) or len(set(names)) < len(names):
+        return tile
+    return tile.adapted(Adaptation(bands=tuple(names.index(name) for name in first.band_names)))
+
+
+def _check_placed(first_name: str, name: str, tile: WindowReader, count: int) -> None:
+    if count > 1 and tile.grid.crs is None and tile.grid.affine.is_identity:
+        about = next((one.text for one in tile.assumptions if one.code == "place"), "has no place")
+        raise AlignmentError(f"{name}: {about}; {count} inputs of one map need a place each, or map it alone")
+
+
 def _on(name: str, tile: WindowReader, grid: GeoBox) -> WindowReader:
     try:
         return tile.on(grid, measured=True)
@@ -172,6 +190,12 @@ def _check_alike(
         raise AlignmentError(
             f"{name}: has {count} bands, {first_name} has {expected}: tiles of one map need the same bands; "
             "choose them with --bands, or map this file apart"
+        )
+    if any(a.tagged != b.tagged for a, b in zip(tile.bands, first.bands, strict=True)):
+        tagged, bare = (name, first_name) if any(band.tagged for band in tile.bands) else (first_name, name)
+        raise AlignmentError(
+            f"{tagged}: has scale and offset tags, {bare} has none: tiles of one map need the same units; "
+            "map one of them apart, or set the tags of both with: gdal_edit.py -scale S -offset O FILE"
         )
     own, other = tile.product, first.product
     if own is not None and other is not None and own.contradicts(other):

@@ -9,6 +9,7 @@ neighbour is looked at, and sizes are checked before anything is decoded
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import math
 import os
@@ -35,6 +36,23 @@ from geo_xmodal.types import Window
 warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_MAGIC_BYTES = 16
+
+_OTHER_FORMATS = (
+    (b"%PDF", "a PDF"),
+    (b"\x89PNG", "a PNG"),
+    (b"\xff\xd8\xff", "a JPEG"),
+    (b"\0\0\0\x0cjP  ", "a JPEG 2000"),
+    (b"\xff\x4f\xff\x51", "a JPEG 2000"),
+    (b"PK", "a zip"),
+    (b"\x1f\x8b", "a gzip"),
+    (b"\x89HDF", "an HDF5 or NetCDF file"),
+    (b"CDF", "a NetCDF file"),
+    (b"SQLite format 3", "an SQLite or GeoPackage file"),
+    (b"GIF8", "a GIF"),
+    (b"BM", "a BMP"),
+)
+"""First bytes of what people take for a GeoTIFF."""
 
 _GUARD = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
@@ -66,13 +84,17 @@ class RasterLimits:
         side: Rows or columns.
         bands: Bands.
         block_bytes: Decoded size of one tile or strip, which has to be held whole to read a pixel of it.
+        block_ratio: That to the stored bytes of the whole file, for blocks of more than `free_block_bytes`.
+        free_block_bytes: Decoded size of a block up to which its ratio does not matter.
         ratio: Decoded to stored bytes, for files that decode to more than `free_bytes`.
         free_bytes: Decoded size up to which the ratio does not matter.
     """
 
     side: int = 2**22
     bands: int = 4096
-    block_bytes: int = 2**30
+    block_bytes: int = 2**29
+    block_ratio: float = 256.0
+    free_block_bytes: int = 2**27
     ratio: float = 20_000.0
     free_bytes: int = 32 * 2**30
 
@@ -237,6 +259,24 @@ def content_digest(path: Path) -> dict[str, str]:
     }
 
 
+def sidecars(path: Path) -> str:
+    """What lies beside a raster and is not read, with the way to take it in; empty if nothing does."""
+    found = []
+    if (mask := path.with_name(path.name + ".msk")).is_file():
+        found.append(
+            f"{mask.name} (a mask) is not read: take it in with: "
+            "gdal_translate --config GDAL_TIFF_INTERNAL_MASK YES INPUT OUTPUT.tif"
+        )
+    if (notes := path.with_name(path.name + ".aux.xml")).is_file():
+        found.append(
+            f"{notes.name} (CRS, no data, names or statistics of GDAL) is not read: "
+            "take it in with: gdal_translate INPUT OUTPUT.tif"
+        )
+    if (smaller := path.with_name(path.name + ".ovr")).is_file():
+        found.append(f"{smaller.name} (smaller copies) is not read")
+    return "; ".join(found)
+
+
 def _checked_path(path: Path | str, root: Path | None) -> Path:
     text = str(path)
     odd = (
@@ -259,7 +299,7 @@ def _checked_path(path: Path | str, root: Path | None) -> Path:
             what = "is not a regular file" if resolved.exists() else "no such file"
             raise RasterError(f"{file}: {what}")
         with resolved.open("rb") as stream:
-            magic = stream.read(4)
+            magic = stream.read(_MAGIC_BYTES)
     except OSError as error:
         raise RasterError(f"{file}: cannot be opened: {error.strerror}") from None
     check_magic(magic, str(file))
@@ -270,13 +310,29 @@ def check_magic(start: bytes, name: str) -> None:
     """Refuse what does not start as a GeoTIFF.
 
     Raises:
-        RasterError: Naming `name`, and what it starts with.
+        RasterError: Naming `name`, and what it is.
     """
     if start[:4] not in _MAGIC:
-        found = "an empty file" if not start else f"a file that starts with {start[:4]!r}"
         raise RasterError(
-            f"{name}: not a GeoTIFF but {found}; convert it with: gdal_translate -of GTiff INPUT OUTPUT.tif"
+            f"{name}: not a GeoTIFF but {_format_of(start)}; "
+            "convert it with: gdal_translate -of GTiff INPUT OUTPUT.tif"
         )
+
+
+def _format_of(start: bytes) -> str:
+    """What a file is by its first bytes, in words."""
+    if not start:
+        return "an empty file"
+    for magic, name in _OTHER_FORMATS:
+        if start.startswith(magic):
+            return name
+    if b"\0" not in start and start.lstrip()[:1] == b"<":
+        return "XML" if start.lstrip()[:5] == b"<?xml" else "an HTML or XML page"
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(start)  # may end within a letter
+    except UnicodeDecodeError:
+        return "an unknown format"
+    return "text" if all(letter.isprintable() or letter.isspace() for letter in text) else "an unknown format"
 
 
 def _check(
@@ -297,10 +353,11 @@ def _check(
     rows, cols = dataset.block_shapes[0]
     together = count if dataset.interleaving == Interleaving.pixel else 1
     block = rows * cols * itemsize * together
-    if block > limits.block_bytes:
+    most = min(limits.block_bytes, max(limits.free_block_bytes, int(limits.block_ratio * stored)))
+    if block > most:
         raise RasterError(
-            f"{file}: one block ({rows} x {cols} pixels) decodes to {block} bytes, expected at most "
-            f"{limits.block_bytes}; cut it in tiles with: gdal_translate -co TILED=YES INPUT OUTPUT.tif"
+            f"{file}: one block ({rows} x {cols} pixels) decodes to {block} bytes, expected at most {most} "
+            f"of a file of {stored}; cut it in tiles with: gdal_translate -co TILED=YES INPUT OUTPUT.tif"
         )
     decoded = height * width * count * itemsize
     if decoded > limits.free_bytes and decoded > limits.ratio * stored:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Self
 
 import numpy as np
@@ -29,12 +30,26 @@ from geo_xmodal.scenes.raster import (
     file_window,
     open_raster,
     read_window,
+    sidecars,
     wavelengths,
 )
 from geo_xmodal.scenes.remote import RemoteFile, open_remote
 from geo_xmodal.scenes.warp import Placement, choose_resampling
-from geo_xmodal.scenes.window_reader import Assumption, Band, ReaderDefaults, grid_identity
-from geo_xmodal.types import FloatArray, Kind, Window
+from geo_xmodal.scenes.window_reader import (
+    Adaptation,
+    Assumption,
+    Band,
+    Encoding,
+    ReaderDefaults,
+    grid_identity,
+)
+from geo_xmodal.types import FloatArray, Kind, Window, lattice
+
+_ALPHA_NAME = re.compile(r"alpha|mask|transparen|opacity", re.IGNORECASE)
+
+_PARTLY_CLEAR, _ALPHA_VALUES = 0.05, 16
+"""Share of pixels, and number of values, up to which a band may be neither clear nor opaque and yet alpha:
+edges may be blended."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +65,9 @@ class RasterReader(ReaderDefaults, ABC):
         nodata: Value that means "no data" in the raster, or None.
         kind: What the sensor measures.
         resampling: How values are brought onto the grid; None where the raster's pixels are the grid's.
-        decibel: The raster holds decibels; what is read is linear power.
+        encoding: What scale and offset of the bands do.
+        alpha: Band that is 0 where there is no data, or None.
+        masked: The raster has a mask inside.
         assumptions: What was taken for granted about the raster.
     """
 
@@ -62,13 +79,20 @@ class RasterReader(ReaderDefaults, ABC):
     nodata: float | None
     kind: Kind
     resampling: Resampling | None
-    decibel: bool = False
+    encoding: Encoding = "physical"
+    alpha: int | None = None
+    masked: bool = False
     assumptions: tuple[Assumption, ...] = ()
 
     @property
     @abstractmethod
     def files(self) -> tuple[Path, ...]:
         """The files of this machine that it reads, absolute."""
+
+    @property
+    def decibel(self) -> bool:
+        """Whether the raster holds decibels; what is read is linear power."""
+        return any(band.decibel for band in self.bands)
 
     @abstractmethod
     def opened(self) -> AbstractContextManager[rasterio.DatasetReader]:
@@ -86,25 +110,33 @@ class RasterReader(ReaderDefaults, ABC):
             "no data": str(self.nodata),
             "kind": self.kind,
             "decibels": str(self.decibel),
+            "encoding": f"{self.encoding} {[(band.scale, band.offset) for band in self.bands]}",
+            "mask": f"alpha {self.alpha}, inside {self.masked}",
             "resampling": str(self.resampling),
             "product": str(self.product),
             "own grid": grid_identity(self.source),
             "grid": grid_identity(self.grid),
         }
 
-    def take(self, bands: Sequence[int]) -> Self:
-        """The same raster with only the bands at these positions (from 0), in this order."""
+    def adapted(self, how: Adaptation) -> Self:
+        """The same raster, read otherwise."""
+        chosen = range(len(self.bands)) if how.bands is None else how.bands
         return dataclasses.replace(
             self,
-            indexes=tuple(self.indexes[band] for band in bands),
-            bands=tuple(self.bands[band] for band in bands),
+            indexes=tuple(self.indexes[band] for band in chosen),
+            bands=tuple(
+                dataclasses.replace(self.bands[band], asked=how.asked or self.bands[band].asked)
+                for band in chosen
+            ),
+            kind=how.kind or self.kind,
+            encoding=how.encoding or self.encoding,
         )
 
     def read(self, window: Window, margin: int = 0) -> FloatArray:
         """Values (band, row, col) of `window` with `margin` pixels more on every side.
 
-        NaN outside the grid, outside the raster, at its nodata value or mask, and where it holds NaN or
-        infinity. Memory is bounded by the window.
+        NaN outside the grid, outside the raster, at its nodata value or mask, where it holds NaN or
+        infinity, and where a kind that is never 0 in all bands is. Memory is bounded by the window.
 
         Raises:
             RasterError: The raster is gone, has changed its grid, or cannot be decoded there.
@@ -140,20 +172,32 @@ class RasterReader(ReaderDefaults, ABC):
         """
         raw = read_window(dataset, self.indexes, there)
         missing = _equals(raw, self.nodata)
-        if raw.dtype.kind == "f":
-            missing |= ~np.isfinite(raw)
         with np.errstate(over="ignore", invalid="ignore"):
-            values = self._converted(raw).astype(np.float32)
-        values[missing | ~np.isfinite(values)] = np.nan
-        if MaskFlags.per_dataset in dataset.mask_flag_enums[0]:
+            converted = self._converted(raw)
+            values: FloatArray = converted.astype(np.float32)
+        if converted is not raw and raw.dtype.kind == "f":
+            missing |= ~np.isfinite(raw)
+        missing |= ~np.isfinite(values)
+        values[missing] = np.nan
+        if KINDS[self.kind].zero_is_no_data:
+            zero = values == 0
+            if zero.any():
+                values[:, (zero | missing).all(axis=0)] = np.nan
+        if self.alpha is not None:
+            values[:, read_window(dataset, [self.alpha], there)[0] == 0] = np.nan
+        if self.masked:
             values[:, dataset.read_masks(1, window=there) == 0] = np.nan
         return whole_vectors(values) if KINDS[self.kind].vectors else values
 
     def _converted(self, raw: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Numbers stored (band, row, col) as what the sensor measures: decibels become power."""
-        if KINDS[self.kind].vectors:
-            return signed_squares(raw) if raw.dtype == np.int8 else raw
-        return np.power(10.0, raw.astype(np.float64) / 10) if self.decibel else raw
+        """Numbers stored (band, row, col) as what the sensor measures; decibels become power."""
+        if KINDS[self.kind].vectors and raw.dtype == np.int8:
+            return signed_squares(raw)
+        values = raw
+        if self.encoding != "stored" and any(band.tagged for band in self.bands):
+            scale, offset = np.array([(band.scale, band.offset) for band in self.bands]).T[:, :, None, None]
+            values = raw + offset / scale if self.encoding == "shifted" else raw * scale + offset
+        return np.power(10.0, values.astype(np.float64) / 10) if self.decibel else values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,6 +278,7 @@ def aligned_reader(
         fields = _fields(
             dataset, str(path), grid, kind, bands, invalid_bands, nodata, resampling, decibel, sensor
         )
+    fields["assumptions"] += _beside(Path(path))
     return AlignedReader(path=Path(path).resolve(), **fields)
 
 
@@ -268,7 +313,8 @@ def _fields(
 ) -> dict[str, Any]:
     """The fields of a `RasterReader`."""
     source = grid_of(dataset)
-    chosen = _chosen_bands(dataset, name, bands, invalid_bands)
+    alpha, about_alpha = _alpha(dataset)
+    chosen = _chosen_bands(dataset, name, bands, invalid_bands, alpha)
     product, assumed = product_of(dataset, name, sensor) if KINDS[kind].vectors else (None, "")
     if product is not None and product.unit and len(set(chosen)) < dataset.count:
         raise RasterError(
@@ -277,6 +323,18 @@ def _fields(
         )
     names = names_of(product, band_names(dataset), any(dataset.descriptions))
     waves = wavelengths(dataset)
+    known = tuple(
+        Band(
+            name=names[band - 1],
+            wavelength=waves[band - 1],
+            unit=dataset.units[band - 1] or "",
+            scale=dataset.scales[band - 1],
+            offset=dataset.offsets[band - 1],
+            product=product,
+            decibel=decibel,
+        )
+        for band in chosen
+    )
     if grid is None:
         grid = source
     elif source.crs is None and grid.crs is not None:
@@ -285,30 +343,122 @@ def _fields(
             f"{name}: has no CRS{turned} (the grid has one: {extent_text(grid)}), "
             "for example with: gdal_edit.py -a_srs EPSG:32633 FILE"
         )
+    about_product = ("product", assumed) if assumed else None
+    said = [
+        about_product,
+        about_alpha,
+        _about_scales(name, known),
+        _about_place(dataset),
+        _about_zeros(dataset, kind),
+    ]
+    flags = dataset.mask_flag_enums[0]
     return {
         "name": name,
         "grid": grid,
         "source": source,
         "indexes": chosen,
-        "bands": tuple(Band(names[band - 1], waves[band - 1], product=product) for band in chosen),
+        "bands": known,
         "nodata": dataset.nodata if nodata is None else nodata,
         "kind": kind,
         "resampling": choose_resampling(name, source, grid, resampling),
-        "decibel": decibel,
-        "assumptions": (Assumption("product", assumed, name),) if assumed else (),
+        "alpha": None if alpha in chosen else alpha,
+        "masked": MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags,
+        "assumptions": tuple(Assumption(*one, PurePath(name).name) for one in said if one is not None),
     }
 
 
+_Said = tuple[str, str] | None
+"""Code and text of an assumption, if there is one."""
+
+
+def _alpha(dataset: rasterio.DatasetReader) -> tuple[int | None, _Said]:
+    """The band that is 0 where there is no data, if there is one, and what is said of it.
+
+    TIFF calls the fourth band of red, green and blue an alpha channel unless it is told otherwise, so the
+    near-infrared of many files is marked as one.
+    """
+    marked = [band for band, color in enumerate(dataset.colorinterp, 1) if color == ColorInterp.alpha]
+    if not marked:
+        return None, None
+    band = marked[0]
+    name = dataset.descriptions[band - 1] or ""
+    if name and not _ALPHA_NAME.search(name):
+        return None, ("alpha", f"band {band} is marked as alpha but called {name!r}: taken as data")
+    values = np.concatenate([_ravelled(dataset, band, window) for window in lattice(dataset.shape)])
+    within = np.mean((values != 0) & (values != values.max()))
+    if not name and within > _PARTLY_CLEAR and len(np.unique(values)) > _ALPHA_VALUES:
+        return None, ("alpha", f"band {band} is marked as alpha but has many values: taken as data")
+    return band, ("alpha", f"band {band} is alpha and no data of the sensor: where it is 0 there is no data")
+
+
+def _ravelled(dataset: rasterio.DatasetReader, band: int, window: Window) -> npt.NDArray[Any]:
+    return read_window(dataset, [band], file_window(window)).ravel()
+
+
+def _about_scales(name: str, bands: Sequence[Band]) -> _Said:
+    """What is said of scale and offset.
+
+    Raises:
+        RasterError: They are no numbers, or leave nothing.
+    """
+    for band in bands:
+        if not (math.isfinite(band.scale) and math.isfinite(band.offset) and band.scale):
+            raise RasterError(
+                f"{name}: {band.name} has scale {band.scale:g} and offset {band.offset:g} in its tags, "
+                "expected numbers other than a scale of 0: gdal_edit.py -scale 1 -offset 0 FILE"
+            )
+    tagged = {(band.scale, band.offset) for band in bands if band.tagged}
+    if not tagged:
+        return None
+    scale, offset = next(iter(tagged))
+    how = f"stored x {scale:g} {'-' if offset < 0 else '+'} {abs(offset):g}"
+    more = f", and {len(tagged) - 1} other pairs" if len(tagged) > 1 else ""
+    return "scale", f"scale and offset tags are applied: values are {how}{more}"
+
+
+def _about_place(dataset: rasterio.DatasetReader) -> _Said:
+    if dataset.crs is not None:
+        return None
+    if dataset.gcps[0]:
+        return "place", (
+            f"has {len(dataset.gcps[0])} ground control points and no grid, so it is read on its pixel grid: "
+            "warp it with: gdalwarp -tps INPUT OUTPUT.tif"
+        )
+    if dataset.rpcs is not None:
+        return "place", (
+            "has rational polynomial coefficients (RPC) and no grid, so it is read on its pixel grid: "
+            "warp it with: gdalwarp -rpc INPUT OUTPUT.tif"
+        )
+    if dataset.transform.is_identity:
+        return "place", "says neither CRS nor place: it is read on its pixel grid"
+    return "place", "has no CRS: its coordinates are taken as they are"
+
+
+def _about_zeros(dataset: rasterio.DatasetReader, kind: Kind) -> _Said:
+    if not KINDS[kind].zero_is_no_data or dataset.nodata == 0:
+        return None
+    return "zeros", f"pixels that are 0 in all bands are no data, as {KINDS[kind].adjective} is never 0"
+
+
+def _beside(path: Path) -> tuple[Assumption, ...]:
+    """What is said of files beside a raster, which are not read."""
+    found = sidecars(path)
+    return (Assumption("beside", found, path.name),) if found else ()
+
+
 def _chosen_bands(
-    dataset: rasterio.DatasetReader, name: str, wanted: Sequence[int | str] | None, invalid: Sequence[int]
+    dataset: rasterio.DatasetReader,
+    name: str,
+    wanted: Sequence[int | str] | None,
+    invalid: Sequence[int],
+    alpha: int | None,
 ) -> tuple[int, ...]:
     bands = None if wanted is None else [_band(dataset, name, band) for band in wanted]
     absent = sorted(band for band in {*(bands or ()), *invalid} if not 1 <= band <= dataset.count)
     if absent:
         raise RasterError(f"{name}: has bands 1 to {dataset.count}, asked for {', '.join(map(str, absent))}")
     if bands is None:
-        alpha = {band for band, color in enumerate(dataset.colorinterp, 1) if color == ColorInterp.alpha}
-        bands = [band for band in range(1, dataset.count + 1) if band not in alpha]
+        bands = [band for band in range(1, dataset.count + 1) if band != alpha]
     chosen = tuple(band for band in bands if band not in set(invalid))
     if not chosen:
         raise RasterError(f"{name}: no band is left of {dataset.count} after the invalid bands")

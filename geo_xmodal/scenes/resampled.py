@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,14 @@ from odc.geo.geobox import GeoBox
 
 from geo_xmodal.scenes.config import Resampling
 from geo_xmodal.scenes.warp import Placement, choose_resampling
-from geo_xmodal.scenes.window_reader import Assumption, Band, ReaderDefaults, WindowReader, grid_identity
+from geo_xmodal.scenes.window_reader import (
+    Adaptation,
+    Assumption,
+    Band,
+    ReaderDefaults,
+    WindowReader,
+    grid_identity,
+)
 from geo_xmodal.types import FloatArray, Kind, Window
 
 
@@ -75,9 +82,9 @@ class ResampledReader(ReaderDefaults):
         """The inner reader's values on another grid, resampled once."""
         return ResampledReader.of(self.inner, grid, measured=measured)
 
-    def take(self, bands: Sequence[int]) -> ResampledReader:
-        """The same with only the bands at these positions, in this order."""
-        return dataclasses.replace(self, inner=self.inner.take(bands))
+    def adapted(self, how: Adaptation) -> ResampledReader:
+        """The inner reader, read otherwise."""
+        return dataclasses.replace(self, inner=self.inner.adapted(how))
 
     def read(self, window: Window, margin: int = 0) -> FloatArray:
         """(band, row, col) float32, NaN where there is no data or no grid."""

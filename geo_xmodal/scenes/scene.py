@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from geo_xmodal.scenes.config import (
 )
 from geo_xmodal.scenes.grid import grid_of
 from geo_xmodal.scenes.reader import AlignedReader, aligned_reader
+from geo_xmodal.scenes.window_reader import Assumption
 from geo_xmodal.types import ClassArray, FloatArray, LandClass, Window
 
 if TYPE_CHECKING:
@@ -113,7 +115,7 @@ class Scene:
             AlignmentError: The file cannot be brought onto the reference grid.
         """
         modality = self.modality(name)
-        return aligned_reader(
+        reader = aligned_reader(
             self.path(name),
             grid=self.grid,
             kind=modality.kind,
@@ -124,6 +126,8 @@ class Scene:
             decibel=modality.scale == "db",
             sensor=modality.sensor,
         )
+        before = tuple(Assumption("aligned", note, modality.file) for note in modality.notes)
+        return dataclasses.replace(reader, assumptions=(*before, *reader.assumptions))
 
     def array(self, name: str) -> xarray.DataArray:
         """Modality `name` on the reference grid as a lazy array, dims (band, y, x), float32, NaN = no data.

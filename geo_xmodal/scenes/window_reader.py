@@ -34,6 +34,7 @@ class Band:
         scale: Physical values are stored * scale + offset ...
         offset: ... as GDAL's tags say; 1 and 0 without tags.
         product: Whose features an embedding holds, where somebody says.
+        decibel: Whether physical values are decibels; what is read is power.
         asked: Whether a person named the band for its place, so that its name does not decide it.
     """
 
@@ -43,6 +44,7 @@ class Band:
     scale: float = 1.0
     offset: float = 0.0
     product: Product | None = None
+    decibel: bool = False
     asked: bool = False
 
     @property
@@ -68,6 +70,23 @@ class Assumption:
     def __str__(self) -> str:
         """The line that a person sees."""
         return f"{self.source}: {self.text}"
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """How a source is to be read for a model; what is None stays.
+
+    Attributes:
+        bands: Only the bands at these positions (from 0), in this order.
+        kind: What it measures.
+        encoding: What scale and offset do.
+        asked: A person named the bands for their places.
+    """
+
+    bands: tuple[int, ...] | None = None
+    kind: Kind | None = None
+    encoding: Encoding | None = None
+    asked: bool = False
 
 
 class WindowReader(Protocol):
@@ -119,8 +138,8 @@ class WindowReader(Protocol):
             AlignmentError: The two do not overlap, or cannot be compared.
         """
 
-    def take(self, bands: Sequence[int]) -> WindowReader:
-        """The same source with only the bands at these positions (from 0), in this order."""
+    def adapted(self, how: Adaptation) -> WindowReader:
+        """The same source, read otherwise."""
 
     def read(self, window: Window, margin: int = 0) -> FloatArray:
         """(band, row, col) float32 of `window` and `margin` pixels around, NaN without data or grid.
@@ -183,6 +202,14 @@ def joined_assumptions(parts: Iterable[WindowReader]) -> tuple[Assumption, ...]:
         Assumption(code, text, names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else ""))
         for (code, text), names in sources.items()
     )
+
+
+def source_name(reader: WindowReader) -> str:
+    """What an assumption calls a reader: its file, or the first of several."""
+    if not reader.files:
+        return reader.name
+    more = len(reader.files) - 1
+    return reader.files[0].name + (f" and {more} more" if more else "")
 
 
 def grid_identity(grid: GeoBox) -> str:

@@ -15,6 +15,7 @@ from geo_xmodal.scenes.config import CONFIG_NAME, ModalityConfig
 from geo_xmodal.scenes.raster import describe_raster, open_raster
 from geo_xmodal.scenes.reader import AlignedReader, aligned_reader
 from geo_xmodal.scenes.scene import Scene, open_scene
+from geo_xmodal.scenes.window_reader import Adaptation
 from geo_xmodal.simulate.noise import Floats
 from geo_xmodal.types import Window
 
@@ -102,7 +103,7 @@ def _opened(path: Path, modality: ModalityConfig, scene: Scene | None) -> HsiSou
 
 def with_bands(reader: AlignedReader, bands: Sequence[int]) -> AlignedReader:
     """The same reader of some of its (1-based) bands."""
-    return reader.take([reader.indexes.index(band) for band in bands])
+    return reader.adapted(Adaptation(bands=tuple(reader.indexes.index(band) for band in bands)))
 
 
 def _empty_bands(reader: AlignedReader, bands: list[int]) -> list[int]:

@@ -25,6 +25,7 @@ from geo_xmodal.scenes.config import scene_file as inside
 from geo_xmodal.scenes.labels import read_labels
 from geo_xmodal.scenes.raster import file_window
 from geo_xmodal.scenes.scene import Scene, open_scene
+from geo_xmodal.scenes.window_reader import Adaptation
 from geo_xmodal.simulate.files import placed
 from geo_xmodal.simulate.hsi import BLOCK, LARGEST_STRIP, HsiSource, open_hsi, strips
 from geo_xmodal.simulate.noise import Floats
@@ -177,7 +178,7 @@ def _coarse_layer(hsi: HsiSource, factor: int) -> _Layer:
 
     def make(bands: slice, window: Window) -> FloatArray:
         fine = Window(*(factor * edge for edge in (window.row, window.col, window.height, window.width)))
-        reader = hsi.reader.take(range(count)[bands])
+        reader = hsi.reader.adapted(Adaptation(bands=tuple(range(count)[bands])))
         return sampled(reader.read(fine, spread.margin), spread)
 
     return _Layer("hsi.tif", grid, block, hsi.reader.band_names, hsi.wavelengths[hsi.good], pieces, make)

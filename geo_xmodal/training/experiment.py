@@ -154,7 +154,7 @@ def _summary(
             {**one, "support": first["support"]}
             for one, first in zip(pooled["per_class"], scores["per_class"], strict=True)
         ]
-        once = {key: scores[key] for key in ("n", "unmapped", "transductive")} | {
+        once = {key: scores[key] for key in ("n", "unmapped", "transductive", "assumptions")} | {
             "per_class": per_class,
             "confusion": (counts / len(main)).tolist(),
             "confusion_pooled": counts.tolist(),

@@ -110,6 +110,7 @@ def run_variant(
     bundle.save(folder / "model", model, _card(scene, data, variant, model, config | {"mark": mark}))
     scores = test_scores(scene, bundle.load(folder), scene.reader(data.target.name))
     scores |= {"seed": seed, "mark": mark, "transductive": transductive}
+    scores |= {"assumptions": list(data.notes.get("assumptions", ()))}
     write_json(folder / METRICS, scores)
     (folder / CHECKPOINT).unlink(missing_ok=True)
     if progress is not None:
@@ -126,7 +127,9 @@ def _card(
         method=variant.name,
         network=bundle.NetworkEntry(name=model.spec.name, options=dict(model.spec.options)),
         margin=model.margin,
-        target=bundle.describe_target(target.name, target.kind, target.sensor, target.statistics),
+        target=bundle.describe_target(
+            target.name, target.kind, target.sensor, target.statistics, target.unit, target.scaled
+        ),
         rich=None if data.rich is None else data.rich.kind,
         classes=tuple(bundle.ClassEntry(id=c.id, name=c.name, color=c.color) for c in data.classes),
         resolution=(row_size, col_size),

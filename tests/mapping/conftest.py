@@ -17,7 +17,7 @@ from geo_xmodal import bundle
 from geo_xmodal.bundle import Bundle, Card, ClassEntry, NetworkEntry, describe_target
 from geo_xmodal.networks import NetworkSpec, PixelModel, linear_model
 from geo_xmodal.scenes.reader import AlignedReader, aligned_reader
-from geo_xmodal.types import BandStatistics
+from geo_xmodal.types import BandStatistics, Kind
 from tests import rasters
 
 UTM = Affine(10, 0, 500_000, 0, -10, 5_000_000)
@@ -37,13 +37,13 @@ def statistics(bands: int) -> BandStatistics:
     )
 
 
-def card_of(model: PixelModel, ids: tuple[int, ...]) -> Card:
+def card_of(model: PixelModel, ids: tuple[int, ...], kind: Kind = "sar") -> Card:
     spec = model.spec
     return Card(
         method="cnn",
         network=NetworkEntry(name=spec.name, options=dict(spec.options)),
         margin=model.margin,
-        target=describe_target("radar", "sar", "a sensor", model.standardize.statistics),
+        target=describe_target("radar", kind, "a sensor", model.standardize.statistics),
         classes=tuple(
             ClassEntry(id=value, name=f"Class & <{value}>", color=color)
             for value, color in zip(ids, COLORS, strict=False)
@@ -112,18 +112,19 @@ WriteInput = Callable[..., AlignedReader]
 
 @pytest.fixture
 def write_input(tmp_path: Path) -> WriteInput:
-    """Write (band, row, col) values as a GeoTIFF and read it as radar."""
+    """Write (band, row, col) values as a GeoTIFF and read it, as radar unless told otherwise."""
 
     def write(
         values: npt.NDArray[np.float32],
         name: str = "input.tif",
         transform: Affine = UTM,
         crs: str | None = "EPSG:32633",
+        kind: Kind = "sar",
     ) -> AlignedReader:
         grid = GeoBox(values.shape[1:], transform, crs)
         tiles = {"blockxsize": 128, "blockysize": 128, "compress": "none"}
         path = rasters.write_raster(tmp_path / name, values, grid, nodata=np.nan, **tiles)
-        return aligned_reader(path, kind="sar")
+        return aligned_reader(path, kind=kind)
 
     return write
 

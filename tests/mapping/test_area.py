@@ -3,7 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import geopandas
@@ -20,7 +20,7 @@ from geo_xmodal.errors import ResumeError, VectorError
 from geo_xmodal.mapping import Classifier, map_scene
 from geo_xmodal.mapping.area import AreaReader, cut_to_area
 from geo_xmodal.scenes.reader import AlignedReader
-from geo_xmodal.scenes.window_reader import Assumption, Band, ReaderDefaults, WindowReader
+from geo_xmodal.scenes.window_reader import Adaptation, Assumption, Band, ReaderDefaults, WindowReader
 from geo_xmodal.types import FloatArray, Kind, Window
 from tests.mapping.conftest import WriteInput, card_of, position_model, scene_values, with_holes
 
@@ -96,9 +96,9 @@ def test_every_pixel_lands_where_it_belongs(
     transform: Affine, axis: int, write_input: WriteInput, tmp_path: Path
 ) -> None:
     place = (np.indices(SHAPE)[axis] % 251).astype(np.float32)
-    reader = write_input(place[None], transform=transform)
+    reader = write_input(place[None], transform=transform, kind="msi")
     model = position_model(251)
-    card = card_of(model, tuple(range(1, 9)))
+    card = card_of(model, tuple(range(1, 9)), "msi")
     entries = [card.classes[0].model_copy(update={"id": k + 1, "name": f"{k}"}) for k in range(251)]
     bundle.save(tmp_path / "place", model, card.model_copy(update={"classes": tuple(entries)}))
     part = cut_to_area(reader, write_area(tmp_path / "a.gpkg", reader.grid))
@@ -152,8 +152,8 @@ class CountingReader(ReaderDefaults):
     def on(self, grid: GeoBox, *, measured: bool = False) -> CountingReader:
         return dataclasses.replace(self, inner=self.inner.on(grid, measured=measured))
 
-    def take(self, bands: Sequence[int]) -> CountingReader:
-        return dataclasses.replace(self, inner=self.inner.take(bands))
+    def adapted(self, how: Adaptation) -> CountingReader:
+        return dataclasses.replace(self, inner=self.inner.adapted(how))
 
     def read(self, window: Window, margin: int = 0) -> FloatArray:
         self.read_windows.append(window)
@@ -168,7 +168,9 @@ def test_windows_beside_the_area_cost_neither_reading_nor_compute(
     part = cut_to_area(counting, write_area(tmp_path / "a.gpkg", reader.grid, corners))
     assert part.frame == Window(10, 10, 280, 400)
     map_scene(cnn_folder, part, tmp_path / "map.tif", window=50, threads=1)
-    assert sorted(counting.read_windows) == [Window(10, 10, 50, 50), Window(260, 360, 30, 50)]
+    mapped = {Window(10, 10, 50, 50), Window(260, 360, 30, 50)}
+    assert mapped <= set(counting.read_windows)
+    assert all(any(one.common(window) for window in mapped) for one in counting.read_windows)
     with rasterio.open(tmp_path / "map.tif") as dataset:
         assert (dataset.read(1) > 0).sum() == pytest.approx(2 * 30 * 30, rel=0.15)
 
@@ -192,7 +194,7 @@ def test_the_file_is_part_of_what_a_map_is(cnn_folder: Path, reader: AlignedRead
         map_scene(cnn_folder, part, out, window=64, progress=stop)
     area.unlink()
     write_area(area, reader.grid, PIXELS.difference(shapely.box(100, 100, 120, 120)))
-    with pytest.raises(ResumeError, match=r"a.gpkg"):
+    with pytest.raises(ResumeError, match="input area content was"):
         map_scene(cnn_folder, cut_to_area(reader, area), out, window=64, resume=True)
 
 

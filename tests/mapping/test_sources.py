@@ -36,7 +36,7 @@ def card() -> Card:
 def position_folder(tmp_path: Path) -> Path:
     """A model whose classes are the values 0 to 250 of its one band."""
     model = position_model(251)
-    card = card_of(model, tuple(range(1, 9)))
+    card = card_of(model, tuple(range(1, 9)), "msi")
     entries = [card.classes[0].model_copy(update={"id": k + 1, "name": f"{k}"}) for k in range(251)]
     bundle.save(tmp_path / "place", model, card.model_copy(update={"classes": tuple(entries)}))
     return tmp_path / "place"
@@ -157,7 +157,7 @@ def test_geographic_pixels_become_the_models_in_metres(card: Card, tmp_path: Pat
     assert pixel_size(given.reader.grid)[:2] == pytest.approx((10, 10), rel=1e-3)
     assert given.reader.grid.crs == GEOGRAPHIC.crs
     assert given.notes == ("resampled from pixels of 13.34 x 13.69 m to the model's, 10 x 10 m",)
-    assert check_fit(card, given.reader, given.reader.grid) == []
+    assert check_fit(card, given.reader).warnings == ()
     rows, cols = given.reader.grid.shape
     assert (rows, cols) == (321, 274)
     read = given.reader.read(Window(0, 0, rows, cols))[0]
@@ -172,12 +172,12 @@ def test_pixels_within_a_tenth_or_asked_for_stay(card: Card, values: np.ndarray,
     file = write(tmp_path / "coarse.tif", values, coarse)
     own = map_input([file], card, pixels="own")
     assert own.reader.grid == coarse and own.notes == ()
-    (line,) = check_fit(card, own.reader, own.reader.grid)
+    (line,) = check_fit(card, own.reader).warnings
     assert "pixels are 12 x 12 m, the model was trained on 10 x 10 m: expect a worse map" in line
     nowhere = GeoBox(HOME.shape, Affine(3, 0, 0, 0, -3, 0), None)
     free = map_input([write(tmp_path / "nowhere.tif", values, nowhere)], card)
     assert free.reader.grid == nowhere
-    assert "pixel size not checked" in check_fit(card, free.reader, nowhere)[-1]
+    assert "pixel size not checked" in check_fit(card, free.reader).warnings[-1]
 
 
 def test_a_scenes_reader_is_fitted_alike(card: Card, values: np.ndarray, tmp_path: Path) -> None:
@@ -289,7 +289,7 @@ def test_the_journal_knows_the_version_of_an_address_but_no_signature(
         write(file, values + 1)
         after = map_input([address], card, remote=True).reader.identity()
     assert "signature" not in str(before)
-    assert {key for key in before if before[key] != after[key]} == {"version"}
+    assert {key for key in before if before[key] != after[key]} == {"size", "version"}
 
 
 def test_relative_paths_of_tiles_are_made_whole(

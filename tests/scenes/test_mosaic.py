@@ -41,7 +41,7 @@ def whole(reader: WindowReader) -> FloatArray:
 
 def joined(folder: Path, tiles: dict[str, tuple[FloatArray, GeoBox]], **profile: object) -> MosaicReader:
     files = [write_raster(folder / f"{name}.tif", *tile, **profile) for name, tile in tiles.items()]
-    return mosaic([(path.name, aligned_reader(path, kind="sar")) for path in files])
+    return mosaic([(path.name, aligned_reader(path, kind="msi")) for path in files])
 
 
 def quarters(home: GeoBox) -> dict[str, tuple[FloatArray, GeoBox]]:

@@ -106,7 +106,7 @@ def test_what_is_no_geotiff_is_one_line(server: FileServer) -> None:
     wrong = {
         f"{base}/none.tif": r"no such file on the server \(404\)",
         f"{base}/secret.tif": r"does not allow it \(403\)",
-        f"{base}/page.tif": "not a GeoTIFF but a file that starts with b'<htm'",
+        f"{base}/page.tif": "not a GeoTIFF but an HTML or XML page",
         f"{base}/vrt.tif": "not a GeoTIFF",
         f"{base}/empty.tif": "an empty file",
         f"{base}/{WHOLE}.tif": "does not give parts of a file; download it",

@@ -37,7 +37,7 @@ _SCENE, _FILE = "A scene", "A GeoTIFF"
 class _Input:
     """What is to be mapped: its reader, the command's words for it, and what the map is called after."""
 
-    reader: gx.AlignedReader
+    reader: gx.WindowReader
     words: tuple[str, ...]
     name: str
     scene: str | None
@@ -63,7 +63,8 @@ def _ask(session: str) -> None:
         return
     try:
         fitted = gx.fit_input(chosen.reader, card)
-        doubts = [*fitted.notes, *gx.check_fit(card, fitted.reader, fitted.reader.grid)]
+        fit = gx.check_fit(card, fitted.reader)
+        doubts = [*fitted.notes, *fit.warnings, *map(str, fit.assumptions)]
     except GeoXmodalError as error:
         problem(error, chosen.names)
         return
@@ -153,18 +154,20 @@ def _from_file(session: str, card: gx.Card) -> _Input | None:
     info = gx.describe_raster(one.path)
     numbers = list(range(1, info.count + 1))
     wanted = len(card.statistics.bands)
+    named = set(card.statistics.bands) <= set(info.band_names)  # the model finds them by name
     bands = st.multiselect(
         f"Bands, in the model's order ({literal(', '.join(card.statistics.bands[:6]))})",
         numbers,
-        default=numbers[:wanted],
+        default=numbers if named else numbers[:wanted],
         format_func=lambda band: f"{band} {info.band_names[band - 1]}",
     )
     decibel = False
     if gx.KINDS[card.target.kind].power:
         decibel = st.radio("Values are", ("linear power", "decibels"), horizontal=True) == "decibels"
-    reader = gx.aligned_reader(one.path, kind=card.target.kind, bands=bands or None, decibel=decibel)
+    asked = bands if bands and bands != numbers else None
+    reader = gx.map_input([one.path], card, bands=asked, decibel=decibel, pixels="own").reader
     words = [f"--input={one.path}"]
-    words += [f"--bands={','.join(map(str, bands))}"] if bands and bands != numbers else []
+    words += [f"--bands={','.join(map(str, asked))}"] if asked else []
     words += ["--scale=db"] if decibel else []
     stem = Path(one.name).stem
     return _Input(reader, tuple(words), stem, None, {one.path: one.name})

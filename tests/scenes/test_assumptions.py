@@ -1,0 +1,211 @@
+"""What a reader takes for granted about a file: it is said, and the values are the right ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+import rasterio.shutil
+from odc.geo.geobox import GeoBox
+from rasterio import Affine
+from rasterio.control import GroundControlPoint
+from rasterio.enums import ColorInterp
+from rasterio.rpc import RPC
+
+from geo_xmodal.errors import AlignmentError, RasterError
+from geo_xmodal.scenes.mosaic import mosaic
+from geo_xmodal.scenes.reader import AlignedReader, aligned_reader
+from geo_xmodal.scenes.window_reader import Adaptation
+from geo_xmodal.types import Window
+from tests.rasters import utm_grid, write_raster
+
+GRID = utm_grid(40, 40)
+
+
+def whole(reader: AlignedReader) -> np.ndarray:
+    return reader.read(Window(0, 0, *reader.grid.shape))
+
+
+def said(reader: AlignedReader) -> dict[str, str]:
+    """Code of each assumption to its line."""
+    return {one.code: str(one) for one in reader.assumptions}
+
+
+def four_bands(path: Path, fourth: np.ndarray, names: tuple[str, ...] = ()) -> Path:
+    """Red, green, blue and another, as TIFF marks them: the fourth as alpha."""
+    values = np.full((4, 40, 40), 7, np.uint8)
+    values[3] = fourth
+    write_raster(path, values, GRID, photometric="rgb", alpha="unspecified")
+    with rasterio.open(path, "r+") as dataset:
+        dataset.colorinterp = (ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha)
+        if names:
+            dataset.descriptions = names
+    return path
+
+
+def test_a_near_infrared_that_is_marked_as_alpha_is_data(tmp_path: Path) -> None:
+    near_infrared = np.arange(1600).reshape(40, 40) % 256
+    for names in ((), ("red", "green", "blue", "nir")):
+        reader = aligned_reader(four_bands(tmp_path / f"{len(names)}.tif", near_infrared, names))
+        np.testing.assert_array_equal(whole(reader)[3], near_infrared)
+        assert np.isfinite(whole(reader)).all()
+        assert "band 4 is marked as alpha but" in said(reader)["alpha"]
+    two_valued = np.where(near_infrared < 100, 0, 200)
+    reader = aligned_reader(four_bands(tmp_path / "water.tif", two_valued, ("r", "g", "b", "nir")))
+    np.testing.assert_array_equal(whole(reader)[3], two_valued)
+
+
+@pytest.mark.parametrize("names", [(), ("red", "green", "blue", "Alpha")])
+def test_an_alpha_is_a_mask(tmp_path: Path, names: tuple[str, ...]) -> None:
+    clear = np.zeros((40, 40), bool)
+    clear[:, :9] = True
+    blended = np.where(clear, 0, 255)
+    blended[3:5, 9] = (100, 200)
+    reader = aligned_reader(four_bands(tmp_path / "x.tif", blended, names))
+    assert len(reader.bands) == 3
+    np.testing.assert_array_equal(np.isnan(whole(reader)), np.broadcast_to(clear, (3, 40, 40)))
+    assert "band 4 is alpha" in said(reader)["alpha"]
+    asked = aligned_reader(tmp_path / "x.tif", bands=(4, 1))
+    np.testing.assert_array_equal(whole(asked)[0], blended)
+
+
+def test_scale_and_offset_are_applied_and_nodata_is_as_stored(tmp_path: Path) -> None:
+    stored = np.arange(1000, 1000 + 2 * 1600, dtype=np.uint16).reshape(2, 40, 40)
+    stored[0, 3, 3] = 0
+    path = write_raster(tmp_path / "x.tif", stored, GRID, nodata=0)
+    with rasterio.open(path, "r+") as dataset:
+        dataset.scales, dataset.offsets, dataset.units = (1e-4, 2e-4), (-0.1, 0.5), ("reflectance", "")
+    reader = aligned_reader(path)
+    expected = stored * np.array([1e-4, 2e-4]).reshape(2, 1, 1) + np.array([-0.1, 0.5]).reshape(2, 1, 1)
+    expected[0, 3, 3] = np.nan
+    np.testing.assert_allclose(whole(reader), expected, atol=1e-6)
+    assert [(band.scale, band.offset, band.unit) for band in reader.bands] == [
+        (1e-4, -0.1, "reflectance"),
+        (2e-4, 0.5, ""),
+    ]
+    assert "scale and offset tags are applied" in said(reader)["scale"]
+    as_stored = whole(reader.adapted(Adaptation(encoding="stored")))
+    np.testing.assert_array_equal(as_stored[1], stored[1])
+    shifted = whole(reader.adapted(Adaptation(encoding="shifted")))
+    np.testing.assert_allclose(shifted[1], stored[1] + 2500.0)
+    assert np.isnan(as_stored[0, 3, 3]) and np.isnan(shifted[0, 3, 3])
+    identities = [reader.adapted(Adaptation(encoding=one)).identity() for one in ("physical", "shifted")]
+    assert identities[0] != identities[1]
+
+
+def test_decibels_stored_as_hundredths_become_power(tmp_path: Path) -> None:
+    stored = np.full((1, 40, 40), -1500, np.int16)
+    path = write_raster(tmp_path / "x.tif", stored, GRID)
+    with rasterio.open(path, "r+") as dataset:
+        dataset.scales = (0.01,)
+    np.testing.assert_allclose(whole(aligned_reader(path, kind="sar", decibel=True)), 10**-1.5, rtol=1e-6)
+
+
+def test_a_scale_of_nothing_is_refused(tmp_path: Path) -> None:
+    path = write_raster(tmp_path / "x.tif", np.ones((1, 40, 40), np.uint8), GRID)
+    with rasterio.open(path, "r+") as dataset:
+        dataset.offsets = (float("inf"),)
+    with pytest.raises(RasterError, match=r"band 1 has scale 1 and offset inf in its tags.*gdal_edit.py"):
+        aligned_reader(path)
+
+
+def test_radar_of_0_in_all_bands_is_no_data(tmp_path: Path) -> None:
+    power = np.random.default_rng(0).gamma(4, 0.01, (2, 40, 40)).astype(np.float32)
+    power[:, :, :10] = 0
+    power[0, 20, 20] = 0  # one band alone may be 0: a rounded cross-polarisation
+    power[1, 30, 5] = np.nan
+    untagged = aligned_reader(write_raster(tmp_path / "a.tif", power, GRID), kind="sar")
+    outside = (np.nan_to_num(power) == 0).all(axis=0)
+    np.testing.assert_array_equal(np.isnan(whole(untagged)).all(axis=0), outside)
+    assert whole(untagged)[0, 20, 20] == 0
+    assert "0 in all bands are no data" in said(untagged)["zeros"]
+    half = utm_grid(20, 20, size=20)
+    averaged = aligned_reader(tmp_path / "a.tif", grid=half, kind="sar")
+    np.testing.assert_array_equal(np.isnan(whole(averaged)).all(axis=0)[:, :5], np.full((20, 5), True))
+    means = power[:, :, 12:].reshape(2, 20, 2, 14, 2).mean(axis=(2, 4))
+    np.testing.assert_allclose(whole(averaged)[:, :, 6:], means, rtol=1e-5)
+    other = aligned_reader(tmp_path / "a.tif", kind="msi")
+    assert (whole(other)[:, :, :4] == 0).all() and "zeros" not in said(other)
+
+
+def test_what_lies_beside_a_file_is_said(tmp_path: Path) -> None:
+    path = write_raster(tmp_path / "x.tif", np.ones((1, 40, 40), np.uint8), GRID)
+    assert aligned_reader(path).assumptions == ()
+    masked = np.ones((40, 40), bool)
+    masked[:7] = False
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK="NO"), rasterio.open(path, "r+") as dataset:
+        dataset.write_mask(masked)
+    (tmp_path / "x.tif.aux.xml").write_text("<PAMDataset/>")
+    (tmp_path / "x.tif.ovr").write_bytes(b"")
+    reader = aligned_reader(path)
+    for name in ("x.tif.msk (a mask) is not read", "x.tif.aux.xml", "x.tif.ovr"):
+        assert name in said(reader)["beside"]
+    assert np.isfinite(whole(reader)).all()
+    # What the advised command does: GDAL copies the mask into the file.
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK="YES"):
+        rasterio.shutil.copy(path, tmp_path / "y.tif", driver="GTiff")
+    inside = aligned_reader(tmp_path / "y.tif")
+    np.testing.assert_array_equal(np.isnan(whole(inside))[0], ~masked)
+    assert inside.masked and "beside" not in said(inside)
+
+
+def without_place(path: Path, value: int = 1) -> Path:
+    return write_raster(
+        path, np.full((1, 40, 40), value, np.float32), GeoBox((40, 40), Affine.identity(), None)
+    )
+
+
+def test_files_without_a_place_are_said_and_not_put_together(tmp_path: Path) -> None:
+    control, coefficients, bare = (without_place(tmp_path / f"{name}.tif") for name in "abc")
+    with rasterio.open(control, "r+") as dataset:
+        points = [GroundControlPoint(r, c, 10 + c / 99, 50 - r / 99, 0) for r in (0, 40) for c in (0, 40)]
+        dataset.gcps = (points, "EPSG:4326")
+    with rasterio.open(coefficients, "r+") as dataset:
+        ones = [1.0] * 20
+        dataset.rpcs = RPC(0.0, 1.0, 50.0, 1.0, ones, ones, 10.0, 1.0, 20.0, 20.0, ones, ones, 20.0, 20.0)
+    readers = {path.name: aligned_reader(path) for path in (control, coefficients, bare)}
+    assert "4 ground control points" in said(readers["a.tif"])["place"]
+    assert "gdalwarp -tps" in said(readers["a.tif"])["place"]
+    assert "gdalwarp -rpc" in said(readers["b.tif"])["place"]
+    assert "neither CRS nor place" in said(readers["c.tif"])["place"]
+    assert (whole(readers["a.tif"]) == 1).all()
+    with pytest.raises(AlignmentError, match=r"a.tif: has 4 ground control points.*need a place each"):
+        mosaic([*readers.items()])
+    assert (mosaic([("c.tif", readers["c.tif"])]).read(Window(0, 0, 40, 40)) == 1).all()
+
+
+def test_tiles_are_put_together_by_the_names_of_their_bands(tmp_path: Path) -> None:
+    files = []
+    for index, names in enumerate((("B02", "B03", "B04"), ("B04", "B02", "B03"))):
+        grid = utm_grid(40, 40, east=400_000 + 400 * index)
+        values = np.stack([np.full((40, 40), int(name[1:])) for name in names]).astype(np.uint16)
+        files.append(write_raster(tmp_path / f"{index}.tif", values, grid))
+        with rasterio.open(files[-1], "r+") as dataset:
+            dataset.descriptions = names
+    tiles = mosaic([(path.name, aligned_reader(path)) for path in files])
+    read = tiles.read(Window(0, 0, 40, 80))
+    assert [set(np.unique(band)) for band in read] == [{2.0}, {3.0}, {4.0}]
+
+
+def test_tiles_with_and_without_scale_tags_are_not_put_together(tmp_path: Path) -> None:
+    files = [
+        write_raster(
+            tmp_path / f"{k}.tif", np.ones((1, 40, 40), np.uint16), utm_grid(40, 40, east=4e5 + 400 * k)
+        )
+        for k in range(2)
+    ]
+    with rasterio.open(files[1], "r+") as dataset:
+        dataset.scales = (1e-4,)
+    with pytest.raises(AlignmentError, match=r"1.tif: has scale and offset tags, 0.tif has none"):
+        mosaic([(path.name, aligned_reader(path)) for path in files])
+
+
+def test_what_holds_of_many_tiles_is_said_once(tmp_path: Path) -> None:
+    names = [f"{k}.tif" for k in range(3)]
+    for k, name in enumerate(names):
+        write_raster(tmp_path / name, np.ones((1, 40, 40), np.float32), utm_grid(40, 40, east=4e5 + 400 * k))
+    tiles = mosaic([(name, aligned_reader(tmp_path / name, kind="sar")) for name in names])
+    (line,) = map(str, tiles.assumptions)
+    assert line.startswith("0.tif and 2 more: pixels that are 0")
