@@ -190,12 +190,13 @@ def save(folder: Path, model: PixelModel, card: Card) -> Card:
     return card
 
 
-def read_card(folder: Path) -> Card:
+def read_card(folder: Path | str) -> Card:
     """The checked card of a bundle, or of a run folder that holds one in `model/`.
 
     Raises:
         BundleError: if there is none, or it does not fit the schema.
     """
+    folder = Path(folder)
     path = bundle_folder(folder) / CARD
     raw = read_json_object(path, _CARD_FILE)
     version = raw.get("schema_version")
@@ -207,12 +208,13 @@ def read_card(folder: Path) -> Card:
     return validated(Card, raw, path, _CARD_FILE)
 
 
-def load(folder: Path) -> Bundle:
+def load(folder: Path | str) -> Bundle:
     """A bundle, checked: schema, sha256, names and shapes of all weights.
 
     Raises:
         BundleError: if anything is missing or does not fit.
     """
+    folder = Path(folder)
     from safetensors import SafetensorError
     from safetensors.torch import load as load_tensors
 

@@ -75,7 +75,7 @@ class Evaluation:
 def evaluate_map(
     map_file: Path | str,
     reference: Path | str,
-    out: Path | None = None,
+    out: Path | str | None = None,
     *,
     layer: str | None = None,
     sampled: bool = False,
@@ -109,6 +109,7 @@ def evaluate_map(
         SceneError: if `classes` is no class list.
         OutputError: if `out` cannot be written, or holds a training run.
     """
+    out = None if out is None else Path(out)
     map_file = Path(map_file)
     if out is not None and (out / "config.json").exists():
         raise OutputError(

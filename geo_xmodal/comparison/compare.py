@@ -17,7 +17,7 @@ from geo_xmodal.types import Progress
 
 
 def compare_methods(
-    scene: Scene, out: Path, request: CompareRequest, progress: Progress | None = None
+    scene: Scene, out: Path | str, request: CompareRequest, progress: Progress | None = None
 ) -> dict[str, Any]:
     """Train every method and its controls on the same pixels with the same seeds, and set them side by side.
 
@@ -42,6 +42,7 @@ def compare_methods(
         OutputError: if `out` cannot be written, or holds something else.
         ResumeError: if `out` holds runs of other data or of another version.
     """
+    out = Path(out)
     plan = resolve_comparison(request, target_kind(scene, request.settings, request.target))
     check_folder(out)
     first = gather_pixels(scene, plan, plan.seeds[0], reading(progress, 0, 0))

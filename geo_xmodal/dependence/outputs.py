@@ -12,12 +12,13 @@ JSON_NAME = "correlation.json"
 PICTURE_NAME = "correlation.png"
 
 
-def save_study(study: Study, out: Path) -> None:
+def save_study(study: Study, out: Path | str) -> None:
     """Write the study and its picture into a folder.
 
     Raises:
         OutputError: The folder cannot be written.
     """
+    out = Path(out)
     with new_file(out / PICTURE_NAME) as beside:
         # matplotlib's own tag holds its version: it would change the bytes of an unchanged picture
         draw(study).savefig(beside, format="png", dpi=150, metadata={"Software": None})

@@ -183,10 +183,10 @@ def correlate_scene(
 
 
 def correlate_arrays(
-    x: Path,
-    y: Path,
+    x: Path | str,
+    y: Path | str,
     *,
-    blocks: Path | None = None,
+    blocks: Path | str | None = None,
     method: Nonlinear = "ace",
     samples: int = 20_000,
     seed: int = 0,
@@ -208,6 +208,8 @@ def correlate_arrays(
         UsageError: A file that is no .npy file of such numbers; the message says what was found.
         FeatureError: Too few rows or blocks.
     """
+    x, y = Path(x), Path(y)
+    blocks = None if blocks is None else Path(blocks)
     pairs = read_pairs(x, y, blocks, samples, seed)
     views = _views(pairs.x, {y.name: pairs.y}, pairs.blocks, method, seed, progress)
     data = {

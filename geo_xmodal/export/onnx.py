@@ -66,7 +66,7 @@ class ExportedNetwork:
     pixels: int
 
 
-def export_onnx(folder: Path, out: Path, *, tile: int | None = None) -> ExportedNetwork:
+def export_onnx(folder: Path | str, out: Path | str, *, tile: int | None = None) -> ExportedNetwork:
     """Write a model as ONNX, and compare it with the model before it counts as written.
 
     Args:
@@ -79,6 +79,7 @@ def export_onnx(folder: Path, out: Path, *, tile: int | None = None) -> Exported
         BundleError: There is no usable model.
         OutputError: The network has no ONNX form, or does not compute the same, or cannot be written.
     """
+    folder, out = Path(folder), Path(out)
     if out.suffix.lower() != ".onnx":
         raise UsageError(f"{out}: a network is an ONNX file: give a name that ends in .onnx")
     bundle = load(folder)

@@ -66,8 +66,8 @@ class ExportedPolygons:
 
 
 def export_polygons(
-    map_file: Path,
-    out: Path,
+    map_file: Path | str,
+    out: Path | str,
     *,
     mmu: float = 0.0,
     sieve: int = 0,
@@ -98,6 +98,7 @@ def export_polygons(
         RasterError: The map cannot be read, or has more than `MOST_REGIONS` areas.
         OutputError: The file cannot be written.
     """
+    map_file, out = Path(map_file), Path(out)
     _check(out, mmu, sieve, simplify, strip_rows)
     made = read_class_map(map_file)
     areas = pixel_areas(made.grid)

@@ -64,11 +64,11 @@ class ExportedProject:
 
 
 def export_qgis(
-    map_file: Path,
-    out: Path,
+    map_file: Path | str,
+    out: Path | str,
     *,
     scene: Scene | None = None,
-    run: Path | None = None,
+    run: Path | str | None = None,
     progress: Progress | None = None,
 ) -> ExportedProject:
     """Write a map as a folder with a QGIS project, whose paths are relative.
@@ -89,6 +89,8 @@ def export_qgis(
         LabelError, VectorError: The scene's labels cannot be read.
         OutputError: The folder is in the way, or cannot be written.
     """
+    map_file, out = Path(map_file), Path(out)
+    run = None if run is None else Path(run)
     made = read_class_map(map_file, progress)
     text = paragraphs(made, run)
     warnings: list[str] = []

@@ -35,7 +35,7 @@ class ExportedItem:
     warnings: tuple[str, ...]
 
 
-def export_stac(source: Path, out: Path, *, date: str | None = None) -> ExportedItem:
+def export_stac(source: Path | str, out: Path | str, *, date: str | None = None) -> ExportedItem:
     """Write a map or a model as a STAC Item; its files stay where they are, the item points to them.
 
     The item is checked against the schema of STAC itself, which pystac carries. Its extensions are built by
@@ -53,6 +53,7 @@ def export_stac(source: Path, out: Path, *, date: str | None = None) -> Exported
         BundleError: The folder holds no usable model.
         OutputError: The item cannot be written.
     """
+    source, out = Path(source), Path(out)
     warnings: list[str] = []
     model = source.is_dir()
     file = bundle_folder(source) / CARD if model else source

@@ -51,9 +51,9 @@ class MapResult:
 
 
 def map_scene(
-    bundle_folder: Path,
+    bundle_folder: Path | str,
     reader: WindowReader,
-    out: Path,
+    out: Path | str,
     *,
     window: int = 512,
     workers: int = 1,
@@ -106,6 +106,7 @@ def map_scene(
         ResumeError: If what an earlier run left is of something else.
         OutputError: If the map cannot be written.
     """
+    bundle_folder, out = Path(bundle_folder), Path(out)
     started = time.monotonic()
     prepared = prepare_map(
         bundle_folder,

@@ -64,7 +64,7 @@ def quicklook(
     return picture
 
 
-def save_picture(map_path: Path, out: Path, title: str = "", max_side: int = 1600) -> None:
+def save_picture(map_path: Path | str, out: Path | str, title: str = "", max_side: int = 1600) -> None:
     """Write a map as a PNG with its legend, the share of pixels of each class, scale bar and north arrow.
 
     Scale bar and north arrow need a CRS.
@@ -73,6 +73,7 @@ def save_picture(map_path: Path, out: Path, title: str = "", max_side: int = 160
         RasterError: If the map cannot be read, or carries no legend.
         OutputError: If the picture cannot be written.
     """
+    map_path, out = Path(map_path), Path(out)
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import
     from matplotlib.figure import Figure
 

@@ -98,9 +98,9 @@ class _Trial:
 
 
 def plan_map(
-    bundle_folder: Path,
+    bundle_folder: Path | str,
     reader: WindowReader,
-    out: Path,
+    out: Path | str,
     *,
     window: int = 512,
     workers: int = 1,
@@ -116,6 +116,7 @@ def plan_map(
     any_values: bool = False,
 ) -> MapPlan:
     """What `map_scene` would take; arguments and errors are the same, nothing is written."""
+    bundle_folder, out = Path(bundle_folder), Path(out)
     prepared = prepare_map(
         bundle_folder,
         reader,

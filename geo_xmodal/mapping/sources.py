@@ -53,7 +53,7 @@ def map_input(
     bands: Sequence[int | str] | None = None,
     decibel: bool = False,
     pixels: Pixels = "model",
-    area: Path | None = None,
+    area: Path | str | None = None,
     remote: bool = False,
 ) -> MapInput:
     """The input of a map: files, tiles, folders of tiles or of band files, lists of tiles.
@@ -78,6 +78,7 @@ def map_input(
         AlignmentError: Files do not go together.
         VectorError: The area cannot be read, or lies elsewhere.
     """
+    area = None if area is None else Path(area)
     tiles: list[tuple[str, WindowReader]] = []
     notes: list[str] = []
     for one in inputs:
@@ -95,7 +96,12 @@ def map_input(
 
 
 def fit_input(
-    reader: WindowReader, card: Card, *, pixels: Pixels = "model", area: Path | None = None, name: str = ""
+    reader: WindowReader,
+    card: Card,
+    *,
+    pixels: Pixels = "model",
+    area: Path | str | None = None,
+    name: str = "",
 ) -> MapInput:
     """A reader at the model's pixel size, cut to an area.
 
@@ -106,6 +112,7 @@ def fit_input(
         AlignmentError: The reader cannot be resampled.
         VectorError: The area cannot be read, or lies elsewhere.
     """
+    area = None if area is None else Path(area)
     notes = []
     ratio = resolution_ratio(card, reader.grid)
     if pixels == "model" and ratio is not None and differs(card, reader.grid):

@@ -114,7 +114,7 @@ class WindowLabels:
 
 
 def read_labels(
-    source: LabelsConfig, path: Path, grid: GeoBox, classes: Sequence[LandClass], window: Window
+    source: LabelsConfig, path: Path | str, grid: GeoBox, classes: Sequence[LandClass], window: Window
 ) -> ClassArray:
     """Class ids of a window on the grid; a pixel has the same id whatever the window.
 
@@ -137,6 +137,7 @@ def read_labels(
         LabelError: The file holds values outside the class list.
         RasterError, VectorError, AlignmentError: The file cannot be read, or not be brought onto the grid.
     """
+    path = Path(path)
     if is_raster(path):
         return _raster_labels(source, path, grid, classes, window)
     return _burn(*_placed(*_features(source, path, grid, classes, window))[:2], grid, window)
@@ -173,7 +174,10 @@ def read_reference(
 
 
 def label_values(
-    path: Path, column: str | None = None, layer: str | None = None, unlabelled: Collection[str] | None = None
+    path: Path | str,
+    column: str | None = None,
+    layer: str | None = None,
+    unlabelled: Collection[str] | None = None,
 ) -> dict[str, int]:
     """The values that a label file holds, as text, and how many pixels or features have each.
 
@@ -184,6 +188,7 @@ def label_values(
         LabelError: More than `MOST_VALUES` values, or a raster with more than one band.
         RasterError, VectorError: The file cannot be read, or has no such column.
     """
+    path = Path(path)
     return dict(survey_labels(path, column, layer, unlabelled).counts)
 
 

@@ -131,7 +131,7 @@ class RasterInfo:
 
 @contextmanager
 def open_raster(
-    path: Path | str, *, root: Path | None = None, limits: RasterLimits = DEFAULT_LIMITS
+    path: Path | str, *, root: Path | str | None = None, limits: RasterLimits = DEFAULT_LIMITS
 ) -> Iterator[rasterio.DatasetReader]:
     """Open a GeoTIFF for reading, whatever the file turns out to be.
 
@@ -147,6 +147,7 @@ def open_raster(
         RasterError: The file is missing, not a GeoTIFF, truncated, too large, outside `root`, or fails to
             be read inside the `with` block.
     """
+    root = None if root is None else Path(root)
     file = _checked_path(path, root)
     stored = file.stat().st_size
     with opened_geotiff(str(file), str(file), stored, limits=limits) as dataset:
@@ -201,12 +202,13 @@ def read_window(
         ) from error
 
 
-def describe_raster(path: Path | str, *, root: Path | None = None) -> RasterInfo:
+def describe_raster(path: Path | str, *, root: Path | str | None = None) -> RasterInfo:
     """What the raster at `path` is, from its header alone.
 
     Raises:
         RasterError: As `open_raster`.
     """
+    root = None if root is None else Path(root)
     with open_raster(path, root=root) as dataset:
         file = Path(path)
         return RasterInfo(

@@ -85,12 +85,13 @@ class Layer:
         raise VectorError(f"{self.path}: {wrong}; columns of layer {self.name!r}: {known}")
 
 
-def open_layer(path: Path, layer: str | None = None) -> Layer:
+def open_layer(path: Path | str, layer: str | None = None) -> Layer:
     """Check a vector file and find its layer; `layer` may be left out where only one has geometries.
 
     Raises:
         VectorError: Missing, not a GeoPackage or GeoJSON, not safe to open, or no such layer.
     """
+    path = Path(path)
     stat = _checked(path)
     return _open_layer(path, layer, (stat.st_mtime_ns, stat.st_size))
 

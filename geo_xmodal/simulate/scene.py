@@ -58,7 +58,7 @@ class _Steps:
 
 
 def simulate_scene(
-    out: Path,
+    out: Path | str,
     like: str,
     rows: int | None = None,
     cols: int | None = None,
@@ -86,6 +86,7 @@ def simulate_scene(
         UsageError: Unknown preset, or a size or seed out of bounds.
         OutputError: The folder is in the way of something, or cannot be written.
     """
+    out = Path(out)
     if like not in PRESETS:
         raise UsageError(f"--like {like}: unknown kind of scene; known: {', '.join(sorted(PRESETS))}")
     preset = PRESETS[like]

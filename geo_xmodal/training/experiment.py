@@ -28,7 +28,7 @@ from geo_xmodal.types import LandClass, Progress, TrainingData
 
 def train_scene(
     scene: Scene,
-    out: Path,
+    out: Path | str,
     request: TrainRequest,
     progress: Progress | None = None,
     *,
@@ -58,6 +58,7 @@ def train_scene(
         OutputError: if `out` cannot be written, or holds something else.
         ResumeError: if `request.resume` finds a run with other options.
     """
+    out = Path(out)
     plan = resolve(request, target_kind(scene, request.settings, request.target))
     _refuse_other_content(out, request.resume)
     data = gather(scene, plan.gather_for(plan.seeds[0]), reading(progress, 0, 0))
