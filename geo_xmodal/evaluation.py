@@ -246,6 +246,11 @@ class _Counts:
 def _notes(legend: MapLegend, compared: _Compared, counts: _Counts) -> Iterator[str]:
     """What a user should know of the comparison, a line each."""
     survey, points = compared.survey, counts.points
+    if legend.zeros:
+        yield (
+            f"map: {legend.zeros:,} pixels with value 0 taken as no data; if it is a class, give "
+            "--unlabelled nodata"
+        )
     for name, spellings in survey.spellings.items():
         yield f"reference: {' and '.join(map(repr, spellings))} are one class, {name!r}"
     if survey.missing:

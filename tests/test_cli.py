@@ -257,7 +257,7 @@ def test_ctrl_c_is_status_130(
 def test_ctrl_c_in_a_run_says_the_command_that_goes_on(
     scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stopped(*_: object) -> None:
+    def stopped(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(gx, "train_scene", stopped)

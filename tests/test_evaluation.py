@@ -243,7 +243,7 @@ def test_maps_of_other_programs_are_named_by_their_values(tmp_path: Path, dtype:
     assert [land.name for land in result.classes] == ["class 1", "class 2", "class 7"]
     assert result.metrics["confusion"] == [[1, 0, 0], [1, 1, 0], [0, 0, 1]]
     assert (result.metrics["n"], result.metrics["unmapped"]) == (4, 1)
-    assert "other.tif: 1 pixels with value 0 taken as no data" in result.metrics["notes"][0]
+    assert "map: 1 pixels with value 0 taken as no data; if it is a class" in result.metrics["notes"][1]
     assert "1 pixels with value 0" in (tmp_path / "out" / "report.html").read_text()
 
 

@@ -16,9 +16,9 @@ from geo_xmodal.outputs import check_writable
 Format = Literal["qgis", "gpkg", "stac", "onnx"]
 
 _TAKES: dict[Format, tuple[str, ...]] = {
-    "qgis": ("--map", "--scene", "--run"),
-    "gpkg": ("--map", "--mmu", "--sieve", "--simplify"),
-    "stac": ("--map", "--model", "--date"),
+    "qgis": ("--map", "--scene", "--run", "--classes"),
+    "gpkg": ("--map", "--mmu", "--sieve", "--simplify", "--classes"),
+    "stac": ("--map", "--model", "--date", "--classes"),
     "onnx": ("--model", "--tile"),
 }
 """Which options a format has a use for."""
@@ -46,6 +46,10 @@ def export(
             help="qgis: the run that trained the model, or a folder of evaluate: tell its accuracy."
         ),
     ] = None,
+    classes: Annotated[
+        Path | None,
+        typer.Option(help="TOML file with [[classes]] that names the values of a map of another program."),
+    ] = None,
     mmu: Annotated[
         float, typer.Option(metavar="HECTARES", help="gpkg: smaller areas join their longest neighbour.")
     ] = 0.0,
@@ -67,19 +71,26 @@ def export(
 ) -> None:
     """Hand a map or a model over to other programs."""
     console = Console(json)
-    options = {"--map": map_, "--model": model, "--scene": scene, "--run": run, "--date": date}
+    options = {
+        "--map": map_,
+        "--model": model,
+        "--scene": scene,
+        "--run": run,
+        "--date": date,
+        "--classes": classes,
+    }
     numbers = {"--mmu": mmu, "--sieve": sieve, "--simplify": simplify, "--tile": tile}
     given = [name for name, value in options.items() if value is not None]
     _check(to, given + [name for name, value in numbers.items() if value])
     check_writable(out)
     if to == "qgis" and map_ is not None:
-        _qgis(map_, out, scene, run, console)
+        _qgis(map_, out, scene, run, classes, console)
     elif to == "gpkg" and map_ is not None:
-        _polygons(map_, out, mmu, sieve, simplify, console)
+        _polygons(map_, out, mmu, sieve, simplify, classes, console)
     elif to == "onnx" and model is not None:
         _onnx(model, out, tile, console)
     else:
-        _stac(map_, model, out, date, console)
+        _stac(map_, model, out, date, classes, console)
 
 
 def _check(to: Format, given: list[str]) -> None:
@@ -93,10 +104,12 @@ def _check(to: Format, given: list[str]) -> None:
         raise UsageError(f"--to {to} needs {_TAKES[to][0]}")
 
 
-def _qgis(map_: Path, out: Path, scene: str | None, run: Path | None, console: Console) -> None:
+def _qgis(
+    map_: Path, out: Path, scene: str | None, run: Path | None, classes: Path | None, console: Console
+) -> None:
     opened = None if scene is None else opened_scene(scene, console)
     with console.progress() as progress:
-        made = gx.export_qgis(map_, out, scene=opened, run=run, progress=progress)
+        made = gx.export_qgis(map_, out, scene=opened, run=run, classes=classes, progress=progress)
     for warning in made.warnings:
         console.note(f"note: {warning}")
     console.result(
@@ -105,19 +118,33 @@ def _qgis(map_: Path, out: Path, scene: str | None, run: Path | None, console: C
     )
 
 
-def _polygons(map_: Path, out: Path, mmu: float, sieve: int, simplify: float, console: Console) -> None:
+def _polygons(
+    map_: Path, out: Path, mmu: float, sieve: int, simplify: float, classes: Path | None, console: Console
+) -> None:
     with console.progress() as progress:
-        made = gx.export_polygons(map_, out, mmu=mmu, sieve=sieve, simplify=simplify, progress=progress)
+        made = gx.export_polygons(
+            map_, out, mmu=mmu, sieve=sieve, simplify=simplify, classes=classes, progress=progress
+        )
+    for warning in made.warnings:
+        console.note(f"note: {warning}")
     console.result(
-        {"out": out, "layer": made.layer, "polygons": made.polygons, "merged_pixels": made.merged_pixels},
+        {
+            "out": out,
+            "layer": made.layer,
+            "polygons": made.polygons,
+            "merged_pixels": made.merged_pixels,
+            "warnings": made.warnings,
+        },
         fields(file=out, layer=made.layer, polygons=made.polygons, pixels_merged=made.merged_pixels),
     )
 
 
-def _stac(map_: Path | None, model: str | None, out: Path, date: str | None, console: Console) -> None:
+def _stac(
+    map_: Path | None, model: str | None, out: Path, date: str | None, classes: Path | None, console: Console
+) -> None:
     if map_ is not None and map_.is_dir():
         raise UsageError(f"{map_} is a folder, expected a GeoTIFF: give a map, or a model with --model")
-    made = gx.export_stac(map_ or gx.find_model(model or ""), out, date=date)
+    made = gx.export_stac(map_ or gx.find_model(model or ""), out, date=date, classes=classes)
     for warning in made.warnings:
         console.note(f"note: {warning}")
     console.result(

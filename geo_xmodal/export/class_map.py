@@ -15,10 +15,10 @@ from geo_xmodal.errors import RasterError
 from geo_xmodal.mapping import read_legend
 from geo_xmodal.mapping.attribute_table import NO_CLASS, MapCounts
 from geo_xmodal.mapping.geotiff import has_legend, open_band
+from geo_xmodal.mapping.map_legends import ClassMapReader, MapLegend, legend_of_map
 from geo_xmodal.mapping.outputs import layer_file
 from geo_xmodal.scenes.grid import grid_of
 from geo_xmodal.scenes.ground import pixel_areas
-from geo_xmodal.scenes.legend import palette
 from geo_xmodal.scenes.raster import file_window
 from geo_xmodal.types import ClassArray, IntArray, LandClass, Progress, Window, windows_over
 
@@ -38,6 +38,7 @@ class ClassMap:
         nodata: The value besides 0 that means "no data", or 0.
         counts: Pixels and sums of percent of each class id; those without data are counted under 0.
         percents: (256,) pixels with each percent; None without probability.
+        notes: What was taken for granted, a line each.
     """
 
     path: Path
@@ -48,6 +49,7 @@ class ClassMap:
     nodata: int
     counts: MapCounts
     percents: IntArray | None
+    notes: tuple[str, ...] = ()
 
     @property
     def crs_name(self) -> str:
@@ -78,20 +80,32 @@ class MapReader:
         return ids, percent
 
 
-def read_class_map(path: Path, progress: Progress | None = None) -> ClassMap:
+def read_class_map(path: Path, progress: Progress | None = None, classes: Path | None = None) -> ClassMap:
     """Check a map, and count what it holds, window by window.
+
+    Args:
+        path: A map of this package, or of another program.
+        progress: Told of every window.
+        classes: TOML file with `[[classes]]` that names the values of a map.
 
     Raises:
         RasterError: It cannot be read, is no class map, or its parts contradict each other.
+        SceneError: `classes` cannot be read.
     """
     beside = layer_file(path, "probability")
     probability = beside if beside.is_file() else None
     with open_map(path, probability) as (reader, dataset):
         grid, tags = grid_of(dataset), dataset.tags()
         counts, percents = _count(reader, grid, progress)
-        legend = _legend(dataset, path, counts.pixels)
+        legend = _legend(dataset, path, counts.pixels, classes)
         nodata = nodata_of(dataset)
-    return ClassMap(path, probability, grid, legend, tags, nodata, counts, percents)
+    notes = list(legend.notes)
+    if legend.zeros:
+        notes.append(
+            f"{path.name}: {legend.zeros:,} pixels with value 0 taken as no data; if it is a class, give it "
+            "another value first"
+        )
+    return ClassMap(path, probability, grid, legend.classes, tags, nodata, counts, percents, tuple(notes))
 
 
 @contextlib.contextmanager
@@ -139,10 +153,10 @@ def _count(reader: MapReader, grid: GeoBox, progress: Progress | None) -> tuple[
     return counts, percents if known else None
 
 
-def _legend(dataset: rasterio.DatasetReader, path: Path, pixels: IntArray) -> tuple[LandClass, ...]:
-    """The map's own legend, or one of the values that it holds, in the colours of its colour table."""
+def _legend(dataset: rasterio.DatasetReader, path: Path, pixels: IntArray, classes: Path | None) -> MapLegend:
+    """The map's own legend, or one for the values that it holds."""
     present = [int(value) for value in np.flatnonzero(pixels) if value != NO_CLASS]
-    if has_legend(dataset):
+    if classes is None and has_legend(dataset):
         legend = read_legend(dataset)
         unknown = sorted(set(present) - {entry.id for entry in legend})
         if unknown:
@@ -150,17 +164,5 @@ def _legend(dataset: rasterio.DatasetReader, path: Path, pixels: IntArray) -> tu
                 f"{path}: value {unknown[0]} is not in its legend ({len(legend)} classes): "
                 "the file was changed, map again"
             )
-        return legend
-    if not present:
-        raise RasterError(f"{path}: no pixel has data, and no legend says its classes: nothing to export")
-    table = _color_table(dataset)
-    colors = table or dict(zip(present, palette(len(present)), strict=True))
-    return tuple(LandClass(value, f"class {value}", colors[value]) for value in present)
-
-
-def _color_table(dataset: rasterio.DatasetReader) -> dict[int, str]:
-    try:
-        table = dataset.colormap(1)
-    except ValueError:  # rasterio's word for "there is none"
-        return {}
-    return {value: f"#{red:02x}{green:02x}{blue:02x}" for value, (red, green, blue, _) in table.items()}
+        return MapLegend(legend)
+    return legend_of_map(ClassMapReader(path, dataset), classes)

@@ -57,12 +57,14 @@ class ExportedPolygons:
         layer: Name of its layer.
         polygons: How many there are.
         merged_pixels: Pixels that took a neighbour's class.
+        warnings: Lines that the user should see.
     """
 
     out: Path
     layer: str
     polygons: int
     merged_pixels: int
+    warnings: tuple[str, ...] = ()
 
 
 def export_polygons(
@@ -73,6 +75,7 @@ def export_polygons(
     sieve: int = 0,
     simplify: float = 0.0,
     strip_rows: int | None = None,
+    classes: Path | str | None = None,
     progress: Progress | None = None,
 ) -> ExportedPolygons:
     """Write a map as polygons: the areas of one class that hang together by pixel edges.
@@ -91,6 +94,7 @@ def export_polygons(
             the root of the area of the triangles that go (`shapely.coverage_simplify`). Common borders stay
             common. Vertices on the lines of a raster of 1024 pixels stay.
         strip_rows: Rows that are read together; None for about 2 million pixels.
+        classes: TOML file with `[[classes]]` that names the values of a map of another program.
         progress: Told after each strip.
 
     Raises:
@@ -100,7 +104,7 @@ def export_polygons(
     """
     map_file, out = Path(map_file), Path(out)
     _check(out, mmu, sieve, simplify, strip_rows)
-    made = read_class_map(map_file)
+    made = read_class_map(map_file, None, None if classes is None else Path(classes))
     areas = pixel_areas(made.grid)
     least_parts = _parts_of(mmu, made, areas)
     height, width = (int(side) for side in made.grid.shape)
@@ -118,7 +122,7 @@ def export_polygons(
         with folder_beside(out, DataSourceError, DataLayerError) as folder:
             count = _write(folder / out.name, made, found.regions, shapes, progress)
             (folder / out.name).replace(out)
-    return ExportedPolygons(out, LAYER, count, changed)
+    return ExportedPolygons(out, LAYER, count, changed, made.notes)
 
 
 def _check(out: Path, mmu: float, sieve: int, simplify: float, strip_rows: int | None) -> None:

@@ -69,6 +69,7 @@ def export_qgis(
     *,
     scene: Scene | None = None,
     run: Path | str | None = None,
+    classes: Path | str | None = None,
     progress: Progress | None = None,
 ) -> ExportedProject:
     """Write a map as a folder with a QGIS project, whose paths are relative.
@@ -80,6 +81,7 @@ def export_qgis(
         out: The folder; must not exist, or be empty.
         scene: Its sensors and labels are added. Files that are missing are left out, with a warning.
         run: The run folder of the map's model, or a folder of `evaluate`: the layout quotes its accuracy.
+        classes: TOML file with `[[classes]]` that names the values of a map of another program.
         progress: Told of every step.
 
     Raises:
@@ -91,9 +93,9 @@ def export_qgis(
     """
     map_file, out = Path(map_file), Path(out)
     run = None if run is None else Path(run)
-    made = read_class_map(map_file, progress)
+    made = read_class_map(map_file, progress, None if classes is None else Path(classes))
     text = paragraphs(made, run)
-    warnings: list[str] = []
+    warnings = list(made.notes)
     with new_folder(out) as folder:
         maps = list(_maps(made, folder))
         groups = [LayerGroup("Map", maps)]

@@ -35,7 +35,9 @@ class ExportedItem:
     warnings: tuple[str, ...]
 
 
-def export_stac(source: Path | str, out: Path | str, *, date: str | None = None) -> ExportedItem:
+def export_stac(
+    source: Path | str, out: Path | str, *, date: str | None = None, classes: Path | str | None = None
+) -> ExportedItem:
     """Write a map or a model as a STAC Item; its files stay where they are, the item points to them.
 
     The item is checked against the schema of STAC itself, which pystac carries. Its extensions are built by
@@ -46,10 +48,11 @@ def export_stac(source: Path | str, out: Path | str, *, date: str | None = None)
         out: The item (`.json`), or a folder for it.
         date: When the mapped data were taken, `2024-06-01` or `2024-05-01/2024-06-30` (UTC). Without it,
             the item has the time that the file was written, and a warning.
+        classes: TOML file with `[[classes]]` that names the values of a map of another program.
 
     Raises:
         UsageError: `date` is none.
-        RasterError: The map cannot be read, or has no legend.
+        RasterError: The map cannot be read, or its values are not those of `classes`.
         BundleError: The folder holds no usable model.
         OutputError: The item cannot be written.
     """
@@ -75,8 +78,8 @@ def export_stac(source: Path | str, out: Path | str, *, date: str | None = None)
         end_datetime=end,
         properties={},
     )
-    describe = describe_model if model else describe_map
-    warnings += describe(item, source, target.absolute().parent)
+    folder, listed = target.absolute().parent, None if classes is None else Path(classes)
+    warnings += describe_model(item, source, folder) if model else describe_map(item, source, folder, listed)
     content = item.to_dict(include_self_link=False, transform_hrefs=False)
     try:
         JsonSchemaSTACValidator().validate_core(content, pystac.STACObjectType.ITEM, content["stac_version"])

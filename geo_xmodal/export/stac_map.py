@@ -26,8 +26,8 @@ from pystac.extensions.projection import ProjectionExtension
 from pystac.extensions.raster import DataType, RasterBand, RasterExtension, Sampling, Statistics
 
 from geo_xmodal.mapping.attribute_table import NO_CLASS
-from geo_xmodal.mapping.geotiff import read_legend
 from geo_xmodal.mapping.layers import LayerName
+from geo_xmodal.mapping.map_legends import legend_of_map, open_class_map
 from geo_xmodal.mapping.outputs import layer_file
 from geo_xmodal.scenes.grid import grid_of, pixel_size
 from geo_xmodal.scenes.raster import file_window, open_raster, read_window
@@ -49,22 +49,24 @@ _DEGREES = 1e-7
 """A centimetre."""
 
 
-def describe_map(item: pystac.Item, map_file: Path, folder: Path) -> list[str]:
+def describe_map(item: pystac.Item, map_file: Path, folder: Path, classes: Path | None = None) -> list[str]:
     """Fill an item with a map.
 
     Args:
         item: Has an id and a date.
-        map_file: A map of this package.
+        map_file: A map of this package, or of another program.
         folder: Where the item will lie; addresses are relative to it.
+        classes: TOML file with `[[classes]]` that names the values of a map.
 
     Returns:
         Lines that the user should see.
 
     Raises:
-        RasterError: The map cannot be read, or has no legend.
+        RasterError: The map cannot be read, or its values are not those of `classes`.
     """
-    with open_raster(map_file) as dataset:
-        legend = read_legend(dataset)
+    with open_class_map(map_file) as opened:
+        found, dataset = legend_of_map(opened, classes), opened.dataset
+        legend = found.classes
         tags = dataset.tags()
         grid = grid_of(dataset)
         histogram = np.zeros(256, np.int64)
@@ -72,11 +74,10 @@ def describe_map(item: pystac.Item, map_file: Path, folder: Path) -> list[str]:
             values = read_window(dataset, [1], file_window(window))
             histogram += np.bincount(values.astype(np.uint8).ravel(), minlength=256)
     item.properties["description"] = _description(tags)
-    warnings = _place(item, grid)
+    warnings = [*found.notes, *_place(item, grid)]
     asset = _asset(item, "map", map_file, folder, "Land-cover classes", pystac.MediaType.COG, ["data"])
     RasterExtension.ext(asset, add_if_missing=True).apply([_class_band(grid, histogram)])
-    classes = _classes(legend, histogram)
-    ClassificationExtension.ext(asset, add_if_missing=True).apply(classes)
+    ClassificationExtension.ext(asset, add_if_missing=True).apply(_classes(legend, histogram))
     _label(item, legend, histogram, tags)
     for name, title in _PERCENTS.items():
         percent = layer_file(map_file, name)

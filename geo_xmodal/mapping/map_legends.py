@@ -32,11 +32,13 @@ class MapLegend:
     Attributes:
         classes: With ids from 1 up.
         zero: Id of the class that the file calls 0, where 0 is a class.
+        zeros: Pixels with value 0 that are taken as no data, though the file does not say so.
         notes: What was taken for granted, a line each.
     """
 
     classes: tuple[LandClass, ...]
     zero: int | None = None
+    zeros: int = 0
     notes: tuple[str, ...] = ()
 
     def value(self, class_id: int) -> int:
@@ -127,28 +129,13 @@ def legend_of_map(
     """
     if classes is None and has_legend(opened.dataset):
         return MapLegend(read_legend(opened.dataset))
-    return legend_of_values(opened.path, opened.dataset, opened.counts(), classes, unlabelled)
-
-
-def legend_of_values(
-    path: Path,
-    dataset: rasterio.DatasetReader,
-    counts: IntArray,
-    classes: Path | None = None,
-    unlabelled: Collection[str] | None = None,
-) -> MapLegend:
-    """As `legend_of_map`, for a map whose values were counted (256,), without no data; raises the same."""
+    path, dataset, counts = opened.path, opened.dataset, opened.counts()
     values = [int(value) for value in np.flatnonzero(counts) if not means_unlabelled(str(value), unlabelled)]
     if not values:
         raise RasterError(
             f"{path}: no pixel has data, and no legend says its classes: nothing to compare or show"
         )
-    notes = []
-    if counts[NO_DATA] and NO_DATA not in values:
-        notes.append(
-            f"{path.name}: {int(counts[NO_DATA]):,} pixels with value 0 taken as no data; if it is a class, "
-            "give --unlabelled nodata"
-        )
+    notes: tuple[str, ...] = ()
     if classes is not None:
         given = {entry.id: entry for entry in read_map_classes(classes)}
         lacking = [value for value in values if value not in given]
@@ -162,18 +149,15 @@ def legend_of_values(
         names = {value: name for value, name in read_class_names(path).items() if value in values}
         colors = color_names(dataset) or dict(zip(values, palette(len(values)), strict=True))
         source = "the table beside it" if names else "their values"
-        notes.append(
-            f"{path.name}: no legend in it: classes are named by {source}; --classes FILE names them"
-        )
+        notes = (f"{path.name}: no legend in it: classes are named by {source}; --classes FILE names them",)
         legend = tuple(
             LandClass(value, name, colors[value]) for value, name in _unlike(values, names).items()
         )
     if NO_DATA not in values:
-        return MapLegend(tuple(one for one in legend if one.id != NO_DATA), None, tuple(notes))
+        named = tuple(one for one in legend if one.id != NO_DATA)
+        return MapLegend(named, None, int(counts[NO_DATA]), notes)
     zero = free_id(one.id for one in legend)
-    return MapLegend(
-        tuple(LandClass(one.id or zero, one.name, one.color) for one in legend), zero, tuple(notes)
-    )
+    return MapLegend(tuple(LandClass(one.id or zero, one.name, one.color) for one in legend), zero, 0, notes)
 
 
 def color_names(dataset: rasterio.DatasetReader) -> dict[int, str]:

@@ -255,6 +255,18 @@ def test_an_empty_map_is_an_empty_layer(tmp_path: Path) -> None:
         assert len(exported(path, **options)) == 0
 
 
+def test_a_map_of_another_program_is_named_and_its_zeros_are_told(tmp_path: Path) -> None:
+    path = write_map(tmp_path / "map.tif", np.array([[0, 1], [4, 255]], np.uint8), legend=None, nodata=255)
+    classes = tmp_path / "classes.toml"
+    entry = "[[classes]]\nid = {}\nname = '{}'\ncolor = '#0000ff'\n"
+    classes.write_text(entry.format(1, "Lake") + entry.format(4, "Bog"))
+    made = gx.export_polygons(path, tmp_path / "out.gpkg", classes=classes)
+    assert made.warnings == (
+        "map.tif: 1 pixels with value 0 taken as no data; if it is a class, give it another value first",
+    )
+    assert set(geopandas.read_file(tmp_path / "out.gpkg").class_name) == {"Lake", "Bog"}
+
+
 def test_a_map_of_another_program_is_taken_and_its_nodata_left_out(tmp_path: Path) -> None:
     ids = patchy((30, 40))
     ids[ids == 0] = 200

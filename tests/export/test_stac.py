@@ -182,12 +182,27 @@ def test_wrong_dates_are_told(map_file: Path, tmp_path: Path, date: str) -> None
 
 
 def test_raster_that_is_no_map_is_told(tmp_path: Path) -> None:
-    raster = write_raster(tmp_path / "raster.tif", np.ones((4, 4), np.uint8))
-    with pytest.raises(RasterError, match="no legend"):
+    raster = write_raster(tmp_path / "raster.tif", np.ones((2, 4, 4), np.uint8))
+    with pytest.raises(RasterError, match="2 bands"):
         gx.export_stac(raster, tmp_path / "out")
     with pytest.raises(RasterError, match=r"nothing\.tif"):
         gx.export_stac(tmp_path / "nothing.tif", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_map_of_another_program_is_named_by_a_class_list(tmp_path: Path) -> None:
+    raster = write_raster(tmp_path / "raster.tif", np.array([[1, 2], [2, 2]], np.uint8), nodata=0)
+    made = gx.export_stac(raster, tmp_path / "by_value.json", date="2024-06-01")
+    assert any("named by their values" in line for line in made.warnings)
+    classes = tmp_path / "classes.toml"
+    entry = "[[classes]]\nid = {}\nname = '{}'\ncolor = '#0000ff'\n"
+    classes.write_text(entry.format(1, "Lake") + entry.format(2, "Bog"))
+    words = ["export", "--to", "stac", "--map", str(raster), "--date", "2024-06-01"]
+    out = tmp_path / "named.json"
+    assert app.run([*words, "--out", str(out), "--classes", str(classes)]) == 0
+    item = json.loads(out.read_text())
+    named = item["assets"]["map"]["classification:classes"]
+    assert [one["description"] for one in named if one["value"]] == ["Lake", "Bog"]
 
 
 def test_command(map_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

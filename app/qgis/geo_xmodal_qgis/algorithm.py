@@ -215,9 +215,9 @@ class GeoXmodalAlgorithm(QgsProcessingAlgorithm):
         return [raster_file(layer, self.parameterDefinition(name).description()) for layer in layers]
 
     def labels(self, parameters, name, context):
-        """`FILE` or `FILE:COLUMN`, and the layer's name in a vector file; both empty where left out."""
+        """`FILE`, `FILE:COLUMN` or `FILE:LAYER:COLUMN`; empty where left out."""
         if parameters.get(name) in (None, ""):
-            return "", ""
+            return ""
         layer = self.parameterAsLayer(parameters, name, context)
         if layer is None:
             what = self.parameterDefinition(name).description()

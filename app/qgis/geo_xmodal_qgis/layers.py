@@ -35,16 +35,13 @@ def raster_file(layer, what):
 
 
 def label_file(layer, column, what):
-    """Labels as `FILE` or `FILE:COLUMN`, and the layer in that file.
-
-    Returns:
-        The text for the command, and the layer's name (empty for rasters and files without names).
+    """Labels as the command takes them: `FILE` of a raster, `FILE:COLUMN` or `FILE:LAYER:COLUMN` of a vector.
 
     Raises:
         QgsProcessingException: It is no file that the command reads.
     """
     if isinstance(layer, QgsRasterLayer):
-        return raster_file(layer, what), ""
+        return raster_file(layer, what)
     if not isinstance(layer, QgsVectorLayer):
         raise _refused(layer, what, "is neither raster nor vector: choose a label raster or polygons")
     parts = _parts(layer)
@@ -66,7 +63,7 @@ def label_file(layer, column, what):
         columns = ", ".join(layer.fields().names())
         problem = f"has the classes in one of its columns: choose which ({columns})"
     else:
-        return f"{path}:{column}", parts.get("layerName") or ""
+        return ":".join(filter(None, (path, parts.get("layerName"), column)))
     raise _refused(layer, what, problem)
 
 

@@ -67,6 +67,12 @@ split into training and test, or two."""
             "A file with [[classes]], such as another scene.toml.",
             advanced=True,
         )
+        self.add(
+            QgsProcessingParameterString("UNLABELLED", "Values that mean unlabelled", optional=True),
+            "Separated by commas, in place of 0 and negative numbers; nodata: only what has no value, so "
+            "that 0 is a class.",
+            advanced=True,
+        )
         self.add_choice(
             "SCALE", "How radar rasters hold power", SCALES, help_text="Empty: linear", advanced=True
         )
@@ -85,8 +91,9 @@ split into training and test, or two."""
         if not others:
             raise QgsProcessingException("nothing to align: choose another sensor beside the reference")
         for name, _, option in _LABELS:
-            words += self.option(option, self.labels(parameters, name, context)[0])
+            words += self.option(option, self.labels(parameters, name, context))
         words += self.option("--classes", self.word(parameters, "CLASSES", context))
+        words += self.option("--unlabelled", self.word(parameters, "UNLABELLED", context))
         words += self.option("--scale", self.word(parameters, "SCALE", context))
         return words + others + self.option("--name", self.word(parameters, "NAME", context))
 

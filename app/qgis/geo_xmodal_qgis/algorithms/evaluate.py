@@ -8,8 +8,10 @@ from qgis.core import (
     QgsProcessingOutputHtml,
     QgsProcessingOutputNumber,
     QgsProcessingParameterBoolean,
+    QgsProcessingParameterFile,
     QgsProcessingParameterFolderDestination,
     QgsProcessingParameterRasterLayer,
+    QgsProcessingParameterString,
 )
 
 from ..algorithm import GeoXmodalAlgorithm
@@ -35,6 +37,17 @@ accuracies are estimated, with intervals."""
         self.add(QgsProcessingParameterRasterLayer("MAP", "Land-cover map"))
         self.add_labels("REFERENCE", "Reference labels", optional=False)
         self.add(QgsProcessingParameterBoolean("SAMPLED", "Random sample, stratified by the map", False))
+        self.add(
+            QgsProcessingParameterFile("CLASSES", "Class list (TOML)", extension="toml", optional=True),
+            "A file with [[classes]] that names the values of a map of another program.",
+            advanced=True,
+        )
+        self.add(
+            QgsProcessingParameterString("UNLABELLED", "Values that mean unlabelled", optional=True),
+            "Separated by commas, in place of 0 and negative numbers; nodata: only what has no value, so "
+            "that 0 is a class.",
+            advanced=True,
+        )
         self.add(QgsProcessingParameterFolderDestination("OUTPUT", "Folder for metrics and report"))
         self.addOutput(QgsProcessingOutputHtml("REPORT", "Report"))
         for name, description in METRICS:
@@ -42,10 +55,11 @@ accuracies are estimated, with intervals."""
 
     def arguments(self, parameters, context):
         """Options of `geo-xmodal evaluate`."""
-        labels, layer = self.labels(parameters, "REFERENCE", context)
+        labels = self.labels(parameters, "REFERENCE", context)
         words = ["--map", self.raster(parameters, "MAP", context), "--reference", labels]
         words += ["--out", self.parameterAsString(parameters, "OUTPUT", context)]
-        words += self.option("--layer", layer)
+        words += self.option("--classes", self.word(parameters, "CLASSES", context))
+        words += self.option("--unlabelled", self.word(parameters, "UNLABELLED", context))
         return words + ["--sampled"] * self.parameterAsBool(parameters, "SAMPLED", context)
 
     def results(self, result, parameters, context):
