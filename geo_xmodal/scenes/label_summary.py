@@ -248,7 +248,7 @@ def overlap_text(share: float, margin: int) -> str:
     """A share of test windows that overlap training windows, as a warning."""
     return (
         f"windows of {2 * margin + 1} x {2 * margin + 1} pixels around {share:.1%} of the test "
-        "pixels share pixels with windows around training pixels, so that accuracy looks too good; a fair "
+        "pixels share pixels with windows around training pixels, so that accuracy may look too good; a fair "
         f"test needs labels further apart: a [split] with buffer = {2 * margin}, or --train-labels and "
         "--test-labels from separate places"
     )
