@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from geo_xmodal.dependence import Study, correlate_arrays, correlate_scene, save_study
     from geo_xmodal.errors import GeoXmodalError
     from geo_xmodal.evaluation import Evaluation, evaluate_map
+    from geo_xmodal.export.class_map import ClassMap, read_class_map
     from geo_xmodal.export.onnx import ExportedNetwork, export_onnx
     from geo_xmodal.export.polygons import ExportedPolygons, export_polygons
     from geo_xmodal.export.qgis import ExportedProject, export_qgis
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
         read_labels,
         write_config,
     )
+    from geo_xmodal.scenes.vector_summary import VectorSummary, describe_vector
     from geo_xmodal.simulate import SimulatedSensor, simulate_scene, simulate_sensor
     from geo_xmodal.training import DATA_SETTINGS, TrainRequest, train_scene
     from geo_xmodal.version import VERSION as __version__  # noqa: N811 - the name that Python expects
@@ -79,6 +81,7 @@ __all__ = [
     "Band",
     "Bundle",
     "Card",
+    "ClassMap",
     "CompareRequest",
     "CorrelationEstimate",
     "Evaluation",
@@ -104,6 +107,7 @@ __all__ = [
     "SimulatedSensor",
     "Study",
     "TrainRequest",
+    "VectorSummary",
     "WindowReader",
     "__version__",
     "align_scene",
@@ -113,6 +117,7 @@ __all__ = [
     "correlate_arrays",
     "correlate_scene",
     "describe_raster",
+    "describe_vector",
     "estimate_correlation",
     "evaluate_map",
     "export_onnx",
@@ -139,6 +144,7 @@ __all__ = [
     "plan_map",
     "published_scenes",
     "read_card",
+    "read_class_map",
     "read_config",
     "read_labels",
     "read_legend",
@@ -158,6 +164,7 @@ _HOMES = {
     "dependence": ("Study", "correlate_arrays", "correlate_scene", "save_study"),
     "errors": ("GeoXmodalError",),
     "evaluation": ("Evaluation", "evaluate_map"),
+    "export.class_map": ("ClassMap", "read_class_map"),
     "export.onnx": ("ExportedNetwork", "export_onnx"),
     "export.polygons": ("ExportedPolygons", "export_polygons"),
     "export.qgis": ("ExportedProject", "export_qgis"),
@@ -208,6 +215,7 @@ _HOMES = {
         "write_config",
     ),
     "simulate": ("SimulatedSensor", "simulate_scene", "simulate_sensor"),
+    "scenes.vector_summary": ("VectorSummary", "describe_vector"),
     "training": ("DATA_SETTINGS", "TrainRequest", "train_scene"),
     "version": ("__version__",),
 }

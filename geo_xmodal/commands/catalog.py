@@ -11,6 +11,7 @@ import typer
 from pydantic.fields import FieldInfo
 
 import geo_xmodal as gx
+from geo_xmodal.commands import inspecting
 from geo_xmodal.commands.console import Console, fields, one_line, table
 from geo_xmodal.commands.options import Json
 from geo_xmodal.commands.results import label_counts, label_table
@@ -152,16 +153,29 @@ def models(json: Json = False) -> None:
 
 
 def info(
-    path: Annotated[str, typer.Argument(help="A scene, a GeoTIFF, a run or model folder, or a known name.")],
+    path: Annotated[
+        str,
+        typer.Argument(
+            help="A scene, a GeoTIFF, a map, labels (GeoPackage, GeoJSON), a run or model folder, or a name."
+        ),
+    ],
+    layer: Annotated[str | None, typer.Option(help="Layer of a vector file that has several.")] = None,
     json: Json = False,
 ) -> None:
-    """Say what a scene, raster or model is."""
+    """Say what a scene, raster, map, vector file, run or model is."""
     console = Console(json)
     place = Path(path).expanduser()
     if place.is_dir() and ((place / "card.json").is_file() or (place / "model" / "card.json").is_file()):
         _show_card(gx.find_model(place), console)
+    elif inspecting.is_unfinished_run(place):
+        inspecting.show_unfinished_run(place, console)
+    elif place.is_file() and place.suffix.lower() in inspecting.VECTORS:
+        inspecting.show_vector(place, layer, console)
     elif place.is_file() and place.name != "scene.toml":
-        _show_raster(place, console)
+        if inspecting.is_map(place):
+            inspecting.show_map(place, console)
+        else:
+            _show_raster(place, console)
     else:
         try:
             scene = gx.open_scene(path)
@@ -252,9 +266,9 @@ def _show_raster(path: Path, console: Console) -> None:
             size=f"{raster.height} rows x {raster.width} columns, {raster.count} bands of {raster.dtype}",
             crs=raster.crs or "none: its pixel grid is all that is known",
             pixel=f"{abs(transform[4]):g} x {abs(transform[0]):g}",
-            nodata=None if raster.nodata is None else f"{raster.nodata:.10g}",
+            nodata="none said" if raster.nodata is None else f"{raster.nodata:.10g}",
             bands=_shortened(raster.band_names),
-            wavelengths=None if waves is None else f"{min(waves):g} to {max(waves):g} nm",
+            wavelengths="none said" if waves is None else f"{min(waves):g} to {max(waves):g} nm",
             stored=f"{raster.bytes:,} bytes in blocks of {rows} x {cols}",
             compression=raster.compression or "none",
             mask="inside the file" if reader.masked else None,

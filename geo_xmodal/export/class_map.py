@@ -80,7 +80,9 @@ class MapReader:
         return ids, percent
 
 
-def read_class_map(path: Path, progress: Progress | None = None, classes: Path | None = None) -> ClassMap:
+def read_class_map(
+    path: Path | str, progress: Progress | None = None, classes: Path | str | None = None
+) -> ClassMap:
     """Check a map, and count what it holds, window by window.
 
     Args:
@@ -92,6 +94,7 @@ def read_class_map(path: Path, progress: Progress | None = None, classes: Path |
         RasterError: It cannot be read, is no class map, or its parts contradict each other.
         SceneError: `classes` cannot be read.
     """
+    path, classes = Path(path), None if classes is None else Path(classes)
     beside = layer_file(path, "probability")
     probability = beside if beside.is_file() else None
     with open_map(path, probability) as (reader, dataset):

@@ -1,0 +1,149 @@
+"""What `info` says of vector files, maps and runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import geo_xmodal as gx
+from geo_xmodal.commands.console import Console, fields, table
+from geo_xmodal.errors import UsageError
+from geo_xmodal.small_files import SmallFile, read_json_object
+
+VECTORS = frozenset([".gpkg", ".geojson", ".json"])
+"""Names of vector files."""
+
+_CONFIG = SmallFile("the settings of a run", UsageError, "train anew", 32 << 20)
+_VALUES = 12
+_TAGS = {"METHOD": "method", "TRAINED_ON": "trained on", "TARGET": "maps from", "MAPPED": "mapped"}
+
+
+def show_vector(path: Path, layer: str | None, console: Console) -> None:
+    """Layer, CRS, geometries, and the columns with the classes that they could name."""
+    found = gx.describe_vector(path, layer)
+    console.result(
+        {
+            "type": "vector",
+            "path": path,
+            "layer": found.layer,
+            "crs": found.crs,
+            "features": found.features,
+            "geometries": found.geometries,
+            "bounds": found.bounds,
+            "columns": found.columns,
+        },
+        fields(
+            vector=path,
+            layer=found.layer,
+            features=f"{found.features:,}: "
+            + (", ".join(f"{count:,} {kind}" for kind, count in found.geometries.items()) or "no geometry"),
+            crs=found.crs or "none said",
+            bounds=None if found.bounds is None else ", ".join(f"{edge:.10g}" for edge in found.bounds),
+        ),
+        table("column", "values (features)", rows=[(name, _values(of)) for name, of in found.columns.items()])
+        if found.columns
+        else "no column: labels need one",
+        f"as labels: --labels {path}:COLUMN",
+    )
+
+
+def _values(counts: Mapping[str, int] | None) -> str:
+    if counts is None:
+        return "too many, or of a type, to be classes"
+    shown = [f"{value} ({count:,})" for value, count in list(counts.items())[:_VALUES]]
+    return ", ".join(shown) + (f", ... ({len(counts)} in all)" if len(counts) > _VALUES else "")
+
+
+def is_map(path: Path) -> bool:
+    """Whether a file is a map: classes in one band, by a legend or by a colour table."""
+    with gx.open_raster(path) as dataset:
+        if dataset.count != 1 or dataset.dtypes[0] != "uint8":
+            return False
+        return "CLASSES" in dataset.tags() or dataset.colorinterp[0].name == "palette"
+
+
+def show_map(path: Path, console: Console) -> None:
+    """Legend, model and pixels of each class."""
+    with console.progress() as progress:
+        found = gx.read_class_map(path, progress)
+    pixels = {land.id: int(found.counts.pixels[land.id]) for land in found.legend}
+    hectares = found.counts.hectares
+    areas = {land.id: None if hectares is None else float(hectares[land.id]) for land in found.legend}
+    total = sum(pixels.values())
+    told = {name: found.tags[tag] for tag, name in _TAGS.items() if tag in found.tags}
+    height, width = found.grid.shape
+    console.result(
+        {
+            "type": "map",
+            "path": path,
+            "height": height,
+            "width": width,
+            "crs": found.crs_name or None,
+            "nodata": found.nodata,
+            "no_data": int(found.counts.pixels[0]),
+            "probability": found.probability,
+            "model": told,
+            "classes": [
+                {
+                    "id": land.id,
+                    "name": land.name,
+                    "color": land.color,
+                    "pixels": pixels[land.id],
+                    "hectares": areas[land.id],
+                }
+                for land in found.legend
+            ],
+        },
+        fields(
+            map=path,
+            size=f"{height} rows x {width} columns",
+            crs=found.crs_name or "none: its pixel grid is all that is known",
+            made_by=", ".join(f"{name} {text}" for name, text in told.items()) or "another program",
+            no_data=f"value {found.nodata}, {int(found.counts.pixels[0]):,} pixels",
+            probability=found.probability,
+        ),
+        table(
+            "id",
+            "class",
+            "colour",
+            "pixels",
+            "share, percent",
+            "area, ha",
+            rows=[
+                (
+                    land.id,
+                    land.name,
+                    land.color,
+                    pixels[land.id],
+                    f"{100 * pixels[land.id] / max(total, 1):.1f}",
+                    _area(areas[land.id]),
+                )
+                for land in found.legend
+            ],
+        ),
+    )
+
+
+def _area(hectares: float | None) -> str:
+    return "-" if hectares is None else f"{hectares:,.1f}"
+
+
+def is_unfinished_run(folder: Path) -> bool:
+    """Whether a folder is a run of `train` that has no model yet."""
+    return (folder / "config.json").is_file()
+
+
+def show_unfinished_run(folder: Path, console: Console) -> None:
+    """What is trained, how far it is, and how to go on."""
+    config = read_json_object(folder / "config.json", _CONFIG)
+    scene = config.get("scene")
+    epochs = sum(1 for log in folder.rglob("log.jsonl") for _ in log.open("rb"))
+    console.result(
+        {"type": "run", "folder": folder, "finished": False, "epochs_done": epochs, "config": config},
+        fields(
+            run=folder,
+            method=config.get("method"),
+            scene=scene.get("name") if isinstance(scene, dict) else scene,
+            state=f"not finished, {epochs} epochs done: the command that began it goes on with --resume",
+        ),
+    )

@@ -1,0 +1,121 @@
+"""`info` on what a newcomer has: labels, maps of anybody, runs that were stopped."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import geopandas
+import numpy as np
+import pytest
+import rasterio
+from shapely.geometry import MultiPolygon, Point, box
+
+import geo_xmodal as gx
+from geo_xmodal.commands.app import run
+from tests import tiny
+
+
+def result_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    capsys.readouterr()
+    assert run([*arguments, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.mark.parametrize("name", ["labels.gpkg", "labels.geojson"])
+def test_a_vector_file_says_what_could_be_labels(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shapes = [box(500_000, 5_799_000, 500_100, 5_799_100), Point(500_500, 5_799_500)]
+    shapes.append(MultiPolygon([box(500_700, 5_799_700, 500_800, 5_799_800)]))
+    frame = geopandas.GeoDataFrame(
+        {"class": ["Wheat", "Wheat", "Maize"], "code": [1, 1, 4]}, geometry=shapes, crs=tiny.CRS
+    )
+    frame.to_file(tmp_path / name)
+    found = result_of(capsys, "info", str(tmp_path / name))
+    assert (found["type"], found["features"], found["crs"]) == ("vector", 3, tiny.CRS)
+    assert found["geometries"] == {"Polygon": 1, "Point": 1, "MultiPolygon": 1}
+    assert {key: found["columns"][key] for key in ("class", "code")} == {
+        "class": {"Maize": 1, "Wheat": 2}, "code": {"1": 2, "4": 1},
+    }  # fmt: skip
+    assert found["bounds"] == pytest.approx([500_000, 5_799_000, 500_800, 5_799_800])
+    assert run(["info", str(tmp_path / name)]) == 0
+    shown = capsys.readouterr().out
+    assert "Wheat (2)" in shown and "EPSG:32633" in shown and f"--labels {tmp_path / name}:COLUMN" in shown
+
+
+def test_a_vector_file_of_several_layers_names_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = geopandas.GeoDataFrame({"a": ["x"]}, geometry=[Point(0, 0)], crs=tiny.CRS)
+    for layer in ("fields", "roads"):
+        frame.to_file(tmp_path / "two.gpkg", layer=layer)
+    assert run(["info", str(tmp_path / "two.gpkg")]) == 2
+    assert "fields, roads" in capsys.readouterr().err
+    assert result_of(capsys, "info", str(tmp_path / "two.gpkg"), "--layer", "roads")["layer"] == "roads"
+
+
+def test_our_map_says_its_model_and_areas(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scene = gx.open_scene(tiny.write_scene(tmp_path / "tiny"))
+    gx.train_scene(scene, tmp_path / "run", gx.TrainRequest(method="svm"))
+    gx.map_scene(tmp_path / "run", scene.reader("sar"), tmp_path / "map.tif", mapped="tiny")
+    found = result_of(capsys, "info", str(tmp_path / "map.tif"))
+    assert found["type"] == "map"
+    assert found["model"]["method"] == "svm" and found["model"]["trained on"] == "tiny"
+    with rasterio.open(tmp_path / "map.tif") as dataset:
+        ids = dataset.read(1)
+    for entry in found["classes"]:
+        assert entry["pixels"] == (ids == entry["id"]).sum()
+        assert entry["hectares"] == pytest.approx(entry["pixels"] * 0.01, rel=1e-3)
+    assert [entry["name"] for entry in found["classes"]] == ["Wheat", "Maize", "Water"]
+
+
+def test_a_map_of_another_program_and_a_raster_are_told_apart(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = np.repeat(np.array([[1], [2], [2], [0]], np.uint8), 4, axis=1)
+    tiny.write_raster(tmp_path / "plain.tif", ids)
+    assert result_of(capsys, "info", str(tmp_path / "plain.tif"))["type"] == "raster"
+    tiny.write_raster(tmp_path / "map.tif", ids)
+    with rasterio.open(tmp_path / "map.tif", "r+") as dataset:
+        dataset.write_colormap(1, {1: (255, 0, 0, 255), 2: (0, 0, 255, 255)})
+    found = result_of(capsys, "info", str(tmp_path / "map.tif"))
+    assert (found["type"], found["model"], found["no_data"]) == ("map", {}, 4)
+    assert [(one["id"], one["color"], one["pixels"]) for one in found["classes"]] == [
+        (1, "#ff0000", 4), (2, "#0000ff", 8),
+    ]  # fmt: skip
+
+
+def test_a_raster_says_what_is_missing_in_whole_numbers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny.write_raster(tmp_path / "dn.tif", np.ones((4, 4), np.uint16), nodata=65535)
+    assert run(["info", str(tmp_path / "dn.tif")]) == 0
+    shown = capsys.readouterr().out
+    assert "65535" in shown and "e+04" not in shown
+    assert "none said" in shown  # wavelengths
+
+
+class StopError(Exception):
+    pass
+
+
+def test_a_run_that_was_stopped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scene = gx.open_scene(tiny.write_scene(tmp_path / "tiny"))
+    request = gx.TrainRequest(
+        method="cnn", epochs=4, settings={"contrasts": "", "widths": "4,4", "unlabelled": "50"}
+    )
+
+    def stop(done: int, total: int, message: str) -> None:
+        if done > total / 2:
+            raise StopError
+
+    with pytest.raises(StopError):
+        gx.train_scene(scene, tmp_path / "run", request, stop)
+    found = result_of(capsys, "info", str(tmp_path / "run"))
+    assert (found["type"], found["finished"], found["epochs_done"]) == ("run", False, 2)
+    assert run(["info", str(tmp_path / "run")]) == 0
+    assert "--resume" in capsys.readouterr().out
