@@ -133,7 +133,9 @@ def map_scene(
                     message = speed.after(windows[index], unpack_sums(task.layers, payload))
                     if progress is not None:
                         progress(len(journal.finished), len(windows), message)
-        counts = write_map(files, journal, windows, prepared.grid, prepared.card, prepared.mapped)
+        counts = write_map(
+            files, journal, windows, prepared.grid, prepared.card, prepared.mapped, prepared.assumptions
+        )
     seconds = time.monotonic() - started
     return MapResult(
         out=files.out,

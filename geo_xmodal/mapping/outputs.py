@@ -29,6 +29,7 @@ from geo_xmodal.mapping.layers import NO_PROBABILITY, LayerName, Layers, unpack_
 from geo_xmodal.outputs import output_errors
 from geo_xmodal.scenes.ground import pixel_areas
 from geo_xmodal.scenes.raster import open_raster
+from geo_xmodal.scenes.window_reader import Assumption
 from geo_xmodal.types import ClassArray, IntArray, Window
 from geo_xmodal.version import VERSION
 
@@ -157,7 +158,13 @@ def unfinished_map(
 
 
 def write_map(
-    files: MapFiles, journal: Journal, windows: Sequence[Window], grid: GeoBox, card: Card, mapped: str
+    files: MapFiles,
+    journal: Journal,
+    windows: Sequence[Window],
+    grid: GeoBox,
+    card: Card,
+    mapped: str,
+    assumptions: Sequence[Assumption],
 ) -> Mapping[int, int]:
     """Put finished windows together to the map's files; all of them appear, or none.
 
@@ -168,6 +175,7 @@ def write_map(
         grid: The map's.
         card: Of the model.
         mapped: What was mapped, by name.
+        assumptions: What was taken for granted about it.
 
     Returns:
         Pixels of each class id, and of 0, no data.
@@ -176,7 +184,7 @@ def write_map(
         OutputError: If they cannot be written.
     """
     counts = _count(journal, windows, files.layers, grid)
-    tags = _tags(card, mapped, journal.begun)
+    tags = _tags(card, mapped, assumptions, journal.begun)
     whole = files.work / _WHOLE
     _check_room(files, journal.size)
     with output_errors(files.out):
@@ -292,11 +300,12 @@ def _check_room(files: MapFiles, windows_size: int) -> None:
         )
 
 
-def _tags(card: Card, mapped: str, begun: date) -> dict[str, str]:
+def _tags(card: Card, mapped: str, assumptions: Sequence[Assumption], begun: date) -> dict[str, str]:
     """What a map says of itself; of when only the day, so that the same command gives the same bytes."""
     return {
         "TIFFTAG_DATETIME": f"{begun:%Y:%m:%d} 00:00:00",
         "MAPPED": mapped,
+        **({"ASSUMED": "; ".join(dict.fromkeys(one.text for one in assumptions))} if assumptions else {}),
         "TIFFTAG_SOFTWARE": SOFTWARE,
         "METHOD": card.method,
         _MODEL_TAG: card.weights_sha256,

@@ -49,6 +49,7 @@ def test_every_raster_says_when_and_of_what(
         told = tags(tmp_path / name)
         assert told["TIFFTAG_DATETIME"] == "2023:11:14 00:00:00"
         assert told["MAPPED"] == "a town "
+        assert "bands are taken by their place" in told["ASSUMED"]
         assert told["TRAINED_ON"] == "a place" and "MODEL_SHA256" in told and "MARGIN" in told
     map_scene(cnn_folder, reader, tmp_path / "unnamed.tif", engine="torch")
     assert tags(tmp_path / "unnamed.tif")["MAPPED"] == "input.tif"
