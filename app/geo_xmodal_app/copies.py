@@ -97,6 +97,7 @@ def write_copy(
         unmasked = MaskFlags.per_dataset not in dataset.mask_flag_enums[0]
         own = reader is None and set(dataset.dtypes) <= _DTYPES and unmasked
         reader = reader or gx.aligned_reader(path)
+        own = own and not any(band.tagged for band in reader.bands)
         dtype = dataset.dtypes[0] if own else "float32"
         bands = tuple(range(1, dataset.count + 1)) if own else reader.indexes
         profile = _profile(reader.grid, dtype, len(bands), dataset.nodata if own else math.nan)

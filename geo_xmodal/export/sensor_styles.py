@@ -70,7 +70,8 @@ def _limits(
         pixels = pixels[pixels != nodata]
     if not len(pixels):
         return 0.0, 1.0
-    low, high = np.percentile(pixels, stretch)
+    # QGIS applies scale and offset tags to what it shows
+    low, high = np.percentile(pixels * dataset.scales[band - 1] + dataset.offsets[band - 1], stretch)
     return float(low), float(high) if high > low else float(low) + 1.0
 
 
