@@ -400,18 +400,10 @@ class TestDoor:
         )
         for name in ("labels.gpkg", "labels.geojson", "labels.json"):
             (tmp_path / name).write_text(text)
-            self.refused(tmp_path / name, r"neither a GeoPackage nor a GeoJSON.*ogr2ogr -f GPKG labels\.gpkg")
-
-    def test_a_virtual_table_inside_a_geopackage(self, tmp_path: Path) -> None:
-        path = write_vector(tmp_path / "labels.gpkg", [rectangle(GRID, 0, 0, 2, 2)], [1])
-        with closing(sqlite3.connect(path)) as database:
-            database.execute("PRAGMA writable_schema = ON")
-            database.execute(
-                "INSERT INTO sqlite_master (type, name, tbl_name, rootpage, sql) VALUES "
-                "('table', 'evil', 'evil', 0, 'CREATE VIRTUAL TABLE evil USING VirtualOGR(''/etc/passwd'')')"
+            made = "labels_new" if name == "labels.gpkg" else "labels"
+            self.refused(
+                tmp_path / name, rf"neither a GeoPackage nor a GeoJSON.*ogr2ogr -f GPKG {made}\.gpkg {name}"
             )
-            database.commit()
-        self.refused(path, "'evil' is a VirtualOGR virtual table")
 
     def test_another_database(self, tmp_path: Path) -> None:
         path = tmp_path / "labels.gpkg"
@@ -433,20 +425,17 @@ class TestDoor:
     def test_broken_json(self, tmp_path: Path) -> None:
         path = tmp_path / "labels.geojson"
         path.write_text('{"type": "FeatureCollection", "features": [')
-        self.refused(path, "cannot be opened")
+        self.refused(path, "cannot be read: Expecting value: line 1 column 44")
 
     def test_a_huge_geojson(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         path = write_vector(tmp_path / "labels.geojson", [rectangle(GRID, 0, 0, 2, 2)], [1])
         monkeypatch.setattr(vector, "LARGEST_GEOJSON", 10)
         self.refused(path, "ogr2ogr -f GPKG")
 
-    def test_a_missing_file_a_folder_and_a_colon(self, tmp_path: Path) -> None:
+    def test_a_missing_file_and_a_folder(self, tmp_path: Path) -> None:
         self.refused(tmp_path / "absent.gpkg", "No such file")
         (tmp_path / "folder.gpkg").mkdir()
         self.refused(tmp_path / "folder.gpkg", "not a regular file")
-        good = write_vector(tmp_path / "labels.gpkg", [rectangle(GRID, 0, 0, 2, 2)], [1])
-        with pytest.raises(VectorError, match="colon"):
-            label_values(good.rename(tmp_path / "a:b.gpkg"), "class")
 
     def test_every_message_is_one_line(self, tmp_path: Path) -> None:
         (tmp_path / "labels.gpkg").write_bytes(b"SQLite format 3\0" + bytes(52) + b"GPKG" + bytes(100))
