@@ -28,7 +28,8 @@ def standardized(statistics: BandStatistics, *values: float) -> list[float]:
 def test_known_answers_of_each_transform() -> None:
     assert standardized(one_band(mean=(2.0,), std=(4.0,)), 10.0) == [2.0]
     logs = standardized(one_band(transform=("log",), scale=(0.01,), mean=(1.0,), std=(2.0,)), math.e, 0.0)
-    assert logs == pytest.approx([0.0, (math.log(0.01) - 1) / 2])
+    # float32: the logarithm of e is one to a rounding, which differs between processors
+    assert logs == pytest.approx([0.0, (math.log(0.01) - 1) / 2], abs=1e-6)
     assert standardized(one_band(transform=("asinh",), scale=(3.0,)), 6.0, -6.0) == pytest.approx(
         [math.asinh(2), -math.asinh(2)]
     )
