@@ -255,6 +255,8 @@ def _check_shapes(path: Path, card: Card) -> None:
     try:
         with torch.device("meta"):
             model = PixelModel(card.spec, card.statistics, len(card.classes))
+    except BundleError as error:
+        raise BundleError(f"{path.parent / CARD}: {error}") from None
     except RuntimeError as error:  # more bytes than a number of 64 bits can say
         raise BundleError(
             f"{path.parent / CARD}: its network cannot be built ({str(error).splitlines()[0]})"

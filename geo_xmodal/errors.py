@@ -6,11 +6,20 @@ The command line prints it and exits with `exit_status`; anything that is not a 
 
 from __future__ import annotations
 
+_MAX_MESSAGE = 2000
+"""Letters of a message; a name or value out of a damaged file may have millions."""
+
 
 class GeoXmodalError(Exception):
     """Root of every error that a user can mend."""
 
     exit_status = 2
+
+    def __str__(self) -> str:
+        """The message, without the middle of one that is too long to be read."""
+        text = super().__str__()
+        half = _MAX_MESSAGE // 2
+        return text if len(text) <= _MAX_MESSAGE else f"{text[:half]} ... {text[-half:]}"
 
 
 class UsageError(GeoXmodalError):

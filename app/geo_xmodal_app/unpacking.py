@@ -90,6 +90,8 @@ def _wanted(opened: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     """The two files of a model."""
     found: dict[str, zipfile.ZipInfo] = {}
     for entry in opened.infolist():
+        if not entry.filename:
+            raise BundleError("the zip holds a file without a name: fetch or pack it again")
         path = PurePosixPath(entry.filename)
         if entry.is_dir():
             continue

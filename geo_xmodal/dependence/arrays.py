@@ -113,8 +113,8 @@ def _mapped(path: Path) -> npt.NDArray[Any]:
     # numpy parses the header as Python text: a damaged one surfaces as almost any exception.
     except Exception as error:
         raise UsageError(
-            f"{path}: cannot be read as an array of numbers ({error}); write it again with numpy.save, "
-            "without Python objects in it"
+            f"{path}: cannot be read as an array of numbers ({str(error)[:200]}); write it again with "
+            "numpy.save, without Python objects in it"
         ) from None
     return array
 

@@ -15,7 +15,7 @@ import sys
 import time
 import zlib
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -100,6 +100,10 @@ class Journal:
         offset, length = self.finished[window]
         self._file.seek(offset)
         return self._file.read(length)
+
+    def damaged(self) -> AbstractContextManager[None]:
+        """Around the use of what `read` gave: a window that is none is the file's fault."""
+        return file_errors(self.path, _FILE)
 
     def _write(self, content: bytes) -> None:
         rest = memoryview(content)

@@ -113,22 +113,29 @@ def pack_window(
 
 def unpack_sums(layers: Layers, payload: bytes) -> WindowSums:
     """What was counted of a window; the same `layers` as when it was packed."""
-    sums = np.frombuffer(_part(layers, payload, _SUMS), "<i8").reshape(3, _IDS).astype(np.int64)
+    sums = np.frombuffer(_part(layers, payload, _SUMS, 24 * _IDS), "<i8").reshape(3, _IDS).astype(np.int64)
     return WindowSums(*sums)
 
 
 def unpack_layer(layers: Layers, payload: bytes, name: LayerName, window: Window) -> ClassArray:
     """One raster's part of a window, (band, row, col); the same `layers` as when it was packed."""
-    content = _part(layers, payload, name)
+    most = (_IDS if name == "class_probabilities" else 1) * window.height * window.width
+    content = _part(layers, payload, name, most)
     return np.frombuffer(content, np.uint8).reshape(-1, window.height, window.width)
 
 
-def _part(layers: Layers, payload: bytes, wanted: str) -> bytes:
+def _part(layers: Layers, payload: bytes, wanted: str, most: int) -> bytes:
     names = (_SUMS, *layers.names)
+    if len(payload) < _LENGTHS.size * len(names):
+        raise ValueError("a window is incomplete")
     lengths = [length for (length,) in _LENGTHS.iter_unpack(payload[: _LENGTHS.size * len(names)])]
     place = names.index(wanted)
     start = _LENGTHS.size * len(names) + sum(lengths[:place])
-    return zlib.decompress(payload[start : start + lengths[place]])
+    unpacker = zlib.decompressobj()
+    content = unpacker.decompress(payload[start : start + lengths[place]], most)
+    if not unpacker.eof:
+        raise ValueError(f"{wanted} of a window are incomplete, or more than {most} bytes")
+    return content
 
 
 def _relative_entropy(probabilities: FloatArray) -> FloatArray:

@@ -253,7 +253,8 @@ def _count(journal: Journal, windows: Sequence[Window], layers: Layers, grid: Ge
     """What the finished windows hold of each class."""
     pixels, percent, parts = np.zeros((3, 256), np.int64)
     for index in range(len(windows)):
-        sums = unpack_sums(layers, journal.read(index))
+        with journal.damaged():
+            sums = unpack_sums(layers, journal.read(index))
         pixels += sums.pixels
         percent += sums.percent
         parts += sums.parts
@@ -281,7 +282,9 @@ class _Blocks:
 
     def __iter__(self) -> Iterator[tuple[Window, ClassArray]]:
         for index, window in enumerate(self.windows):
-            yield window, unpack_layer(self.layers, self.journal.read(index), self.name, window)
+            with self.journal.damaged():
+                values = unpack_layer(self.layers, self.journal.read(index), self.name, window)
+            yield window, values
 
 
 def room_for_files(windows_size: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from geo_xmodal.small_files import SmallFile, read_text
 Pixels = Literal["model", "own"]
 """Whose pixel size a map has."""
 
+_MAX_PATH = 4096
 _LIST = SmallFile("a list of paths, one a line", UsageError, "give one path a line", 4 << 20)
 
 _NEARLY = 0.005
@@ -87,7 +89,7 @@ def map_input(
             tiles += more
             notes += said
     if not tiles:
-        raise UsageError("the list of inputs names no file: give one path a line")
+        raise UsageError(f"{', '.join(map(str, inputs)) or 'inputs'}: no file is named: give one path a line")
     reader = tiles[0][1] if len(tiles) == 1 else mosaic(tiles, same_names=bands is None)
     if bands is not None:
         reader = reader.adapted(Adaptation(asked=True))
@@ -145,8 +147,12 @@ def _listed(path: Path) -> list[Path]:
     lines = [line.strip() for line in read_text(path, _LIST).splitlines()]
     wanted = [line for line in lines if line and not line.startswith("#")]
     for line in wanted:
+        if len(line) > _MAX_PATH:
+            raise UsageError(f"{path}: a line of {len(line)} letters, expected one path a line")
         if is_address(line):
             raise UsageError(f"{path}: {line[:100]!r} is an address, which a list may not name; give --input")
+        if not os.path.exists(path.parent / line):  # noqa: PTH110  # Path.exists fails on a name too long
+            raise RasterError(f"{path}: names {line}: no such file")
     return [path.parent / line for line in wanted]
 
 
@@ -158,11 +164,12 @@ def _opened(
     if isinstance(source, str):
         remote = remote_reader(find_remote(source), kind=kind, bands=bands, decibel=decibel)
         return [(remote.name, remote)], []
-    names = _band_files(source, card, bands) if source.is_dir() else None
+    is_folder = os.path.isdir(source)  # noqa: PTH112  # Path.is_dir fails on a name that is too long
+    names = _band_files(source, card, bands) if is_folder else None
     if names is not None:
         reader, notes = band_files_reader(source, names, kind=kind, decibel=decibel)
         return [(str(source), reader)], notes
-    files = rasters_in(source) if source.is_dir() else [source]
+    files = rasters_in(source) if is_folder else [source]
     return [(str(path), aligned_reader(path, kind=kind, bands=bands, decibel=decibel)) for path in files], []
 
 

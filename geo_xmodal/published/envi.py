@@ -40,7 +40,7 @@ def open_envi(data: Path, header: Path) -> Iterator[Any]:
         with tempfile.TemporaryDirectory(prefix="envi.") as private:
             pixels = Path(private) / "image.dat"
             pixels.symlink_to(data.resolve())
-            pixels.with_suffix(".hdr").write_bytes(text)
+            pixels.with_suffix(".hdr").write_bytes(_in_utf8(text))
             with rasterio.Env(**_GUARD), rasterio.open(pixels, driver="ENVI") as dataset:
                 _check(dataset, data, text)
                 yield dataset
@@ -59,6 +59,15 @@ def _checked_header(header: Path) -> bytes:
     if _number(text, b"file compression"):
         raise RasterError(f"{header}: compressed pixels; save the file again without compression")
     return text
+
+
+def _in_utf8(header: bytes) -> bytes:
+    """Descriptions in headers are often in the letters of Windows, which GDAL would hand on as they are."""
+    try:
+        header.decode("utf-8")
+    except UnicodeDecodeError:
+        return header.decode("latin-1").encode("utf-8")
+    return header
 
 
 def _check(dataset: Any, data: Path, header: bytes) -> None:

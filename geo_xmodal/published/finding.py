@@ -9,6 +9,7 @@ from pathlib import Path
 
 from geo_xmodal.errors import SceneError
 from geo_xmodal.published.catalogue import Source
+from geo_xmodal.small_files import real_path
 
 MATLAB = (".mat",)
 GEOTIFF = (".tif", ".tiff")
@@ -80,7 +81,7 @@ class Folder:
             raise SceneError(
                 f"{self.path}: several files of one name: {shown}; give the folder of the one scene"
             )
-        if not highest[0].resolve().is_relative_to(self.path.resolve()):
+        if not real_path(highest[0]).is_relative_to(real_path(self.path)):
             raise SceneError(f"{highest[0]}: a link that leads out of {self.path}; copy the file there")
         return highest[0]
 

@@ -75,5 +75,5 @@ def _points(path: Path, text: str) -> np.ndarray:
     lines = [line.split() for line in text.splitlines() if line.strip() and not line.startswith(";")]
     try:
         return np.array([[int(line[1]), int(line[2])] for line in lines], np.int64).reshape(-1, 2)
-    except (ValueError, IndexError):
+    except (ValueError, IndexError, OverflowError):
         raise LabelError(f"{path}: a line of points is not ID X Y; export it from the .roi again") from None

@@ -22,14 +22,18 @@ from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
+import pyproj.exceptions
 import rasterio
 import rasterio.windows
+import shapely
 from odc.geo.geobox import GeoBox
+from rasterio._err import CPLE_BaseError  # what GDAL says past rasterio's own errors
 from rasterio.enums import Interleaving
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from geo_xmodal.errors import RasterError
 from geo_xmodal.scenes.grid import grid_of
+from geo_xmodal.small_files import real_path
 from geo_xmodal.types import Window
 
 # A scene without CRS is legal here, and `warnings.catch_warnings` is not safe with threads.
@@ -66,6 +70,15 @@ _GUARD = {
 _DTYPES = frozenset(
     ["uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64"]
 )
+
+_FAULTS = (
+    RasterioError,
+    CPLE_BaseError,
+    pyproj.exceptions.ProjError,
+    shapely.errors.GEOSException,
+    UnicodeDecodeError,
+)
+"""What libraries say of a damaged raster, its CRS or its corners."""
 
 _BLOCKS_CHECKED = 64
 
@@ -177,7 +190,7 @@ def opened_geotiff(
         with rasterio.Env(**{**_GUARD, **config}), rasterio.open(source, driver="GTiff") as dataset:
             _check(dataset, source, name, stored, limits)
             yield dataset
-    except RasterioError as error:
+    except _FAULTS as error:
         raise RasterError(f"{name}: cannot be read as a GeoTIFF: {_reason(error)}") from error
 
 
@@ -292,8 +305,8 @@ def _checked_path(path: Path | str, root: Path | None) -> Path:
         raise RasterError(f"{text[:200]!r}: not the path of a file; give a GeoTIFF on this machine")
     file = Path(path)
     try:
-        resolved = file.resolve()
-        if root is not None and not resolved.is_relative_to(root.resolve()):
+        resolved = real_path(file)
+        if root is not None and not resolved.is_relative_to(real_path(root)):
             raise RasterError(f"{file}: lies outside {root} (at {resolved}); copy it there")
         if resolved.is_dir():
             raise RasterError(f"{file}: is a folder, expected a GeoTIFF file")
@@ -351,6 +364,12 @@ def _check(
     if others:
         advice = "; convert complex values to power (|z|^2) first" if "complex" in others[0] else ""
         raise RasterError(f"{file}: pixels of type {others[0]}, expected integers or floats{advice}")
+    affine = dataset.transform
+    if not all(map(math.isfinite, affine)) or affine.is_degenerate:
+        raise RasterError(
+            f"{file}: its geotransform {tuple(affine)[:6]} gives pixels no size; set it with "
+            "gdal_edit.py -a_ullr"
+        )
     itemsize = max(np.dtype(name).itemsize for name in dataset.dtypes)
     rows, cols = dataset.block_shapes[0]
     together = count if dataset.interleaving == Interleaving.pixel else 1

@@ -99,4 +99,6 @@ def restore_optimizer(tensors: dict[str, Tensor], optimizer: torch.optim.Optimiz
                 if value.shape not in ((), weights[int(index)].shape):
                     raise _FILE.refuse(FILE, f"{name} has shape {tuple(value.shape)}")
                 state.setdefault(int(index), {})[key] = value
+    if len({frozenset(one) for one in state.values()}) > 1:  # an optimiser keeps the same of every weight
+        raise _FILE.refuse(FILE, "the optimiser's state is incomplete")
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
