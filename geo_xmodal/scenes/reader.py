@@ -172,6 +172,9 @@ class RasterReader(ReaderDefaults, ABC):
         """
         raw = read_window(dataset, self.indexes, there)
         missing = _equals(raw, self.nodata)
+        if self.nodata is None:
+            for usual in KINDS[self.kind].nodata:
+                missing |= _equals(raw, usual)
         with np.errstate(over="ignore", invalid="ignore"):
             converted = self._converted(raw)
             values: FloatArray = converted.astype(np.float32)
@@ -350,6 +353,7 @@ def _fields(
         _about_scales(name, known),
         _about_place(dataset),
         _about_zeros(dataset, kind),
+        _about_nodata(kind, dataset.nodata, nodata),
     ]
     flags = dataset.mask_flag_enums[0]
     return {
@@ -432,6 +436,16 @@ def _about_place(dataset: rasterio.DatasetReader) -> _Said:
     if dataset.transform.is_identity:
         return "place", "says neither CRS nor place: it is read on its pixel grid"
     return "place", "has no CRS: its coordinates are taken as they are"
+
+
+def _about_nodata(kind: Kind, *told: float | None) -> _Said:
+    usual = KINDS[kind].nodata
+    if not usual or any(value is not None for value in told):
+        return None
+    values = ", ".join(f"{value:g}" for value in usual)
+    return "nodata", (
+        f"does not say which value is no data: {values} are taken so, as is usual for {KINDS[kind].adjective}"
+    )
 
 
 def _about_zeros(dataset: rasterio.DatasetReader, kind: Kind) -> _Said:

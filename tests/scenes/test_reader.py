@@ -448,3 +448,19 @@ def test_every_real_file_is_aligned_or_refused_in_one_line(real_data: Path):
     floods = sorted((real_data / "sen1floods11").glob("*.tif"))
     readers = [aligned_reader(path, grid=aligned_reader(floods[0]).grid) for path in floods]
     assert {reader.resampling for reader in readers} == {None}
+
+
+def test_a_dem_that_names_no_value_has_the_usual_ones(tmp_path: Path):
+    values = np.array([[[-9999, -32768, -32767, 0, -12, 300]]], np.float32)
+    grid = utm_grid(1, 6)
+    silent = aligned_reader(write_raster(tmp_path / "silent.tif", values, grid), kind="dem")
+    read = silent.read(Window(0, 0, 1, 6))[0, 0]
+    np.testing.assert_array_equal(read, [np.nan, np.nan, np.nan, 0, -12, 300])
+    (said,) = silent.assumptions
+    assert "-9999, -32768, -32767" in said.text
+    told = aligned_reader(write_raster(tmp_path / "told.tif", values, grid, nodata=0), kind="dem")
+    read = told.read(Window(0, 0, 1, 6))[0, 0]
+    np.testing.assert_array_equal(read, [-9999, -32768, -32767, np.nan, -12, 300])
+    assert not told.assumptions
+    other = aligned_reader(tmp_path / "silent.tif", kind="lidar")
+    np.testing.assert_array_equal(other.read(Window(0, 0, 1, 6)), values)

@@ -101,9 +101,12 @@ class GeoXmodalAlgorithm(QgsProcessingAlgorithm):
 
         def say(line):
             word, colon, rest = line.partition(": ")
-            (feedback.pushWarning if word == "warning" and colon else feedback.pushInfo)(
-                rest if word == "warning" and colon else line
-            )
+            if colon and word == "warning":
+                feedback.pushWarning(rest)
+            elif colon and word in ("note", "assumed"):
+                feedback.pushWarning(line)
+            else:
+                feedback.pushInfo(line)
 
         try:
             command = find_command(QgsSettings().value("Processing/Configuration/" + SETTING, "") or "")
