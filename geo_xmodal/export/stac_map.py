@@ -30,11 +30,11 @@ from geo_xmodal.mapping.layers import LayerName
 from geo_xmodal.mapping.map_legends import legend_of_map, open_class_map
 from geo_xmodal.mapping.outputs import layer_file
 from geo_xmodal.scenes.grid import grid_of, pixel_size
+from geo_xmodal.scenes.outline import world_outline
 from geo_xmodal.scenes.raster import file_window, open_raster, read_window
 from geo_xmodal.types import IntArray, LandClass, windows_over
 
 _READ = 2048
-_WORLD = "EPSG:4326"
 
 _SIDE_POINTS = 8
 """Corners of a footprint along each side: straight sides of a grid are curved elsewhere."""
@@ -44,9 +44,6 @@ _PERCENTS: Mapping[LayerName, str] = {
     "entropy": "Entropy of the class probabilities",
     "class_probabilities": "Probability of every class, one band each",
 }
-
-_DEGREES = 1e-7
-"""A centimetre."""
 
 
 def describe_map(item: pystac.Item, map_file: Path, folder: Path, classes: Path | None = None) -> list[str]:
@@ -132,17 +129,13 @@ def _place(item: pystac.Item, grid: GeoBox) -> list[str]:
     if epsg is None:
         projection.wkt2 = grid.crs.proj.to_wkt()
     projection.bbox = [float(value) for value in grid.boundingbox.bbox]
-    footprint = grid.footprint(_WORLD, npoints=_SIDE_POINTS, wrapdateline=True)
-    rounded = shapely.reverse(shapely.normalize(shapely.set_precision(footprint.geom, _DEGREES)))
-    item.geometry = json.loads(
-        json.dumps(shapely.geometry.mapping(rounded))
-    )  # lists: a schema takes no tuples
-    left, bottom, right, top = rounded.bounds
-    if rounded.geom_type == "MultiPolygon":  # split where east meets west: its box goes across that line
-        left = min(part.bounds[0] for part in rounded.geoms if part.bounds[0] > 0)
-        right = max(part.bounds[2] for part in rounded.geoms if part.bounds[0] <= 0)
-    item.bbox = [left, bottom, right, top]
-    return []
+    outline = world_outline(grid, _SIDE_POINTS)
+    if outline.geometry is None or outline.bbox is None:
+        return [f"{outline.missing}: the item has no geometry, catalogues cannot find it by place"]
+    # lists: a schema takes no tuples
+    item.geometry = json.loads(json.dumps(shapely.geometry.mapping(outline.geometry)))
+    item.bbox = list(outline.bbox)
+    return [f"{outline.missing}: the item's geometry follows those that do"] if outline.missing else []
 
 
 def _class_band(grid: GeoBox, histogram: IntArray) -> RasterBand:

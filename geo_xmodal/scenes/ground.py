@@ -152,6 +152,11 @@ def pixel_areas(grid: GeoBox) -> PixelAreas:
     return PixelAreas("m", quantum, _Cells(grid, _cell_side(grid)))
 
 
+def lies_on_ellipsoid(grid: GeoBox) -> bool:
+    """Whether a grid has places on the ellipsoid of a CRS: not without CRS, nor in an engineering one."""
+    return _on_ellipsoid(grid) is not None
+
+
 def pixel_size(grid: GeoBox) -> tuple[float, float, Unit]:
     """Distance on the ground between rows and between columns of pixels, and its unit.
 
