@@ -12,6 +12,14 @@ from rasterio import Affine
 
 UTM33 = "EPSG:32633"
 WGS84 = "EPSG:4326"
+CRS_OF_MARS = (
+    'PROJCS["Mars eqc",GEOGCS["GCS_Mars",DATUM["D_Mars",SPHEROID["Mars",3396190,169.8944472]],'
+    'PRIMEM["Reference_Meridian",0],UNIT["degree",0.0174532925199433]],PROJECTION["Equirectangular"],'
+    'PARAMETER["standard_parallel_1",0],PARAMETER["central_meridian",0],PARAMETER["false_easting",0],'
+    'PARAMETER["false_northing",0],UNIT["metre",1]]'
+)
+CRS_OF_A_SITE = 'LOCAL_CS["site grid",UNIT["metre",1]]'
+CRS_OF_A_FULL_DISC = "+proj=geos +lon_0=140.7 +h=35785863 +sweep=x +ellps=WGS84 +units=m"
 
 
 def utm_grid(height: int = 60, width: int = 50, size: float = 10.0, east: float = 400_000.0) -> GeoBox:

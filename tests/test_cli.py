@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyproj
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -205,6 +206,17 @@ def test_wrong_usage_is_one_line_that_says_where_help_is(
     line = only_line(capsys)
     assert word.lower() in line.lower()
     assert re.search(r"see geo-xmodal( \w+)? --help$", line)
+
+
+def test_what_a_geographic_library_refuses_is_no_fault(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused() -> None:
+        pyproj.Transformer.from_crs("EPSG:4326", 'LOCAL_CS["site grid",UNIT["metre",1]]')
+
+    monkeypatch.setattr(gx, "list_scenes", refused)
+    assert run(["scenes"]) == 2
+    assert "pyproj does not take this input: ProjError" in only_line(capsys)
 
 
 def test_a_fault_is_one_line_and_its_traceback_is_in_a_file(

@@ -41,6 +41,9 @@ from geo_xmodal.outputs import ADVICE
 PROGRAM = "geo-xmodal"
 INTERRUPTED = 130
 
+_GEOGRAPHIC = frozenset({"pyogrio", "pyproj", "rasterio", "shapely"})
+"""Libraries whose own exceptions are not faults of this program."""
+
 _RESUMING = {"train": ("--resume",), "map": ("--resume",), "compare": ()}
 """What to add to a command to go on with it, once it was stopped."""
 
@@ -158,6 +161,8 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:
         if isinstance(error, OSError) and error.errno in ADVICE:
             return _fail(_file_system(error), 2)
+        if library := _geographic_library(error):
+            return _fail(f"{library} does not take this input: {type(error).__name__}: {error}", 2)
         return _fault(error)
     if status == INTERRUPTED:
         _say(_stopped(arguments))
@@ -195,6 +200,12 @@ def _given(names: Sequence[str], arguments: Sequence[str]) -> str | None:
 def _file_system(error: OSError) -> str:
     place = f"{error.filename}: " if error.filename else ""
     return f"{place}{error.strerror}: {ADVICE[error.errno or 0]}"
+
+
+def _geographic_library(error: Exception) -> str | None:
+    """The library that an exception is its own kind of: what it says is of a file, a CRS or a shape."""
+    homes = (kind.__module__.partition(".")[0] for kind in type(error).__mro__)
+    return next((home for home in homes if home in _GEOGRAPHIC), None)
 
 
 def _stopped(arguments: Sequence[str]) -> str:

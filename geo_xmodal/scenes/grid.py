@@ -14,7 +14,6 @@ import shapely
 from odc.geo.geobox import GeoBox
 from pyproj.exceptions import ProjError
 from rasterio import Affine
-from rasterio.errors import CRSError
 
 from geo_xmodal.errors import AlignmentError
 from geo_xmodal.scenes.ground import pixel_size as pixel_size
@@ -33,17 +32,8 @@ _EDGE_POINTS = 64
 
 def grid_of(dataset: rasterio.DatasetReader) -> GeoBox:
     """The grid of an open raster."""
-    return GeoBox((dataset.height, dataset.width), dataset.transform, _crs_text(dataset))
-
-
-def _crs_text(dataset: rasterio.DatasetReader) -> str | None:
-    """The CRS as WKT; of 2019 where that of 2001, which GDAL writes, cannot say it."""
-    if not dataset.crs:
-        return None
-    try:
-        return str(dataset.crs.to_wkt())
-    except CRSError:
-        return str(dataset.crs.to_wkt(version="WKT2_2019"))
+    crs = dataset.crs.to_wkt() if dataset.crs else None
+    return GeoBox((dataset.height, dataset.width), dataset.transform, crs)
 
 
 def same_grid(a: GeoBox, b: GeoBox) -> bool:
@@ -109,8 +99,8 @@ def to_pixels(a: GeoBox, b: GeoBox, points: Points) -> Points:
             places = np.stack(a.crs.transformer_to_crs(b.crs)(*places.T), axis=1)
         except ProjError:
             raise AlignmentError(
-                f"no way from {a.crs.proj.name} to {b.crs.proj.name}: one of them is a local grid or of another "
-                "planet; give files of one CRS"
+                f"no way from {a.crs.proj.name} to {b.crs.proj.name}: one of them is a local grid or of "
+                "another planet; give files of one CRS"
             ) from None
     return _on(b, places)
 

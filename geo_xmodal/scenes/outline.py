@@ -83,7 +83,7 @@ def world_outline(grid: GeoBox, side_points: int = 8) -> WorldOutline:
 
 
 def _placed(grid: GeoBox, to_world: pyproj.Transformer, shares: _Coordinates) -> _Coordinates:
-    """Longitude and latitude (..., 2) of shares of the grid's sides (across, down); NaN where there is none."""
+    """Longitude and latitude (..., 2) of shares of the grid's sides (across, down), NaN where none is."""
     height, width = grid.shape
     a, b, c, d, e, f = tuple(grid.affine)[:6]
     x, y = shares[..., 0] * width, shares[..., 1] * height

@@ -24,6 +24,7 @@ import geo_xmodal as gx
 from geo_xmodal.commands import app
 from geo_xmodal.errors import RasterError, UsageError
 from tests.conftest import REPOSITORY
+from tests.rasters import CRS_OF_A_SITE, CRS_OF_MARS
 from tests.tiny import write_raster
 
 SAMPLE = REPOSITORY / "sample_scenes" / "berlin" / "sar.tif"
@@ -146,6 +147,14 @@ def test_map_without_crs_has_no_geometry(tmp_path: Path) -> None:
     assert item["geometry"] is None and "bbox" not in item
     assert item["properties"]["proj:code"] is None
     assert "no CRS" in made.warnings[0]
+
+
+@pytest.mark.parametrize("crs", [CRS_OF_MARS, CRS_OF_A_SITE])
+def test_map_of_no_place_on_earth_has_no_geometry(crs: str, tmp_path: Path) -> None:
+    made = gx.export_stac(mapped(tmp_path, crs=crs, west=0, north=SIDE, pixel=1), tmp_path, date=DATE)
+    item = json.loads(made.out.read_text(encoding="utf-8"))
+    assert item["geometry"] is None and "bbox" not in item
+    assert item["properties"]["proj:wkt2"] and "no geometry" in made.warnings[0]
 
 
 def test_map_across_the_date_line_is_split(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from geo_xmodal.scenes.grid import (
 )
 from geo_xmodal.scenes.raster import open_raster
 from geo_xmodal.types import Window
-from tests.rasters import UTM33, WGS84, turned_grid, utm_grid, write_positions
+from tests.rasters import CRS_OF_MARS, UTM33, WGS84, turned_grid, utm_grid, write_positions
 
 
 def moved(grid: GeoBox, rows: float, cols: float, shape: tuple[int, int] | None = None) -> GeoBox:
@@ -169,3 +169,10 @@ def test_extent_is_told_with_crs():
         "x 400000 to 400500, y 4.9994e+06 to 5e+06 in WGS 84 / UTM zone 33N (60 x 50 pixels)"
     )
     assert "no CRS" in extent_text(GeoBox((5, 5), Affine.identity(), None))
+
+
+def test_another_planet_is_not_laid_over_this_one():
+    mars = GeoBox((5, 5), Affine(100, 0, 0, 0, -100, 0), CRS_OF_MARS)
+    for pair in ((mars, utm_grid()), (utm_grid(), mars)):
+        with pytest.raises(AlignmentError, match=r"no way from .* of another planet"):
+            overlap(*pair)

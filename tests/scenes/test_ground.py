@@ -14,18 +14,15 @@ from rasterio import Affine
 
 from geo_xmodal.scenes.ground import pixel_areas, pixel_size
 from geo_xmodal.types import Window
-from tests.rasters import outline_area, turned_grid
+from tests.rasters import (
+    CRS_OF_A_FULL_DISC,
+    CRS_OF_A_SITE,
+    CRS_OF_MARS,
+    outline_area,
+    turned_grid,
+)
 
 WGS84 = pyproj.Geod(ellps="WGS84")
-MARS = (
-    'PROJCS["Mars eqc",GEOGCS["GCS_Mars",DATUM["D_Mars",SPHEROID["Mars",3396190,169.8944472]],'
-    'PRIMEM["Reference_Meridian",0],UNIT["degree",0.0174532925199433]],PROJECTION["Equirectangular"],'
-    'PARAMETER["standard_parallel_1",0],PARAMETER["central_meridian",0],PARAMETER["false_easting",0],'
-    'PARAMETER["false_northing",0],UNIT["metre",1]]'
-)
-SITE = 'LOCAL_CS["site grid",UNIT["metre",1]]'
-FULL_DISC = "+proj=geos +lon_0=140.7 +h=35785863 +sweep=x +ellps=WGS84 +units=m"
-
 GRIDS = {
     "degrees": GeoBox((160, 80), Affine(0.25, 0, 10, 0, -0.25, 70), "EPSG:4326"),
     "Web Mercator at 60 N": GeoBox((128, 96), Affine(200, 0, 2_780_000, 0, -200, 8_440_000), "EPSG:3857"),
@@ -36,7 +33,7 @@ GRIDS = {
     "conic": GeoBox((700, 700), Affine(1000, 0, 3_700_000, 0, -1000, 2_900_000), "EPSG:3034"),
     "feet": GeoBox((100, 100), Affine(300, 0, 980_000, 0, -300, 200_000), "EPSG:2263"),
     "Mollweide": GeoBox((60, 50), Affine(5e4, 0, 1e6, 0, -5e4, 5e6), "ESRI:54009"),
-    "Mars": GeoBox((100, 100), Affine(1000, 0, 0, 0, -1000, 0), MARS),
+    "Mars": GeoBox((100, 100), Affine(1000, 0, 0, 0, -1000, 0), CRS_OF_MARS),
 }
 
 
@@ -137,7 +134,7 @@ def test_large_windows_of_many_cells_are_as_exact_as_each_pixel() -> None:
 
 
 def test_what_does_not_exist_has_no_area() -> None:
-    disc = GeoBox((100, 100), Affine(110_000, 0, -5_500_000, 0, -110_000, 5_500_000), FULL_DISC)
+    disc = GeoBox((100, 100), Affine(110_000, 0, -5_500_000, 0, -110_000, 5_500_000), CRS_OF_A_FULL_DISC)
     parts = pixel_areas(disc).parts(Window(0, 0, 100, 100))
     assert parts[0, 0] == 0 and parts[50, 50] > 0
     # what a satellite at 42,164 km sees of a sphere
@@ -155,7 +152,7 @@ def test_size_where_the_middle_does_not_exist() -> None:
     assert pixel_size(GeoBox((10, 10), Affine(1, 0, 0, 0, 1, 200), "EPSG:4326")) == (1, 1, "unit")
 
 
-@pytest.mark.parametrize("crs", [None, SITE])
+@pytest.mark.parametrize("crs", [None, CRS_OF_A_SITE])
 def test_without_an_ellipsoid_the_units_are_the_grids_own(crs: str | None) -> None:
     grid = GeoBox((10, 10), Affine(2, 0, 0, 0, -3, 0), crs)
     assert pixel_size(grid) == (3, 2, "unit")
