@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from geo_xmodal.errors import BundleError, OutputError
-from geo_xmodal.outputs import folder_beside
+from geo_xmodal.outputs import replaced_folder, unfinished
 from geo_xmodal.small_files import (
     SmallFile,
     file_errors,
@@ -181,12 +180,9 @@ def save(folder: Path, model: PixelModel, card: Card) -> Card:
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     weights = save_tensors(state)
     card = card.model_copy(update={"weights_sha256": hashlib.sha256(weights).hexdigest()})
-    with folder_beside(folder) as beside:
+    with replaced_folder(folder) as beside:
         (beside / WEIGHTS).write_bytes(weights)
         (beside / CARD).write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        if folder.exists():
-            shutil.rmtree(folder)
-        beside.rename(folder)
     return card
 
 
@@ -274,8 +270,10 @@ def bundle_folder(folder: Path) -> Path:
     """The bundle in a folder: itself, or `model/` of a run folder.
 
     Raises:
-        BundleError: if neither holds a card.
+        BundleError: if neither holds a card, or the run is not finished.
     """
+    if (todo := unfinished(folder)) is not None:
+        raise BundleError(f"{folder} {todo}")
     for candidate in (folder, folder / "model"):
         if (candidate / CARD).is_file():
             return candidate

@@ -33,7 +33,7 @@ from geo_xmodal.mapping.geotiff import open_band
 from geo_xmodal.mapping.layers import NO_PROBABILITY
 from geo_xmodal.mapping.map_legends import ClassMapReader, MapLegend, legend_of_map, open_class_map
 from geo_xmodal.mapping.outputs import layer_file
-from geo_xmodal.outputs import folder_beside
+from geo_xmodal.outputs import files_together, held
 from geo_xmodal.scenes.class_names import name_key, number_of
 from geo_xmodal.scenes.config import LabelsConfig
 from geo_xmodal.scenes.grid import grid_of, pixel_size
@@ -437,12 +437,7 @@ def _estimate_json(estimate: Estimate) -> dict[str, Any]:
 
 
 def _write_all(folder: Path, files: Mapping[str, str]) -> None:
-    """All files or none: written in a folder beside, then moved."""
-    with folder_beside(folder) as beside:
+    """All files or none."""
+    with held(folder), files_together(folder) as beside:
         for name, text in files.items():
             (beside / name).write_text(text, encoding="utf-8")
-        if folder.is_dir():
-            for name in files:
-                (beside / name).replace(folder / name)
-        else:
-            beside.rename(folder)

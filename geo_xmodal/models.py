@@ -7,6 +7,7 @@ from pathlib import Path
 
 from geo_xmodal.bundle import CARD, Card, bundle_folder, read_card
 from geo_xmodal.errors import BundleError
+from geo_xmodal.outputs import unfinished
 
 _PACKAGE = Path(__file__).resolve().parent
 _PLACES = (_PACKAGE.parent / "models", _PACKAGE / "_shipped" / "models")
@@ -39,7 +40,7 @@ def find_model(name_or_path: str | Path) -> Path:
         BundleError: if there is no such model; the message names the shipped ones.
     """
     path = Path(name_or_path).expanduser()
-    if path.exists():
+    if path.exists() or unfinished(path) is not None:
         return bundle_folder(path)
     if path.name == str(name_or_path):
         for place in _PLACES:

@@ -1,5 +1,10 @@
 """Outputs appear whole or not at all: written beside their place under a hidden name, then renamed.
 
+A process may be killed before any change of the file system. What is seen then is the older output or the
+new one, or says that it is not finished (`unfinished.txt` in a folder); what hidden names hold is put in its
+place or taken away by the next run that writes the same output. Nobody else does: an output is held, by a
+lock, while it is written.
+
 Whatever goes wrong, the message names the output that was asked for, never the hidden one.
 """
 
@@ -10,13 +15,30 @@ import json
 import os
 import re
 import shutil
+import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from geo_xmodal.errors import OutputError
+
+if sys.platform != "win32":
+    import fcntl
+
+UNFINISHED = "unfinished.txt"
+"""In a folder whose content is not whole yet: what to do."""
+
+AGAIN = "the same command again finishes it"
+"""What to do about a folder of files that are made anew each time."""
+
+OLD = "old"
+"""Under this hidden name (`beside`) the older output waits until the new one is whole."""
+
+_PARTIAL = "partial"
+
+_NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 
 _MAKE_ROOM = "free some space or choose another disk"
 _YOUR_OWN = "choose a place that you may write to"
@@ -75,25 +97,111 @@ def output_errors(out: Path, *also: type[Exception]) -> Iterator[None]:
 
 
 @contextmanager
-def new_file(out: Path, *also: type[Exception]) -> Iterator[Path]:
+def held(out: Path) -> Iterator[None]:
+    """Keep other processes from writing `out` (a file or a folder) during the block.
+
+    A hidden file beside `out` is locked, and is gone afterwards; a process that ends in whatever way holds
+    no lock, so that what its hidden names hold then is nobody's. The folder that holds `out` is made, and
+    taken away again if nothing came into it. Not more than once for the same output at a time.
+
+    Raises:
+        OutputError: Another process holds it, or the lock cannot be written.
+    """
+    place = real(out)
+    with output_errors(out):
+        made = [folder for folder in place.parents if not folder.exists()]
+        if made:
+            place.parent.mkdir(parents=True)
+        path = _lock_path(place)
+        lock = _locked(path)
+    if lock is None:
+        raise OutputError(f"{out}: another process writes it: wait until it is done, or give another output")
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # its folder is gone, say
+            _unlock(lock, path)
+        for folder in made:
+            with suppress(OSError):  # something is in it
+                folder.rmdir()
+
+
+def real(out: Path) -> Path:
+    """One name for an output, however it is given: what lies beside it is found by it."""
+    return Path(os.path.realpath(out))
+
+
+def beside(out: Path, what: str) -> Path:
+    """The hidden name beside `out` for what is on its way there, or away."""
+    return out.with_name(f".{out.name}.{what}")
+
+
+def try_lock(file: BinaryIO, *, alone: bool) -> bool:
+    """Lock an open file against other processes until it is closed; False where another has it.
+
+    Whoever is alone keeps all others away, who is not keeps those away that want to be. Where the system
+    or the file system has no locks, everybody gets one.
+    """
+    if sys.platform == "win32":
+        return True
+    try:
+        fcntl.flock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+    return True
+
+
+def _lock_path(place: Path) -> Path:
+    """Beside the output; in it where nothing can be beside it, as where another disk is mounted."""
+    inside = place.is_dir() and not os.access(place.parent, os.W_OK)
+    return place / ".lock" if inside else beside(place, "lock")
+
+
+def _locked(path: Path) -> BinaryIO | None:
+    """The lock file, locked; None where another process has it."""
+    while True:
+        with ExitStack() as stack:
+            file: BinaryIO = stack.enter_context(path.open("ab", buffering=0))
+            if not try_lock(file, alone=True):
+                return None
+            with suppress(FileNotFoundError):  # whoever held it took it away meanwhile
+                if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                    stack.pop_all()
+                    return file
+
+
+def _unlock(lock: BinaryIO, path: Path) -> None:
+    if sys.platform == "win32":  # which lets nobody take away an open file
+        lock.close()
+    with lock:
+        path.unlink()
+
+
+@contextmanager
+def new_file(out: Path, *also: type[Exception], make_parents: bool = True) -> Iterator[Path]:
     """A path beside `out` to write to; it becomes `out` if the block ends well, and is gone if it does not.
 
     Args:
-        out: The file; its folder is made.
+        out: The file.
         also: What else than an `OSError` means that it could not be written.
+        make_parents: Make the folder that holds it.
 
     Raises:
         OutputError: The file cannot be written.
     """
-    beside = out.with_name(f".{out.name}.partial")
+    partial = beside(out, _PARTIAL)
     with output_errors(out, *also):
         try:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            yield beside
-            beside.replace(out)
+            if make_parents:
+                out.parent.mkdir(parents=True, exist_ok=True)
+            yield partial
+            partial.replace(out)
         finally:
             with suppress(OSError):
-                beside.unlink()
+                partial.unlink()
 
 
 def write_text(out: Path, text: str) -> None:
@@ -112,28 +220,33 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
     Raises:
         OutputError: The file cannot be written.
     """
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    write_text(path, as_json(value))
+
+
+def as_json(value: Mapping[str, Any]) -> str:
+    """The content of a JSON file: one entry a line, keys in their own order."""
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
 @contextmanager
 def folder_beside(out: Path, *also: type[Exception]) -> Iterator[Path]:
-    """A hidden folder beside `out`; what is still in it at the end of the block is gone.
+    """A hidden folder beside `out`, which is held; what is still in it at the end of the block is gone.
 
     Args:
         out: What the folder's content is for; the folder that holds it is made.
         also: What else than an `OSError` means that it could not be written.
 
     Raises:
-        OutputError: Something in the block could not be written.
+        OutputError: Something in the block could not be written, or another process writes `out`.
     """
-    with output_errors(out, *also):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    place = beside(real(out), _PARTIAL)
+    with held(out), output_errors(out, *also):
+        _take_away(place)  # what a killed process left
+        place.mkdir()
         try:
-            beside.chmod(0o755)
-            yield beside
+            yield place
         finally:
-            shutil.rmtree(beside, ignore_errors=True)
+            shutil.rmtree(place, ignore_errors=True)
 
 
 @contextmanager
@@ -147,13 +260,166 @@ def new_folder(out: Path, *also: type[Exception]) -> Iterator[Path]:
     Raises:
         OutputError: Something is in the way, or could not be written.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise OutputError(f"{out}: is in the way: give a folder that does not exist yet, or an empty one")
-    with folder_beside(out, *also) as beside:
-        yield beside
-        if out.exists():
-            out.rmdir()
-        beside.rename(out)
+    with folder_beside(out, *also) as partial:
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise OutputError(f"{out}: is in the way: give a folder that does not exist yet, or an empty one")
+        yield partial
+        put_folder(partial, real(out))
+
+
+@contextmanager
+def replaced_folder(out: Path, *also: type[Exception]) -> Iterator[Path]:
+    """A folder to fill that takes the place of the folder `out`, if there is one, when the block ends well.
+
+    Killed between the two renames that this takes, the older folder has a hidden name; `recover_folder` puts
+    it back.
+
+    Raises:
+        OutputError: Something could not be written.
+    """
+    place = real(out)
+    older = beside(place, OLD)
+    with folder_beside(out, *also) as partial:
+        recover_folder(place)
+        yield partial
+        swap_folder(partial, place, older)
+        _take_away(older)
+
+
+def recover_folder(place: Path) -> None:
+    """Put the older folder back whose successor did not come, or take it away if it did."""
+    older = beside(place, OLD)
+    if older.is_dir():
+        if place.exists():
+            _take_away(older)
+        else:
+            older.rename(place)
+
+
+def swap_folder(new: Path, place: Path, older: Path) -> None:
+    """Give a folder the place of another, if there is one, which gets the name `older`."""
+    if not place.exists():
+        put_folder(new, place)
+        return
+    place.rename(older)
+    try:
+        new.rename(place)
+    except OSError:
+        older.rename(place)
+        raise
+
+
+def put_folder(new: Path, place: Path) -> None:
+    """Give a folder its place, where there is nothing or an empty folder."""
+    if sys.platform == "win32" and place.exists():
+        place.rmdir()
+    new.rename(place)
+
+
+def _take_away(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def files_together(folder: Path, *also: type[Exception], older: Collection[str] = ()) -> Iterator[Path]:
+    """A hidden folder in `folder`, whose files all get their places in `folder` at the end of the block.
+
+    While they do, and if that is cut short, `folder` says that it is unfinished. The block is in one of
+    `held(folder)`.
+
+    Args:
+        folder: Is made; other files in it stay.
+        also: What else than an `OSError` means that something could not be written.
+        older: Names of files that earlier outputs may have left; those that are not made anew go.
+
+    Raises:
+        OutputError: Something could not be written; until the files move, nothing has changed then.
+    """
+    partial = folder / f".{_PARTIAL}"
+    with output_errors(folder, *also):
+        existed = folder.exists()
+        folder.mkdir(parents=True, exist_ok=True)
+        _take_away(partial)
+        partial.mkdir()
+        try:
+            yield partial
+            made = sorted(path.name for path in partial.iterdir())
+            gone = [name for name in sorted(older) if name not in made and (folder / name).exists()]
+            for name in made:
+                to_disk(partial / name)
+            mark_unfinished(folder, AGAIN)
+            for name in gone:
+                (folder / name).unlink()
+            for name in made:
+                (partial / name).replace(folder / name)
+            partial.rmdir()
+            if is_marked(folder, AGAIN):  # else it is another command's
+                mark_finished(folder)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+            if not existed:
+                with suppress(OSError):  # it is filled
+                    folder.rmdir()
+
+
+def to_disk(path: Path) -> None:
+    """A power cut after a rename must not leave an empty file under the name of a whole one."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def mark_unfinished(folder: Path, way_out: str) -> None:
+    """Say in a folder that what is there is not whole; that the file is there counts, not what it says."""
+    mark = folder / UNFINISHED
+    if not mark.exists():
+        mark.write_text(_mark(way_out), encoding="utf-8")
+
+
+def is_marked(folder: Path, way_out: str) -> bool:
+    """Whether a folder says that it is not finished, and this as the way out (or nothing yet)."""
+    mark = folder / UNFINISHED
+    return mark.is_file() and mark.read_bytes() in (b"", _mark(way_out).encode())
+
+
+def _mark(way_out: str) -> str:
+    return f"Not finished: {way_out}.\n"
+
+
+def mark_finished(folder: Path) -> None:
+    """Say no more that a folder is not whole.
+
+    Raises:
+        FileNotFoundError: It was not said: somebody took the folder away, or what was in it.
+    """
+    (folder / UNFINISHED).unlink()
+
+
+def unfinished(place: Path) -> str | None:
+    """What to do about an output that was cut short, ready to stand in a message; None about any other.
+
+    Args:
+        place: A file or folder as a user names it, there or not.
+    """
+    mark = place / UNFINISHED
+    if mark.is_file():
+        return (
+            "is not finished: its command is at work, or was stopped; the same command with --resume, "
+            "or again where it has none, finishes it"
+        )
+    place = real(place)
+    if not place.exists():
+        if beside(place, OLD).is_dir():
+            return (
+                f"was being replaced when its command was stopped: the same command again puts it back, "
+                f"or rename {beside(place, OLD)}"
+            )
+        if beside(place, _PARTIAL).exists():
+            return (
+                "is not finished: its command is at work, or was stopped; the same command again "
+                "(map with --resume) finishes it"
+            )
+    return None
 
 
 def check_writable(out: Path) -> None:

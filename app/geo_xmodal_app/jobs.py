@@ -238,7 +238,8 @@ class Queue:
             state, message = "failed", error
         else:
             state = "interrupted"
-            message = "it was stopped from outside" if status in (None, 130) else f"it ended with {status}"
+            stopped = status in (None, 129, 130, 143)  # SIGHUP, Ctrl-C, SIGTERM
+            message = "it was stopped from outside" if stopped else f"it ended with {status}"
         self._children.pop(record.id, None)
         self._keep(record.model_copy(update={"state": state, "ended": now, "message": message}))
 

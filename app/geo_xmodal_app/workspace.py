@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import geo_xmodal as gx
 from geo_xmodal.errors import GeoXmodalError, UsageError
-from geo_xmodal.outputs import write_json
+from geo_xmodal.outputs import unfinished, write_json
 from geo_xmodal.small_files import SmallFile, read_json_object
 from geo_xmodal_app.drafts import SCENE, is_made
 from geo_xmodal_app.sessions import session_folder
@@ -54,12 +54,12 @@ class RunEntry:
     @property
     def finished(self) -> bool:
         """Whether its report is written."""
-        return (self.folder / "report.html").is_file()
+        return (self.folder / "report.html").is_file() and unfinished(self.folder) is None
 
     @property
     def has_model(self) -> bool:
-        """Whether it left a model."""
-        return (self.folder / "model" / "card.json").is_file()
+        """Whether it left a model that is done."""
+        return (self.folder / "model" / "card.json").is_file() and unfinished(self.folder) is None
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The `geo-xmodal` program: which commands there are, and how it ends.
 
 Exit status 0: done. 2: wrong usage or input, one line on standard error. 1: a fault of this program.
-130: stopped by Ctrl-C, with the line that resumes.
+130: stopped by Ctrl-C, with the line that resumes; 143 and 129 likewise by SIGTERM and SIGHUP.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ import itertools
 import logging
 import os
 import shlex
+import signal
 import sys
 import tempfile
 import traceback
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, NoReturn, TextIO
 
 import typer
@@ -140,6 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the program on `arguments` (default: the process's) and exit with its status."""
     _keep_standard_error()
     _quieten_libraries()
+    _heed_termination()
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
@@ -166,7 +169,28 @@ def run(arguments: Sequence[str]) -> int:
         return _fault(error)
     if status == INTERRUPTED:
         _say(_stopped(arguments))
+        return 128 + _terminations[-1] if _terminations else INTERRUPTED
     return status if isinstance(status, int) else 0
+
+
+_terminations: list[int] = []
+"""Signals that asked this process to end, as they came."""
+
+
+def _heed_termination() -> None:
+    """End as by Ctrl-C, with nothing half done left, where the system or a closed terminal asks for it.
+
+    A signal that is ignored (nohup) stays so.
+    """
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # not every system has both
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _terminate)
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    _terminations.append(number)
+    raise KeyboardInterrupt
 
 
 def _say(text: str) -> None:

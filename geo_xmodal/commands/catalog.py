@@ -16,6 +16,7 @@ from geo_xmodal.commands.console import Console, fields, one_line, table
 from geo_xmodal.commands.options import Json
 from geo_xmodal.commands.results import label_counts, label_table
 from geo_xmodal.errors import GeoXmodalError, UsageError
+from geo_xmodal.outputs import unfinished
 
 
 def scenes(json: Json = False) -> None:
@@ -165,7 +166,9 @@ def info(
     """Say what a scene, raster, map, vector file, run or model is."""
     console = Console(json)
     place = Path(path).expanduser()
-    if place.is_dir() and ((place / "card.json").is_file() or (place / "model" / "card.json").is_file()):
+    if (todo := unfinished(place)) is not None:
+        console.result({"type": "unfinished", "path": place, "problem": todo}, f"{place} {todo}")
+    elif place.is_dir() and ((place / "card.json").is_file() or (place / "model" / "card.json").is_file()):
         _show_card(gx.find_model(place), console)
     elif inspecting.is_unfinished_run(place):
         inspecting.show_unfinished_run(place, console)

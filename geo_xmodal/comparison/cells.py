@@ -13,7 +13,7 @@ import numpy as np
 
 from geo_xmodal.comparison.request import ComparisonPlan
 from geo_xmodal.errors import OutputError, ResumeError
-from geo_xmodal.outputs import check_writable
+from geo_xmodal.outputs import AGAIN, UNFINISHED, check_writable, mark_unfinished, output_errors
 from geo_xmodal.scenes import Scene
 from geo_xmodal.scenes.groups import GatherOptions, gather
 from geo_xmodal.training.checkpoint import FILE as CHECKPOINT
@@ -23,7 +23,7 @@ from geo_xmodal.training.progress import RunsProgress
 from geo_xmodal.training.run import RunResult, run_variant
 from geo_xmodal.types import PixelGroup, Progress, TrainingData
 
-CELLS = "cells"
+CELLS, JSON_NAME = "cells", "comparison.json"
 
 Results = Mapping[str, Sequence[RunResult]]
 """Runs by the name of their cell, one a seed."""
@@ -36,7 +36,8 @@ def check_folder(out: Path) -> None:
         OutputError: It cannot, or it does.
     """
     check_writable(out)
-    if out.is_dir() and any(out.iterdir()) and not (out / CELLS).is_dir():
+    found = {path.name for path in out.iterdir()} if out.is_dir() else set()
+    if found - {UNFINISHED} and not (out / CELLS).is_dir():
         raise OutputError(f"{out} is not empty and holds no comparison: choose another --out")
 
 
@@ -73,6 +74,7 @@ def run_cells(
         pixels = first if seed == plan.seeds[0] else gather_pixels(scene, plan, seed, runs.reading())
         for cell in cells:
             folder = out / CELLS / cell.name / f"seed-{seed}"
+            _begin(out)
             with _nothing_left_before_the_first_epoch(out, folder), _explained(out):
                 result = run_variant(
                     scene,
@@ -86,6 +88,14 @@ def run_cells(
                 )
             results[cell.name].append(result)
     return results
+
+
+def _begin(out: Path) -> None:
+    """A comparison is not finished before its first files; a finished one stays so while runs are added."""
+    with output_errors(out):
+        out.mkdir(parents=True, exist_ok=True)
+        if not (out / JSON_NAME).is_file():
+            mark_unfinished(out, AGAIN)
 
 
 def _gathered(scene: Scene, options: GatherOptions, seed: int, progress: Progress | None) -> TrainingData:
@@ -125,6 +135,8 @@ def _nothing_left_before_the_first_epoch(out: Path, folder: Path) -> Iterator[No
         if not any((folder / name).exists() for name in (CHECKPOINT, METRICS)):
             shutil.rmtree(folder, ignore_errors=True)
             with suppress(OSError):  # what else is there, stays
-                for place in (folder.parent, out / CELLS, out):
+                for place in (folder.parent, out / CELLS):
                     place.rmdir()
+                (out / UNFINISHED).unlink(missing_ok=True)
+                out.rmdir()
         raise

@@ -10,6 +10,7 @@ from geo_xmodal.comparison.noise import run_noise
 from geo_xmodal.comparison.outputs import write_outputs
 from geo_xmodal.comparison.request import CompareRequest, checked_comparison, resolve_comparison
 from geo_xmodal.comparison.summary import summarise, summarise_ablation
+from geo_xmodal.outputs import held
 from geo_xmodal.scenes import Scene
 from geo_xmodal.training.progress import reading
 from geo_xmodal.training.request import target_kind
@@ -45,13 +46,14 @@ def compare_methods(
     out = Path(out)
     plan = resolve_comparison(request, target_kind(scene, request.settings, request.target))
     check_folder(out)
-    first = gather_pixels(scene, plan, plan.seeds[0], reading(progress, 0, 0))
-    plan = checked_comparison(plan, first)
-    results = run_cells(scene, out, plan, first, progress)
-    comparison = summarise(scene, plan, results)
-    if plan.ablation:
-        comparison["ablation"] = summarise_ablation(plan, results)
-    if plan.noise:
-        comparison["noise"] = run_noise(scene, plan, results, progress)
-    write_outputs(scene, plan, results, comparison, out, progress)
+    with held(out):
+        first = gather_pixels(scene, plan, plan.seeds[0], reading(progress, 0, 0))
+        plan = checked_comparison(plan, first)
+        results = run_cells(scene, out, plan, first, progress)
+        comparison = summarise(scene, plan, results)
+        if plan.ablation:
+            comparison["ablation"] = summarise_ablation(plan, results)
+        if plan.noise:
+            comparison["noise"] = run_noise(scene, plan, results, progress)
+        write_outputs(scene, plan, results, comparison, out, progress)
     return comparison

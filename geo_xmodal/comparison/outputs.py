@@ -1,4 +1,4 @@
-"""The files of a comparison: tables, pictures, page, and comparison.json last."""
+"""The files of a comparison: tables, pictures, page and comparison.json."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from geo_xmodal.comparison import charts, tables
-from geo_xmodal.comparison.cells import Results
+from geo_xmodal.comparison.cells import JSON_NAME, Results
 from geo_xmodal.comparison.features import lay_out
 from geo_xmodal.comparison.maps import draw_maps
 from geo_xmodal.comparison.page import render_page
 from geo_xmodal.comparison.request import Cell, ComparisonPlan
-from geo_xmodal.outputs import output_errors, write_json, write_text
+from geo_xmodal.outputs import files_together, write_json, write_text
 from geo_xmodal.scenes import Scene
 from geo_xmodal.training.run import RunResult
 from geo_xmodal.types import Progress
 
-JSON_NAME = "comparison.json"
 OPTIONAL = (
     "features.png", "ablation.txt", "ablation.csv", "ablation.tex", "ablation-features.png", "noise.png",
     "noise.csv",
@@ -33,14 +32,11 @@ def write_outputs(
     out: Path,
     progress: Progress | None = None,
 ) -> None:
-    """Write everything but the runs; `comparison` gets the names of the files.
+    """Write everything but the runs, all together; `comparison` gets the names of the files.
 
     Raises:
         OutputError: if a file cannot be written.
     """
-    with output_errors(out):
-        for name in OPTIONAL:
-            (out / name).unlink(missing_ok=True)
     heading = tables.title(comparison)
     table = tables.main_table(comparison)
     files = {
@@ -58,12 +54,13 @@ def write_outputs(
         files["ablation.csv"] = tables.ablation_csv(comparison["ablation"])
     if "noise" in comparison:
         files["noise.csv"] = tables.noise_csv(comparison["noise"])
-    for name, text in files.items():
-        write_text(out / name, text)
-    pictures = _draw(scene, plan, results, comparison, out, progress)
-    comparison["files"] = [*files, *pictures, "report.html"]
-    write_text(out / "report.html", render_page(comparison, table, parts, out))
-    write_json(out / JSON_NAME, comparison)
+    with files_together(out, older=OPTIONAL) as beside:
+        for name, text in files.items():
+            write_text(beside / name, text)
+        pictures = _draw(scene, plan, results, comparison, beside, progress)
+        comparison["files"] = [*files, *pictures, "report.html"]
+        write_text(beside / "report.html", render_page(comparison, table, parts, beside))
+        write_json(beside / JSON_NAME, comparison)
 
 
 def _draw(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from geo_xmodal.dependence.chart import draw
 from geo_xmodal.dependence.study import Study
-from geo_xmodal.outputs import new_file, write_json
+from geo_xmodal.outputs import files_together, held, write_json
 
 JSON_NAME = "correlation.json"
 PICTURE_NAME = "correlation.png"
@@ -19,7 +19,7 @@ def save_study(study: Study, out: Path | str) -> None:
         OutputError: The folder cannot be written.
     """
     out = Path(out)
-    with new_file(out / PICTURE_NAME) as beside:
+    with held(out), files_together(out) as beside:
         # matplotlib's own tag holds its version: it would change the bytes of an unchanged picture
-        draw(study).savefig(beside, format="png", dpi=150, metadata={"Software": None})
-    write_json(out / JSON_NAME, study.as_dict())
+        draw(study).savefig(beside / PICTURE_NAME, format="png", dpi=150, metadata={"Software": None})
+        write_json(beside / JSON_NAME, study.as_dict())

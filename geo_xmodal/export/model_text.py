@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from geo_xmodal import bundle
 from geo_xmodal.errors import UsageError
 from geo_xmodal.export.class_map import ClassMap
+from geo_xmodal.outputs import unfinished
 from geo_xmodal.scenes.grid import pixel_size
 from geo_xmodal.small_files import SmallFile, read_json_object, validated
 
@@ -78,6 +79,8 @@ def accuracy_text(run: Path | None, tags: Mapping[str, str]) -> str:
     """
     if run is None:
         return "Accuracy: not given with this map."
+    if (todo := unfinished(run)) is not None:
+        raise UsageError(f"{run} {todo}")
     _check_same_model(run, tags)
     path = run / _METRICS
     metrics = validated(_Metrics, read_json_object(path, _FILE), path, _FILE)

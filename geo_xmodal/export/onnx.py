@@ -25,7 +25,7 @@ from torch.nn import functional as F
 from geo_xmodal.bundle import Bundle, Card, load
 from geo_xmodal.errors import GeoXmodalError, OutputError, UsageError
 from geo_xmodal.kinds import KINDS
-from geo_xmodal.outputs import new_file
+from geo_xmodal.outputs import held, new_file
 from geo_xmodal.types import BandStatistics, FloatArray
 from geo_xmodal.version import VERSION
 
@@ -99,7 +99,7 @@ def export_onnx(folder: Path | str, out: Path | str, *, tile: int | None = None)
     onnx.checker.check_model(proto, full_check=True)
     content = proto.SerializeToString(deterministic=True)
     difference, pixels = _compare(whole, runtime, content, bundle.card.statistics, tile)
-    with new_file(out) as beside:
+    with held(out), new_file(out) as beside:
         beside.write_bytes(content)
     return ExportedNetwork(out, OPSET, tile, bundle.model.margin, difference, pixels)
 

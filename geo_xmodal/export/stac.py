@@ -15,7 +15,7 @@ from geo_xmodal.bundle import CARD, bundle_folder
 from geo_xmodal.errors import OutputError, UsageError
 from geo_xmodal.export.stac_map import describe_map
 from geo_xmodal.export.stac_model import describe_model
-from geo_xmodal.outputs import write_json
+from geo_xmodal.outputs import held, write_json
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,8 @@ def export_stac(
         JsonSchemaSTACValidator().validate_core(content, pystac.STACObjectType.ITEM, content["stac_version"])
     except STACValidationError as error:
         raise OutputError(f"cannot write {target}: the item would not be valid STAC: {error}") from error
-    write_json(target, content)
+    with held(target):
+        write_json(target, content)
     return ExportedItem(target, name, tuple(item.stac_extensions), tuple(warnings))
 
 

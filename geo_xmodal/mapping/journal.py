@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import struct
-import sys
 import time
 import zlib
 from collections.abc import Mapping
@@ -23,11 +22,8 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from geo_xmodal.errors import OutputError, ResumeError
-from geo_xmodal.outputs import output_errors
+from geo_xmodal.outputs import output_errors, try_lock
 from geo_xmodal.small_files import SmallFile, file_errors, parse_json
-
-if sys.platform != "win32":
-    import fcntl
 
 _RECORD = struct.Struct("<QII")  # window, length of the payload, CRC-32 of both and the payload
 _MAX_HEADER = 1 << 20
@@ -170,13 +166,8 @@ def _scan(file: BinaryIO, identity: Mapping[str, str], path: Path) -> _Sound:
 
 def _lock(file: BinaryIO, path: Path, alone: bool) -> None:
     """Against other processes: a writer is alone, readers only keep writers away."""
-    if sys.platform != "win32":
-        try:
-            fcntl.flock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise OutputError(
-                f"{path.parent}: another process writes this map: wait, or give another output"
-            ) from None
+    if not try_lock(file, alone=alone):
+        raise OutputError(f"{path.parent}: another process writes this map: wait, or give another output")
 
 
 def _checksum(window: int, payload: bytes) -> int:

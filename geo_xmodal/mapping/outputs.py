@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,7 +25,7 @@ from geo_xmodal.mapping.attribute_table import (
 from geo_xmodal.mapping.geotiff import RasterLayer, legend_tag, write_cog
 from geo_xmodal.mapping.journal import Journal
 from geo_xmodal.mapping.layers import NO_PROBABILITY, LayerName, Layers, unpack_layer, unpack_sums
-from geo_xmodal.outputs import output_errors
+from geo_xmodal.outputs import held, output_errors, to_disk
 from geo_xmodal.scenes.ground import pixel_areas
 from geo_xmodal.scenes.raster import open_raster
 from geo_xmodal.scenes.window_reader import Assumption
@@ -134,27 +133,29 @@ def unfinished_map(
         ResumeError: If the earlier run differs.
         OutputError: If nothing can be written there.
     """
-    with output_errors(files.out):
-        files.work.mkdir(parents=True, exist_ok=True)
-    try:
-        journal = Journal(files.journal, identity, resume, begun)
-    except GeoXmodalError:
-        _remove_if_empty(files)
-        raise
-    with journal:
+    with held(files.out):
+        with output_errors(files.out):
+            files.work.mkdir(exist_ok=True)
         try:
-            yield journal
-        except BaseException as error:
-            # A file that cannot be read must be mended, and is another input then: its windows serve nobody.
-            if not journal.finished or isinstance(error, RasterError):
-                shutil.rmtree(files.work, ignore_errors=True)
-                raise
-            kept = f"{len(journal.finished)} of {total} windows are kept"
-            hinted = _with_hint(error, f"{kept}: the same command with --resume goes on")
-            if hinted is error:
-                raise
-            raise hinted from error
-        shutil.rmtree(files.work)
+            journal = Journal(files.journal, identity, resume, begun)
+        except GeoXmodalError:
+            _remove_if_empty(files)
+            raise
+        with journal:
+            try:
+                yield journal
+            except BaseException as error:
+                # A file that cannot be read must be mended, and is another input then: its windows serve
+                # nobody.
+                if not journal.finished or isinstance(error, RasterError):
+                    shutil.rmtree(files.work, ignore_errors=True)
+                    raise
+                kept = f"{len(journal.finished)} of {total} windows are kept"
+                hinted = _with_hint(error, f"{kept}: the same command with --resume goes on")
+                if hinted is error:
+                    raise
+                raise hinted from error
+            shutil.rmtree(files.work)
 
 
 def write_map(
@@ -201,22 +202,22 @@ def write_map(
                 side_car(made).write_bytes(about)
                 style_file(made).write_bytes(qml.style(_renderer(name, card)))
             for path in files.final:
-                _to_disk(whole / path.name)
+                to_disk(whole / path.name)
+            outdated = _outdated(files)
+            # the class map goes first and comes last: where it is, all that lies beside it is its own
+            for path in (files.out, *outdated):
+                path.unlink(missing_ok=True)
             for path in files.final:
                 (whole / path.name).replace(path)
-            _drop_outdated(files)
         finally:
             shutil.rmtree(whole, ignore_errors=True)
     return {value: int(counts.pixels[value]) for value in (NO_CLASS, *(entry.id for entry in card.legend))}
 
 
-def _drop_outdated(files: MapFiles) -> None:
-    """Take away what an older map of that name showed besides, which would be taken for this one's."""
-    for name in _ENDINGS.keys() - files.rasters.keys():
-        path = layer_file(files.out, name)
-        if _is_of_a_map(path):
-            for one in (path, side_car(path), style_file(path)):
-                one.unlink(missing_ok=True)
+def _outdated(files: MapFiles) -> list[Path]:
+    """What an older map of that name shows besides, which would be taken for this one's; rasters last."""
+    others = [layer_file(files.out, name) for name in _ENDINGS if name not in files.rasters]
+    return [one for path in others if _is_of_a_map(path) for one in (side_car(path), style_file(path), path)]
 
 
 def _is_of_a_map(path: Path) -> bool:
@@ -331,9 +332,3 @@ def _with_hint(error: BaseException, hint: str) -> BaseException:
 def _remove_if_empty(files: MapFiles) -> None:
     if not files.journal.exists() or files.journal.stat().st_size == 0:
         shutil.rmtree(files.work, ignore_errors=True)
-
-
-def _to_disk(path: Path) -> None:
-    """A power cut after the rename must not leave an empty file under the map's name."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())

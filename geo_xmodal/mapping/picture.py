@@ -16,7 +16,7 @@ from rasterio.enums import Resampling
 
 from geo_xmodal.mapping.attribute_table import NO_CLASS
 from geo_xmodal.mapping.geotiff import read_legend
-from geo_xmodal.outputs import new_file
+from geo_xmodal.outputs import held, new_file
 from geo_xmodal.scenes.grid import grid_of, pixel_size
 from geo_xmodal.scenes.raster import file_window, open_raster
 from geo_xmodal.types import ClassArray, LandClass, windows_over
@@ -94,7 +94,7 @@ def save_picture(map_path: Path | str, out: Path | str, title: str = "", max_sid
     if grid.crs is not None:
         _draw_scale_bar(axes, grid)
         _draw_north(axes, grid)
-    with new_file(out) as beside:
+    with held(out), new_file(out) as beside:
         # matplotlib's own tag holds its version: it would change the bytes of an unchanged picture
         figure.savefig(beside, format="png", dpi=150, bbox_inches="tight", metadata={"Software": None})
 

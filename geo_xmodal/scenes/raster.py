@@ -32,6 +32,7 @@ from rasterio.enums import Interleaving
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from geo_xmodal.errors import RasterError
+from geo_xmodal.outputs import unfinished
 from geo_xmodal.scenes.grid import grid_of
 from geo_xmodal.small_files import real_path
 from geo_xmodal.types import Window
@@ -311,7 +312,7 @@ def _checked_path(path: Path | str, root: Path | None) -> Path:
         if resolved.is_dir():
             raise RasterError(f"{file}: is a folder, expected a GeoTIFF file")
         if not resolved.is_file():
-            what = "is not a regular file" if resolved.exists() else "no such file"
+            what = "is not a regular file" if resolved.exists() else unfinished(file) or "no such file"
             raise RasterError(f"{file}: {what}")
         with resolved.open("rb") as stream:
             magic = stream.read(_MAGIC_BYTES)

@@ -53,7 +53,7 @@ def write_checkpoint(
         tensors |= {f"optimizer.{index}.{key}": torch.as_tensor(value) for key, value in state.items()}
     metadata = {"mark": mark, "stage": str(position.stage), "epoch": str(position.epoch)}
     content = save({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, metadata)
-    with new_file(folder / FILE) as beside:
+    with new_file(folder / FILE, make_parents=False) as beside:
         beside.write_bytes(content)
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +11,19 @@ import numpy as np
 
 from geo_xmodal import bundle
 from geo_xmodal.accuracy import MEASURES, ConfusionMatrix, metrics, paired_gain, spread
-from geo_xmodal.outputs import check_writable, write_json, write_text
+from geo_xmodal.outputs import as_json, mark_unfinished, output_errors, write_text
 from geo_xmodal.scenes import Scene
 from geo_xmodal.scenes.groups import gather, warnings_of
-from geo_xmodal.training.checkpoint import FILE as CHECKPOINT
-from geo_xmodal.training.files import CONFIG, LOG, METRICS, REPORT, check_is_run, clear_run
+from geo_xmodal.training.files import (
+    CONFIG,
+    METRICS,
+    REPORT,
+    WAY_OUT,
+    begun_run,
+    check_there,
+    held_run,
+    is_finished,
+)
 from geo_xmodal.training.loop import expected_steps
 from geo_xmodal.training.progress import RunsProgress, reading
 from geo_xmodal.training.report import run_report
@@ -60,26 +66,27 @@ def train_scene(
     """
     out = Path(out)
     plan = resolve(request, target_kind(scene, request.settings, request.target))
-    _refuse_other_content(out, request.resume)
-    data = gather(scene, plan.gather_for(plan.seeds[0]), reading(progress, 0, 0))
-    plan = checked_plan(plan, data)
-    plan = dataclasses.replace(plan, notes=(*warnings_of(data), *plan.notes))
-    for line in plan.notes:
-        note(line)
-    with _nothing_left_before_the_first_epoch(out, request.resume):
-        return _train(scene, data, out, plan, request.resume, progress)
+    with held_run(out):
+        data = gather(scene, plan.gather_for(plan.seeds[0]), reading(progress, 0, 0))
+        plan = checked_plan(plan, data)
+        plan = dataclasses.replace(plan, notes=(*warnings_of(data), *plan.notes))
+        for line in plan.notes:
+            note(line)
+        with begun_run(out, request.resume):
+            return _train(scene, data, out, plan, request.resume, progress)
 
 
 def _train(
     scene: Scene, first: TrainingData, out: Path, plan: Plan, resume: bool, progress: Progress | None
 ) -> dict[str, Any]:
     """All seeds of all variants; `first` is what the first seed learns from."""
-    if not resume:
-        clear_run(out)
     variants = (plan.main, *plan.controls)
     results: dict[str, list[RunResult]] = {variant.name: [] for variant in variants}
+    files = {}
     if len(plan.seeds) > 1:
-        write_json(out / CONFIG, {"scene": scene.name, **plan.describe()})
+        files[CONFIG] = as_json({"scene": scene.name, **plan.describe()})
+        if not is_finished(out):
+            write_text(out / CONFIG, files[CONFIG])
     runs = RunsProgress(progress, [expected_steps(one.options, first) for one in variants], len(plan.seeds))
     for seed in plan.seeds:
         data = first if seed == plan.seeds[0] else gather(scene, plan.gather_for(seed), runs.reading())
@@ -92,6 +99,7 @@ def _train(
                 _folder(out, variant, plan, seed),
                 transductive=plan.gather.transductive,
                 resume=resume,
+                alone=_folder(out, variant, plan, seed) != out,
                 progress=runs.next(f"seed {seed}, {variant.name}"),
             )
             results[variant.name].append(result)
@@ -99,34 +107,31 @@ def _train(
     scores = _summary([one.metrics for one in main], results, first.classes)
     if plan.notes:
         scores["notes"] = list(plan.notes)
-    if len(plan.seeds) > 1:
-        shipped = bundle.load(main[0].folder)
-        bundle.save(out / "model", shipped.model, shipped.card)
-    write_json(out / METRICS, scores)
-    write_text(out / REPORT, run_report(scene, plan, main, results, out))
+    shipped = bundle.load(main[0].folder / "model")
+    files[METRICS] = as_json(scores)
+    files[REPORT] = run_report(scene, plan, main, results, shipped)
+    _put_in_place(out, files, shipped if len(plan.seeds) > 1 else None)
     return scores
 
 
-def _refuse_other_content(out: Path, resume: bool) -> None:
-    """See that `out` may be written, and holds nothing but an earlier run."""
-    check_writable(out)
-    if out.is_dir() and any(out.iterdir()) and not resume:
-        check_is_run(out)
+def _put_in_place(out: Path, files: Mapping[str, str], model: bundle.Bundle | None) -> None:
+    """Write what all seeds and variants make together; a finished run that has all of it stays untouched."""
+    changed = {name: text for name, text in files.items() if _text(out / name) != text}
+    moved = model is not None and (
+        not (out / "model").is_dir() or bundle.read_card(out / "model") != model.card
+    )
+    if (changed or moved) and is_finished(out):
+        with output_errors(out):
+            mark_unfinished(out, WAY_OUT)
+    check_there(out)
+    if model is not None and moved:
+        bundle.save(out / "model", model.model, model.card)
+    for name, text in changed.items():
+        write_text(out / name, text)
 
 
-@contextmanager
-def _nothing_left_before_the_first_epoch(out: Path, resume: bool) -> Iterator[None]:
-    """A run that fails before there is anything to resume takes its files with it."""
-    existed, continued = out.exists(), resume and (out / CONFIG).exists()
-    try:
-        yield
-    except BaseException:
-        begun = any(path.name in (LOG, CHECKPOINT, METRICS) for path in out.rglob("*"))
-        if not (continued or begun):
-            clear_run(out)
-            if not existed:
-                shutil.rmtree(out, ignore_errors=True)
-        raise
+def _text(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
 def _folder(out: Path, variant: Variant, plan: Plan, seed: int) -> Path:

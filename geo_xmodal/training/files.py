@@ -1,15 +1,32 @@
-"""The small files of a run folder, each written whole or not at all."""
+"""A run folder and its small files: begun, finished, and what stays when it is cut short."""
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from geo_xmodal.errors import OutputError, ResumeError
-from geo_xmodal.outputs import output_errors, write_text
+from geo_xmodal.errors import LabelError, OutputError, ResumeError, TrainingDataError
+from geo_xmodal.outputs import (
+    OLD,
+    UNFINISHED,
+    beside,
+    check_writable,
+    held,
+    is_marked,
+    mark_finished,
+    mark_unfinished,
+    output_errors,
+    put_folder,
+    real,
+    swap_folder,
+    write_text,
+)
 from geo_xmodal.small_files import SmallFile, read_json_lines, read_json_object
 from geo_xmodal.training.checkpoint import FILE as CHECKPOINT
 
@@ -19,25 +36,159 @@ _ANEW = "it is damaged: train anew without --resume"
 _FILE = SmallFile("a file of a run, in JSON", ResumeError, _ANEW, 256 << 20)
 _LOG_FILE = SmallFile("the log of a run, one JSON object an epoch", ResumeError, _ANEW, 256 << 20)
 
+WAY_OUT = "the same command with --resume goes on"
 
-def check_is_run(folder: Path) -> None:
-    """See that a folder with something in it is a run folder.
+_NEW, _DROPPED = "partial", "dropped"
+"""Hidden names, beside a run folder, of one that is to come and of one that is to go."""
+
+_OURS = re.compile(
+    rf"{CONFIG}|{LOG}|{METRICS}|{REPORT}|{CHECKPOINT}|{UNFINISHED}|model|controls|seed-\d+|"
+    rf"\.({CONFIG}|{LOG}|{METRICS}|{REPORT}|{CHECKPOINT}|model)\.\w+"
+)
+
+
+@contextmanager
+def held_run(out: Path) -> Iterator[None]:
+    """Keep a run folder for this process, and put right what a killed one left there.
+
+    Raises:
+        OutputError: Another process writes it, it cannot be written, or holds something else than a run.
+    """
+    place = real(out)
+    check_writable(out)
+    with held(out):
+        with output_errors(out):
+            _mend(place)
+            ours = _is_empty(place) or (place / CONFIG).is_file() or is_marked(place, WAY_OUT)
+        if not ours:
+            raise OutputError(f"{out} is not empty and holds no run: choose another --out")
+        yield
+
+
+@contextmanager
+def begun_run(out: Path, resume: bool) -> Iterator[None]:
+    """A run folder that says that it is not finished until the block has ended well; held by the caller.
+
+    What an earlier run left has a hidden name until then, and other files of the folder stay where they are.
+    If the block fails before its first epoch, or its data are to blame, the earlier run gets its place back.
+    With `resume`, what is there is gone on with; a finished run says that it is not only once it is written
+    to (`mark_unfinished`).
+
+    Raises:
+        OutputError: The folder cannot be written, or somebody else took it away meanwhile.
+    """
+    place = real(out)
+    existed, continued = place.exists(), resume and (place / CONFIG).exists()
+    with output_errors(out):
+        if not continued:
+            _begin(place)
+        elif not is_finished(place):
+            mark_unfinished(place, WAY_OUT)
+    try:
+        yield
+    except BaseException as error:
+        older = beside(place, OLD)
+        hopeless = older.exists() and isinstance(error, (TrainingDataError, LabelError))
+        if hopeless or not (continued or _has_begun(place)):
+            with suppress(OSError):
+                _take_back(place, existed)
+        raise
+    with output_errors(out):
+        if not continued or not is_finished(place):
+            mark_finished(place)
+        if beside(place, OLD).exists():
+            shutil.rmtree(beside(place, OLD))
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether a run folder holds a whole run."""
+    return (folder / METRICS).is_file() and not (folder / UNFINISHED).exists()
+
+
+def check_there(folder: Path) -> None:
+    """See that the folder of a run in work is still there.
 
     Raises:
         OutputError: It is not.
     """
     if not (folder / CONFIG).is_file():
-        raise OutputError(f"{folder} is not empty and holds no run: choose another --out")
+        raise OutputError(
+            f"{folder}: {CONFIG} is gone: somebody moved or removed the folder while it was trained into; "
+            "train again"
+        )
 
 
-def clear_run(folder: Path) -> None:
-    """Take away what an earlier run left in its folder; anything else stays."""
-    with output_errors(folder):
-        for name in (METRICS, LOG, REPORT, CHECKPOINT, CONFIG):
-            (folder / name).unlink(missing_ok=True)
-        for old in (*folder.glob("seed-*"), folder / "controls", folder / "model"):
-            if old.is_dir():
-                shutil.rmtree(old)
+def _begin(place: Path) -> None:
+    """Make room for a new run, so that one or the other is there at any time."""
+    if _is_empty(place):
+        place.mkdir(exist_ok=True)
+        mark_unfinished(place, WAY_OUT)
+        return
+    new, older = beside(place, _NEW), beside(place, OLD)
+    new.mkdir()
+    mark_unfinished(new, WAY_OUT)
+    if older.exists() or not _has_begun(place):  # what is here is the rest of a run that a new one replaces
+        swap_folder(new, place, beside(place, _DROPPED))
+        _drop(beside(place, _DROPPED), place)
+    else:
+        swap_folder(new, place, older)
+        _carry(older, place)
+
+
+def _is_empty(place: Path) -> bool:
+    """Whether nothing is there, or only what a run leaves that is killed as it begins."""
+    names = {path.name for path in place.iterdir()} if place.exists() else set()
+    return not names - {UNFINISHED, beside(place / CONFIG, _NEW).name}
+
+
+def _has_begun(place: Path) -> bool:
+    """Whether there is anything that `--resume` need not do again."""
+    return any(path.name in (LOG, CHECKPOINT, METRICS) for path in place.rglob("*"))
+
+
+def _take_back(place: Path, existed: bool) -> None:
+    """Give the earlier run its place back; without one, leave the folder as it was found."""
+    older, dropped = beside(place, OLD), beside(place, _DROPPED)
+    if older.exists():
+        swap_folder(older, place, dropped)
+        if dropped.exists():
+            _drop(dropped, place)
+        return
+    for path in place.iterdir():
+        if path.name != UNFINISHED and _OURS.fullmatch(path.name):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    (place / UNFINISHED).unlink()
+    if not existed:
+        place.rmdir()
+
+
+def _mend(place: Path) -> None:
+    """Put right what a killed process left between two steps."""
+    new, older, dropped = (beside(place, what) for what in (_NEW, OLD, _DROPPED))
+    if new.exists():
+        shutil.rmtree(new)
+    if not place.exists():
+        waiting = next((one for one in (dropped, older) if one.exists()), None)
+        if waiting is not None:
+            put_folder(waiting, place)
+    if dropped.exists():
+        _drop(dropped, place)
+    if older.exists():
+        _carry(older, place)
+        if is_finished(place):
+            shutil.rmtree(older)
+
+
+def _drop(dropped: Path, place: Path) -> None:
+    _carry(dropped, place)
+    shutil.rmtree(dropped)
+
+
+def _carry(source: Path, place: Path) -> None:
+    """What is no part of a run stays in its place."""
+    for path in source.iterdir():
+        if not _OURS.fullmatch(path.name) and not (place / path.name).exists():
+            path.rename(place / path.name)
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

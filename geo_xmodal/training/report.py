@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,10 +24,9 @@ def run_report(
     plan: Plan,
     main: Sequence[RunResult],
     controls: Mapping[str, Sequence[RunResult]],
-    out: Path,
+    trained: bundle.Bundle,
 ) -> str:
-    """The page as HTML; its map is that of the first seed's model."""
-    trained = bundle.load(out)
+    """The page as HTML; its map is that of the first seed's model, `trained`."""
     notes = main[0].data_notes
     window, ids = preview(trained, scene.reader(trained.card.target.modality))
     metres = pixel_size(scene.grid)

@@ -18,13 +18,13 @@ from geo_xmodal.errors import ResumeError
 from geo_xmodal.mapping import evaluate_windows
 from geo_xmodal.methods.base import Learner, LoopOptions
 from geo_xmodal.networks import PixelModel, input_ranges
-from geo_xmodal.outputs import write_json
+from geo_xmodal.outputs import UNFINISHED, mark_unfinished, output_errors, write_json
 from geo_xmodal.scenes import Scene, WindowReader
 from geo_xmodal.scenes.grid import pixel_size
 from geo_xmodal.scenes.labelled import labelled_windows
 from geo_xmodal.training.checkpoint import FILE as CHECKPOINT
 from geo_xmodal.training.checkpoint import fingerprint
-from geo_xmodal.training.files import CONFIG, LOG, METRICS, RunLog, read_json
+from geo_xmodal.training.files import CONFIG, LOG, METRICS, WAY_OUT, RunLog, check_there, read_json
 from geo_xmodal.training.loop import fit
 from geo_xmodal.training.request import Variant
 from geo_xmodal.types import FloatArray, IntArray, PixelGroup, Progress, TrainingData
@@ -58,15 +58,28 @@ def run_variant(
     *,
     transductive: bool = False,
     resume: bool = False,
+    alone: bool = True,
     progress: Progress | None = None,
 ) -> RunResult:
     """Train, save and test one variant with one seed.
 
-    Writes config.json, log.jsonl, model/ and metrics.json into `folder`. A finished run of the same mark is
-    not done again with `resume`; an unfinished one goes on after its last epoch.
+    Writes config.json, log.jsonl, model/ and metrics.json into `folder`, which says until the end that it is
+    not finished. A finished run of the same mark is not done again with `resume`; an unfinished one goes on
+    after its last epoch.
+
+    Args:
+        scene: what to learn from, and to test on.
+        data: the pixels to learn from.
+        variant: the method with its options.
+        seed: of everything drawn.
+        folder: where it goes.
+        transductive: whether test pixels are among the unlabelled ones.
+        resume: go on with what an earlier run left.
+        alone: the folder is finished with this; else whoever calls has more to write, and says so then.
+        progress: told of each epoch.
 
     Raises:
-        OutputError: if the folder cannot be written.
+        OutputError: if the folder cannot be written, or is taken away meanwhile.
         ResumeError: if what is in the folder was asked for otherwise.
     """
     config: dict[str, Any] = {
@@ -86,14 +99,23 @@ def run_variant(
     if resume:
         finished = read_json(folder / METRICS)
         if finished is not None and finished.get("mark") == mark:
+            _finish(folder, alone)
             return RunResult(folder, finished, tuple(log.read()), data.notes)
         if finished is not None:
             raise ResumeError(
                 f"{folder} holds a finished run with other options, data or version: "
                 "choose another --out, or train anew without --resume"
             )
+    with output_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        mark_unfinished(folder, WAY_OUT)
     write_json(folder / CONFIG, config | {"mark": mark})
     learner = variant.method.learner(data, variant.options, seed)
+
+    def logged(row: dict[str, Any]) -> None:
+        check_there(folder)
+        log.append(row)
+
     if learner.stages:
         fit(
             learner,
@@ -103,19 +125,28 @@ def run_variant(
             folder=folder,
             resume=resume,
             validate=_validator(data.validation) if len(data.validation) else None,
-            log=log.append,
+            log=logged,
             progress=progress,
         )
     model = learner.pixel_model()
+    check_there(folder)
     bundle.save(folder / "model", model, _card(scene, data, variant, model, config | {"mark": mark}))
-    scores = test_scores(scene, bundle.load(folder), scene.reader(data.target.name))
+    scores = test_scores(scene, bundle.load(folder / "model"), scene.reader(data.target.name))
     scores |= {"seed": seed, "mark": mark, "transductive": transductive}
     scores |= {"assumptions": list(data.notes.get("assumptions", ()))}
+    check_there(folder)
     write_json(folder / METRICS, scores)
-    (folder / CHECKPOINT).unlink(missing_ok=True)
+    _finish(folder, alone)
     if progress is not None:
         progress(1, 1, "tested")
     return RunResult(folder, scores, tuple(log.read()), data.notes)
+
+
+def _finish(folder: Path, alone: bool) -> None:
+    with output_errors(folder):
+        (folder / CHECKPOINT).unlink(missing_ok=True)
+        if alone:
+            (folder / UNFINISHED).unlink(missing_ok=True)
 
 
 def _card(

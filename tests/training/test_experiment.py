@@ -398,4 +398,4 @@ def test_training_anew_leaves_nothing_of_the_earlier_run(scene_folder: Path, tmp
 
     with pytest.raises(StopError):
         train_scene(open_scene(scene_folder), out, request(seeds=2), stop)
-    assert sorted(path.name for path in out.iterdir()) == ["config.json", "seed-0"]
+    assert sorted(path.name for path in out.iterdir()) == ["config.json", "seed-0", "unfinished.txt"]
