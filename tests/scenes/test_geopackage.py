@@ -387,15 +387,18 @@ class TestWhatIsNotItsOwn:
             "CREATE VIEW x AS SELECT ROWNO fid, (SELECT geom FROM l LIMIT 1) geom, COL001 class FROM v",
         )
         image = rasters.write_raster(tmp_path / "sar.tif", np.ones((1, 100, 100), np.float32), GRID)
+        other = rasters.write_raster(tmp_path / "hsi.tif", np.ones((3, 100, 100), np.float32), GRID)
+        class_map = rasters.write_raster(tmp_path / "map.tif", np.ones((1, 100, 100), np.uint8), GRID)
         program = [sys.executable, "-m", "geo_xmodal.cli"]
         for arguments in (
-            ["align", "--reference", image, "--labels", f"{leak}:class", "--out", tmp_path / "scene"],
-            ["evaluate", "--map", image, "--reference", f"{leak}:class"],
+            ["align", "--reference", image, "--hsi", other, "--labels", f"{leak}:class", tmp_path / "scene"],
+            ["evaluate", "--map", class_map, "--reference", f"{leak}:class"],
         ):
             child = subprocess.run(
                 [*program, *map(str, arguments)], capture_output=True, text=True, check=False
             )
-            assert child.returncode == 2 and SECRET not in child.stdout + child.stderr
+            assert child.returncode == 2 and "layer 'x' is a view" in child.stderr
+            assert SECRET not in child.stdout + child.stderr
         with pytest.raises(VectorError, match="is a view"):
             cut_to_area(aligned_reader(image, kind="other"), leak)
         texts = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and path != secret]
