@@ -112,8 +112,9 @@ def _mapped(path: Path) -> npt.NDArray[Any]:
         array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     # numpy parses the header as Python text: a damaged one surfaces as almost any exception.
     except Exception as error:
+        why = " ".join(str(error).split())[:200]
         raise UsageError(
-            f"{path}: cannot be read as an array of numbers ({str(error)[:200]}); write it again with "
+            f"{path}: cannot be read as an array of numbers ({why}); write it again with "
             "numpy.save, without Python objects in it"
         ) from None
     return array

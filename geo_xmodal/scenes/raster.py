@@ -72,6 +72,17 @@ _DTYPES = frozenset(
     ["uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64"]
 )
 
+_OFFLINE = {
+    "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".none",
+    "GDAL_HTTP_TIMEOUT": "5",
+    "GDAL_HTTP_MAX_RETRY": "0",
+    "PROJ_NETWORK": "OFF",
+}
+"""For every GDAL and PROJ of this process and those it starts: no file causes a request, whoever opens it."""
+
+for _name, _value in _OFFLINE.items():
+    os.environ.setdefault(_name, _value)  # who sets one of them otherwise means it
+
 _FAULTS = (
     RasterioError,
     CPLE_BaseError,

@@ -193,6 +193,16 @@ def test_files_that_are_none_are_one_line(
     assert "y.npy" in line
 
 
+def test_what_numpy_says_in_several_lines_is_one(tmp_path: Path) -> None:
+    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1, 1)}".ljust(20_000)
+    (tmp_path / "x.npy").write_bytes(
+        b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(8)
+    )
+    with pytest.raises(UsageError, match=r"x\.npy: cannot be read .*20000") as caught:
+        read_pairs(tmp_path / "x.npy", tmp_path / "x.npy", None, samples=1, seed=0)
+    assert "\n" not in str(caught.value)
+
+
 def test_blocks_must_fit_the_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     x, y = gaussian(0)
     for blocks, said in (
