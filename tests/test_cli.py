@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import errno
 import json
+import mmap
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyproj
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -217,6 +221,30 @@ def test_what_a_geographic_library_refuses_is_no_fault(
     monkeypatch.setattr(gx, "list_scenes", refused)
     assert run(["scenes"]) == 2
     assert "pyproj does not take this input: ProjError" in only_line(capsys)
+
+
+def map_more_than_there_is() -> None:
+    mmap.mmap(-1, 1 << 60)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [lambda: np.empty(1 << 60, np.uint8), lambda: torch.empty(1 << 60), map_more_than_there_is],
+    ids=["numpy", "torch", "system"],
+)
+def test_too_little_memory_is_no_fault(
+    asked: Callable[[], object], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def listed() -> None:
+        try:
+            asked()
+        except Exception as error:
+            raise RuntimeError("scenes cannot be listed") from error
+
+    for listing in (asked, listed):
+        monkeypatch.setattr(gx, "list_scenes", listing)
+        assert run(["scenes"]) == 2
+        assert only_line(capsys).startswith("error: not enough memory")
 
 
 def test_a_fault_is_one_line_and_its_traceback_is_in_a_file(

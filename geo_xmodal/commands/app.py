@@ -6,10 +6,12 @@ Exit status 0: done. 2: wrong usage or input, one line on standard error. 1: a f
 
 from __future__ import annotations
 
+import errno
 import faulthandler
 import itertools
 import logging
 import os
+import re
 import shlex
 import signal
 import sys
@@ -45,6 +47,12 @@ INTERRUPTED = 130
 
 _GEOGRAPHIC = frozenset({"pyogrio", "pyproj", "rasterio", "shapely"})
 """Libraries whose own exceptions are not faults of this program."""
+
+_NO_MEMORY = re.compile(r"allocate memory|bad_alloc|not enough memory|out of memory", re.IGNORECASE)
+_OUT_OF_MEMORY = (
+    "not enough memory: the system gave no more; close other programs, raise the limit (ulimit -v, or that of"
+    " the container or batch job), or ask for less (a smaller --window, fewer samples)"
+)
 
 _RESUMING = {"train": ("--resume",), "map": ("--resume",), "compare": ()}
 """What to add to a command to go on with it, once it was stopped."""
@@ -162,6 +170,8 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         status = INTERRUPTED
     except Exception as error:
+        if _out_of_memory(error):
+            return _fail(_OUT_OF_MEMORY, 2)
         if isinstance(error, OSError) and error.errno in ADVICE:
             return _fail(_file_system(error), 2)
         if library := _geographic_library(error):
@@ -219,6 +229,20 @@ def _given(names: Sequence[str], arguments: Sequence[str]) -> str | None:
         if name in names:
             found = value if equals else following
     return found
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    """Whether an exception, or what caused it, says that no memory was to be had.
+
+    PyTorch and OpenVINO say it in a `RuntimeError`, the system's loader of libraries in an `ImportError`.
+    """
+    while True:
+        told = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+        library = isinstance(error, RuntimeError | ImportError) and _NO_MEMORY.search(str(error)) is not None
+        cause = error.__cause__ or error.__context__
+        if told or library or cause is None:
+            return told or library
+        error = cause
 
 
 def _file_system(error: OSError) -> str:
