@@ -23,10 +23,10 @@ from tests.killing import EVERY, REPOSITORY, kill_everywhere, tree
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 
-SHORT = (("correlate", "evaluate over"), ("map over",), ("train over",))
+SHORT = (("correlate", "evaluate over"),)
 LONG = (
-    ("train", "train closed form over", "train seeds"),
-    ("map", "correlate over"),
+    ("train", "train over", "train closed form over", "train seeds"),
+    ("map", "map over", "correlate over"),
     ("compare", "compare over"),
     ("align", "simulate", "import"),
     ("export qgis", "export gpkg", "export stac", "export onnx"),
@@ -90,7 +90,7 @@ def test_an_unfinished_run_is_no_model_and_says_so(
     scene: Path, older: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def stop(done: int, total: int, message: str) -> None:
-        if unfinished(older) is not None:  # from the first checkpoint on
+        if "epoch 2" in message:  # after the first checkpoint
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

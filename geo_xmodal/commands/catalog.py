@@ -166,7 +166,7 @@ def info(
     """Say what a scene, raster, map, vector file, run or model is."""
     console = Console(json)
     place = Path(path).expanduser()
-    if (todo := unfinished(place)) is not None:
+    if (todo := unfinished(place)) is not None and not inspecting.is_unfinished_run(place):
         console.result({"type": "unfinished", "path": place, "problem": todo}, f"{place} {todo}")
     elif place.is_dir() and ((place / "card.json").is_file() or (place / "model" / "card.json").is_file()):
         _show_card(gx.find_model(place), console)

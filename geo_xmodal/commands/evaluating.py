@@ -35,7 +35,9 @@ def evaluate(
     ] = False,
     classes: Annotated[
         Path | None,
-        typer.Option(help="TOML file with [[classes]] that names the values of a map of another program."),
+        typer.Option(
+            help="TOML file with a list of classes that names the values of a map of another program."
+        ),
     ] = None,
     unlabelled: Unlabelled = None,
     json: Json = False,

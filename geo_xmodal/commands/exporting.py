@@ -48,7 +48,9 @@ def export(
     ] = None,
     classes: Annotated[
         Path | None,
-        typer.Option(help="TOML file with [[classes]] that names the values of a map of another program."),
+        typer.Option(
+            help="TOML file with a list of classes that names the values of a map of another program."
+        ),
     ] = None,
     mmu: Annotated[
         float, typer.Option(metavar="HECTARES", help="gpkg: smaller areas join their longest neighbour.")

@@ -144,6 +144,6 @@ def show_unfinished_run(folder: Path, console: Console) -> None:
             run=folder,
             method=config.get("method"),
             scene=scene.get("name") if isinstance(scene, dict) else scene,
-            state=f"not finished, {epochs} epochs done: the command that began it goes on with --resume",
+            state=f"is not finished, {epochs} epochs done: the command that began it goes on with --resume",
         ),
     )

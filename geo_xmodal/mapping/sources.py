@@ -89,7 +89,9 @@ def map_input(
             tiles += more
             notes += said
     if not tiles:
-        raise UsageError(f"{', '.join(map(str, inputs)) or 'inputs'}: no file is named: give one path a line")
+        raise UsageError(
+            f"{', '.join(map(str, inputs)) or 'the list of inputs'} names no file: give one path a line"
+        )
     reader = tiles[0][1] if len(tiles) == 1 else mosaic(tiles, same_names=bands is None)
     if bands is not None:
         reader = reader.adapted(Adaptation(asked=True))
@@ -151,8 +153,6 @@ def _listed(path: Path) -> list[Path]:
             raise UsageError(f"{path}: a line of {len(line)} letters, expected one path a line")
         if is_address(line):
             raise UsageError(f"{path}: {line[:100]!r} is an address, which a list may not name; give --input")
-        if not os.path.exists(path.parent / line):  # noqa: PTH110  # Path.exists fails on a name too long
-            raise RasterError(f"{path}: names {line}: no such file")
     return [path.parent / line for line in wanted]
 
 

@@ -92,6 +92,13 @@ _FAULTS = (
 )
 """What libraries say of a damaged raster, its CRS or its corners."""
 
+_MAX_NOTES = 1 << 20
+_STATISTICS = frozenset(
+    b"PAMDataset PAMRasterBand Metadata MDI Histograms HistItem HistMin HistMax BucketCount".split()
+    + b"IncludeOutOfRange Approximate HistCounts".split()
+)
+"""Elements of the notes of GDAL that hold statistics and histograms alone."""
+
 _BLOCKS_CHECKED = 64
 
 _HEADER_BYTES, _PIECE_BYTES, _PIECES = 1 << 16, 1 << 12, 64
@@ -294,7 +301,7 @@ def sidecars(path: Path) -> str:
             f"{mask.name} (a mask) is not read: take it in with: "
             "gdal_translate --config GDAL_TIFF_INTERNAL_MASK YES INPUT OUTPUT.tif"
         )
-    if (notes := path.with_name(path.name + ".aux.xml")).is_file():
+    if (notes := path.with_name(path.name + ".aux.xml")).is_file() and _says_more_than_statistics(notes):
         found.append(
             f"{notes.name} (CRS, no data, names or statistics of GDAL) is not read: "
             "take it in with: gdal_translate INPUT OUTPUT.tif"
@@ -302,6 +309,14 @@ def sidecars(path: Path) -> str:
     if (smaller := path.with_name(path.name + ".ovr")).is_file():
         found.append(f"{smaller.name} (smaller copies) is not read")
     return "; ".join(found)
+
+
+def _says_more_than_statistics(notes: Path) -> bool:
+    """Whether GDAL's notes hold more than what programs that show a raster write by themselves."""
+    with notes.open("rb") as file:
+        text = file.read(_MAX_NOTES + 1)
+    elements = set(re.findall(rb"<(\w+)", text))
+    return len(text) > _MAX_NOTES or not elements <= _STATISTICS
 
 
 def _checked_path(path: Path | str, root: Path | None) -> Path:

@@ -21,7 +21,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from pyproj.exceptions import ProjError
 
-from geo_xmodal.errors import GeoXmodalError, VectorError
+from geo_xmodal.errors import AlignmentError, GeoXmodalError, VectorError
 from geo_xmodal.scenes import geojson, geopackage
 from geo_xmodal.scenes.features import MAX_COORDINATE, Bounds, Contents, Numbers, Source
 from geo_xmodal.scenes.features import ObjectArray as ObjectArray
@@ -101,6 +101,8 @@ def _one_kind(path: Path) -> Iterator[None]:
     """Whatever a library says of a user's file, as one line that names the file."""
     try:
         yield
+    except AlignmentError as error:  # no way from its CRS to the grid's
+        raise VectorError(f"{path}: its CRS cannot be used: {error}") from None
     except GeoXmodalError:
         raise
     except OSError as error:

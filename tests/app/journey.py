@@ -83,7 +83,9 @@ class Reader:
 
     def errors(self) -> list[str]:
         return [
-            text.strip() for text in self.page.locator("[data-testid=stAlertContainer]").all_inner_texts()
+            text.strip()
+            for text in self.page.locator("[data-testid=stAlertContainer]").all_inner_texts()
+            if "Taken for granted:" not in text
         ]
 
     def settle(self) -> None:

@@ -58,7 +58,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def made(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A map of the scene's grid whose stripes are known, with a corner of no data."""
     folder = tmp_path_factory.mktemp("map")
-    index = np.searchsorted(tiny.IDS, tiny.truth()).astype(np.float32)
+    index = np.searchsorted(tiny.IDS, tiny.truth()).astype(np.float32) + np.float32(0.01)  # 0 is no data
     index[:20, :20] = np.nan
     source = tiny.write_raster(folder / "input.tif", index)
     gx.map_scene(run, gx.aligned_reader(source, kind="sar"), folder / "map.tif", probability=True)

@@ -137,7 +137,11 @@ def test_what_lies_beside_a_file_is_said(tmp_path: Path) -> None:
     masked[:7] = False
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK="NO"), rasterio.open(path, "r+") as dataset:
         dataset.write_mask(masked)
-    (tmp_path / "x.tif.aux.xml").write_text("<PAMDataset/>")
+    notes = tmp_path / "x.tif.aux.xml"
+    statistics = '<Metadata><MDI key="STATISTICS_MEAN">1</MDI></Metadata>'
+    notes.write_text(f'<PAMDataset><PAMRasterBand band="1">{statistics}</PAMRasterBand></PAMDataset>')
+    assert "x.tif.aux.xml" not in said(aligned_reader(path))["beside"]  # what any viewer leaves
+    notes.write_text("<PAMDataset><SRS>EPSG:32633</SRS></PAMDataset>")
     (tmp_path / "x.tif.ovr").write_bytes(b"")
     reader = aligned_reader(path)
     for name in ("x.tif.msk (a mask) is not read", "x.tif.aux.xml", "x.tif.ovr"):

@@ -546,7 +546,9 @@ class TestBrokenGeometries:
         path = tmp_path / "mars.gpkg"
         crs = "+proj=longlat +a=3396190 +b=3376200 +no_defs"
         geopandas.GeoDataFrame({"class": [1]}, geometry=[shapely.box(0, 0, 1, 1)], crs=crs).to_file(path)
-        with pytest.raises(VectorError, match=r"mars\.gpkg: its CRS cannot be used: .*celestial body"):
+        with pytest.raises(
+            VectorError, match=r"mars\.gpkg: its CRS cannot be used: no way from .*another planet"
+        ):
             read(path)
 
     def test_a_file_cut_anywhere_is_one_line(self, tmp_path: Path) -> None:
