@@ -157,7 +157,7 @@ CASES = {
     ),
     "simulate": Case(
         _nothing,
-        _command("simulate", "work/out", "--like", "houston", "--rows", "40", "--cols", "40"),
+        _command("simulate", "work/out", "--like", "houston", "--rows", "64", "--cols", "64"),
         "out",
         THERE,
     ),

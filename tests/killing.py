@@ -92,8 +92,13 @@ def main(folder: Path, names: Sequence[str]) -> None:
 
 def _done(case: Case, folder: Path) -> dict[str, Any]:
     start, place = folder / "start", folder / "place"
+
+    def prepared() -> int:  # in a child: threads that it starts would be locks that nobody opens after a fork
+        case.prepare(start)
+        return 0
+
     (start / "work").mkdir(parents=True)
-    case.prepare(start)
+    assert _in_child(prepared, start) == 0, _said(folder)
     before = tree(start / "work")
     changes = _record(case, start, place)
     after = tree(place / "work")

@@ -101,6 +101,15 @@ def vrt_that_reads(secret: Path, side: int = 8) -> str:
     )
 
 
+def point_scale(grid: GeoBox) -> float:
+    """PROJ's own factor from metres on the ground to metres of a conformal CRS, in the middle of a grid."""
+    assert grid.crs is not None
+    height, width = grid.shape
+    projection = pyproj.Proj(grid.crs.proj)
+    lon, lat = projection(*(grid.affine @ (width / 2, height / 2)), inverse=True)
+    return float(projection.get_factors(lon, lat).meridional_scale)
+
+
 def outline_area(grid: GeoBox, steps: int = 4000) -> float:
     """Square metres within the outline of a grid, its sides followed by many short geodesics."""
     assert grid.crs is not None

@@ -14,7 +14,9 @@ from shapely.geometry import MultiPolygon, Point, box
 
 import geo_xmodal as gx
 from geo_xmodal.commands.app import run
+from geo_xmodal.scenes.grid import grid_of
 from tests import tiny
+from tests.rasters import outline_area
 
 
 def result_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
@@ -67,9 +69,10 @@ def test_our_map_says_its_model_and_areas(tmp_path: Path, capsys: pytest.Capture
     assert found["model"]["method"] == "svm" and found["model"]["trained on"] == "tiny"
     with rasterio.open(tmp_path / "map.tif") as dataset:
         ids = dataset.read(1)
+        pixel = outline_area(grid_of(dataset)) / ids.size / 10_000
     for entry in found["classes"]:
         assert entry["pixels"] == (ids == entry["id"]).sum()
-        assert entry["hectares"] == pytest.approx(entry["pixels"] * 0.01, rel=1e-3)
+        assert entry["hectares"] == pytest.approx(entry["pixels"] * pixel, rel=1e-5)
     assert [entry["name"] for entry in found["classes"]] == ["Wheat", "Maize", "Water"]
 
 

@@ -18,15 +18,15 @@ from geo_xmodal.errors import VectorError
 from geo_xmodal.scenes.grid import extended, extent_text
 from geo_xmodal.scenes.raster import content_digest
 from geo_xmodal.scenes.vector import Layer, open_layer, read_polygons
-from geo_xmodal.scenes.window_reader import Adaptation, Assumption, Band, ReaderDefaults, WindowReader
-from geo_xmodal.types import FloatArray, Kind, Window
+from geo_xmodal.scenes.window_reader import Adaptation, InnerDefaults, WindowReader
+from geo_xmodal.types import FloatArray, Window
 
 _MOST_VERTICES = 5_000_000
 """Of the whole area, which every worker holds."""
 
 
 @dataclass(frozen=True)
-class AreaReader(ReaderDefaults):
+class AreaReader(InnerDefaults):
     """A reader cut to the bounding box of an area; what lies around it is still read as context.
 
     Attributes:
@@ -43,26 +43,6 @@ class AreaReader(ReaderDefaults):
     def grid(self) -> GeoBox:
         """The frame as a grid."""
         return extended(self.inner.grid, self.frame)
-
-    @property
-    def kind(self) -> Kind:
-        """What the sensor measures."""
-        return self.inner.kind
-
-    @property
-    def name(self) -> str:
-        """The inner reader's."""
-        return self.inner.name
-
-    @property
-    def bands(self) -> tuple[Band, ...]:
-        """The inner reader's."""
-        return self.inner.bands
-
-    @property
-    def assumptions(self) -> tuple[Assumption, ...]:
-        """The inner reader's."""
-        return self.inner.assumptions
 
     @property
     def files(self) -> tuple[Path, ...]:

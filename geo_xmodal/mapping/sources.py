@@ -85,7 +85,12 @@ def map_input(
     notes: list[str] = []
     for one in inputs:
         for source in _spelt_out(one, remote):
-            more, said = _opened(source, card, bands, decibel)
+            try:
+                more, said = _opened(source, card, bands, decibel)
+            except RasterError as error:
+                if str(source) == str(one):
+                    raise
+                raise RasterError(f"{error} (a tile of {one})") from error
             tiles += more
             notes += said
     if not tiles:

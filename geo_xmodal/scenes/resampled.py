@@ -13,17 +13,15 @@ from geo_xmodal.scenes.config import Resampling
 from geo_xmodal.scenes.warp import Placement, choose_resampling
 from geo_xmodal.scenes.window_reader import (
     Adaptation,
-    Assumption,
-    Band,
-    ReaderDefaults,
+    InnerDefaults,
     WindowReader,
     grid_identity,
 )
-from geo_xmodal.types import FloatArray, Kind, Window
+from geo_xmodal.types import FloatArray, Window
 
 
 @dataclass(frozen=True)
-class ResampledReader(ReaderDefaults):
+class ResampledReader(InnerDefaults):
     """A reader's values on another grid; those of a single file are resampled by its own reader.
 
     Attributes:
@@ -44,26 +42,6 @@ class ResampledReader(ReaderDefaults):
             AlignmentError: The two do not overlap, or cannot be compared.
         """
         return cls(inner, grid, choose_resampling(inner.name, inner.grid, grid, measured=measured))
-
-    @property
-    def name(self) -> str:
-        """The inner reader's."""
-        return self.inner.name
-
-    @property
-    def kind(self) -> Kind:
-        """What the sensor measures."""
-        return self.inner.kind
-
-    @property
-    def bands(self) -> tuple[Band, ...]:
-        """The inner reader's."""
-        return self.inner.bands
-
-    @property
-    def assumptions(self) -> tuple[Assumption, ...]:
-        """The inner reader's."""
-        return self.inner.assumptions
 
     @property
     def files(self) -> tuple[Path, ...]:

@@ -177,6 +177,35 @@ class ReaderDefaults:
         return np.asarray(np.isfinite(self.read(window, margin)).all(axis=0))
 
 
+class _Wrapping(Protocol):
+    @property
+    def inner(self) -> WindowReader: ...
+
+
+class InnerDefaults(ReaderDefaults):
+    """What a `WindowReader` shares with the reader `inner` whose values it gives otherwise."""
+
+    @property
+    def name(self: _Wrapping) -> str:
+        """The inner reader's."""
+        return self.inner.name
+
+    @property
+    def kind(self: _Wrapping) -> Kind:
+        """What the sensor measures."""
+        return self.inner.kind
+
+    @property
+    def bands(self: _Wrapping) -> tuple[Band, ...]:
+        """The inner reader's."""
+        return self.inner.bands
+
+    @property
+    def assumptions(self: _Wrapping) -> tuple[Assumption, ...]:
+        """The inner reader's."""
+        return self.inner.assumptions
+
+
 def joined_identity(kind: str, parts: Sequence[WindowReader]) -> dict[str, str]:
     """The identity of a source that is put together of `parts`, each called a `kind`."""
     identities = [part.identity() for part in parts]

@@ -22,6 +22,7 @@ import geo_xmodal as gx
 from geo_xmodal.errors import OutputError, RasterError, UsageError
 from geo_xmodal.export import polygons as module
 from geo_xmodal.export import shapes
+from geo_xmodal.scenes.grid import grid_of
 from tests import rasters
 from tests.export.conftest import CLASSES, Look, patchy, write_map
 
@@ -79,11 +80,13 @@ def test_known_answers(tmp_path: Path) -> None:
         "geometry",
     ]
     assert frame.crs.to_epsg() == 32633
+    with rasterio.open(tmp_path / "map.tif") as dataset:
+        pixel = rasters.outline_area(grid_of(dataset)) / ids.size / 10_000
     rows = sorted(zip(frame.class_id, frame.pixels, frame.area_ha, frame.mean_probability, strict=True))
     assert rows[:3] == [
-        (1, 12, pytest.approx(0.12, rel=1e-3), pytest.approx(0.5)),
-        (4, 2, pytest.approx(0.02, rel=1e-3), pytest.approx(0.5)),
-        (4, 3, pytest.approx(0.03, rel=1e-3), pytest.approx(0.8)),
+        (1, 12, pytest.approx(12 * pixel), pytest.approx(0.5)),
+        (4, 2, pytest.approx(2 * pixel), pytest.approx(0.5)),
+        (4, 3, pytest.approx(3 * pixel), pytest.approx(0.8)),
     ]
     assert rows[3][:2] == (9, 1) and np.isnan(rows[3][3])
     assert dict(zip(frame.class_id, frame.class_name, strict=True)) == {

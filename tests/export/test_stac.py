@@ -23,8 +23,9 @@ from stac_model.schema import MLModelProperties
 import geo_xmodal as gx
 from geo_xmodal.commands import app
 from geo_xmodal.errors import RasterError, UsageError
+from geo_xmodal.scenes.grid import grid_of
 from tests.conftest import REPOSITORY
-from tests.rasters import CRS_OF_A_SITE, CRS_OF_MARS
+from tests.rasters import CRS_OF_A_SITE, CRS_OF_MARS, point_scale
 from tests.tiny import write_raster
 
 SAMPLE = REPOSITORY / "sample_scenes" / "berlin" / "sar.tif"
@@ -59,7 +60,7 @@ def exported(source: Path, out: Path, **options: Any) -> pystac.Item:
 def test_map_item_says_where_and_what(map_file: Path, tmp_path: Path) -> None:
     item = exported(map_file, tmp_path / "items", date=DATE)
     with rasterio.open(map_file) as dataset:
-        ids, transform = dataset.read(1), dataset.transform
+        ids, transform, grid = dataset.read(1), dataset.transform, grid_of(dataset)
         west, south, east, north = rasterio.warp.transform_bounds(dataset.crs, "EPSG:4326", *dataset.bounds)
     projection = ProjectionExtension.ext(item)
     assert projection.code == "EPSG:32633"
@@ -68,7 +69,7 @@ def test_map_item_says_where_and_what(map_file: Path, tmp_path: Path) -> None:
     assert item.bbox == pytest.approx([west, south, east, north], abs=1e-6)
     asset = item.assets["map"]
     band = (RasterExtension.ext(asset).bands or [])[0]
-    assert band.nodata == 0 and band.spatial_resolution == pytest.approx(13.89, rel=1e-3)
+    assert band.nodata == 0 and band.spatial_resolution == pytest.approx(13.89 / point_scale(grid))
     classes = ClassificationExtension.ext(asset).classes or []
     assert [(one.value, one.description, one.color_hint) for one in classes][:2] == [
         (0, "no data", None),

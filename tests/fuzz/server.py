@@ -129,7 +129,6 @@ def judged(reader: Reader, folder: Path) -> tuple[Verdict, str]:
     except GeoXmodalError as error:
         message = str(error)
         named = reader.file in message or str(folder) in message or Path(reader.file).stem in message
-        named |= message.startswith("/")  # a file that a list names
         if "\n" in message or not named or len(message) > _LONGEST_MESSAGE:
             return "fault", f"a message that is long, of several lines or names no file: {message[:300]!r}"
         return "refused", message

@@ -21,6 +21,7 @@ from geo_xmodal.errors import ModelMismatchError, OutputError, ResumeError, Usag
 from geo_xmodal.mapping import map_scene, plan_map
 from geo_xmodal.scenes.reader import AlignedReader
 from tests.mapping.conftest import WriteInput, card_of, random_model, scene_values, with_holes
+from tests.rasters import point_scale
 
 ALL = {"probability": True, "entropy": True, "class_probabilities": True}
 
@@ -47,7 +48,7 @@ def test_it_says_what_the_map_then_is_and_writes_nothing(
     assert (plan.shape, plan.windows, plan.warnings) == (made.shape, made.windows, made.warnings)
     assert {path.name for path in plan.rasters} == {path.name for path in out.parent.glob("*.tif")}
     assert (plan.crs, plan.pixel_unit) == ("WGS 84 / UTM zone 33N (EPSG:32633)", "m")
-    assert plan.pixel == pytest.approx((10, 10), rel=1e-3)
+    assert plan.pixel == pytest.approx((10 / point_scale(reader.grid),) * 2)
     assert plan.parameters == sum(weights.numel() for weights in cnn.model.parameters())
     assert plan.runtime.startswith("torch ") and (plan.slots, plan.worker_memory) == (2, None)
     assert plan.windows_with_data is None and plan.resumed == 0
