@@ -23,10 +23,10 @@ from tests.killing import EVERY, REPOSITORY, kill_everywhere, tree
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 
-SHORT = (("correlate", "evaluate over"),)
+SHORT = (("correlate", "evaluate over"), ("map over",), ("train over",))
 LONG = (
-    ("train", "train over", "train closed form over", "train seeds"),
-    ("map", "map over", "correlate over"),
+    ("train", "train closed form over", "train seeds"),
+    ("map", "correlate over"),
     ("compare", "compare over"),
     ("align", "simulate", "import"),
     ("export qgis", "export gpkg", "export stac", "export onnx"),
