@@ -27,7 +27,7 @@ from geo_xmodal.small_files import (
     read_tensor_header,
     validated,
 )
-from geo_xmodal.types import BandStatistics, Kind, LandClass, Transform
+from geo_xmodal.types import MAX_NAME, MAX_SENSOR, MAX_UNIT, BandStatistics, Kind, LandClass, Transform
 
 if TYPE_CHECKING:
     from geo_xmodal.networks import NetworkSpec, PixelModel
@@ -54,7 +54,7 @@ class ClassEntry(_Part):
     """A class of the legend, in the order of the model's logits."""
 
     id: int = Field(ge=1, le=255)
-    name: str = Field(max_length=200)
+    name: str = Field(max_length=MAX_NAME)
     color: str = Field(pattern=r"^#[0-9a-fA-F]{6}$")
 
 
@@ -82,9 +82,9 @@ class TargetEntry(_Part):
 
     modality: str = Field(max_length=200)
     kind: Kind
-    sensor: str = Field("", max_length=500)
+    sensor: str = Field("", max_length=MAX_SENSOR)
     statistics: StatisticsEntry
-    unit: str = Field("", max_length=100)
+    unit: str = Field("", max_length=MAX_UNIT)
     """Of the values, as the files said or as the kind has it; empty where nobody knows."""
     scaled: bool | None = None
     """Whether the training values had scale and offset tags, which were applied; None in older cards."""

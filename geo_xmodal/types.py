@@ -16,6 +16,15 @@ from geo_xmodal.kinds import Kind as Kind
 Transform = Literal["identity", "log", "asinh"]
 """Band-wise map to a scale on which differences mean the same everywhere (`BandStatistics`)."""
 
+MAX_NAME = 200
+"""Letters of the name of a class: in scenes, and in models trained on them."""
+
+MAX_SENSOR = 500
+"""Letters of the text that says which sensor a modality is, likewise."""
+
+MAX_UNIT = 100
+"""Letters of the unit of a band; a file may say anything."""
+
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 ClassArray = npt.NDArray[np.uint8]

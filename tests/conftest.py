@@ -11,6 +11,11 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
+from hypothesis import settings
+
+# how long an example takes says how busy the machine is
+settings.register_profile("no clock", deadline=None)
+settings.load_profile("no clock")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

@@ -28,7 +28,7 @@ from geo_xmodal.outputs import write_text
 from geo_xmodal.scenes.class_names import name_key
 from geo_xmodal.scenes.splits import DEFAULT_BLOCK, DEFAULT_BUFFER
 from geo_xmodal.small_files import SmallFile, first_problem, read_toml, real_path
-from geo_xmodal.types import Kind, LandClass
+from geo_xmodal.types import MAX_NAME, MAX_SENSOR, Kind, LandClass
 
 CONFIG_NAME = "scene.toml"
 
@@ -98,7 +98,7 @@ class ModalityConfig(_Table):
 
     file: InsideFile
     kind: Kind
-    sensor: str = ""
+    sensor: Annotated[str, StringConstraints(max_length=MAX_SENSOR)] = ""
     scale: Literal["linear", "db"] = "linear"
     bands: tuple[BandNumber, ...] | None = Field(default=None, min_length=1)
     invalid_bands: tuple[BandNumber, ...] = ()
@@ -120,7 +120,7 @@ class ClassConfig(_Table):
     """`[[classes]]`: one class of the legend."""
 
     id: ClassId
-    name: Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME, strip_whitespace=True)]
     color: Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$", to_lower=True)]
 
 

@@ -43,7 +43,7 @@ from geo_xmodal.scenes.window_reader import (
     ReaderDefaults,
     grid_identity,
 )
-from geo_xmodal.types import FloatArray, Kind, Window, lattice
+from geo_xmodal.types import MAX_UNIT, FloatArray, Kind, Window, lattice
 
 _ALPHA_NAME = re.compile(r"alpha|mask|transparen|opacity", re.IGNORECASE)
 
@@ -330,7 +330,7 @@ def _fields(
         Band(
             name=names[band - 1],
             wavelength=waves[band - 1],
-            unit=dataset.units[band - 1] or "",
+            unit=(dataset.units[band - 1] or "")[:MAX_UNIT],
             scale=dataset.scales[band - 1],
             offset=dataset.offsets[band - 1],
             product=product,

@@ -94,7 +94,9 @@ def run_variant(
         "transductive": transductive,
         "data": {**data.notes, "sha256": _digest(data)},
     }
-    mark = fingerprint(config)
+    # names of classes may change between a run and its resumption: the digest knows pixels and labels
+    lasting = {key: value for key, value in config["data"].items() if key != "per_class"}
+    mark = fingerprint(config | {"data": lasting})
     log = RunLog(folder / LOG)
     if resume:
         finished = read_json(folder / METRICS)

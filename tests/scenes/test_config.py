@@ -158,6 +158,8 @@ def test_key_like_no_other_lists_the_known_ones():
         (("classes", 0, "id"), 256, "classes.0.id"),
         (("classes", 0, "id"), 7, "id 7 is used more than once"),
         (("classes", 0, "name"), "Water", "name Water is used more than once"),
+        (("classes", 0, "name"), "x" * 201, "classes.0.name: String should have at most 200"),
+        (("modalities", "sar", "sensor"), "x" * 501, "modalities.sar.sensor: String should have at most 500"),
         (("classes", 0, "color"), "green", "classes.0.color"),
         (("classes", 0, "color"), "#12345", "classes.0.color"),
         (("labels", "test", "classes", "woods"), 3, "labels.test.classes: id 3 is not in classes"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,21 @@ def test_a_stopped_experiment_resumes_to_the_same_bytes(
     for part in (".", "controls/target_only/seed-0", "controls/self_training/seed-0"):
         weights = [tmp_path / name / part / "model" / "model.safetensors" for name in ("whole", "run")]
         assert weights[0].read_bytes() == weights[1].read_bytes()
+
+
+def test_a_class_that_was_renamed_does_not_forbid_to_resume(scene_folder: Path, tmp_path: Path) -> None:
+    def stop(done: int, total: int, message: str) -> None:
+        if done > total / 2:
+            raise StopError
+
+    folder = shutil.copytree(scene_folder, tmp_path / "scene")
+    with pytest.raises(StopError):
+        train_scene(open_scene(folder), tmp_path / "run", request(), stop)
+    text = (folder / "scene.toml").read_text()
+    first = open_scene(folder).classes[0].name
+    (folder / "scene.toml").write_text(text.replace(f'name = "{first}"', 'name = "Quite another"'))
+    train_scene(open_scene(folder), tmp_path / "run", request(resume=True))
+    assert bundle.load(tmp_path / "run").card.classes[0].name == "Quite another"
 
 
 def test_resuming_with_other_options_is_refused(scene_folder: Path, tmp_path: Path) -> None:
