@@ -89,10 +89,15 @@ def output_errors(out: Path, *also: type[Exception]) -> Iterator[None]:
         OutputError: Naming `out`, why, and what to do.
     """
     expected: tuple[type[Exception], ...] = (OSError, *also)
+    hidden = re.compile(rf"\.{re.escape(out.name)}\.\w+")
     try:
         yield
+    except OutputError as error:  # of a file in the folder that becomes `out`
+        if not hidden.search(str(error)):
+            raise
+        raise OutputError(hidden.sub(out.name, str(error))) from error
     except expected as error:
-        why = re.sub(rf"\.{re.escape(out.name)}\.\w+", out.name, reason(error, _nearest(out)))
+        why = hidden.sub(out.name, reason(error, _nearest(out)))
         raise OutputError(f"cannot write {out}: {why}") from error
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import math
+import os
+import sqlite3
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -190,7 +193,29 @@ def _write(
             )
             count += len(frame)
         pyogrio.write_dataframe(_style(made), path, layer="layer_styles", driver="GPKG", append=True)
+    _check_whole(path, count)
     return count
+
+
+def _check_whole(path: Path, count: int) -> None:
+    """GDAL does not report a full disk that took the spatial index, or the last pages.
+
+    Raises:
+        OSError: The file does not hold what was written; `geo_xmodal.outputs.output_errors` says why.
+    """
+    queries = (
+        ("PRAGMA quick_check", "ok"),
+        (f'SELECT count(*) FROM "{LAYER}"', count),
+        (f'SELECT count(*) FROM "rtree_{LAYER}_geom_rowid"', count),
+        ("SELECT count(*) FROM layer_styles", 1),
+    )
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)) as database:
+            whole = all(database.execute(query).fetchone()[0] == wanted for query, wanted in queries)
+    except sqlite3.Error:
+        whole = False
+    if not whole:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
 
 
 @contextmanager

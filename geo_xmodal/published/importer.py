@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio
 from odc.geo.geobox import GeoBox
 from rasterio.errors import RasterioError
 
@@ -25,6 +25,7 @@ from geo_xmodal.published.scenes import find_scene, published_scenes
 from geo_xmodal.scenes.config import SceneConfig, parse_config, write_config
 from geo_xmodal.scenes.grid import pixel_size
 from geo_xmodal.scenes.legend import color_table
+from geo_xmodal.scenes.raster_writer import RasterWriter, create_raster
 from geo_xmodal.types import Progress
 
 _FEW_BANDS = 16
@@ -215,13 +216,13 @@ def _write_image(
         nodata = math.nan  # values beyond float32 become infinite, which is no data as well
     with (
         image.opened() as bands,
-        _created(path, grid, image.shape[0], image.dtype, nodata, 3 if floats else 2) as dataset,
+        _created(path, grid, image.shape[0], image.dtype, nodata, 3 if floats else 2) as writer,
     ):
         for band in range(image.shape[0]):
             with np.errstate(over="ignore"):
-                dataset.write(bands(band).astype(image.dtype), band + 1)
-            dataset.set_band_description(band + 1, image.names[band])
-            dataset.update_tags(band + 1, **image.tags[band])
+                writer.write(bands(band).astype(image.dtype), band + 1)
+            writer.dataset.set_band_description(band + 1, image.names[band])
+            writer.dataset.update_tags(band + 1, **image.tags[band])
             done += 1
             if progress is not None:
                 progress(done, steps, f"{path.stem}: {image.origin}")
@@ -229,17 +230,17 @@ def _write_image(
 
 
 def _write_labels(path: Path, labels: LabelMap, grid: GeoBox, scene: PublishedScene) -> None:
-    with _created(path, grid, 1, "uint8", 0, 1) as dataset:
-        dataset.write(labels.values, 1)
-        dataset.write_colormap(1, color_table(scene.classes))
+    with _created(path, grid, 1, "uint8", 0, 1) as writer:
+        writer.write(labels.values, 1)
+        writer.dataset.write_colormap(1, color_table(scene.classes))
 
 
-def _created(path: Path, grid: GeoBox, bands: int, dtype: str, nodata: float | None, predictor: int) -> Any:
+def _created(
+    path: Path, grid: GeoBox, bands: int, dtype: str, nodata: float | None, predictor: int
+) -> AbstractContextManager[RasterWriter]:
     side = 128 if bands <= _FEW_BANDS else 64
-    return rasterio.open(
+    return create_raster(
         path,
-        "w",
-        driver="GTiff",
         height=grid.shape[0],
         width=grid.shape[1],
         count=bands,

@@ -34,6 +34,7 @@ from geo_xmodal.scenes.label_summary import LabelTally, summary_tag
 from geo_xmodal.scenes.labelled import all_labelled
 from geo_xmodal.scenes.legend import color_table, legend_of
 from geo_xmodal.scenes.raster import describe_raster, file_window
+from geo_xmodal.scenes.raster_writer import create_raster
 from geo_xmodal.scenes.reader import AlignedReader, aligned_reader
 from geo_xmodal.scenes.scene import Scene, Split, open_scene
 from geo_xmodal.scenes.splits import default_split
@@ -297,17 +298,17 @@ def _write_layers(layers: Sequence[_Layer], folder: Path, grid: GeoBox, progress
     done = 0
     for layer in layers:
         holds_data = False
-        with rasterio.open(folder / layer.file, "w", **_profile(layer, grid)) as dataset:
-            _describe(dataset, layer)
+        with create_raster(folder / layer.file, **_profile(layer, grid)) as writer:
+            _describe(writer.dataset, layer)
             for tile in layer.tiles:
                 values = layer.read(tile)
                 holds_data |= bool((values != layer.nodata).any() and np.isfinite(values).any())
                 row, col = tile.row - layer.window.row, tile.col - layer.window.col
-                dataset.write(values, window=file_window(Window(row, col, tile.height, tile.width)))
+                writer.write(values, window=file_window(Window(row, col, tile.height, tile.width)))
                 done += 1
                 if progress is not None:
                     progress(done, total, f"aligning {Path(layer.origin).name}")
-            dataset.update_tags(**layer.tags())
+            writer.dataset.update_tags(**layer.tags())
         if not holds_data:
             raise AlignmentError(f"{layer.origin}: holds no data on the reference grid ({extent_text(grid)})")
 
@@ -315,7 +316,6 @@ def _write_layers(layers: Sequence[_Layer], folder: Path, grid: GeoBox, progress
 def _profile(layer: _Layer, grid: GeoBox) -> dict[str, object]:
     floats = layer.dtype == "float32"
     return {
-        "driver": "GTiff",
         "height": layer.window.height,
         "width": layer.window.width,
         "count": len(layer.band_names),

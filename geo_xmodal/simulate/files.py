@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import rasterio
-from rasterio.transform import Affine
+from affine import Affine
 
+from geo_xmodal.scenes.raster_writer import RasterWriter, create_raster
 from geo_xmodal.simulate.preset import Preset
 from geo_xmodal.simulate.sampling import PixelGrid
 
@@ -25,8 +24,8 @@ def created(
     block: int,
     nodata: float | None = None,
     tags: Sequence[Mapping[str, str]] = (),
-) -> Iterator[Any]:
-    """A new GeoTIFF open for writing (a rasterio writer), on `grid` of the scene that `preset` describes.
+) -> Iterator[RasterWriter]:
+    """A new GeoTIFF open for writing, on `grid` of the scene that `preset` describes.
 
     Args:
         path: Where.
@@ -43,8 +42,8 @@ def created(
     shape = (grid.rows, grid.cols)
     with placed(
         path, shape, f"EPSG:{preset.epsg}", place, names, dtype, block=block, nodata=nodata, tags=tags
-    ) as dataset:
-        yield dataset
+    ) as writer:
+        yield writer
 
 
 @contextmanager
@@ -59,8 +58,8 @@ def placed(
     block: int,
     nodata: float | None = None,
     tags: Sequence[Mapping[str, str]] = (),
-) -> Iterator[Any]:
-    """A new GeoTIFF open for writing (a rasterio writer), with rows and columns anywhere.
+) -> Iterator[RasterWriter]:
+    """A new GeoTIFF open for writing, with rows and columns anywhere.
 
     Args:
         path: Where.
@@ -74,7 +73,6 @@ def placed(
         tags: Metadata of each band, if any.
     """
     profile = {
-        "driver": "GTiff",
         "width": shape[1],
         "height": shape[0],
         "count": len(names),
@@ -91,9 +89,9 @@ def placed(
         "nodata": nodata,
         "BIGTIFF": "IF_SAFER",
     }
-    with rasterio.open(path, "w", **profile) as dataset:
+    with create_raster(path, **profile) as writer:
         for band, name in enumerate(names, start=1):
-            dataset.set_band_description(band, name)
+            writer.dataset.set_band_description(band, name)
         for band, values in enumerate(tags, start=1):
-            dataset.update_tags(band, **values)
-        yield dataset
+            writer.dataset.update_tags(band, **values)
+        yield writer

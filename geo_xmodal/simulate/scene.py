@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import rasterio
@@ -25,6 +24,7 @@ from geo_xmodal.scenes.config import (
 )
 from geo_xmodal.scenes.legend import color_table
 from geo_xmodal.scenes.raster import file_window
+from geo_xmodal.scenes.raster_writer import RasterWriter
 from geo_xmodal.simulate.files import created
 from geo_xmodal.simulate.footprint import Footprint
 from geo_xmodal.simulate.layout import Layout
@@ -132,9 +132,9 @@ def _write_modality(
     sensor, block = modality.sensor, _block(modality)
     with created(
         path, preset, grid, sensor.bands, sensor.dtype, block=block, nodata=sensor.nodata, tags=sensor.tags
-    ) as dataset:
+    ) as writer:
         for window in windows_over(grid.rows, grid.cols, block):
-            dataset.write(sensor.observe(layout, grid, window), window=file_window(window))
+            writer.write(sensor.observe(layout, grid, window), window=file_window(window))
             steps(f"{path.stem}: {grid.rows} x {grid.cols} pixels")
 
 
@@ -179,11 +179,11 @@ def _write_labels(folder: Path, ranks: Path, footprint: Footprint, layout: Layou
 
 
 @contextlib.contextmanager
-def _label_file(path: Path, footprint: Footprint) -> Iterator[Any]:
+def _label_file(path: Path, footprint: Footprint) -> Iterator[RasterWriter]:
     preset = footprint.preset
-    with created(path, preset, footprint.grid, ["class"], "uint8", block=_BLOCK, nodata=0) as dataset:
-        dataset.write_colormap(1, color_table(preset.classes))
-        yield dataset
+    with created(path, preset, footprint.grid, ["class"], "uint8", block=_BLOCK, nodata=0) as writer:
+        writer.dataset.write_colormap(1, color_table(preset.classes))
+        yield writer
 
 
 def _placed(chosen: TrainingPixels, window: Window) -> ClassArray:

@@ -199,10 +199,10 @@ def _write(layers: Sequence[_Layer], folder: Path, progress: Progress | None) ->
             block=layer.block,
             nodata=math.nan,
             tags=tags,
-        ) as dataset:
+        ) as writer:
             for bands, window in layer.pieces:
                 numbers = list(range(bands.start + 1, bands.stop + 1))
-                dataset.write(layer.make(bands, window), numbers, window=file_window(window))
+                writer.write(layer.make(bands, window), numbers, window=file_window(window))
                 done += 1
                 if progress is not None:
                     progress(done, total, f"simulating {layer.file}")
