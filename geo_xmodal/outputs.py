@@ -42,11 +42,13 @@ _NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.
 
 _MAKE_ROOM = "free some space or choose another disk"
 _YOUR_OWN = "choose a place that you may write to"
+_LOOK = "check the disk, the room on it and the limits of its files"
 
 ADVICE: Mapping[int, str] = {
     errno.ENOSPC: _MAKE_ROOM,
     errno.EDQUOT: _MAKE_ROOM,
     errno.EFBIG: "choose a disk that takes files of that size",
+    errno.EIO: _LOOK,
     errno.EACCES: _YOUR_OWN,
     errno.EPERM: _YOUR_OWN,
     errno.EROFS: _YOUR_OWN,
@@ -78,7 +80,7 @@ def reason(error: BaseException, folder: Path) -> str:
         return f"{text}: {ADVICE.get(number, 'choose another place')}"
     while error.__cause__ is not None:  # the first of a chain says what happened, the last only that it did
         error = error.__cause__
-    return f"{' '.join(str(error).split())}: check the room on the disk and the limits of its files"
+    return f"{' '.join(str(error).split())}: {_LOOK}"
 
 
 @contextmanager
