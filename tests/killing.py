@@ -19,6 +19,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -207,15 +208,22 @@ def _said(folder: Path) -> str:
 def _record(case: Case, start: Path, place: Path) -> list[str]:
     """The changes of a whole command, in their order: what, and the name of the file."""
     _renew(start, place)
-    notes = place.parent / "changes.txt"
+    notes, modules = place.parent / "changes.txt", place.parent / "modules.txt"
 
     def recorded() -> int:
         with notes.open("w") as file:
             _watch(place / "work", lambda event, path, flags: print(event, path.name, file=file, flush=True))
-            return case.command(False)
+            status = case.command(False)
+        modules.write_text("\n".join(sys.modules))
+        return status
 
     status = _in_child(recorded, place)
     assert status == 0, f"the whole command ends with {status}: {_said(place.parent)}"
+    for name in modules.read_text().splitlines():  # once here, not again in every child
+        if name in sys.modules or name.startswith("tests."):
+            continue
+        with suppress(ImportError):
+            importlib.import_module(name)
     return notes.read_text().splitlines()
 
 
