@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from geo_xmodal.export.stac import ExportedItem, export_stac
     from geo_xmodal.kinds import KINDS, SensorKind, guess_kind
     from geo_xmodal.mapping import (
+        Fit,
         MapInput,
         MapPlan,
         MapResult,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
         map_input,
         map_scene,
         plan_map,
+        read_assumptions,
         read_legend,
         save_picture,
         target_modality,
@@ -89,6 +91,7 @@ __all__ = [
     "ExportedNetwork",
     "ExportedPolygons",
     "ExportedProject",
+    "Fit",
     "GeoXmodalError",
     "ImportReport",
     "LabelReport",
@@ -143,6 +146,7 @@ __all__ = [
     "pixel_size",
     "plan_map",
     "published_scenes",
+    "read_assumptions",
     "read_card",
     "read_class_map",
     "read_config",
@@ -171,6 +175,7 @@ _HOMES = {
     "export.stac": ("ExportedItem", "export_stac"),
     "kinds": ("KINDS", "SensorKind", "guess_kind"),
     "mapping": (
+        "Fit",
         "MapInput",
         "MapPlan",
         "MapResult",
@@ -179,6 +184,7 @@ _HOMES = {
         "map_input",
         "map_scene",
         "plan_map",
+        "read_assumptions",
         "read_legend",
         "save_picture",
         "target_modality",

@@ -62,6 +62,10 @@ class ModelMismatchError(GeoXmodalError):
     """A model applied to data that it was not made for (band count, modality kind, resolution)."""
 
 
+class ValueRangeError(ModelMismatchError):
+    """Values outside of those that a model was trained on; whoever asks for it gets them mapped."""
+
+
 class OutputError(GeoXmodalError):
     """An output that cannot be written: no permission, no room, or in the way of something else."""
 

@@ -128,6 +128,20 @@ def _assumed_of(path: Path, name: str, kind: Kind, decibel: bool, _when: int) ->
     return tuple(f"{name}: {one.text}" for one in reader.assumptions)
 
 
+def assumed_of_scene(scene: gx.Scene, names: Sequence[str] | None = None) -> tuple[str, ...]:
+    """What is taken for granted about the files of a scene's sensors, a line each.
+
+    Args:
+        scene: Files that are missing say nothing.
+        names: Of sensors; None for all.
+
+    Raises:
+        RasterError: A file cannot be read.
+    """
+    present = [name for name in names or scene.config.modalities if name not in scene.missing_modalities]
+    return tuple(str(one) for name in present for one in scene.reader(name).assumptions)
+
+
 def looks_decibel(finding: RasterFinding) -> bool:
     """Whether nearly all values are negative, as decibels are and power is not."""
     return finding.negative > _DECIBEL_SHARE

@@ -126,6 +126,16 @@ def map_legend(path: Path) -> tuple[LandClass, ...]:
         return gx.read_legend(dataset)
 
 
+def map_assumptions(path: Path) -> tuple[str, ...]:
+    """What a map says was taken for granted about its input.
+
+    Raises:
+        RasterError: It cannot be read.
+    """
+    with gx.open_raster(path) as dataset:
+        return gx.read_assumptions(dataset)
+
+
 def _probability_layer(session: str, map_id: str, title: str, path: Path) -> Layer:
     return Layer(
         id=f"probability-{map_id}",

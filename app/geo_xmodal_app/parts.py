@@ -43,9 +43,22 @@ def heading(title: str, text: str) -> None:
     st.caption(text)
 
 
-def problem(error: Exception | str, names: Mapping[Path, str] | None = None) -> None:
-    """One clear line of what is wrong; no path of the server, no markup from files."""
-    st.error(literal(plain(str(error), names)), icon=":material/error:")
+def problem(
+    error: Exception | str,
+    names: Mapping[Path, str] | None = None,
+    fields: Mapping[str, str] | None = None,
+) -> None:
+    """One clear line of what is wrong; no path of the server, no markup from files.
+
+    Args:
+        error: What is wrong.
+        names: Path of a file to what the user calls it.
+        fields: Option of the command line to what the page calls it.
+    """
+    text = str(error)
+    for option, field in (fields or {}).items():
+        text = text.replace(option, field)
+    st.error(literal(plain(text, names)), icon=":material/error:")
 
 
 def note(text: str) -> None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from geo_xmodal.mapping.engine import Classifier
-    from geo_xmodal.mapping.geotiff import read_legend
-    from geo_xmodal.mapping.inputs import check_fit, target_modality
+    from geo_xmodal.mapping.geotiff import read_assumptions, read_legend
+    from geo_xmodal.mapping.inputs import Fit, check_fit, target_modality
     from geo_xmodal.mapping.mapper import MapResult, map_scene
     from geo_xmodal.mapping.picture import quicklook, save_picture
     from geo_xmodal.mapping.plan import MapPlan, plan_map
@@ -23,6 +23,7 @@ __all__ = [
     "Classifier",
     "Device",
     "Engine",
+    "Fit",
     "MapInput",
     "MapPlan",
     "MapResult",
@@ -36,6 +37,7 @@ __all__ = [
     "plan_map",
     "preview",
     "quicklook",
+    "read_assumptions",
     "read_legend",
     "save_picture",
     "target_modality",
@@ -45,6 +47,7 @@ _HOME = {
     "Classifier": "engine",
     "Device": "runtimes",
     "Engine": "runtimes",
+    "Fit": "inputs",
     "MapInput": "sources",
     "MapPlan": "plan",
     "MapResult": "mapper",
@@ -58,6 +61,7 @@ _HOME = {
     "plan_map": "plan",
     "preview": "predict",
     "quicklook": "picture",
+    "read_assumptions": "geotiff",
     "read_legend": "geotiff",
     "save_picture": "picture",
     "target_modality": "inputs",

@@ -28,6 +28,7 @@ from geo_xmodal.mapping.attribute_table import printable
 from geo_xmodal.outputs import reason
 from geo_xmodal.scenes.legend import color_table
 from geo_xmodal.scenes.raster import file_window, open_raster
+from geo_xmodal.scenes.window_reader import Assumption
 from geo_xmodal.types import ClassArray, LandClass, Window
 
 _BLOCK = 512
@@ -36,7 +37,8 @@ _LEVEL = {"MODE": 6, "AVERAGE": 3}
 """How hard to compress: percents hardly get smaller, and the probabilities of eight classes took four times
 as long at level 6."""
 
-_CLASSES_TAG = "CLASSES"
+_CLASSES_TAG, _ASSUMED_TAG = "CLASSES", "ASSUMED"
+_BETWEEN = "; "
 _LONGEST_TAG = 1 << 20
 _LEGEND = TypeAdapter(Annotated[tuple[ClassEntry, ...], Field(min_length=1, max_length=255)])
 
@@ -117,6 +119,17 @@ def legend_tag(legend: Sequence[LandClass]) -> dict[str, str]:
     """The legend as a TIFF tag, in the order of the model's logits."""
     classes = [{"id": entry.id, "name": entry.name, "color": entry.color} for entry in legend]
     return {_CLASSES_TAG: json.dumps(classes)}
+
+
+def assumed_tag(assumptions: Iterable[Assumption]) -> dict[str, str]:
+    """What was taken for granted about the input as a TIFF tag; none where that is nothing."""
+    texts = dict.fromkeys(one.text for one in assumptions)
+    return {_ASSUMED_TAG: _BETWEEN.join(texts)} if texts else {}
+
+
+def read_assumptions(dataset: rasterio.DatasetReader) -> tuple[str, ...]:
+    """What a map says was taken for granted about its input."""
+    return tuple(filter(None, dataset.tags().get(_ASSUMED_TAG, "").split(_BETWEEN)))
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from odc.geo.geobox import GeoBox
 
 from geo_xmodal.bundle import Card
-from geo_xmodal.errors import ModelMismatchError
+from geo_xmodal.errors import ModelMismatchError, ValueRangeError
 from geo_xmodal.scenes import Scene
 from geo_xmodal.scenes.embedding import product_in
 from geo_xmodal.scenes.grid import pixel_size
@@ -67,7 +67,8 @@ def check_fit(card: Card, reader: WindowReader, *, any_values: bool = False) -> 
         any_values: Values outside of the model's ranges are a warning only.
 
     Raises:
-        ModelMismatchError: The bands, the kind of sensor or the values are not what the model was made for.
+        ModelMismatchError: The bands or the kind of sensor are not what the model was made for.
+        ValueRangeError: The values are not.
         UsageError: The input holds decibels where power was expected, or the reverse.
         RasterError: The input cannot be read.
     """
@@ -178,7 +179,7 @@ def _doubts_of_values(
     """Nothing, or a line on the band that is furthest off.
 
     Raises:
-        ModelMismatchError: Half of the bands hold hardly a value that the model has seen.
+        ValueRangeError: Half of the bands hold hardly a value that the model has seen.
     """
     worst = int(outside.argmax())
     if outside[worst] <= _DOUBTFUL:
@@ -195,9 +196,9 @@ def _doubts_of_values(
         return [f"{ranges}: expect a worse map; see that units, scale and offset are those of the model"]
     if any_values:
         return [f"{ranges}: mapped nevertheless, as asked"]
-    raise ModelMismatchError(
-        f"{ranges}: bring the input to the model's units (scale, offset, decibels, product level), or give "
-        "--any-values to map it as it is"
+    raise ValueRangeError(
+        f"{ranges}: bring the input to the model's units (scale, offset, decibels, product level), or choose "
+        "to map it as it is (--any-values)"
     )
 
 

@@ -22,7 +22,7 @@ from geo_xmodal.mapping.attribute_table import (
     class_side_car,
     statistics_side_car,
 )
-from geo_xmodal.mapping.geotiff import RasterLayer, legend_tag, write_cog
+from geo_xmodal.mapping.geotiff import RasterLayer, assumed_tag, legend_tag, write_cog
 from geo_xmodal.mapping.journal import Journal
 from geo_xmodal.mapping.layers import NO_PROBABILITY, LayerName, Layers, unpack_layer, unpack_sums
 from geo_xmodal.outputs import held, output_errors, to_disk
@@ -309,7 +309,7 @@ def _tags(card: Card, mapped: str, assumptions: Sequence[Assumption], begun: dat
     return {
         "TIFFTAG_DATETIME": f"{begun:%Y:%m:%d} 00:00:00",
         "MAPPED": mapped,
-        **({"ASSUMED": "; ".join(dict.fromkeys(one.text for one in assumptions))} if assumptions else {}),
+        **assumed_tag(assumptions),
         "TIFFTAG_SOFTWARE": SOFTWARE,
         "METHOD": card.method,
         _MODEL_TAG: card.weights_sha256,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 from streamlit.testing.v1 import AppTest
 
 import geo_xmodal as gx
@@ -164,7 +165,8 @@ def test_options_that_cannot_be_are_said_before_anything_runs(visit: Visit) -> N
     assert not [one for one in page.button if one.label == "Start training"]
 
 
-def test_a_finished_run_shows_measures_gain_and_its_report(visit: Visit) -> None:
+def finished_run(metrics: dict[str, object]) -> str:
+    """A run of this session that was made elsewhere; its id."""
     item = workspace.new_item(
         LOCAL, "runs", "berlin-hgr", {"scene": "sample:berlin", "command": "geo-xmodal"}
     )
@@ -174,14 +176,18 @@ def test_a_finished_run_shows_measures_gain_and_its_report(visit: Visit) -> None
     (run / "log.jsonl").write_text(
         json.dumps({"stage": "a", "epoch": 1, "loss": {"label": 0.5}, "validation": {"oa": 0.5}}) + "\n"
     )
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    return item.name
+
+
+def test_a_finished_run_shows_measures_gain_and_its_report(visit: Visit) -> None:
     gain = {
         "oa": {"mean": 0.05, "se": 0.01},
         "aa": {"mean": 0.04, "se": None},
         "miou": {"mean": None, "se": None},
     }
     measures = {"oa": 0.71, "aa": 0.64, "kappa": 0.5, "miou": None, "gain": {"target_only": gain}}
-    (run / "metrics.json").write_text(json.dumps(measures))
-    page = visit("training", run="berlin-hgr")
+    page = visit("training", run=finished_run(measures))
     assert [metric.value for metric in page.metric] == ["71.0 %", "64.0 %", "50.0 %", "-"]
     assert list(page.dataframe[0].value.iloc[0]) == ["target only", "+5.0 ± 1.0", "+4.0", "-"]
 
@@ -200,6 +206,28 @@ def test_a_geotiff_is_mapped_by_its_bands(visit: Visit, tmp_path: Path) -> None:
     page.multiselect[0].set_value([1, 2, 3])
     page.run()
     assert any("3 bands" in error.value for error in page.error)
+
+
+def test_values_that_the_model_never_saw_are_mapped_on_request(visit: Visit, tmp_path: Path) -> None:
+    berlin = gx.open_scene("berlin").folder
+    with rasterio.open(berlin / "sar.tif") as dataset:
+        loud, profile = dataset.read() * 1e4, dataset.profile
+    with rasterio.open(tmp_path / "data" / "loud.tif", "w", **profile) as dataset:
+        dataset.write(loud)
+    page = visit("mapping", model="shipped:berlin-sar-hgr", file="data:data/loud.tif")
+    (refused,) = [error.value.replace("\\", "") for error in page.error]
+    assert "outside of the model's range" in refused
+    assert "'Map values outside of the model's ranges' below" in refused and "--" not in refused
+    assert not [one for one in page.button if one.label == "Start mapping"]
+    page.checkbox[0].check()
+    page.run()
+    assert not page.error
+    warned = [warning.value.replace("\\", "") for warning in page.warning]
+    assert any("mapped nevertheless, as asked" in line for line in warned)
+    button(page, "Start mapping").click()  # type: ignore[attr-defined]
+    page.run()
+    (job,) = queue().jobs(LOCAL)
+    assert "--any-values" in job.command.split()
 
 
 @pytest.fixture
@@ -322,8 +350,37 @@ def test_what_is_taken_for_granted_is_said_before_and_after(visit: Visit, tmp_pa
     write_raster(scene / "hsi.tif", features)
     text = (scene / "scene.toml").read_text(encoding="utf-8")
     (scene / "scene.toml").write_text(text.replace('kind = "hsi"', 'kind = "embedding"'), encoding="utf-8")
-    shown = words(visit("scenes", scene="data:data/made")).replace("\\", "")
-    assert "taken to be AlphaEarth" in shown and str(tmp_path) not in shown
+    for name in ("scenes", "training"):
+        shown = words(visit(name, scene="data:data/made")).replace("\\", "")
+        assert "taken to be AlphaEarth" in shown and str(tmp_path) not in shown
+
+
+def test_a_finished_map_and_run_say_what_was_taken_for_granted(
+    visit: Visit, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    radar = tmp_path / "data" / "radar.tif"
+    with rasterio.open(gx.open_scene("berlin").folder / "sar.tif") as dataset:
+        pixels, profile = dataset.read(window=((0, 64), (0, 64))), dataset.profile
+    with rasterio.open(radar, "w", **profile | {"width": 64, "height": 64}) as dataset:
+        dataset.write(pixels)  # its bands have no names
+    said = "bands are taken by their place"
+    before = visit("mapping", model="shipped:berlin-sar-hgr", file="data:data/radar.tif")
+    assert any(said in one.value and "data/radar" in one.value.replace("\\", "") for one in before.info)
+    item = workspace.new_item(LOCAL, "maps", "radar", {"command": "geo-xmodal map"})
+    model = gx.find_model("berlin-sar-hgr")
+    gx.map_scene(model, gx.map_input([radar], gx.read_card(model)).reader, item / "map.tif")
+    assert any(said in one.value for one in visit("mapping", map="radar").info)
+    run = finished_run({"oa": 0.5, "assumptions": ["sar.tif: bands are taken by their place"]})
+    assert any(said in one.value for one in visit("training", run=run).info)
+
+
+def test_damaged_metrics_of_a_run_are_one_line(visit: Visit) -> None:
+    visit("home")
+    run = finished_run({"oa": 0.5})
+    (workspace.runs(LOCAL)[0].folder / "metrics.json").write_bytes(b'{"oa": 0.5, \xff')
+    page = visit("training", run=run)
+    (line,) = [error.value.replace("\\", "") for error in page.error]
+    assert "metrics.json" in line and "train again" in line
 
 
 def test_markup_in_names_is_shown_as_text(visit: Visit, tmp_path: Path) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import streamlit as st
 
 import geo_xmodal as gx
-from geo_xmodal.errors import GeoXmodalError
+from geo_xmodal.errors import GeoXmodalError, ValueRangeError
 from geo_xmodal_app import navigation, workspace
+from geo_xmodal_app.findings import show_assumed
+from geo_xmodal_app.layers import map_assumptions
 from geo_xmodal_app.parts import (
     ORIGINS,
     asked_or_shown,
@@ -31,6 +33,14 @@ from geo_xmodal_app.uploader import upload_file
 from geo_xmodal_app.workspace import MAP, PICTURE, MapEntry
 
 _SCENE, _FILE = "A scene", "A GeoTIFF"
+_ANY_VALUES = "Map values outside of the model's ranges"
+_FIELDS = {
+    "--any-values": f"'{_ANY_VALUES}' below",
+    "--bands": "'Bands, in the model's order'",
+    "--input": f"'{_FILE}'",
+    "--scale db": "'Values are: decibels'",
+}
+"""What the page calls an option that a message names."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +73,30 @@ def _ask(session: str) -> None:
         return
     try:
         fitted = gx.fit_input(chosen.reader, card)
-        fit = gx.check_fit(card, fitted.reader)
-        doubts = [*fitted.notes, *fit.warnings, *map(str, fit.assumptions)]
+        fit, words = _fit(card, fitted.reader, chosen)
     except GeoXmodalError as error:
-        problem(error, chosen.names)
+        problem(error, chosen.names, _FIELDS)
         return
-    for line in doubts:
+    if fit is None:
+        return
+    for line in (*fitted.notes, *fit.warnings):
         note(line)
-    _start(session, folder, model_name, chosen)
+    files = {path.name: name for path, name in chosen.names.items()}
+    show_assumed([f"{files.get(one.source, one.source)}: {one.text}" for one in fit.assumptions])
+    _start(session, folder, model_name, replace(chosen, words=(*chosen.words, *words)))
+
+
+def _fit(card: gx.Card, reader: gx.WindowReader, chosen: _Input) -> tuple[gx.Fit | None, tuple[str, ...]]:
+    """How the model takes the input, and options for that; None while it does not take its values."""
+    try:
+        return gx.check_fit(card, reader), ()
+    except ValueRangeError as error:
+        refusal = st.container()
+        if st.checkbox(_ANY_VALUES, key=f"any-values {card.weights_sha256} {chosen.words}"):
+            return gx.check_fit(card, reader, any_values=True), ("--any-values",)
+        with refusal:
+            problem(error, chosen.names, _FIELDS)
+        return None, ()
 
 
 def _start(session: str, folder: Path, model_name: str, chosen: _Input) -> None:
@@ -124,7 +150,7 @@ def _input(session: str, card: gx.Card) -> _Input | None:
         return _from_scene(session, card) if which == _SCENE else _from_file(session, card)
     except GeoXmodalError as error:
         names = {one.path: one.name for one in source_files(session).values()}
-        problem(error, names)
+        problem(error, names, _FIELDS)
         return None
 
 
@@ -211,5 +237,6 @@ def _finished(found: MapEntry) -> None:
         navigation.go("view", map=found.id)
     if right.button("Take away", width="stretch", icon=":material/download:"):
         navigation.go("files", map=found.id)
+    show_assumed(map_assumptions(found.classes))
     if (found.folder / PICTURE).is_file():
         st.image(str(found.folder / PICTURE), width=760)

@@ -11,7 +11,13 @@ from geo_xmodal.errors import GeoXmodalError
 from geo_xmodal_app import navigation, workspace
 from geo_xmodal_app.drafts import ClassEdit, SceneEdits, edit_scene
 from geo_xmodal_app.findings import legend_entries, show_findings
-from geo_xmodal_app.inspection import LabelFinding, RasterFinding, inspect_labels, inspect_raster
+from geo_xmodal_app.inspection import (
+    LabelFinding,
+    RasterFinding,
+    assumed_of_scene,
+    inspect_labels,
+    inspect_raster,
+)
 from geo_xmodal_app.parts import (
     ORIGINS,
     choose,
@@ -106,13 +112,7 @@ def _one(session: str, entry: SceneEntry) -> None:
                 navigation.go("scenes")
     reference, others, labels = _findings(scene)
     legend = [(str(land.id), land.name, land.color) for land in scene.classes]
-    assumed = [
-        str(one)
-        for name in scene.config.modalities
-        if name not in scene.missing_modalities
-        for one in scene.reader(name).assumptions
-    ]
-    show_findings(reference, others, labels, legend, assumed)
+    show_findings(reference, others, labels, legend, assumed_of_scene(scene))
     if entry.origin == "yours" and scene.classes:
         _edit(entry, scene)
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import streamlit as st
 
 import geo_xmodal as gx
-from geo_xmodal.errors import GeoXmodalError
+from geo_xmodal.errors import GeoXmodalError, UsageError
+from geo_xmodal.small_files import SmallFile, read_json_object
 from geo_xmodal_app import navigation, workspace
 from geo_xmodal_app.curves import draw_curves, latest_log
+from geo_xmodal_app.findings import show_assumed
+from geo_xmodal_app.inspection import assumed_of_scene
 from geo_xmodal_app.methods import ask_options, check_options, methods
 from geo_xmodal_app.parts import (
     asked_or_shown,
@@ -33,6 +35,7 @@ from geo_xmodal_app.workspace import RUN, RunEntry, SceneEntry
 
 DEFAULT_METHOD = "hgr"
 _MOST_SEEDS = 20
+_METRICS = SmallFile("the measures of a run", UsageError, "train again", 64 << 20)
 
 
 def show() -> None:
@@ -81,12 +84,13 @@ def _options(session: str, entry: SceneEntry, scene: gx.Scene, method: str) -> N
     target = columns[0].selectbox(
         "Target sensor", sensors, index=sensors.index(scene.target), help="The sensor that maps."
     )
-    others = [name for name in sensors if name != target]
+    others, used = [name for name in sensors if name != target], [target]
     if known.uses_rich:
         if not others:
             problem(f"{method} learns from two sensors, and {scene.name} has one: take cnn or svm")
             return
         rich = columns[1].selectbox("Second sensor", others, help="In training only.")
+        used.append(rich)
         if len(others) > 1:
             settings["rich"] = rich
     seeds = int(
@@ -108,6 +112,7 @@ def _options(session: str, entry: SceneEntry, scene: gx.Scene, method: str) -> N
     names = {entry.folder: entry.name}
     try:
         check_options(method, settings)
+        show_assumed(assumed_of_scene(scene, used))
     except GeoXmodalError as error:
         problem(error)
         return
@@ -163,8 +168,9 @@ def _live(found: RunEntry) -> None:
 
 
 def _finished(session: str, found: RunEntry) -> None:
-    metrics = json.loads((found.folder / "metrics.json").read_text(encoding="utf-8"))
+    metrics = read_json_object(found.folder / "metrics.json", _METRICS)
     _measures(metrics)
+    show_assumed(metrics.get("assumptions", ()))
     _gain(metrics)
     columns = st.columns(3)
     if columns[0].button("Map with this model", type="primary", width="stretch", icon=":material/map:"):

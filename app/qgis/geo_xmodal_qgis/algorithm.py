@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 
@@ -114,10 +115,19 @@ class GeoXmodalAlgorithm(QgsProcessingAlgorithm):
             feedback.pushCommandInfo(" ".join(shlex.quote(word) for word in [*command, *arguments]))
             return run_command(command, arguments, progress, say, feedback.isCanceled)
         except CommandError as error:
-            raise QgsProcessingException(str(error)) from None
+            raise QgsProcessingException(self._as_here(str(error))) from None
         except Cancelled:
             feedback.pushInfo("stopped: no process of geo-xmodal is left")
             return None
+
+    def _as_here(self, text):
+        """A message of the command, with its options called as the parameters of the dialog are."""
+
+        def field(match):
+            parameter = self.parameterDefinition(match[1].upper().replace("-", "_"))
+            return match[0] if parameter is None else f"'{parameter.description()}'"
+
+        return re.sub(r"(?<![\w-])--([a-z]+(?:-[a-z]+)*)", field, text)
 
     # Parameters ------------------------------------------------------------------------------------------
 

@@ -68,6 +68,7 @@ def answers(qgis: Qgis, scene: Path, tmp_path_factory: pytest.TempPathFactory) -
     out = tmp_path_factory.mktemp("out")
     nowhere = _corner(scene / "sar.tif", out / "nowhere.tif", crs=None)
     (out / "virtual.vrt").write_text(_VRT.format(source=scene / "sar.tif"), encoding="utf-8")
+    loud = _corner(scene / "sar.tif", out / "loud.tif", times=1e4)
     mapped = {"INPUT": scene / "sar.tif", "MODEL": MODEL, "OUTPUT": out / "x.tif"}
     evaluated = {"MAP": out / "map.tif", "REFERENCE": scene / "test.tif", "OUTPUT": out / "evaluated"}
     polygons = {"TO": "gpkg", "MAP": out / "map.tif", "MMU": 0.5, "OUTPUT": out / "export"}
@@ -79,6 +80,8 @@ def answers(qgis: Qgis, scene: Path, tmp_path_factory: pytest.TempPathFactory) -
             _step("evaluate", "model", "evaluate", evaluated),
             _step("export", "run", "export", polygons),
             _step("model of another sensor", "run", "map", {**mapped, "INPUT": scene / "hsi.tif"}),
+            _step("other values", "run", "map", {**mapped, "INPUT": loud}),
+            _step("any values", "run", "map", {**mapped, "INPUT": loud, "ANY_VALUES": True}),
             _step("no CRS", "run", "map", {**mapped, "INPUT": nowhere}),
             _step("virtual raster", "run", "map", {**mapped, "INPUT": out / "virtual.vrt"}),
             _step("nothing to map", "run", "map", {"MODEL": MODEL, "OUTPUT": out / "x.tif"}),
@@ -143,10 +146,19 @@ def test_exports(answers: Answers) -> None:
     assert Path(result["FILE"]).is_file()
 
 
+def test_values_that_the_model_never_saw_are_mapped_on_request(answers: Answers) -> None:
+    told = answers["any values"]
+    assert Path(told["result"]["OUTPUT"]).is_file()
+    warned = [text for kind, text in told["said"] if kind == "warning"]
+    assert any(text.startswith("note: ") and "mapped nevertheless" in text for text in warned)
+    assert any(text.startswith("assumed: loud.tif: bands are taken by their place") for text in warned)
+
+
 @pytest.mark.parametrize(
     ("mistake", "words"),
     [
         ("model of another sensor", ["bands", "the model was made for 4 ", "or another model"]),
+        ("other values", ["outside of the model's range", "('Map values outside of the model's ranges')"]),
         ("no CRS", ["'nowhere'", "no coordinate reference system", "Assign Projection"]),
         ("virtual raster", ["'virtual'", "no GeoTIFF file", "Save As"]),
         ("nothing to map", ["either a raster or a scene"]),
@@ -224,9 +236,9 @@ def _step(name: str, do: str, algorithm: str, parameters: dict[str, Any]) -> dic
     return {"name": name, "do": do, "algorithm": f"geo_xmodal:{algorithm}", "parameters": plain}
 
 
-def _corner(source: Path, out: Path, **profile: Any) -> Path:
+def _corner(source: Path, out: Path, times: float = 1, **profile: Any) -> Path:
     with rasterio.open(source) as dataset:
-        pixels = dataset.read(window=((0, ROWS), (0, ROWS)))
+        pixels = dataset.read(window=((0, ROWS), (0, ROWS))) * np.float32(times)
         settings = {
             "driver": "GTiff",
             "count": dataset.count,

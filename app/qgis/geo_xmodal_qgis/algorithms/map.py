@@ -64,6 +64,11 @@ A map that was stopped goes on with "Resume", if everything else is the same."""
         self.add_choice(
             "SCALE", "How a radar raster holds power", SCALES, help_text="Empty: linear", advanced=True
         )
+        self.add(
+            QgsProcessingParameterBoolean("ANY_VALUES", "Map values outside of the model's ranges", False),
+            "A raster whose values are not those that the model was trained on is refused otherwise.",
+            advanced=True,
+        )
         self.add_number("WINDOW", "Side of a window, in pixels", 512, 1, advanced=True)
         self.add_number("WORKERS", "Processes", 1, 1, advanced=True)
         self.add(
@@ -96,6 +101,7 @@ A map that was stopped goes on with "Resume", if everything else is the same."""
         words += self.option("--input", file) + self.option("--scene", scene)
         words += self.option("--bands", self.word(parameters, "BANDS", context))
         words += self.option("--scale", self.word(parameters, "SCALE", context))
+        words += ["--any-values"] * self.parameterAsBool(parameters, "ANY_VALUES", context)
         words += ["--window", self.number(parameters, "WINDOW", context)]
         words += ["--workers", self.number(parameters, "WORKERS", context)]
         words += self.option("--scheduler", self.word(parameters, "SCHEDULER", context))
