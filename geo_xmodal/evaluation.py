@@ -34,21 +34,24 @@ from geo_xmodal.mapping.layers import NO_PROBABILITY
 from geo_xmodal.mapping.map_legends import ClassMapReader, MapLegend, legend_of_map, open_class_map
 from geo_xmodal.mapping.outputs import layer_file
 from geo_xmodal.outputs import files_together, held
-from geo_xmodal.scenes.class_names import name_key, number_of
-from geo_xmodal.scenes.config import LabelsConfig
-from geo_xmodal.scenes.grid import grid_of, pixel_size
-from geo_xmodal.scenes.ground import SQUARE_METRES, Floats, pixel_areas
-from geo_xmodal.scenes.label_summary import conflict_text
-from geo_xmodal.scenes.labels import (
+from geo_xmodal.raster import (
+    SQUARE_METRES,
+    Floats,
     LabelledPoints,
     LabelValues,
     class_table,
+    describe_raster,
+    file_window,
+    grid_of,
     label_place,
+    name_key,
+    number_of,
+    pixel_areas,
+    pixel_size,
     read_reference,
     survey_labels,
 )
-from geo_xmodal.scenes.legend import free_id, palette
-from geo_xmodal.scenes.raster import describe_raster, file_window
+from geo_xmodal.scenes import LabelsConfig, conflict_text, free_id, palette
 from geo_xmodal.types import ClassArray, IntArray, LandClass, Progress, Window, windows_over
 
 _WINDOW = 1024

@@ -76,7 +76,7 @@ class SensorKind:
         plausible: Of the values once read.
         plausible_decibels: Of the values of a file in decibels.
         statistics: `power` is multiplicative and compared by its logarithm; `identity` as it is.
-        vectors: The bands of a pixel are one vector (`geo_xmodal.scenes.embedding`).
+        vectors: The bands of a pixel are one vector (`geo_xmodal.raster.embedding`).
         auxiliary: Place in the order in which sensors are taken as auxiliary where nobody says which.
         branch: Settings of the target branch that did better on validation blocks than a method's own
             (docs/results.md).

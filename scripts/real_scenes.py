@@ -19,8 +19,8 @@ import rasterio
 from rasterio.windows import from_bounds
 
 import geo_xmodal as gx
-from geo_xmodal.scenes import open_raster, write_config
-from geo_xmodal.scenes.config import parse_config
+from geo_xmodal.raster import open_raster
+from geo_xmodal.scenes import parse_config, write_config
 
 MUUFL_CLASSES = [
     (1, "trees", "#1b7837"),

@@ -17,7 +17,7 @@ import torch
 
 import geo_xmodal as gx
 from geo_xmodal.methods import METHODS, Learner
-from geo_xmodal.scenes.groups import GatherOptions, gather
+from geo_xmodal.samples import GatherOptions, gather
 from geo_xmodal.training.loop import fit
 from geo_xmodal.training.request import options_for
 from geo_xmodal.types import PixelGroup

@@ -24,8 +24,9 @@ from affine import Affine
 
 import geo_xmodal as gx
 from geo_xmodal.methods import METHODS, Learner, LoopOptions
-from geo_xmodal.scenes import open_raster, read_config, write_config
-from geo_xmodal.scenes.groups import GatherOptions, gather
+from geo_xmodal.raster import open_raster
+from geo_xmodal.samples import GatherOptions, gather
+from geo_xmodal.scenes import read_config, write_config
 from geo_xmodal.training.loop import fit
 from geo_xmodal.training.request import options_for
 from geo_xmodal.types import TrainingData, Window

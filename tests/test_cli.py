@@ -332,7 +332,7 @@ def test_our_warnings_are_a_line_and_those_of_others_are_none() -> None:
     code = (
         "import warnings; from geo_xmodal.commands import app;"
         "app._quieten_libraries();"
-        "warnings.warn_explicit('ours', UserWarning, 'x.py', 1, module='geo_xmodal.scenes.raster');"
+        "warnings.warn_explicit('ours', UserWarning, 'x.py', 1, module='geo_xmodal.raster.files');"
         "warnings.warn_explicit('theirs', UserWarning, 'y.py', 1, module='rasterio');"
         "warnings.warn_explicit('theirs', UserWarning, 'y.py', 1, module='geo_xmodal_plugin');"
         "warnings.warn_explicit('old', PendingDeprecationWarning, 'z.py', 1, module='geo_xmodal.bundle')"

@@ -28,7 +28,7 @@ from geo_xmodal.errors import (
 )
 from geo_xmodal.evaluation import evaluate_map
 from geo_xmodal.mapping.geotiff import legend_tag
-from geo_xmodal.scenes.grid import grid_of
+from geo_xmodal.raster.grid import grid_of
 from geo_xmodal.types import LandClass
 from tests import tiny
 from tests.rasters import outline_area

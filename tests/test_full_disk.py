@@ -65,7 +65,7 @@ WRITER = """
     from pathlib import Path
     import numpy as np, rasterio
     from rasterio.windows import Window
-    from geo_xmodal.scenes.raster_writer import create_raster
+    from geo_xmodal.raster.writer import create_raster
 
     disk, sums = Path(sys.argv[1]), {"plain": [0, 0, 0], "read back": [0, 0, 0]}
     values = np.random.default_rng(0).integers(0, 9, (512, 512), np.uint8)

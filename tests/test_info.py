@@ -14,7 +14,7 @@ from shapely.geometry import MultiPolygon, Point, box
 
 import geo_xmodal as gx
 from geo_xmodal.commands.app import run
-from geo_xmodal.scenes.grid import grid_of
+from geo_xmodal.raster.grid import grid_of
 from tests import tiny
 from tests.rasters import outline_area
 

@@ -14,8 +14,8 @@ import numpy as np
 from geo_xmodal.comparison.request import ComparisonPlan
 from geo_xmodal.errors import OutputError, ResumeError
 from geo_xmodal.outputs import AGAIN, UNFINISHED, check_writable, mark_unfinished, output_errors
+from geo_xmodal.samples import GatherOptions, gather
 from geo_xmodal.scenes import Scene
-from geo_xmodal.scenes.groups import GatherOptions, gather
 from geo_xmodal.training.checkpoint import FILE as CHECKPOINT
 from geo_xmodal.training.files import METRICS
 from geo_xmodal.training.loop import expected_steps

@@ -14,9 +14,8 @@ import torch
 from geo_xmodal import bundle
 from geo_xmodal.networks import Branch, PixelModel
 from geo_xmodal.outputs import write_text
-from geo_xmodal.scenes import Scene
-from geo_xmodal.scenes.labelled import LabelledPixels, labelled_pixels
-from geo_xmodal.scenes.patches import read_patches
+from geo_xmodal.samples import read_patches
+from geo_xmodal.scenes import LabelledPixels, Scene, labelled_pixels
 from geo_xmodal.training.files import read_json
 from geo_xmodal.training.run import RunResult
 from geo_xmodal.types import FloatArray, Progress

@@ -25,10 +25,9 @@ from geo_xmodal.accuracy import MEASURES
 from geo_xmodal.comparison.cells import CELLS, Results
 from geo_xmodal.comparison.request import ComparisonPlan
 from geo_xmodal.outputs import write_json
-from geo_xmodal.scenes import Scene
-from geo_xmodal.scenes.labelled import labelled_pixels
-from geo_xmodal.scenes.patches import read_patches
-from geo_xmodal.scenes.window_reader import Adaptation, Assumption, Band, ReaderDefaults, WindowReader
+from geo_xmodal.raster import Adaptation, Assumption, Band, ReaderDefaults, WindowReader
+from geo_xmodal.samples import read_patches
+from geo_xmodal.scenes import Scene, labelled_pixels
 from geo_xmodal.training.experiment import brief
 from geo_xmodal.training.files import read_json
 from geo_xmodal.training.progress import part_of

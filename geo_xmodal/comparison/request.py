@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from geo_xmodal.errors import TrainingDataError, UsageError
 from geo_xmodal.methods import METHODS, Method, Options
 from geo_xmodal.methods.cnn import SelfTrainingOptions, control_options
-from geo_xmodal.scenes.groups import GatherOptions
+from geo_xmodal.samples import GatherOptions
 from geo_xmodal.training import request as training
 from geo_xmodal.training.checkpoint import fingerprint
 from geo_xmodal.training.request import Variant

@@ -12,9 +12,8 @@ from geo_xmodal.correlation import CorrelationEstimate
 from geo_xmodal.dependence.estimates import Nonlinear, estimate
 from geo_xmodal.dependence.pixels import ENOUGH_BLOCKS, Layout, Pair
 from geo_xmodal.errors import LabelError
-from geo_xmodal.scenes import Scene
-from geo_xmodal.scenes.labelled import labelled_pixels
-from geo_xmodal.scenes.pools import availability
+from geo_xmodal.samples import availability
+from geo_xmodal.scenes import Scene, labelled_pixels
 from geo_xmodal.types import ClassArray, IntArray, LandClass, Progress
 
 WINDOWS = (1, 3)

@@ -11,14 +11,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.networks.standardize import Standardize
-from geo_xmodal.scenes import Scene
-from geo_xmodal.scenes.labelled import labelled_pixels
-from geo_xmodal.scenes.patches import block_side, blocks_with, read_patches
-from geo_xmodal.scenes.pools import drawn, unlabelled_pools
-from geo_xmodal.scenes.splits import near
-from geo_xmodal.scenes.statistics import band_statistics
-from geo_xmodal.scenes.value_check import checked_values
-from geo_xmodal.scenes.window_reader import Assumption, WindowReader
+from geo_xmodal.raster import Assumption, WindowReader, checked_values
+from geo_xmodal.samples import band_statistics, block_side, blocks_with, drawn, read_patches, unlabelled_pools
+from geo_xmodal.scenes import Scene, labelled_pixels, near
 from geo_xmodal.types import BandStatistics, IntArray, Progress
 
 FloatArray = npt.NDArray[np.float64]

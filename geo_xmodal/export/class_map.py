@@ -17,9 +17,7 @@ from geo_xmodal.mapping.attribute_table import NO_CLASS, MapCounts
 from geo_xmodal.mapping.geotiff import has_legend, open_band
 from geo_xmodal.mapping.map_legends import ClassMapReader, MapLegend, legend_of_map
 from geo_xmodal.mapping.outputs import layer_file
-from geo_xmodal.scenes.grid import grid_of
-from geo_xmodal.scenes.ground import pixel_areas
-from geo_xmodal.scenes.raster import file_window
+from geo_xmodal.raster import file_window, grid_of, pixel_areas
 from geo_xmodal.types import ClassArray, IntArray, LandClass, Progress, Window, windows_over
 
 _WINDOW = 2048

@@ -12,7 +12,7 @@ from geo_xmodal import bundle
 from geo_xmodal.errors import UsageError
 from geo_xmodal.export.class_map import ClassMap
 from geo_xmodal.outputs import unfinished
-from geo_xmodal.scenes.grid import pixel_size
+from geo_xmodal.raster import pixel_size
 from geo_xmodal.small_files import SmallFile, read_json_object, validated
 
 _METRICS = "metrics.json"

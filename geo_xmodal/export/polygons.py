@@ -30,8 +30,7 @@ from geo_xmodal.export.sieve import join_small
 from geo_xmodal.mapping import qml
 from geo_xmodal.mapping.attribute_table import printable
 from geo_xmodal.outputs import folder_beside
-from geo_xmodal.scenes.grid import Points, pixel_size
-from geo_xmodal.scenes.ground import SQUARE_METRES, PixelAreas, pixel_areas
+from geo_xmodal.raster import SQUARE_METRES, PixelAreas, Points, pixel_areas, pixel_size
 from geo_xmodal.types import IntArray, Progress, Window
 
 LAYER = "land_cover"

@@ -17,7 +17,7 @@ from scipy.sparse.csgraph import connected_components
 from geo_xmodal.export.class_map import MapReader
 from geo_xmodal.mapping.attribute_table import NO_CLASS
 from geo_xmodal.mapping.layers import NO_PROBABILITY
-from geo_xmodal.scenes.ground import PixelAreas
+from geo_xmodal.raster import PixelAreas
 from geo_xmodal.types import ClassArray, IntArray, Window
 
 Labels = npt.NDArray[np.int32]

@@ -11,7 +11,7 @@ import rasterio
 
 from geo_xmodal.kinds import KINDS, Kind
 from geo_xmodal.mapping.qml import renderer_of
-from geo_xmodal.scenes import AlignedReader, describe_raster, open_raster
+from geo_xmodal.raster import AlignedReader, describe_raster, open_raster
 
 _COLORS = ("red", "green", "blue")
 _VISIBLE = (660.0, 560.0, 480.0)

@@ -29,9 +29,7 @@ from geo_xmodal.mapping.attribute_table import NO_CLASS
 from geo_xmodal.mapping.layers import LayerName
 from geo_xmodal.mapping.map_legends import legend_of_map, open_class_map
 from geo_xmodal.mapping.outputs import layer_file
-from geo_xmodal.scenes.grid import grid_of, pixel_size
-from geo_xmodal.scenes.outline import world_outline
-from geo_xmodal.scenes.raster import file_window, open_raster, read_window
+from geo_xmodal.raster import file_window, grid_of, open_raster, pixel_size, read_window, world_outline
 from geo_xmodal.types import IntArray, LandClass, windows_over
 
 _READ = 2048

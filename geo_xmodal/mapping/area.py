@@ -15,10 +15,17 @@ import shapely
 from odc.geo.geobox import GeoBox
 
 from geo_xmodal.errors import VectorError
-from geo_xmodal.scenes.grid import extended, extent_text
-from geo_xmodal.scenes.raster import content_digest
-from geo_xmodal.scenes.vector import Layer, open_layer, read_polygons
-from geo_xmodal.scenes.window_reader import Adaptation, InnerDefaults, WindowReader
+from geo_xmodal.raster import (
+    Adaptation,
+    InnerDefaults,
+    Layer,
+    WindowReader,
+    content_digest,
+    extended,
+    extent_text,
+    open_layer,
+    read_polygons,
+)
 from geo_xmodal.types import FloatArray, Window
 
 _MOST_VERTICES = 5_000_000

@@ -14,8 +14,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 import numpy as np
 
-from geo_xmodal.scenes.class_names import shown_name
-from geo_xmodal.scenes.ground import Floats
+from geo_xmodal.raster import Floats, shown_name
 from geo_xmodal.types import IntArray, LandClass
 
 NO_CLASS = 0

@@ -26,9 +26,8 @@ from geo_xmodal.bundle import ClassEntry
 from geo_xmodal.errors import OutputError, RasterError
 from geo_xmodal.mapping.attribute_table import printable
 from geo_xmodal.outputs import reason
-from geo_xmodal.scenes.legend import color_table
-from geo_xmodal.scenes.raster import file_window, open_raster
-from geo_xmodal.scenes.window_reader import Assumption
+from geo_xmodal.raster import Assumption, file_window, open_raster
+from geo_xmodal.scenes import color_table
 from geo_xmodal.types import ClassArray, LandClass, Window
 
 _BLOCK = 512

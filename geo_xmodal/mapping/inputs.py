@@ -13,12 +13,18 @@ from odc.geo.geobox import GeoBox
 
 from geo_xmodal.bundle import Card
 from geo_xmodal.errors import ModelMismatchError, ValueRangeError
+from geo_xmodal.raster import (
+    Adaptation,
+    Assumption,
+    Encoding,
+    WindowReader,
+    checked_sample,
+    pixel_size,
+    product_in,
+    source_name,
+)
+from geo_xmodal.samples import HIGH_PERCENTILE, LOW_PERCENTILE
 from geo_xmodal.scenes import Scene
-from geo_xmodal.scenes.embedding import product_in
-from geo_xmodal.scenes.grid import pixel_size
-from geo_xmodal.scenes.statistics import HIGH_PERCENTILE, LOW_PERCENTILE
-from geo_xmodal.scenes.value_check import checked_sample
-from geo_xmodal.scenes.window_reader import Adaptation, Assumption, Encoding, WindowReader, source_name
 from geo_xmodal.types import BandStatistics, FloatArray
 
 _RESOLUTION_TOLERANCE = 0.1

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import entr
 
-from geo_xmodal.scenes.ground import PixelAreas
+from geo_xmodal.raster import PixelAreas
 from geo_xmodal.types import ClassArray, FloatArray, IntArray, Window
 
 NO_PROBABILITY = 255

@@ -14,11 +14,8 @@ from rasterio.enums import Resampling
 from geo_xmodal.errors import RasterError
 from geo_xmodal.mapping.attribute_table import read_class_names
 from geo_xmodal.mapping.geotiff import has_legend, read_legend
-from geo_xmodal.scenes.class_names import name_key
-from geo_xmodal.scenes.config import read_map_classes
-from geo_xmodal.scenes.labels import means_unlabelled
-from geo_xmodal.scenes.legend import free_id, palette
-from geo_xmodal.scenes.raster import file_window, open_raster
+from geo_xmodal.raster import file_window, means_unlabelled, name_key, open_raster
+from geo_xmodal.scenes import free_id, palette, read_map_classes
 from geo_xmodal.types import ClassArray, IntArray, LandClass, Window, windows_over
 
 NO_DATA = 0

@@ -13,7 +13,7 @@ from geo_xmodal.mapping.pools import computed, window_pool
 from geo_xmodal.mapping.prepare import prepare_map
 from geo_xmodal.mapping.runtimes import Device, Engine, Precision, Runtime
 from geo_xmodal.mapping.speed import Speed
-from geo_xmodal.scenes.window_reader import Assumption, WindowReader
+from geo_xmodal.raster import Assumption, WindowReader
 from geo_xmodal.types import Progress
 
 

@@ -26,9 +26,7 @@ from geo_xmodal.mapping.geotiff import RasterLayer, assumed_tag, legend_tag, wri
 from geo_xmodal.mapping.journal import Journal
 from geo_xmodal.mapping.layers import NO_PROBABILITY, LayerName, Layers, unpack_layer, unpack_sums
 from geo_xmodal.outputs import held, output_errors, to_disk
-from geo_xmodal.scenes.ground import pixel_areas
-from geo_xmodal.scenes.raster import open_raster
-from geo_xmodal.scenes.window_reader import Assumption
+from geo_xmodal.raster import Assumption, open_raster, pixel_areas
 from geo_xmodal.types import ClassArray, IntArray, Window
 from geo_xmodal.version import VERSION
 

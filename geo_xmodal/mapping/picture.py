@@ -17,8 +17,7 @@ from rasterio.enums import Resampling
 from geo_xmodal.mapping.attribute_table import NO_CLASS
 from geo_xmodal.mapping.geotiff import read_legend
 from geo_xmodal.outputs import held, new_file
-from geo_xmodal.scenes.grid import grid_of, pixel_size
-from geo_xmodal.scenes.raster import file_window, open_raster
+from geo_xmodal.raster import file_window, grid_of, open_raster, pixel_size
 from geo_xmodal.types import ClassArray, LandClass, windows_over
 
 if TYPE_CHECKING:

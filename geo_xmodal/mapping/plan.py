@@ -20,8 +20,7 @@ from geo_xmodal.mapping.pools import WindowPool, computed, window_pool
 from geo_xmodal.mapping.prepare import PreparedMap, prepare_map
 from geo_xmodal.mapping.runtimes import Device, Engine, Precision, Runtime
 from geo_xmodal.mapping.tasks import FILE_CACHE_BYTES, WindowTask
-from geo_xmodal.scenes.grid import pixel_size
-from geo_xmodal.scenes.window_reader import Assumption, WindowReader
+from geo_xmodal.raster import Assumption, WindowReader, pixel_size
 from geo_xmodal.types import Window
 
 _TRIAL_SIDE, _TRIALS = 512, 8

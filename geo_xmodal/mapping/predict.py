@@ -8,7 +8,7 @@ import numpy as np
 
 from geo_xmodal.bundle import Bundle
 from geo_xmodal.mapping.engine import Classifier
-from geo_xmodal.scenes.window_reader import WindowReader
+from geo_xmodal.raster import WindowReader
 from geo_xmodal.types import ClassArray, FloatArray, Window, windows_over
 
 _READ = 512

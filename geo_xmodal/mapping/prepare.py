@@ -18,7 +18,7 @@ from geo_xmodal.mapping.layers import PAYLOAD, Layers
 from geo_xmodal.mapping.outputs import SOFTWARE, MapFiles
 from geo_xmodal.mapping.runtimes import Runtime
 from geo_xmodal.mapping.tasks import WindowTask
-from geo_xmodal.scenes.window_reader import Assumption, WindowReader
+from geo_xmodal.raster import Assumption, WindowReader
 from geo_xmodal.types import Window, windows_over
 
 _MAX_WINDOW = 1 << 16

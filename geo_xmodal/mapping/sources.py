@@ -12,13 +12,20 @@ from geo_xmodal.bundle import Card
 from geo_xmodal.errors import RasterError, UsageError
 from geo_xmodal.mapping.area import cut_to_area
 from geo_xmodal.mapping.inputs import differs, model_size_text, resolution_ratio, size_text
-from geo_xmodal.scenes.band_files import band_files_reader, names_bands, rasters_in
-from geo_xmodal.scenes.grid import with_pixels
-from geo_xmodal.scenes.mosaic import mosaic
-from geo_xmodal.scenes.raster import describe_raster
-from geo_xmodal.scenes.reader import aligned_reader, remote_reader
-from geo_xmodal.scenes.remote import find_remote, is_address
-from geo_xmodal.scenes.window_reader import Adaptation, WindowReader
+from geo_xmodal.raster import (
+    Adaptation,
+    WindowReader,
+    aligned_reader,
+    band_files_reader,
+    describe_raster,
+    find_remote,
+    is_address,
+    mosaic,
+    names_bands,
+    rasters_in,
+    remote_reader,
+    with_pixels,
+)
 from geo_xmodal.small_files import SmallFile, read_text
 
 Pixels = Literal["model", "own"]
@@ -61,7 +68,7 @@ def map_input(
     """The input of a map: files, tiles, folders of tiles or of band files, lists of tiles.
 
     Several tiles are one mosaic, in the order given, or of name within a folder: see
-    `geo_xmodal.scenes.mosaic`.
+    `geo_xmodal.raster.mosaic`.
 
     Args:
         inputs: GeoTIFFs, folders, and `.txt` lists with one path a line (relative to the list, `#` begins a

@@ -16,8 +16,7 @@ from geo_xmodal.mapping.area import AreaReader
 from geo_xmodal.mapping.engine import Classifier
 from geo_xmodal.mapping.layers import Layers, pack_window
 from geo_xmodal.mapping.runtimes import Runtime
-from geo_xmodal.scenes.ground import pixel_areas
-from geo_xmodal.scenes.window_reader import WindowReader
+from geo_xmodal.raster import WindowReader, pixel_areas
 from geo_xmodal.types import FloatArray, Window
 
 FILE_CACHE_BYTES = 128 << 20

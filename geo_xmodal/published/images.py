@@ -19,8 +19,7 @@ from geo_xmodal.published.catalogue import Sensor, Source
 from geo_xmodal.published.envi import open_envi
 from geo_xmodal.published.finding import Folder
 from geo_xmodal.published.matfile import list_variables, listed, read_variable
-from geo_xmodal.scenes.grid import grid_of, same_grid
-from geo_xmodal.scenes.raster import band_names, open_raster, read_window
+from geo_xmodal.raster import band_names, grid_of, open_raster, read_window, same_grid
 
 Array = npt.NDArray[Any]
 

@@ -22,10 +22,8 @@ from geo_xmodal.published.labelling import LabelMap, SceneLabels, read_scene_lab
 from geo_xmodal.published.placing import place_images, place_labels
 from geo_xmodal.published.report import ImportReport, compare, refuse_another_scene
 from geo_xmodal.published.scenes import find_scene, published_scenes
-from geo_xmodal.scenes.config import SceneConfig, parse_config, write_config
-from geo_xmodal.scenes.grid import pixel_size
-from geo_xmodal.scenes.legend import color_table
-from geo_xmodal.scenes.raster_writer import RasterWriter, create_raster
+from geo_xmodal.raster import RasterWriter, create_raster, pixel_size
+from geo_xmodal.scenes import SceneConfig, color_table, parse_config, write_config
 from geo_xmodal.types import Progress
 
 _FEW_BANDS = 16

@@ -29,8 +29,7 @@ from geo_xmodal.published.finding import Folder
 from geo_xmodal.published.images import has_coordinates, read_matrix
 from geo_xmodal.published.matfile import read_variable
 from geo_xmodal.published.regions import read_regions
-from geo_xmodal.scenes.grid import grid_of
-from geo_xmodal.scenes.raster import open_raster
+from geo_xmodal.raster import grid_of, open_raster
 from geo_xmodal.types import ClassArray
 
 UNLABELLED = (-1, 0)

@@ -10,7 +10,7 @@ from rasterio import Affine
 from geo_xmodal.errors import AlignmentError
 from geo_xmodal.published.images import Image, nearest
 from geo_xmodal.published.labelling import LabelMap
-from geo_xmodal.scenes.grid import extent_text, overlap, pixel_offset
+from geo_xmodal.raster import extent_text, overlap, pixel_offset
 
 _STRETCH = 0.02
 """Images of one area differ by less than this in how their rows and columns relate (Berlin's by 0.0008)."""

@@ -1,47 +1,71 @@
-"""One grid, many sensors: what a scene is, and how its files are opened, aligned, labelled and split.
+"""What a scene is: one grid, many sensors, classes, labels and their split.
 
 `open_scene` gives a `Scene`; `Scene.reader` gives any of its sensors on the reference grid, window by window;
-`align_scene` makes a scene of files of any CRS and resolution. Every raster goes through `open_raster`.
+`align_scene` makes a scene of files of any CRS and resolution.
 """
 
-from geo_xmodal.scenes.align import align_scene
-from geo_xmodal.scenes.config import LabelsConfig, SceneConfig, read_config, write_config
-from geo_xmodal.scenes.grid import overlap, pixel_size
-from geo_xmodal.scenes.label_summary import LabelReport, LabelSummary, label_report
-from geo_xmodal.scenes.labels import label_values, read_labels
-from geo_xmodal.scenes.legend import legend_of
-from geo_xmodal.scenes.raster import RasterInfo, RasterLimits, describe_raster, open_raster
-from geo_xmodal.scenes.reader import AlignedReader, aligned_reader
+from geo_xmodal.scenes.align import align_scene, scene_name
+from geo_xmodal.scenes.config import (
+    CONFIG_NAME,
+    ClassConfig,
+    LabelsConfig,
+    LabelsTable,
+    ModalityConfig,
+    SceneConfig,
+    parse_config,
+    read_config,
+    read_map_classes,
+    scene_file,
+    write_config,
+)
+from geo_xmodal.scenes.label_summary import (
+    LabelReport,
+    LabelSummary,
+    conflict_text,
+    label_report,
+    overlap_text,
+    scene_conflicts,
+    summarise_labels,
+)
+from geo_xmodal.scenes.labelled import LabelledPixels, Side, labelled_pixels, labelled_windows
+from geo_xmodal.scenes.legend import color_table, free_id, legend_of, palette
 from geo_xmodal.scenes.scene import Scene, SceneSummary, list_scenes, open_scene
-from geo_xmodal.scenes.vector import open_layer
-from geo_xmodal.scenes.window_reader import Assumption, Band, WindowReader
+from geo_xmodal.scenes.splits import near, overlap_share, validation_split
 
 __all__ = [
-    "AlignedReader",
-    "Assumption",
-    "Band",
+    "CONFIG_NAME",
+    "ClassConfig",
     "LabelReport",
     "LabelSummary",
+    "LabelledPixels",
     "LabelsConfig",
-    "RasterInfo",
-    "RasterLimits",
+    "LabelsTable",
+    "ModalityConfig",
     "Scene",
     "SceneConfig",
     "SceneSummary",
-    "WindowReader",
+    "Side",
     "align_scene",
-    "aligned_reader",
-    "describe_raster",
+    "color_table",
+    "conflict_text",
+    "free_id",
     "label_report",
-    "label_values",
+    "labelled_pixels",
+    "labelled_windows",
     "legend_of",
     "list_scenes",
-    "open_layer",
-    "open_raster",
+    "near",
     "open_scene",
-    "overlap",
-    "pixel_size",
+    "overlap_share",
+    "overlap_text",
+    "palette",
+    "parse_config",
     "read_config",
-    "read_labels",
+    "read_map_classes",
+    "scene_conflicts",
+    "scene_file",
+    "scene_name",
+    "summarise_labels",
+    "validation_split",
     "write_config",
 ]

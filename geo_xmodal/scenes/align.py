@@ -18,7 +18,22 @@ from rasterio.errors import RasterioError
 from geo_xmodal.errors import AlignmentError, UsageError
 from geo_xmodal.kinds import KINDS, Kind, guess_kind
 from geo_xmodal.outputs import new_folder
-from geo_xmodal.scenes import labels as label_files
+from geo_xmodal.raster import (
+    AlignedReader,
+    LabelValues,
+    aligned_reader,
+    checked_values,
+    create_raster,
+    describe_raster,
+    described,
+    extent_text,
+    file_window,
+    label_place,
+    north_up,
+    overlap,
+    survey_labels,
+    tags_of,
+)
 from geo_xmodal.scenes.config import (
     ClassConfig,
     LabelsConfig,
@@ -28,17 +43,11 @@ from geo_xmodal.scenes.config import (
     read_classes,
     write_config,
 )
-from geo_xmodal.scenes.embedding import described, tags_of
-from geo_xmodal.scenes.grid import extent_text, north_up, overlap
 from geo_xmodal.scenes.label_summary import LabelTally, summary_tag
 from geo_xmodal.scenes.labelled import all_labelled
 from geo_xmodal.scenes.legend import color_table, legend_of
-from geo_xmodal.scenes.raster import describe_raster, file_window
-from geo_xmodal.scenes.raster_writer import create_raster
-from geo_xmodal.scenes.reader import AlignedReader, aligned_reader
 from geo_xmodal.scenes.scene import Scene, Split, open_scene
 from geo_xmodal.scenes.splits import default_split
-from geo_xmodal.scenes.value_check import checked_values
 from geo_xmodal.types import ClassArray, FloatArray, LandClass, Progress, Window, windows_over
 
 Scale = Literal["linear", "db"]
@@ -52,7 +61,7 @@ class _LabelInput:
     split: Split
     path: Path
     source: LabelsConfig
-    survey: label_files.LabelValues
+    survey: LabelValues
 
 
 @dataclass(frozen=True)
@@ -209,9 +218,9 @@ def _label_inputs(
     inputs = []
     for split in get_args(Split):
         if split in labels:
-            place = label_files.label_place(labels[split])
+            place = label_place(labels[split])
             source = LabelsConfig(file="labels", column=place.column, layer=place.layer, unlabelled=values)
-            survey = label_files.survey_labels(place.path, place.column, place.layer, values, grid)
+            survey = survey_labels(place.path, place.column, place.layer, values, grid)
             inputs.append(_LabelInput(split, place.path, source, survey))
     return inputs
 

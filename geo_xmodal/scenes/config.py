@@ -25,15 +25,12 @@ from pydantic_core import PydanticCustomError
 from geo_xmodal.errors import SceneError
 from geo_xmodal.kinds import KINDS
 from geo_xmodal.outputs import write_text
-from geo_xmodal.scenes.class_names import name_key
+from geo_xmodal.raster import Resampling, name_key
 from geo_xmodal.scenes.splits import DEFAULT_BLOCK, DEFAULT_BUFFER
 from geo_xmodal.small_files import SmallFile, first_problem, read_toml, real_path
 from geo_xmodal.types import MAX_NAME, MAX_SENSOR, Kind, LandClass
 
 CONFIG_NAME = "scene.toml"
-
-Resampling = Literal["nearest", "bilinear", "cubic", "average", "mode", "max", "min", "med"]
-"""How a file that is off the reference grid is brought onto it (GDAL's names)."""
 
 _FILE = SmallFile(
     "a TOML file of settings in UTF-8",

@@ -14,18 +14,18 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 from pydantic import TypeAdapter, ValidationError
 
-from geo_xmodal.scenes.class_names import name_key
-from geo_xmodal.scenes.config import LabelsConfig, scene_file
-from geo_xmodal.scenes.labelled import SIDES, Labelled, labelled_pixels, labelled_windows
-from geo_xmodal.scenes.labels import (
+from geo_xmodal.raster import (
     LabelValues,
     class_table,
     count_conflicts,
     is_raster,
+    name_key,
+    open_raster,
     read_window_labels,
     survey_labels,
 )
-from geo_xmodal.scenes.raster import open_raster
+from geo_xmodal.scenes.config import LabelsConfig, scene_file
+from geo_xmodal.scenes.labelled import SIDES, Labelled, labelled_pixels, labelled_windows
 from geo_xmodal.scenes.splits import DEFAULT_MARGIN, overlap_share
 from geo_xmodal.types import ClassArray, LandClass, Window, windows_over
 
@@ -125,7 +125,7 @@ class LabelTally:
         self._conflicts = self._small = 0
 
     def read(self, window: Window) -> ClassArray:
-        """Class ids (row, col) as `labels.read_labels`; each pixel should be read once."""
+        """Class ids (row, col) as `geo_xmodal.raster.read_labels`; each pixel should be read once."""
         found = read_window_labels(self._source, self._path, self._grid, self._classes, window)
         self._pixels += np.bincount(found.ids.ravel(), minlength=256)
         self._conflicts += found.conflicts
@@ -171,7 +171,7 @@ def summarise_labels(
     """What a scene's labels become, or what those became that `align` made it of; reads all of them.
 
     Raises:
-        As `labels.read_labels`.
+        As `geo_xmodal.raster.read_labels`.
     """
     if is_raster(path) and (kept := _kept_summary(path)) is not None:
         return kept

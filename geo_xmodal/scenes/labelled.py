@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from geo_xmodal.scenes import labels
+from geo_xmodal.raster import read_labels
 from geo_xmodal.scenes.config import LabelsConfig, SceneConfig, SplitConfig, scene_file
 from geo_xmodal.scenes.splits import Partition, block_split, random_split
 from geo_xmodal.types import ClassArray, IntArray, LandClass, Window, windows_over
@@ -87,9 +87,7 @@ def read_split(scene: Labelled, split: Side, window: Window) -> ClassArray:
     if scene.config.split is not None:
         return labelled_pixels(scene, split).within(window)
     source = scene.label_source(split)
-    return labels.read_labels(
-        source, scene_file(scene.folder, source.file), scene.grid, scene.classes, window
-    )
+    return read_labels(source, scene_file(scene.folder, source.file), scene.grid, scene.classes, window)
 
 
 def labelled_pixels(scene: Labelled, split: Side) -> LabelledPixels:
@@ -126,11 +124,11 @@ def labelled_windows(
 def all_labelled(
     source: LabelsConfig, path: Path, grid: GeoBox, classes: Sequence[LandClass]
 ) -> LabelledPixels:
-    """Every labelled pixel of a label file on a grid; raises as `labels.read_labels`."""
+    """Every labelled pixel of a label file on a grid; raises as `read_labels`."""
     positions, ids = [np.empty((0, 2), np.int64)], [np.empty(0, np.uint8)]
     height, width = grid.shape
     for window in windows_over(height, width, _WINDOW):
-        block = labels.read_labels(source, path, grid, classes, window)
+        block = read_labels(source, path, grid, classes, window)
         found = np.argwhere(block)
         positions.append(found + np.array([window.row, window.col]))
         ids.append(block[found[:, 0], found[:, 1]])

@@ -6,7 +6,7 @@ import colorsys
 from collections.abc import Iterable, Sequence
 
 from geo_xmodal.errors import LabelError
-from geo_xmodal.scenes.class_names import first_spellings
+from geo_xmodal.raster import first_spellings
 from geo_xmodal.scenes.config import ClassConfig
 from geo_xmodal.types import LandClass
 
@@ -27,7 +27,7 @@ def legend_of(values: Sequence[str], where: str) -> tuple[tuple[ClassConfig, ...
     and which gets the first free one; any others get ids in their order. Spellings of one name are one class.
 
     Args:
-        values: As `labels.label_values` has them; a value may come more than once.
+        values: As `geo_xmodal.raster.label_values` has them; a value may come more than once.
         where: The label files, for the message.
 
     Raises:

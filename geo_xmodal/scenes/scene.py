@@ -13,7 +13,8 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 
 from geo_xmodal.errors import LabelError, SceneError
-from geo_xmodal.scenes import labelled, labels, raster
+from geo_xmodal.raster import AlignedReader, Assumption, aligned_reader, grid_of, open_raster, read_labels
+from geo_xmodal.scenes import labelled
 from geo_xmodal.scenes.config import (
     CONFIG_NAME,
     LabelsConfig,
@@ -22,9 +23,6 @@ from geo_xmodal.scenes.config import (
     read_config,
     scene_file,
 )
-from geo_xmodal.scenes.grid import grid_of
-from geo_xmodal.scenes.reader import AlignedReader, aligned_reader
-from geo_xmodal.scenes.window_reader import Assumption
 from geo_xmodal.types import ClassArray, FloatArray, LandClass, Window
 
 if TYPE_CHECKING:
@@ -201,7 +199,7 @@ class Scene:
             return np.where(train > 0, train, test)
         source = self.label_source("all")
         path = scene_file(self.folder, source.file)
-        return labels.read_labels(source, path, self.grid, self.classes, window)
+        return read_labels(source, path, self.grid, self.classes, window)
 
 
 _NO_DATA = np.empty((0, 0, 0), np.float32)
@@ -242,7 +240,7 @@ def open_scene(name_or_path: str | Path) -> Scene:
         if (folder / CONFIG_NAME).is_file():
             config = read_config(folder)
             target = scene_file(folder, config.modalities[config.target].file)
-            with raster.open_raster(target) as dataset:
+            with open_raster(target) as dataset:
                 return Scene(folder, config, grid_of(dataset), source)
     names = ", ".join(sorted({summary.name for summary in list_scenes()})) or "none"
     looked = ", ".join(str(folder / CONFIG_NAME) for _, folder in candidates)

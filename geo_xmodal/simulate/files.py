@@ -8,7 +8,7 @@ from pathlib import Path
 
 from affine import Affine
 
-from geo_xmodal.scenes.raster_writer import RasterWriter, create_raster
+from geo_xmodal.raster import RasterWriter, create_raster
 from geo_xmodal.simulate.preset import Preset
 from geo_xmodal.simulate.sampling import PixelGrid
 

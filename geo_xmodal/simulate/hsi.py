@@ -11,11 +11,8 @@ import numpy.typing as npt
 from odc.geo.geobox import GeoBox
 
 from geo_xmodal.errors import RasterError, SceneError
-from geo_xmodal.scenes.config import CONFIG_NAME, ModalityConfig
-from geo_xmodal.scenes.raster import describe_raster, open_raster
-from geo_xmodal.scenes.reader import AlignedReader, aligned_reader
-from geo_xmodal.scenes.scene import Scene, open_scene
-from geo_xmodal.scenes.window_reader import Adaptation
+from geo_xmodal.raster import Adaptation, AlignedReader, aligned_reader, describe_raster, open_raster
+from geo_xmodal.scenes import CONFIG_NAME, ModalityConfig, Scene, open_scene
 from geo_xmodal.simulate.noise import Floats
 from geo_xmodal.types import Window
 

@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from geo_xmodal.errors import ResponseError
-from geo_xmodal.scenes.raster import to_nanometres
+from geo_xmodal.raster import to_nanometres
 from geo_xmodal.simulate.response import SpectralResponse, joined
 from geo_xmodal.small_files import SmallFile, parse_json, read_text, validated
 

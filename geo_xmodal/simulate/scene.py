@@ -14,17 +14,16 @@ from rasterio.errors import RasterioError
 
 from geo_xmodal.errors import UsageError
 from geo_xmodal.outputs import new_folder
-from geo_xmodal.scenes.config import (
+from geo_xmodal.raster import RasterWriter, file_window
+from geo_xmodal.scenes import (
     ClassConfig,
     LabelsConfig,
     LabelsTable,
     ModalityConfig,
     SceneConfig,
+    color_table,
     write_config,
 )
-from geo_xmodal.scenes.legend import color_table
-from geo_xmodal.scenes.raster import file_window
-from geo_xmodal.scenes.raster_writer import RasterWriter
 from geo_xmodal.simulate.files import created
 from geo_xmodal.simulate.footprint import Footprint
 from geo_xmodal.simulate.layout import Layout

@@ -19,13 +19,9 @@ from rasterio.errors import RasterioError
 
 from geo_xmodal.errors import LabelError, UsageError
 from geo_xmodal.outputs import new_folder
-from geo_xmodal.scenes.align import scene_name
-from geo_xmodal.scenes.config import LabelsConfig, parse_config, write_config
-from geo_xmodal.scenes.config import scene_file as inside
-from geo_xmodal.scenes.labels import read_labels
-from geo_xmodal.scenes.raster import file_window
-from geo_xmodal.scenes.scene import Scene, open_scene
-from geo_xmodal.scenes.window_reader import Adaptation
+from geo_xmodal.raster import Adaptation, file_window, read_labels
+from geo_xmodal.scenes import LabelsConfig, Scene, open_scene, parse_config, scene_name, write_config
+from geo_xmodal.scenes import scene_file as inside
 from geo_xmodal.simulate.files import placed
 from geo_xmodal.simulate.hsi import BLOCK, LARGEST_STRIP, HsiSource, open_hsi, strips
 from geo_xmodal.simulate.noise import Floats

@@ -12,8 +12,8 @@ import numpy as np
 from geo_xmodal import bundle
 from geo_xmodal.accuracy import MEASURES, ConfusionMatrix, metrics, paired_gain, spread
 from geo_xmodal.outputs import as_json, mark_unfinished, output_errors, write_text
+from geo_xmodal.samples import gather, warnings_of
 from geo_xmodal.scenes import Scene
-from geo_xmodal.scenes.groups import gather, warnings_of
 from geo_xmodal.training.files import (
     CONFIG,
     METRICS,

@@ -12,8 +12,8 @@ import torch
 from geo_xmodal import bundle
 from geo_xmodal.accuracy import Groups, Picture, Report, curves_from_log, render_report
 from geo_xmodal.mapping import preview
+from geo_xmodal.raster import pixel_size
 from geo_xmodal.scenes import Scene
-from geo_xmodal.scenes.grid import pixel_size
 from geo_xmodal.training.request import Plan
 from geo_xmodal.training.run import RunResult
 from geo_xmodal.types import ClassArray, Window

@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from geo_xmodal.errors import TrainingDataError, UsageError
 from geo_xmodal.methods import METHODS
 from geo_xmodal.methods.base import Method, Options
+from geo_xmodal.samples import GatherOptions
 from geo_xmodal.scenes import Scene
-from geo_xmodal.scenes.groups import GatherOptions
 from geo_xmodal.types import TrainingData
 
 DATA_SETTINGS = {

@@ -19,9 +19,8 @@ from geo_xmodal.mapping import evaluate_windows
 from geo_xmodal.methods.base import Learner, LoopOptions
 from geo_xmodal.networks import PixelModel, input_ranges
 from geo_xmodal.outputs import UNFINISHED, mark_unfinished, output_errors, write_json
-from geo_xmodal.scenes import Scene, WindowReader
-from geo_xmodal.scenes.grid import pixel_size
-from geo_xmodal.scenes.labelled import labelled_windows
+from geo_xmodal.raster import WindowReader, pixel_size
+from geo_xmodal.scenes import Scene, labelled_windows
 from geo_xmodal.training.checkpoint import FILE as CHECKPOINT
 from geo_xmodal.training.checkpoint import fingerprint
 from geo_xmodal.training.files import CONFIG, LOG, METRICS, WAY_OUT, RunLog, check_there, read_json

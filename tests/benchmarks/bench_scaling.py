@@ -28,7 +28,7 @@ MAP = """
 import json, sys
 from pathlib import Path
 from geo_xmodal.mapping import map_scene
-from geo_xmodal.scenes.reader import aligned_reader
+from geo_xmodal.raster.reader import aligned_reader
 from tests.memory import peak_kib
 
 model, source, out, kind = sys.argv[1:]

@@ -16,7 +16,7 @@ import geo_xmodal as gx
 from geo_xmodal import bundle
 from geo_xmodal.mapping import Classifier, Runtime
 from geo_xmodal.networks import folded
-from geo_xmodal.scenes.reader import AlignedReader
+from geo_xmodal.raster.reader import AlignedReader
 from geo_xmodal.types import FloatArray, windows_over
 
 WINDOW = 512

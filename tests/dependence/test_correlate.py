@@ -21,7 +21,7 @@ from geo_xmodal.dependence.arrays import read_pairs
 from geo_xmodal.dependence.estimates import leading_components
 from geo_xmodal.dependence.pixels import Layout, pair_of, window_features
 from geo_xmodal.errors import TrainingDataError, UsageError
-from geo_xmodal.scenes.statistics import band_statistics
+from geo_xmodal.samples.statistics import band_statistics
 from geo_xmodal.types import Window
 from tests import tiny
 

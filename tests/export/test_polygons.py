@@ -22,7 +22,7 @@ import geo_xmodal as gx
 from geo_xmodal.errors import OutputError, RasterError, UsageError
 from geo_xmodal.export import polygons as module
 from geo_xmodal.export import shapes
-from geo_xmodal.scenes.grid import grid_of
+from geo_xmodal.raster.grid import grid_of
 from tests import rasters
 from tests.export.conftest import CLASSES, Look, patchy, write_map
 

@@ -23,7 +23,7 @@ from stac_model.schema import MLModelProperties
 import geo_xmodal as gx
 from geo_xmodal.commands import app
 from geo_xmodal.errors import RasterError, UsageError
-from geo_xmodal.scenes.grid import grid_of
+from geo_xmodal.raster.grid import grid_of
 from tests.conftest import REPOSITORY
 from tests.rasters import CRS_OF_A_SITE, CRS_OF_MARS, point_scale
 from tests.tiny import write_raster

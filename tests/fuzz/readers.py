@@ -32,10 +32,10 @@ from geo_xmodal.networks import NetworkSpec, PixelModel
 from geo_xmodal.published.envi import open_envi
 from geo_xmodal.published.matfile import list_variables, read_variable
 from geo_xmodal.published.regions import read_regions
+from geo_xmodal.raster.ground import pixel_areas
+from geo_xmodal.raster.labels import read_labels
+from geo_xmodal.raster.reader import aligned_reader
 from geo_xmodal.scenes.config import LabelsConfig, read_classes
-from geo_xmodal.scenes.ground import pixel_areas
-from geo_xmodal.scenes.labels import read_labels
-from geo_xmodal.scenes.reader import aligned_reader
 from geo_xmodal.simulate.response_files import read_response
 from geo_xmodal.training.checkpoint import read_checkpoint, restore_learner, restore_optimizer
 from geo_xmodal.training.files import RunLog

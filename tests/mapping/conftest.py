@@ -16,7 +16,7 @@ from odc.geo.geobox import GeoBox
 from geo_xmodal import bundle
 from geo_xmodal.bundle import Bundle, Card, ClassEntry, NetworkEntry, describe_target
 from geo_xmodal.networks import NetworkSpec, PixelModel, linear_model
-from geo_xmodal.scenes.reader import AlignedReader, aligned_reader
+from geo_xmodal.raster.reader import AlignedReader, aligned_reader
 from geo_xmodal.types import BandStatistics, Kind
 from tests import rasters
 

@@ -19,8 +19,8 @@ from geo_xmodal.bundle import Bundle
 from geo_xmodal.errors import ResumeError, VectorError
 from geo_xmodal.mapping import Classifier, map_scene
 from geo_xmodal.mapping.area import AreaReader, cut_to_area
-from geo_xmodal.scenes.reader import AlignedReader
-from geo_xmodal.scenes.window_reader import Adaptation, Assumption, Band, ReaderDefaults, WindowReader
+from geo_xmodal.raster.reader import AlignedReader
+from geo_xmodal.raster.window_reader import Adaptation, Assumption, Band, ReaderDefaults, WindowReader
 from geo_xmodal.types import FloatArray, Kind, Window
 from tests.mapping.conftest import WriteInput, card_of, position_model, scene_values, with_holes
 

@@ -24,7 +24,7 @@ from odc.geo.geobox import GeoBox
 from geo_xmodal import bundle
 from geo_xmodal.errors import ClusterError
 from geo_xmodal.mapping import map_scene
-from geo_xmodal.scenes.reader import AlignedReader, aligned_reader
+from geo_xmodal.raster.reader import AlignedReader, aligned_reader
 from geo_xmodal.types import FloatArray, Window
 from tests import rasters
 from tests.mapping.conftest import card_of, random_model, scene_values, with_holes

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from geo_xmodal.mapping import map_scene
-from geo_xmodal.scenes.reader import AlignedReader
+from geo_xmodal.raster.reader import AlignedReader
 from tests.mapping.conftest import WriteInput
 
 LAYERS = {"probability": True, "class_probabilities": True}
@@ -25,7 +25,7 @@ PROGRAM = """
     from pathlib import Path
     from geo_xmodal.errors import OutputError
     from geo_xmodal.mapping import map_scene
-    from geo_xmodal.scenes.reader import aligned_reader
+    from geo_xmodal.raster.reader import aligned_reader
 
     folder, disk = Path(sys.argv[1]), Path(sys.argv[2])
 

@@ -20,7 +20,7 @@ from geo_xmodal.bundle import Bundle, ClassEntry
 from geo_xmodal.errors import OutputError, RasterError
 from geo_xmodal.mapping import map_scene, read_legend
 from geo_xmodal.mapping.geotiff import RasterLayer, write_cog
-from geo_xmodal.scenes.grid import grid_of
+from geo_xmodal.raster.grid import grid_of
 from geo_xmodal.types import LandClass, Window
 from tests import tiny
 from tests.mapping.conftest import WriteInput, scene_values, with_holes

@@ -14,8 +14,8 @@ from geo_xmodal.bundle import Card, StatisticsEntry
 from geo_xmodal.errors import ModelMismatchError, UsageError
 from geo_xmodal.kinds import Kind
 from geo_xmodal.mapping import check_fit, map_input, map_scene
-from geo_xmodal.scenes.reader import AlignedReader, aligned_reader
-from geo_xmodal.scenes.statistics import band_statistics
+from geo_xmodal.raster.reader import AlignedReader, aligned_reader
+from geo_xmodal.samples.statistics import band_statistics
 from geo_xmodal.types import Window
 from tests.mapping.conftest import card_of, random_model
 from tests.rasters import utm_grid, write_raster

@@ -22,8 +22,8 @@ from geo_xmodal.bundle import Bundle
 from geo_xmodal.mapping import Classifier, map_scene
 from geo_xmodal.mapping.layers import Layers, pack_window, unpack_layer, unpack_sums
 from geo_xmodal.networks import linear_model
-from geo_xmodal.scenes.ground import pixel_areas
-from geo_xmodal.scenes.reader import AlignedReader
+from geo_xmodal.raster.ground import pixel_areas
+from geo_xmodal.raster.reader import AlignedReader
 from geo_xmodal.types import Window
 from tests.mapping.conftest import WriteInput, card_of, scene_values, statistics, with_holes
 
@@ -109,7 +109,7 @@ def test_a_kill_changes_no_byte(cnn_folder: Path, reader: AlignedReader, tmp_pat
         import os, signal, sys
         from pathlib import Path
         from geo_xmodal.mapping import map_scene
-        from geo_xmodal.scenes.reader import aligned_reader
+        from geo_xmodal.raster.reader import aligned_reader
 
         folder = Path(sys.argv[1])
 

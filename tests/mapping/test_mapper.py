@@ -31,8 +31,8 @@ from geo_xmodal.errors import (
     UsageError,
 )
 from geo_xmodal.mapping import Classifier, map_scene
-from geo_xmodal.scenes.reader import AlignedReader, aligned_reader
-from geo_xmodal.scenes.window_reader import Adaptation
+from geo_xmodal.raster.reader import AlignedReader, aligned_reader
+from geo_xmodal.raster.window_reader import Adaptation
 from geo_xmodal.types import FloatArray, Window
 from tests.mapping.conftest import WriteInput, card_of, position_model, random_model, scene_values, with_holes
 
@@ -255,7 +255,7 @@ SLOW_MAP = """
     import os, signal, sys
     from pathlib import Path
     from geo_xmodal.mapping import map_scene
-    from geo_xmodal.scenes.reader import aligned_reader
+    from geo_xmodal.raster.reader import aligned_reader
 
     folder = Path(sys.argv[1])
 
@@ -319,7 +319,7 @@ FULL_DISK = """
     from pathlib import Path
     from geo_xmodal.errors import OutputError
     from geo_xmodal.mapping import map_scene
-    from geo_xmodal.scenes.reader import aligned_reader
+    from geo_xmodal.raster.reader import aligned_reader
 
     folder, out, limit = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
     reader = aligned_reader(folder / "input.tif", kind="sar")
@@ -502,7 +502,7 @@ SPARSE_MAP = """
     import sys
     from pathlib import Path
     from geo_xmodal.mapping import map_scene
-    from geo_xmodal.scenes.reader import aligned_reader
+    from geo_xmodal.raster.reader import aligned_reader
     from tests.memory import peak_kib
 
     folder = Path(sys.argv[1])

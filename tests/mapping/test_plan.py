@@ -19,7 +19,7 @@ from geo_xmodal.bundle import Bundle
 from geo_xmodal.commands.app import run
 from geo_xmodal.errors import ModelMismatchError, OutputError, ResumeError, UsageError
 from geo_xmodal.mapping import map_scene, plan_map
-from geo_xmodal.scenes.reader import AlignedReader
+from geo_xmodal.raster.reader import AlignedReader
 from tests.mapping.conftest import WriteInput, card_of, random_model, scene_values, with_holes
 from tests.rasters import point_scale
 
@@ -186,7 +186,7 @@ MAP_AND_SAY = """
     from pathlib import Path
     import psutil
     from geo_xmodal.mapping import map_scene
-    from geo_xmodal.scenes.reader import aligned_reader
+    from geo_xmodal.raster.reader import aligned_reader
 
     folder, options = Path(sys.argv[1]), json.loads(sys.argv[2])
     peak, done = 0, threading.Event()

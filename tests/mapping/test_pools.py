@@ -19,7 +19,7 @@ from geo_xmodal import bundle
 from geo_xmodal.bundle import Bundle
 from geo_xmodal.mapping import map_scene
 from geo_xmodal.mapping.pools import computed
-from geo_xmodal.scenes.reader import AlignedReader
+from geo_xmodal.raster.reader import AlignedReader
 from geo_xmodal.types import Window, windows_over
 from tests.mapping.conftest import WriteInput, scene_values, with_holes
 
@@ -114,7 +114,7 @@ SLOW_MAP = """
     import sys
     from pathlib import Path
     from geo_xmodal.mapping import map_scene
-    from geo_xmodal.scenes.reader import aligned_reader
+    from geo_xmodal.raster.reader import aligned_reader
 
     if __name__ == "__main__":
         folder = Path(sys.argv[1])

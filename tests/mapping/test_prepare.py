@@ -10,7 +10,7 @@ import rasterio
 
 from geo_xmodal.errors import UsageError
 from geo_xmodal.mapping import map_scene, plan_map
-from geo_xmodal.scenes.reader import AlignedReader
+from geo_xmodal.raster.reader import AlignedReader
 from tests.mapping.conftest import WriteInput, scene_values
 
 FIRST, LATER = "1700000000", "1800000000"  # 2023-11-14 and 2027-01-15

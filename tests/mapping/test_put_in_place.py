@@ -19,7 +19,7 @@ KILLED_MAP = """
     import os, signal, sys
     from pathlib import Path
     from geo_xmodal.mapping import map_scene
-    from geo_xmodal.scenes.reader import aligned_reader
+    from geo_xmodal.raster.reader import aligned_reader
 
     folder, out, event, last = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
     seen = 0

@@ -14,7 +14,7 @@ import rasterio
 
 from geo_xmodal.bundle import Bundle
 from geo_xmodal.mapping import map_scene
-from geo_xmodal.scenes.reader import AlignedReader
+from geo_xmodal.raster.reader import AlignedReader
 from tests.mapping.conftest import WriteInput, scene_values, with_holes
 from tests.rasters import outline_area
 

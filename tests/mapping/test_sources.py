@@ -14,7 +14,7 @@ from geo_xmodal import bundle
 from geo_xmodal.bundle import Card
 from geo_xmodal.errors import RasterError, ResumeError, UsageError
 from geo_xmodal.mapping import check_fit, fit_input, map_input, map_scene
-from geo_xmodal.scenes.grid import pixel_size
+from geo_xmodal.raster.grid import pixel_size
 from geo_xmodal.types import Window
 from tests.file_server import served
 from tests.mapping.conftest import card_of, position_model, random_model, scene_values, with_holes

@@ -11,9 +11,9 @@ from odc.geo.geobox import GeoBox
 from rasterio import Affine
 
 from geo_xmodal.errors import AlignmentError, GeoXmodalError, LabelError, OutputError, RasterError, UsageError
+from geo_xmodal.raster.files import describe_raster
+from geo_xmodal.raster.reader import aligned_reader
 from geo_xmodal.scenes.align import align_scene
-from geo_xmodal.scenes.raster import describe_raster
-from geo_xmodal.scenes.reader import aligned_reader
 from geo_xmodal.types import Window
 from tests.rasters import (
     WGS84,

@@ -15,9 +15,9 @@ from rasterio.enums import ColorInterp
 from rasterio.rpc import RPC
 
 from geo_xmodal.errors import AlignmentError, RasterError
-from geo_xmodal.scenes.mosaic import mosaic
-from geo_xmodal.scenes.reader import AlignedReader, aligned_reader
-from geo_xmodal.scenes.window_reader import Adaptation
+from geo_xmodal.raster.mosaic import mosaic
+from geo_xmodal.raster.reader import AlignedReader, aligned_reader
+from geo_xmodal.raster.window_reader import Adaptation
 from geo_xmodal.types import Window
 from tests.rasters import utm_grid, write_raster
 

@@ -14,9 +14,9 @@ import shapely
 
 from geo_xmodal.commands.app import run
 from geo_xmodal.errors import LabelError
+from geo_xmodal.samples.groups import GatherOptions, gather, warnings_of
 from geo_xmodal.scenes.align import align_scene
 from geo_xmodal.scenes.config import read_config
-from geo_xmodal.scenes.groups import GatherOptions, gather, warnings_of
 from geo_xmodal.scenes.label_summary import TAG, label_report
 from geo_xmodal.scenes.scene import Scene, open_scene
 from geo_xmodal.scenes.splits import DEFAULT_BUFFER

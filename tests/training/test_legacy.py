@@ -11,8 +11,8 @@ import pytest
 
 from geo_xmodal import bundle
 from geo_xmodal.errors import UsageError
+from geo_xmodal.samples.groups import gather
 from geo_xmodal.scenes import open_scene
-from geo_xmodal.scenes.groups import gather
 from geo_xmodal.scenes.labelled import labelled_pixels
 from geo_xmodal.training import TrainRequest, resolve, train_scene
 from tests.tiny import write_scene

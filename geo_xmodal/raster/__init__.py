@@ -1,0 +1,142 @@
+"""Values and labels read from files: rasters, tiles, addresses and vectors, on any grid, window by window.
+
+`open_raster` is the one door for rasters and `open_layer` the one for vectors; `WindowReader` is the one type
+of values, and `read_labels` gives class ids. What they read is not trusted: it is checked here, and an error
+names the file in one line.
+"""
+
+from geo_xmodal.raster.band_files import band_files_reader, names_bands, rasters_in
+from geo_xmodal.raster.class_names import first_spellings, name_key, number_of, shown_name
+from geo_xmodal.raster.embedding import described, product_in, tags_of
+from geo_xmodal.raster.files import (
+    RasterInfo,
+    RasterLimits,
+    band_names,
+    content_digest,
+    describe_raster,
+    file_window,
+    open_raster,
+    read_window,
+    to_nanometres,
+)
+from geo_xmodal.raster.grid import (
+    Points,
+    extended,
+    extent_text,
+    grid_of,
+    north_up,
+    overlap,
+    pixel_offset,
+    pixel_size,
+    same_grid,
+    with_pixels,
+)
+from geo_xmodal.raster.ground import SQUARE_METRES, Floats, PixelAreas, pixel_areas
+from geo_xmodal.raster.labels import (
+    LabelledPoints,
+    LabelSource,
+    LabelValues,
+    class_table,
+    count_conflicts,
+    is_raster,
+    label_place,
+    label_values,
+    means_unlabelled,
+    read_labels,
+    read_reference,
+    read_window_labels,
+    survey_labels,
+)
+from geo_xmodal.raster.mosaic import mosaic
+from geo_xmodal.raster.outline import world_outline
+from geo_xmodal.raster.reader import AlignedReader, aligned_reader, remote_reader
+from geo_xmodal.raster.remote import find_remote, is_address
+from geo_xmodal.raster.value_check import checked_sample, checked_values
+from geo_xmodal.raster.vector import Layer, open_layer, read_polygons
+from geo_xmodal.raster.vector_summary import VectorSummary, describe_vector
+from geo_xmodal.raster.warp import Resampling
+from geo_xmodal.raster.window_reader import (
+    Adaptation,
+    Assumption,
+    Band,
+    Encoding,
+    InnerDefaults,
+    ReaderDefaults,
+    WindowReader,
+    source_name,
+)
+from geo_xmodal.raster.writer import RasterWriter, create_raster
+
+__all__ = [
+    "SQUARE_METRES",
+    "Adaptation",
+    "AlignedReader",
+    "Assumption",
+    "Band",
+    "Encoding",
+    "Floats",
+    "InnerDefaults",
+    "LabelSource",
+    "LabelValues",
+    "LabelledPoints",
+    "Layer",
+    "PixelAreas",
+    "Points",
+    "RasterInfo",
+    "RasterLimits",
+    "RasterWriter",
+    "ReaderDefaults",
+    "Resampling",
+    "VectorSummary",
+    "WindowReader",
+    "aligned_reader",
+    "band_files_reader",
+    "band_names",
+    "checked_sample",
+    "checked_values",
+    "class_table",
+    "content_digest",
+    "count_conflicts",
+    "create_raster",
+    "describe_raster",
+    "describe_vector",
+    "described",
+    "extended",
+    "extent_text",
+    "file_window",
+    "find_remote",
+    "first_spellings",
+    "grid_of",
+    "is_address",
+    "is_raster",
+    "label_place",
+    "label_values",
+    "means_unlabelled",
+    "mosaic",
+    "name_key",
+    "names_bands",
+    "north_up",
+    "number_of",
+    "open_layer",
+    "open_raster",
+    "overlap",
+    "pixel_areas",
+    "pixel_offset",
+    "pixel_size",
+    "product_in",
+    "rasters_in",
+    "read_labels",
+    "read_polygons",
+    "read_reference",
+    "read_window",
+    "read_window_labels",
+    "remote_reader",
+    "same_grid",
+    "shown_name",
+    "source_name",
+    "survey_labels",
+    "tags_of",
+    "to_nanometres",
+    "with_pixels",
+    "world_outline",
+]

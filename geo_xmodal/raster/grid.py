@@ -1,0 +1,194 @@
+"""The reference grid: small functions over `odc.geo.geobox.GeoBox` (shape, affine, CRS or None).
+
+The affine may be rotated or not north-up, and the CRS may be missing; every function here allows both.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+import shapely
+from odc.geo.geobox import GeoBox
+from pyproj.exceptions import ProjError
+from rasterio import Affine
+
+from geo_xmodal.errors import AlignmentError
+from geo_xmodal.raster.ground import pixel_size as pixel_size
+from geo_xmodal.types import Window
+
+Points = npt.NDArray[np.float64]
+
+_SAME = 0.01
+"""Grids are one when no corner is further apart than this share of a pixel."""
+
+_NOWHERE = Window(0, 0, 0, 0)
+
+_EDGE_POINTS = 64
+"""Points on each side of a footprint, so that its curved image in another CRS is followed."""
+
+
+def grid_of(dataset: rasterio.DatasetReader) -> GeoBox:
+    """The grid of an open raster."""
+    crs = dataset.crs.to_wkt() if dataset.crs else None
+    return GeoBox((dataset.height, dataset.width), dataset.transform, crs)
+
+
+def same_grid(a: GeoBox, b: GeoBox) -> bool:
+    """Whether the pixels of `a` and `b` are the same, to a hundredth of a pixel."""
+    return a.shape == b.shape and pixel_offset(a, b) == (0, 0)
+
+
+def pixel_offset(a: GeoBox, b: GeoBox) -> tuple[int, int] | None:
+    """Row and column on `b` of the first pixel of `a` where the two share pixels, else None.
+
+    They share pixels when CRS, pixel size and rotation are the same and the shift is whole pixels, to a
+    hundredth of a pixel at every corner.
+    """
+    if a.crs != b.crs:
+        return None
+    corners = _corners(a)
+    there = _on(b, _places(a, corners))
+    col, row = np.rint(there[0])
+    if not (np.abs(there - corners - (col, row)) < _SAME).all():
+        return None
+    return int(row), int(col)
+
+
+def upside_down(grid: GeoBox) -> GeoBox:
+    """The same pixels with their rows in the opposite order."""
+    turned = Affine.translation(0, grid.shape[0]) @ Affine.scale(1, -1)
+    return GeoBox(grid.shape, grid.affine @ turned, grid.crs)
+
+
+def north_up(grid: GeoBox) -> GeoBox:
+    """The same pixels with the northernmost row first, where rows run from south to north."""
+    affine = grid.affine
+    south_up = grid.crs is not None and affine.b == affine.d == 0 and affine.e > 0
+    return upside_down(grid) if south_up else grid
+
+
+def extent_text(grid: GeoBox) -> str:
+    """Bounds, CRS and size of `grid`, for a message."""
+    left, bottom, right, top = shapely.bounds(shapely.Polygon(_places(grid, _corners(grid))))
+    crs = "no CRS" if grid.crs is None else f"{grid.crs.proj.name}"
+    return (
+        f"x {left:.6g} to {right:.6g}, y {bottom:.6g} to {top:.6g} in {crs} "
+        f"({grid.shape[0]} x {grid.shape[1]} pixels)"
+    )
+
+
+def to_pixels(a: GeoBox, b: GeoBox, points: Points) -> Points:
+    """Pixel positions (n, 2; column, row) on `a` as pixel positions on `b`; infinite where b's CRS ends.
+
+    Raises:
+        AlignmentError: One of the grids has a CRS and the other has none.
+    """
+    places = _places(a, points)
+    if a.crs is None or b.crs is None:
+        if a.crs is b.crs:
+            return _on(b, places)
+        raise AlignmentError(
+            f"one grid has a CRS and the other has none: {extent_text(a)}; {extent_text(b)}; "
+            "give both their CRS (gdal_edit.py -a_srs) or neither"
+        )
+    if a.crs != b.crs:
+        try:
+            places = np.stack(a.crs.transformer_to_crs(b.crs)(*places.T), axis=1)
+        except ProjError:
+            raise AlignmentError(
+                f"no way from {a.crs.proj.name} to {b.crs.proj.name}: one of them is a local grid or of "
+                "another planet; give files of one CRS"
+            ) from None
+    return _on(b, places)
+
+
+def _corners(grid: GeoBox) -> Points:
+    height, width = grid.shape
+    return np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
+
+
+def _places(grid: GeoBox, points: Points) -> Points:
+    """Coordinates in the grid's CRS of positions in pixels."""
+    return _apply(grid.affine, points)
+
+
+def _on(grid: GeoBox, places: Points) -> Points:
+    """Positions in pixels of coordinates in the grid's CRS."""
+    return _apply(~grid.affine, places)
+
+
+def _apply(affine: Affine, points: Points) -> Points:
+    x, y = points.T
+    return np.stack([affine.a * x + affine.b * y + affine.c, affine.d * x + affine.e * y + affine.f], axis=1)
+
+
+def overlap(a: GeoBox, b: GeoBox) -> tuple[float, Window]:
+    """Share of b's area that `a` covers, and the window of b's pixels that holds all of it.
+
+    The window is empty (no rows, no columns) where they do not meet. Grids without CRS are compared in
+    their own affine space.
+
+    Raises:
+        AlignmentError: One of the grids has a CRS and the other has none.
+    """
+    footprint = _footprint(a, b)
+    rows, cols = b.shape
+    common = shapely.intersection(footprint, shapely.box(0, 0, cols, rows))
+    window = _around(common)
+    return (0.0, _NOWHERE) if window is None else (float(common.area / (rows * cols)), window)
+
+
+def placed(a: GeoBox, b: GeoBox) -> Window:
+    """The window of b's pixels, inside `b` or not, that holds all of `a`.
+
+    Raises:
+        AlignmentError: One of the grids has a CRS and the other has none, or `a` has no place in b's CRS.
+    """
+    window = _around(_footprint(a, b))
+    if window is None:
+        raise AlignmentError(f"{extent_text(a)}: has no place on the grid {extent_text(b)}")
+    return window
+
+
+def extended(grid: GeoBox, window: Window) -> GeoBox:
+    """The pixels `window` of a grid, which may lie outside it, as a grid."""
+    return GeoBox(
+        (window.height, window.width), grid.affine @ Affine.translation(window.col, window.row), grid.crs
+    )
+
+
+def with_pixels(grid: GeoBox, rows: float, cols: float) -> GeoBox:
+    """The same extent from the same first corner, in pixels `rows` times as high and `cols` times as wide.
+
+    The last row and column reach beyond the extent where it is no whole number of the new pixels.
+    """
+    height, width = grid.shape
+    shape = (max(1, math.ceil(height / rows - _SAME)), max(1, math.ceil(width / cols - _SAME)))
+    return GeoBox(shape, grid.affine @ Affine.scale(cols, rows), grid.crs)
+
+
+def _footprint(a: GeoBox, b: GeoBox) -> shapely.Geometry:
+    """The area of `a` in pixels of `b`; empty where it has no image there."""
+    height, width = a.shape
+    side = np.linspace(0, 1, _EDGE_POINTS, endpoint=False)
+    zero, one = np.zeros_like(side), np.ones_like(side)
+    ring = np.concatenate(
+        [np.stack(pair, 1) for pair in ((side, zero), (one, side), (1 - side, one), (zero, 1 - side))]
+    )
+    points = to_pixels(a, b, ring * (width, height))
+    points = points[np.isfinite(points).all(axis=1)]
+    return shapely.make_valid(shapely.Polygon(points)) if len(points) > 2 else shapely.Polygon()
+
+
+def _around(area: shapely.Geometry) -> Window | None:
+    """The smallest window of whole pixels that holds `area`."""
+    if area.is_empty:
+        return None
+    left, top, right, bottom = area.bounds
+    # Rounding of a transform there and back must not add a row of pixels that is not covered.
+    row, col = math.floor(top + _SAME), math.floor(left + _SAME)
+    height, width = math.ceil(bottom - _SAME) - row, math.ceil(right - _SAME) - col
+    return Window(row, col, height, width) if height > 0 and width > 0 else None

@@ -1,0 +1,285 @@
+"""The one door for vector files: GeoPackage and GeoJSON, read by bounding box.
+
+Both are read here, by SQLite and by a parser of JSON, and never by GDAL, whose drivers follow what a file
+names: other files, views over virtual tables, addresses. Whatever else is wrong with a file (damaged pages,
+text of another encoding, a CRS that PROJ refuses) is one kind of error here.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+
+import numpy as np
+import shapely
+from affine import Affine
+from odc.geo.geobox import GeoBox
+from pyproj.exceptions import ProjError
+
+from geo_xmodal.errors import AlignmentError, GeoXmodalError, VectorError
+from geo_xmodal.raster import geojson, geopackage
+from geo_xmodal.raster.features import MAX_COORDINATE, Bounds, Contents, Numbers, Source
+from geo_xmodal.raster.features import ObjectArray as ObjectArray
+from geo_xmodal.raster.grid import to_pixels
+from geo_xmodal.types import Window
+
+LARGEST_GEOJSON = 256 * 2**20
+"""Bytes; a GeoJSON is parsed whole at every opening, a GeoPackage is read by window."""
+
+MOST_VERTICES = 20_000_000
+"""Vertices read at once; more than any hand-made label set, less than memory."""
+
+_EDGE_STEPS = 256
+"""Pieces that an edge as long as the whole layer is cut into before it is brought into another CRS."""
+
+_FILTER_MARGIN = 16
+"""Pixels around a window where features are looked for: edges straight in one CRS bulge in another."""
+
+_BOX_OUTLINE = np.array([[0, 0], [0.5, 0], [1, 0], [1, 0.5], [1, 1], [0.5, 1], [0, 1], [0, 0.5]])
+"""Corners and middles of the sides of a box of side 1 (x, y)."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of a vector file that may be read.
+
+    Attributes:
+        path: The file.
+        source: The layer as its format is read.
+        name: Layer name.
+        columns: Attribute columns.
+        space: One unit pixel at the origin of the layer's CRS (None where the file does not say).
+    """
+
+    path: Path
+    source: Source
+    name: str
+    columns: tuple[str, ...]
+    space: GeoBox
+
+    def require(self, column: str | None) -> str:
+        """`column` if the layer has it.
+
+        Raises:
+            VectorError: No column was named, or the layer has none of that name.
+        """
+        if column in self.columns:
+            return str(column)
+        wrong = "no column of class ids or names is named" if column is None else f"no column {column!r}"
+        known = ", ".join(self.columns) or "none"
+        raise VectorError(f"{self.path}: {wrong}; columns of layer {self.name!r}: {known}")
+
+
+def open_layer(path: Path | str, layer: str | None = None) -> Layer:
+    """Check a vector file and find its layer; `layer` may be left out where only one has geometries.
+
+    Raises:
+        VectorError: Missing, not a GeoPackage or GeoJSON, damaged, in use, or no such layer.
+    """
+    path = Path(path)
+    with _one_kind(path):
+        if not path.is_file():
+            path.stat()
+            raise VectorError(f"{path}: not a regular file, expected a GeoPackage or a GeoJSON")
+        return _open_layer(path, layer, geopackage.stamp_of(path))
+
+
+@lru_cache(maxsize=8)
+def _open_layer(path: Path, layer: str | None, stamp: tuple[int, ...]) -> Layer:
+    contents = _contents(path, stamp, partial(_choose, path, layer))
+    space = GeoBox((1, 1), Affine.identity(), contents.crs)
+    return Layer(path, contents.source, contents.name, contents.columns, space)
+
+
+@contextmanager
+def _one_kind(path: Path) -> Iterator[None]:
+    """Whatever a library says of a user's file, as one line that names the file."""
+    try:
+        yield
+    except AlignmentError as error:  # no way from its CRS to the grid's
+        raise VectorError(f"{path}: its CRS cannot be used: {error}") from None
+    except GeoXmodalError:
+        raise
+    except OSError as error:
+        if error.filename is None or Path(error.filename) != path:
+            raise
+        raise VectorError(f"{path}: cannot be opened: {error.strerror}") from None
+    except sqlite3.Error as error:
+        raise VectorError(f"{path}: a damaged GeoPackage: {_one_line(error)}") from None
+    except UnicodeError as error:
+        raise VectorError(f"{path}: not UTF-8 ({_one_line(error)}); save it in that encoding") from None
+    except RecursionError:
+        raise VectorError(f"{path}: cannot be read: lists or objects nest too deeply") from None
+    except ProjError as error:
+        raise VectorError(f"{path}: its CRS cannot be used: {_one_line(error)}") from None
+    except (shapely.errors.ShapelyError, ValueError, OverflowError) as error:
+        raise VectorError(f"{path}: cannot be read: {_one_line(error)}") from None
+
+
+def read_column(layer: Layer, column: str) -> ObjectArray:
+    """Every value of `column`, in the order of feature ids; missing ones are None or NaN."""
+    with _one_kind(layer.path):
+        return layer.source.values(column)
+
+
+def read_boxes(layer: Layer, grid: GeoBox) -> Numbers:
+    """Left, top, right and bottom of every feature (n, 4) in pixels of `grid`.
+
+    In the order of `read_column`; NaN without geometry, infinite where the grid's CRS ends.
+
+    Raises:
+        VectorError: The file cannot be read, or only one of file and grid has a CRS.
+    """
+    _check_comparable(layer, grid)
+    with _one_kind(layer.path):
+        bounds = shapely.bounds(layer.source.features(None, None).geometries)
+        low, high = bounds[:, None, :2], bounds[:, None, 2:]
+        outlines = (low + (high - low) * _BOX_OUTLINE).reshape(-1, 2)
+        pixels = to_pixels(layer.space, grid, outlines).reshape(-1, len(_BOX_OUTLINE), 2)
+    boxes = np.concatenate([pixels.min(axis=1), pixels.max(axis=1)], axis=1)
+    boxes[~np.isfinite(boxes)] = np.inf
+    boxes[np.isnan(bounds).any(axis=1)] = np.nan
+    return boxes
+
+
+def read_features(layer: Layer, column: str, grid: GeoBox, window: Window) -> tuple[ObjectArray, ObjectArray]:
+    """Values and geometries, in pixels of `grid`, of the features near `window`, in the order of feature ids.
+
+    Raises:
+        VectorError: More than `MOST_VERTICES` vertices, or only one of file and grid has a CRS.
+    """
+    _check_comparable(layer, grid)
+    with _one_kind(layer.path):
+        features = layer.source.features(column, _bounds(layer, grid, window))
+        vertices = int(shapely.get_num_coordinates(features.geometries).sum())
+        if vertices > MOST_VERTICES:
+            raise VectorError(
+                f"{layer.path}: {vertices} vertices in one window, more than {MOST_VERTICES}; "
+                "simplify the polygons or cut them into smaller ones"
+            )
+        if features.broken:
+            warnings.warn(_left_out(layer), stacklevel=1)
+        return features.values, shapely.transform(features.geometries, partial(_to_pixels, layer, grid))
+
+
+def read_polygons(layer: Layer, grid: GeoBox, most_vertices: int = MOST_VERTICES) -> ObjectArray:
+    """Every polygon of a layer, valid and without parts, in pixels of `grid`.
+
+    Edges that are straight in the layer's CRS are followed where they bulge on the grid.
+
+    Raises:
+        VectorError: There is none, or something that is no polygon, or more than `most_vertices` vertices;
+            or only one of file and grid has a CRS.
+    """
+    _check_comparable(layer, grid)
+    with _one_kind(layer.path):
+        features = layer.source.features(None, None)
+        if features.broken:
+            warnings.warn(_left_out(layer), stacklevel=1)
+        return _polygons(layer, features.geometries, grid, most_vertices)
+
+
+def _polygons(layer: Layer, shapes: ObjectArray, grid: GeoBox, most_vertices: int) -> ObjectArray:
+    shapes = shapes[~(shapely.is_missing(shapes) | shapely.is_empty(shapes))]
+    others = sorted({str(shape.geom_type) for shape in shapes} - {"Polygon", "MultiPolygon"})
+    if others or not len(shapes):
+        found = f"{', '.join(others)}s" if others else "nothing"
+        raise VectorError(f"{layer.path}: layer {layer.name!r} holds {found}, expected polygons")
+    if layer.space.crs != grid.crs:
+        left, bottom, right, top = shapely.total_bounds(shapes)
+        shapes = shapely.segmentize(shapes, max(right - left, top - bottom, 1e-9) / _EDGE_STEPS)
+    vertices = int(shapely.get_num_coordinates(shapes).sum())
+    if vertices > most_vertices:
+        raise VectorError(
+            f"{layer.path}: {vertices} vertices, expected at most {most_vertices}: simplify the polygons, "
+            f"for example with: ogr2ogr -simplify 10 -f GPKG simple.gpkg {layer.path.name}"
+        )
+    pixels = shapely.transform(shapes, partial(_to_pixels, layer, grid))
+    if not np.isfinite(shapely.get_coordinates(pixels)).all():
+        raise VectorError(
+            f"{layer.path}: layer {layer.name!r} reaches beyond the CRS of the grid; cut it first"
+        )
+    parts = shapely.get_parts(shapely.make_valid(shapely.get_parts(pixels)))
+    return np.asarray(parts[shapely.get_dimensions(parts) == 2])
+
+
+@lru_cache(maxsize=8)
+def _left_out(layer: Layer) -> str:
+    """What is wrong with the geometries of a layer that cannot be; the same line whatever is read of it."""
+    broken = layer.source.features(None, None).broken
+    first = min(broken)
+    return (
+        f"{layer.path}: {len(broken)} of its geometries cannot be read and are left out; "
+        f"the first is of feature {first}: {broken[first]}"
+    )
+
+
+def _check_comparable(layer: Layer, grid: GeoBox) -> None:
+    if (grid.crs is None) != (layer.space.crs is None):
+        raise VectorError(
+            f"{layer.path}: CRS of layer {layer.name!r} is {_name(layer.space)}, of the grid {_name(grid)}; "
+            "give both their CRS (ogr2ogr -a_srs EPSG:..., gdal_edit.py -a_srs EPSG:...), or neither"
+        )
+
+
+def _contents(path: Path, stamp: tuple[int, ...], choose: Callable[[Sequence[str]], str]) -> Contents:
+    with path.open("rb") as file:
+        head = file.read(1024)
+    if head.startswith(geopackage.SQLITE_MAGIC):
+        return geopackage.read_contents(path, stamp, choose)
+    if not geojson.looks_like(head):
+        raise VectorError(
+            f"{path}: neither a GeoPackage nor a GeoJSON (nor a GeoTIFF); {geopackage.how_to_convert(path)}"
+        )
+    size = path.stat().st_size
+    if size > LARGEST_GEOJSON:
+        raise VectorError(
+            f"{path}: GeoJSON of {size / 2**20:.0f} MiB, more than {LARGEST_GEOJSON / 2**20:.0f}; "
+            f"{geopackage.how_to_convert(path)}"
+        )
+    contents = geojson.read_contents(path, stamp)
+    choose([contents.name])
+    return contents
+
+
+def _choose(path: Path, layer: str | None, spatial: Sequence[str]) -> str:
+    if layer is None and len(spatial) == 1:
+        return spatial[0]
+    if layer in spatial:
+        return str(layer)
+    wrong = f"no layer {layer!r}" if layer is not None else f"{len(spatial)} layers, and none is chosen"
+    choose = f" (choose one as {path.name}:LAYER:COLUMN)" if layer is None and spatial else ""
+    raise VectorError(f"{path}: {wrong}; layers with geometries: {', '.join(spatial) or 'none'}{choose}")
+
+
+def _bounds(layer: Layer, grid: GeoBox, window: Window) -> Bounds | None:
+    """Bounds of `window` in the layer's CRS; None (read everything) where it has no finite image there."""
+    near = window.padded(_FILTER_MARGIN)
+    outline = shapely.segmentize(
+        shapely.box(near.col, near.row, near.col + near.width, near.row + near.height),
+        max(near.height, near.width) / 16,
+    )
+    points = to_pixels(grid, layer.space, shapely.get_coordinates(outline))
+    if not np.isfinite(points).all():
+        return None
+    (left, bottom), (right, top) = points.min(axis=0), points.max(axis=0)
+    return float(left), float(bottom), float(right), float(top)
+
+
+def _to_pixels(layer: Layer, grid: GeoBox, places: Numbers) -> Numbers:
+    """Pixels of `grid`; infinite where its CRS ends, or so far away that parts of a pixel are lost."""
+    pixels = to_pixels(layer.space, grid, places)
+    return np.where(np.abs(pixels) < MAX_COORDINATE, pixels, np.inf)
+
+
+def _name(space: GeoBox) -> str:
+    return "missing" if space.crs is None else repr(space.crs.proj.name)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,243 @@
+"""Values of one grid brought onto another: the same for a pixel whatever window is asked for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from odc.geo.geobox import GeoBox
+from rasterio.enums import Resampling as GdalResampling
+from rasterio.errors import RasterioError
+from rasterio.io import MemoryFile
+from rasterio.vrt import WarpedVRT
+
+from geo_xmodal.errors import AlignmentError
+from geo_xmodal.raster.embedding import Product, normalised
+from geo_xmodal.raster.grid import extent_text, overlap, pixel_offset, to_pixels, upside_down
+from geo_xmodal.types import FloatArray, Window
+
+Resampling = Literal["nearest", "bilinear", "cubic", "average", "mode", "max", "min", "med"]
+"""How a file that is off the reference grid is brought onto it (GDAL's names)."""
+
+_BLOCK = 256
+_BLOCK_VALUES = 2**24
+"""Source values held for one block of warped pixels (64 MB as float32)."""
+
+_TOLERANCE = 0.001
+"""Source pixels by which GDAL's fast transform between two CRSs may be off."""
+
+_LATTICE = 17
+_MARGIN = 4
+
+_DOWN = 1.05
+"""Source pixels a grid pixel, above which values are averaged."""
+
+_ALIKE = 0.1
+"""Source pixels by which the side of a grid pixel may differ from one, to be of about the same size."""
+
+_TURNED = math.sin(math.radians(5))
+"""GDAL averages over the upright box between two opposite corners, which shrinks as a grid turns."""
+
+Read = Callable[[Window], FloatArray]
+"""A window of the source grid to its values (band, row, col), NaN where there is no data."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """How the values of one grid come onto another.
+
+    Where the pixels of both are the same they are passed on. Otherwise they are warped in blocks that are
+    anchored to the new grid, with the scale of the resampling kernel fixed (GDAL guesses it from each window
+    otherwise), so that a pixel has the same value, to the bit, whatever window it is read in.
+
+    Attributes:
+        name: What messages call the source.
+        source: The grid that is read.
+        grid: The grid that is wanted.
+        bands: Number of bands.
+        resampling: None where the pixels are the same.
+        product: Whose features the values are, if they are.
+    """
+
+    name: str
+    source: GeoBox
+    grid: GeoBox
+    bands: int
+    resampling: Resampling | None
+    product: Product | None = None
+
+    def values(self, window: Window, read: Read) -> FloatArray:
+        """Values (band, row, col) of a window of `grid`; NaN outside it and outside the source.
+
+        Args:
+            window: What is wanted; it may reach beyond the grid.
+            read: Asked for windows inside the source grid only.
+        """
+        out = self.nothing(window)
+        inside = window.common(Window(0, 0, *self.grid.shape))
+        if inside is not None:
+            for part, values in self._parts(inside, read):
+                rows, cols = part.seen_from(window).slices
+                out[:, rows, cols] = values
+        return out
+
+    def nothing(self, window: Window) -> FloatArray:
+        """A window (band, row, col) without data."""
+        return np.full((self.bands, window.height, window.width), np.nan, np.float32)
+
+    def _parts(self, inside: Window, read: Read) -> Iterator[tuple[Window, FloatArray]]:
+        if self.resampling is None:
+            yield from self._copied(inside, read)
+            return
+        side = self._block_side()
+        for row in range(inside.row // side * side, inside.row + inside.height, side):
+            for col in range(inside.col // side * side, inside.col + inside.width, side):
+                height, width = self.grid.shape
+                block = Window(row, col, min(side, height - row), min(side, width - col))
+                part = block.common(inside)
+                values = self._warped(block, read)
+                if part is not None and values is not None:
+                    rows, cols = part.seen_from(block).slices
+                    yield part, values[:, rows, cols]
+
+    def _copied(self, inside: Window, read: Read) -> Iterator[tuple[Window, FloatArray]]:
+        offset = pixel_offset(self.source, self.grid)
+        if offset is None:
+            raise AlignmentError(f"{self.name}: its pixels are not the grid's; a resampling is needed")
+        there = Window(*offset, *self.source.shape)
+        part = inside.common(there)
+        if part is not None:
+            yield part, read(part.seen_from(there))
+
+    def _block_side(self) -> int:
+        """Depends on the grids and bands only, or a pixel would depend on the window it is read in."""
+        across, down = _source_pixels(self.grid, self.source)
+        side = math.sqrt(_BLOCK_VALUES / self.bands) / max(across, down, 1)
+        return max(1, min(_BLOCK, int(side)))
+
+    def _warped(self, block: Window, read: Read) -> FloatArray | None:
+        across, down = _source_pixels(self.grid, self.source)
+        there = _source_window(self.grid, self.source, block, _MARGIN + math.ceil(2 * max(across, down)))
+        if there is None:
+            return None
+        frame = {
+            "driver": "GTiff",
+            "height": there.height,
+            "width": there.width,
+            "count": self.bands,
+            "dtype": "float32",
+            "nodata": math.nan,
+            "crs": _wkt(self.source),
+            "transform": self.source.translate_pix(there.col, there.row).affine,
+        }
+        onto = {
+            "crs": _wkt(self.grid),
+            "transform": self.grid.translate_pix(block.col, block.row).affine,
+            "height": block.height,
+            "width": block.width,
+            "resampling": GdalResampling[str(self.resampling)],
+            "tolerance": _TOLERANCE,
+            "XSCALE": 1 / across,
+            "YSCALE": 1 / down,
+            "UNIFIED_SRC_NODATA": "NO",
+        }
+        try:
+            with MemoryFile() as memory:
+                with memory.open(**frame) as part:
+                    part.write(read(there))
+                with memory.open(driver="GTiff") as part, WarpedVRT(part, **onto) as warped:
+                    values: FloatArray = warped.read()
+        except RasterioError as error:
+            where = extent_text(self.grid)
+            raise AlignmentError(f"{self.name}: cannot be warped to the grid ({where}): {error}") from error
+        unit = self.product is not None and self.product.unit and self.resampling != "nearest"
+        return normalised(values) if unit else values
+
+
+def choose_resampling(
+    name: str,
+    source: GeoBox,
+    grid: GeoBox,
+    wanted: Resampling | None = None,
+    *,
+    measured: bool = False,
+) -> Resampling | None:
+    """How values of `source` come onto `grid`: as `wanted`, and not at all where the pixels are the same.
+
+    The same pixels with their rows in the opposite order (a file stored bottom-up) are passed on, too, by
+    the nearest value.
+
+    Without `wanted`, values are averaged where the grid is coarser than the source, and interpolated
+    bilinearly where it is finer or turned; but with `measured`, pixels of about the same size get the
+    nearest measured value, as interpolation would smooth noise and speckle that a model has learnt.
+
+    Raises:
+        AlignmentError: The two do not overlap, or cannot be compared.
+    """
+    try:
+        share, _ = overlap(source, grid)
+    except AlignmentError as error:
+        raise AlignmentError(f"{name}: {error}") from None
+    if share == 0:
+        raise AlignmentError(
+            f"{name}: does not overlap the grid: the file covers {extent_text(source)}, "
+            f"the grid {extent_text(grid)}"
+        )
+    if pixel_offset(source, grid) is not None:
+        return None
+    if pixel_offset(upside_down(source), grid) is not None:
+        return "nearest"
+    if grid.crs is None:
+        raise AlignmentError(
+            f"{name}: neither the file nor the grid has a CRS, and their pixels differ: the file has "
+            f"{extent_text(source)}, the grid {extent_text(grid)}; give both a CRS, or the same pixels"
+        )
+    if wanted is not None:
+        return wanted
+    (xx, xy), (yx, yy) = _jacobian(grid, source)
+    across, down = math.hypot(xx, xy), math.hypot(yx, yy)
+    if measured and max(abs(across - 1), abs(down - 1)) <= _ALIKE:
+        return "nearest"
+    turn = max(min(abs(xx), abs(xy)) / across, min(abs(yx), abs(yy)) / down)
+    return "average" if math.sqrt(across * down) > _DOWN and turn < _TURNED else "bilinear"
+
+
+@lru_cache(maxsize=64)
+def _source_pixels(grid: GeoBox, source: GeoBox) -> tuple[float, float]:
+    """How many source columns and rows a pixel of `grid` spans."""
+    (xx, xy), (yx, yy) = _jacobian(grid, source)
+    return math.hypot(xx, xy), math.hypot(yx, yy)
+
+
+def _jacobian(grid: GeoBox, source: GeoBox) -> npt.NDArray[np.float64]:
+    """Derivative of source (column, row) by grid (column, row), in the middle of what they share."""
+    _, common = overlap(source, grid)
+    x, y = common.col + common.width / 2, common.row + common.height / 2
+    steps = np.array([[x - 0.5, y], [x + 0.5, y], [x, y - 0.5], [x, y + 0.5]])
+    left, right, up, down = to_pixels(grid, source, steps)
+    return np.stack([right - left, down - up], axis=1)
+
+
+def _source_window(grid: GeoBox, source: GeoBox, block: Window, margin: int) -> Window | None:
+    """The pixels of `source` that `block` of `grid` may need, or None where there are none."""
+    x, y = np.meshgrid(np.linspace(0, block.width, _LATTICE), np.linspace(0, block.height, _LATTICE))
+    lattice = np.stack([x.ravel() + block.col, y.ravel() + block.row], axis=1)
+    points = to_pixels(grid, source, lattice)
+    points = points[np.isfinite(points).all(axis=1)]
+    if not len(points):
+        return None
+    height, width = source.shape
+    left, top = np.floor(points.min(axis=0)) - margin
+    right, bottom = np.ceil(points.max(axis=0)) + margin
+    left, right = max(0, int(left)), min(width, int(right))
+    top, bottom = max(0, int(top)), min(height, int(bottom))
+    return Window(top, left, bottom - top, right - left) if left < right and top < bottom else None
+
+
+def _wkt(grid: GeoBox) -> str | None:
+    return None if grid.crs is None else str(grid.crs.to_wkt())
