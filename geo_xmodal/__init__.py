@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         open_layer,
         open_raster,
         overlap,
+        pixel_areas,
         pixel_size,
         read_labels,
     )
@@ -146,6 +147,7 @@ __all__ = [
     "open_raster",
     "open_scene",
     "overlap",
+    "pixel_areas",
     "pixel_size",
     "plan_map",
     "published_scenes",
@@ -209,6 +211,7 @@ _HOMES = {
         "open_layer",
         "open_raster",
         "overlap",
+        "pixel_areas",
         "pixel_size",
         "read_labels",
     ),

@@ -1,4 +1,4 @@
-"""Exact class areas and change matrices, counted from the file by windows.
+"""Exact class areas and change matrices, counted from the file by windows, in hectares on the ellipsoid.
 
 Memory is bounded by one window, whatever the file's size. Results are kept by file (path, size, time of
 change) and area, so that a page that runs again does not count again.
@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyproj
 from affine import Affine
+from odc.geo.geobox import GeoBox
 from rasterio.features import geometry_mask
 from rasterio.windows import Window as FileWindow
 from shapely.geometry import shape
@@ -27,11 +27,10 @@ from geo_xmodal.errors import UsageError
 from geo_xmodal.types import LandClass, Window, windows_over
 
 _WINDOW = 2048
-_HECTARE = 10_000.0
 _IDS = 256
 
 Counts = npt.NDArray[np.int64]
-Amounts = npt.NDArray[np.float64]
+Hectares = npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -41,8 +40,8 @@ class ClassArea:
     Attributes:
         id: Class id; 0 for pixels without class.
         pixels: Pixels whose centre lies in the area.
-        hectares: On the grid of the CRS (on the ellipsoid for a geographic CRS); None without CRS.
-        share: Of the pixels that have a class; 0 for pixels without.
+        hectares: On the ellipsoid; None where the grid has no place on one.
+        share: Of the area that has a class, of the pixels where areas are not known; 0 for pixels without.
     """
 
     id: int
@@ -59,7 +58,7 @@ class ChangeMatrix:
         before: Class ids of the rows.
         after: Class ids of the columns.
         pixels: Rows of pixel counts, one row a class of `before`.
-        hectares: The same in hectares; None without CRS.
+        hectares: The same in hectares on the ellipsoid; None where the grid has no place on one.
         agreeing: Pixels that have the same class in both.
         compared: Pixels that have a class in both.
         left_out: Pixels that have none in at least one.
@@ -89,8 +88,8 @@ def class_areas(
         RasterError: The file cannot be read, or holds other numbers than class ids.
         UsageError: The area is no polygon, or lies outside the map.
     """
-    pixels, amounts = _counted(*_identity(path), _text(area))
-    return _areas(pixels, amounts, [entry.id for entry in classes])
+    pixels, hectares = _counted(*_identity(path), _text(area))
+    return _areas(pixels, hectares, [entry.id for entry in classes])
 
 
 def change_matrix(
@@ -108,7 +107,7 @@ def change_matrix(
         RasterError: A file cannot be read, or holds other numbers than class ids.
         UsageError: The grids differ; the area is no polygon, or lies outside the maps.
     """
-    pixels, amounts = _crossed(*_identity(before), *_identity(after), _text(area))
+    pixels, hectares = _crossed(*_identity(before), *_identity(after), _text(area))
     known = [entry.id for entry in classes]
     rows = _present(pixels[1:, 1:].sum(axis=1), known)
     cols = _present(pixels[1:, 1:].sum(axis=0), known)
@@ -119,23 +118,24 @@ def change_matrix(
         tuple(cols),
         tuple(tuple(int(value) for value in row) for row in table),
         None
-        if amounts is None
-        else tuple(tuple(float(value) / _HECTARE for value in row) for row in amounts[np.ix_(rows, cols)]),
+        if hectares is None
+        else tuple(tuple(float(value) for value in row) for row in hectares[np.ix_(rows, cols)]),
         int(np.trace(pixels[1:, 1:])),
         compared,
         int(pixels.sum()) - compared,
     )
 
 
-def _areas(pixels: Counts, amounts: Amounts | None, known: Sequence[int]) -> tuple[ClassArea, ...]:
-    with_class = max(int(pixels[1:].sum()), 1)
+def _areas(pixels: Counts, hectares: Hectares | None, known: Sequence[int]) -> tuple[ClassArea, ...]:
+    amounts = pixels if hectares is None else hectares
+    with_class = float(amounts[1:].sum()) or 1.0
     ids = [*known, *(int(value) for value in np.flatnonzero(pixels) if value not in {0, *known}), 0]
     return tuple(
         ClassArea(
             id_,
             int(pixels[id_]),
-            None if amounts is None else float(amounts[id_]) / _HECTARE,
-            int(pixels[id_]) / with_class if id_ else 0.0,
+            None if hectares is None else float(hectares[id_]),
+            float(amounts[id_]) / with_class if id_ else 0.0,
         )
         for id_ in ids
     )
@@ -160,21 +160,20 @@ def _text(area: Mapping[str, Any] | None) -> str | None:
 
 
 @lru_cache(maxsize=256)
-def _counted(path: str, _size: int, _changed: int, area: str | None) -> tuple[Counts, Amounts | None]:
-    """Pixels and square metres of each class id."""
+def _counted(path: str, _size: int, _changed: int, area: str | None) -> tuple[Counts, Hectares | None]:
+    """Pixels and hectares of each class id."""
     with gx.open_raster(path) as dataset:
         _check_ids(dataset, path)
-        square = _pixel_areas(dataset.crs, dataset.transform, dataset.height)
-        tally = _Tally(_IDS, square)
+        tally = _Tally(_IDS, gx.describe_raster(path).grid)
         for window, inside in _windows(dataset, area):
             tally.add(dataset.read(1, window=_file_window(window)), window, inside)
-    return tally.pixels, tally.amounts
+    return tally.pixels, tally.hectares
 
 
 @lru_cache(maxsize=64)
 def _crossed(
     before: str, _size: int, _changed: int, after: str, _size2: int, _changed2: int, area: str | None
-) -> tuple[Counts, Amounts | None]:
+) -> tuple[Counts, Hectares | None]:
     with gx.open_raster(before) as first, gx.open_raster(after) as second:
         _check_ids(first, before)
         _check_ids(second, after)
@@ -184,38 +183,36 @@ def _crossed(
                 f"{Path(after).name} {second.height} x {second.width} in {second.crs}: "
                 "maps are compared on one grid; map the same scene twice"
             )
-        square = _pixel_areas(first.crs, first.transform, first.height)
-        tally = _Tally(_IDS * _IDS, square)
+        tally = _Tally(_IDS * _IDS, gx.describe_raster(before).grid)
         for window, inside in _windows(first, area):
             where = _file_window(window)
             pairs = first.read(1, window=where).astype(np.int64) * _IDS + second.read(1, window=where)
             tally.add(pairs, window, inside)
-    amounts = tally.amounts
-    return tally.pixels.reshape(_IDS, _IDS), None if amounts is None else amounts.reshape(_IDS, _IDS)
+    hectares = tally.hectares
+    return tally.pixels.reshape(_IDS, _IDS), None if hectares is None else hectares.reshape(_IDS, _IDS)
 
 
 class _Tally:
-    """Pixels and square metres of each value, window by window."""
+    """Pixels and hectares of each value from 0, window by window."""
 
-    def __init__(self, size: int, square: Amounts | None) -> None:
-        self.pixels = np.zeros(size, np.int64)
-        self._square = square
-        self._sums = None if square is None or square[0] == square[-1] else np.zeros(size)
+    def __init__(self, size: int, grid: GeoBox) -> None:
+        self.pixels, self._parts = np.zeros((2, size), np.int64)
+        self._areas = gx.pixel_areas(grid)
 
-    def add(self, values: npt.NDArray[Any], window: Window, inside: npt.NDArray[np.bool_]) -> None:
-        """Count the values that lie inside."""
-        chosen, size = values[inside], len(self.pixels)
-        self.pixels += np.bincount(chosen, minlength=size)
-        if self._sums is not None and self._square is not None:
-            rows = self._square[window.row : window.row + window.height, None]
-            self._sums += np.bincount(chosen, np.broadcast_to(rows, inside.shape)[inside], minlength=size)
+    def add(
+        self, values: npt.NDArray[np.integer], window: Window, inside: npt.NDArray[np.bool_] | None
+    ) -> None:
+        """Count the values (row, col) of a window that lie inside; None: all do."""
+        size = len(self.pixels)
+        counted = values if inside is None else np.where(inside, values.astype(np.int64), size)
+        pixels, parts = self._areas.count(counted, window, size if inside is None else size + 1)
+        self.pixels += pixels[:size]
+        self._parts += parts[:size]
 
     @property
-    def amounts(self) -> Amounts | None:
-        """Square metres; pixels of one size are multiplied, so that no long sum is rounded."""
-        if self._square is None:
-            return None
-        return self.pixels * self._square[0] if self._sums is None else self._sums
+    def hectares(self) -> Hectares | None:
+        """On the ellipsoid; None where the grid has no place on one."""
+        return self._areas.hectares(self._parts)
 
 
 def _check_ids(dataset: Any, path: str) -> None:
@@ -226,11 +223,10 @@ def _check_ids(dataset: Any, path: str) -> None:
         )
 
 
-def _windows(dataset: Any, area: str | None) -> Iterator[tuple[Window, npt.NDArray[np.bool_]]]:
-    """Windows over an area, and which of their pixels lie in it."""
+def _windows(dataset: Any, area: str | None) -> Iterator[tuple[Window, npt.NDArray[np.bool_] | None]]:
+    """Windows over an area, and which of their pixels (row, col) lie in it; None: all."""
     if area is None:
-        for window in windows_over(dataset.height, dataset.width, _WINDOW):
-            yield window, np.ones((window.height, window.width), np.bool_)
+        yield from ((window, None) for window in windows_over(dataset.height, dataset.width, _WINDOW))
         return
     polygon = shape(json.loads(area))
     if polygon.geom_type not in ("Polygon", "MultiPolygon") or polygon.is_empty:
@@ -250,24 +246,6 @@ def _windows(dataset: Any, area: str | None) -> Iterator[tuple[Window, npt.NDArr
 def _box(bounds: tuple[float, float, float, float]) -> list[tuple[float, float]]:
     left, bottom, right, top = bounds
     return [(left, bottom), (right, bottom), (right, top), (left, top)]
-
-
-def _pixel_areas(crs: Any, transform: Affine, height: int) -> Amounts | None:
-    """Square metres of a pixel in each row; None without CRS."""
-    if not crs:
-        return None
-    known = pyproj.CRS(crs.to_wkt())
-    if not known.is_geographic:
-        factor = known.axis_info[0].unit_conversion_factor if known.axis_info else 1.0
-        return np.full(height, abs(transform.determinant) * factor**2)
-    geod = known.get_geod() or pyproj.Geod(ellps="WGS84")
-    return np.array([_geodesic_area(geod, transform, row) for row in range(height)])
-
-
-def _geodesic_area(geod: pyproj.Geod, transform: Affine, row: int) -> float:
-    corners = [transform @ (col, row + down) for col, down in ((0, 0), (1, 0), (1, 1), (0, 1))]
-    lon, lat = zip(*corners, strict=True)
-    return abs(float(geod.polygon_area_perimeter(lon, lat)[0]))
 
 
 def _file_window(window: Window) -> FileWindow:

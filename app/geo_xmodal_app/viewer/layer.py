@@ -6,10 +6,13 @@ import math
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Literal
 
+import numpy as np
 import pyproj
+from odc.geo.geobox import GeoBox
 
 import geo_xmodal as gx
 from geo_xmodal.types import LandClass
@@ -22,6 +25,9 @@ Affine6 = tuple[float, float, float, float, float, float]
 
 _SQUARE = 1e-4
 """Pixels are square when their sides differ by less than this share of a pixel over the whole grid."""
+
+_PLACES = 9
+"""Places along a side of the grid whose steps on the ground the browser gets; it interpolates."""
 
 _SHIFT = 0.5
 """Metres by which a proj4 string may be off before its datum shift is fitted at the scene's centre."""
@@ -99,7 +105,8 @@ class Viewport:
         epsg: Code, where there is one.
         proj4: For the browser, with the datum's shift to WGS 84; None without CRS.
         unit: Of the scene's coordinates: `m`, `degree`, another unit's name, or `pixel` without CRS.
-        metre: Metres in one unit (None: no CRS, or degrees).
+        ground: Metres on the ellipsoid from a pixel to the next one in its row, at places (row, col) spread
+            evenly over the grid, its corners included; empty where the grid has no place on an ellipsoid.
     """
 
     width: int
@@ -109,7 +116,7 @@ class Viewport:
     epsg: int | None = None
     proj4: str | None = None
     unit: str = "pixel"
-    metre: float | None = None
+    ground: tuple[tuple[float, ...], ...] = ()
 
     @classmethod
     def of(cls, info: gx.RasterInfo) -> Viewport:
@@ -119,8 +126,7 @@ class Viewport:
         if info.crs is None:
             return cls(info.width, info.height, six)
         crs = pyproj.CRS(info.crs)
-        axis = crs.axis_info[0] if crs.axis_info else None
-        geographic = crs.is_geographic
+        unit = crs.axis_info[0].unit_name if crs.axis_info else "metre"
         x, y = _apply(six, info.width / 2, info.height / 2)
         return cls(
             info.width,
@@ -129,8 +135,8 @@ class Viewport:
             crs=crs.name,
             epsg=crs.to_epsg(),
             proj4=_proj4(crs, x, y),
-            unit="degree" if geographic else _short_unit(axis.unit_name if axis else "metre"),
-            metre=None if geographic else (axis.unit_conversion_factor if axis else 1.0),
+            unit="degree" if crs.is_geographic else _short_unit(unit),
+            ground=_ground(info.grid),
         )
 
     @property
@@ -197,6 +203,20 @@ _SHORT = MappingProxyType({"metre": "m", "foot": "ft", "US survey foot": "ft"})
 
 def _short_unit(name: str) -> str:
     return _SHORT.get(name, name)
+
+
+@lru_cache(maxsize=32)
+def _ground(grid: GeoBox) -> tuple[tuple[float, ...], ...]:
+    """Steps from column to column in metres; where a place does not exist, the step in the middle."""
+    _, middle, unit = gx.pixel_size(grid)
+    if unit != "m":
+        return ()
+    height, width = grid.shape
+    rows, cols = (
+        np.linspace(0, side - 1, min(side, _PLACES)).round().astype(int) for side in (height, width)
+    )
+    found = [[gx.pixel_size(grid[row : row + 1, col : col + 1]) for col in cols] for row in rows]
+    return tuple(tuple(step if unit == "m" else middle for _, step, unit in line) for line in found)
 
 
 def _apply(affine: Affine6, col: float, row: float) -> tuple[float, float]:

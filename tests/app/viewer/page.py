@@ -22,9 +22,10 @@ def url(name: str) -> str:
 
 
 which = st.query_params.get("scene", "utm")
-if which == "pixels":
-    layers = (Layer("map", "Land cover", url("pixels.tif"), "classes", CLASSES, ("class",), nodata=0),)
-    grid = viewport(folder / "pixels.tif")
+if which in ("pixels", "degrees"):
+    file = f"{which}.tif"
+    layers = (Layer("map", "Land cover", url(file), "classes", CLASSES, ("class",), nodata=0),)
+    grid = viewport(folder / file)
 elif which == "broken":
     layers = (
         Layer("map", "Gone", "/files/" + 32 * "0", "classes", CLASSES, ("class",)),
@@ -37,7 +38,7 @@ elif which == "large":
 else:
     layers = scene_layers(folder, url)
     grid = viewport(folder / "classes.tif")
-files = {"map": "classes.tif" if which != "pixels" else "pixels.tif", "other": "other.tif"}
+files = {"map": "classes.tif" if which not in ("pixels", "degrees") else f"{which}.tif", "other": "other.tif"}
 
 state = last_state("viewer", layers, grid)
 drawn = comparison = None

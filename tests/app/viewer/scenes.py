@@ -18,7 +18,13 @@ from geo_xmodal_app.viewer import Layer, Viewport, class_areas
 
 ROWS, COLS, PIXEL = 300, 500, 10.0
 WEST, NORTH = 500_000.0, 5_800_000.0
+HECTARES = PIXEL**2 / 10_000 / 0.9996**2
+"""Of a pixel on the ellipsoid: on the meridian of UTM, the scale is 0.9996."""
+
 EVIL = "<img src=x onerror=window.hacked=1>"
+
+DEGREES = rasterio.Affine(0.0004, 0, 10, 0, -0.0002, 60)
+"""Of a grid at 60 degrees north whose pixels are oblong in degrees, so it is shown in rows and columns."""
 
 CLASSES = (
     LandClass(1, "Wheat", "#ddcc77"),
@@ -97,6 +103,7 @@ def write_scene(folder: Path) -> Path:
     labels = np.where(np.indices((ROWS, COLS)).sum(axis=0) % 7 == 0, classes(), 0).astype(np.uint8)
     write_cog(folder / "labels.tif", labels, nodata=0)
     write_cog(folder / "pixels.tif", classes(), crs=None, nodata=0)
+    write_cog(folder / "degrees.tif", classes(), "EPSG:4326", transform=DEGREES, nodata=0)
     return folder
 
 

@@ -6,16 +6,16 @@ import os
 from pathlib import Path
 
 import numpy as np
-import pyproj
 import pytest
-import rasterio
 import shapely
-from rasterio.transform import from_origin
+from affine import Affine
+from odc.geo.geobox import GeoBox
 
 from geo_xmodal.errors import GeoXmodalError, RasterError, UsageError
 from geo_xmodal_app.viewer import areas as module
 from geo_xmodal_app.viewer import change_matrix, class_areas
-from tests.app.viewer.scenes import CLASSES, COLS, NORTH, PIXEL, ROWS, WEST, classes, other_classes
+from tests.app.viewer.scenes import CLASSES, COLS, HECTARES, NORTH, PIXEL, ROWS, WEST, classes, other_classes
+from tests.rasters import outline_area
 from tests.tiny import write_raster
 
 GRID = {"west": WEST, "north": NORTH, "pixel": PIXEL}
@@ -34,7 +34,7 @@ def test_areas_of_the_whole_map(tmp_path: Path, small_windows: None) -> None:
     assert [area.id for area in found] == [1, 4, 9, 77, 0]
     for area in found:
         assert area.pixels == (ids == area.id).sum()
-        assert area.hectares == pytest.approx(area.pixels * PIXEL**2 / 10_000, rel=1e-12)
+        assert area.hectares == pytest.approx(area.pixels * HECTARES, rel=1e-6)
     assert sum(area.share for area in found) == pytest.approx(1)
     assert found[-1].share == 0
 
@@ -53,31 +53,36 @@ def test_a_pixel_counts_when_its_centre_lies_inside(tmp_path: Path, small_window
     }
 
 
-def test_geographic_pixels_have_the_area_of_the_ellipsoid(tmp_path: Path, small_windows: None) -> None:
-    ids = classes()
-    path = tmp_path / "map.tif"
-    transform = from_origin(10, 60, 0.01, 0.01)
-    settings = {
-        "driver": "GTiff",
-        "count": 1,
-        "height": ROWS,
-        "width": COLS,
-        "dtype": "uint8",
-        "crs": "EPSG:4326",
-    }
-    with rasterio.open(path, "w", transform=transform, **settings) as dataset:
-        dataset.write(ids, 1)
-    found = class_areas(path, CLASSES)
-    geod = pyproj.Geod(ellps="WGS84")
-    lon, lat = [10, 15, 15, 10], [60, 60, 57, 57]  # edges along a parallel, a hundredth of a degree a step
-    steps = np.linspace(10, 15, COLS + 1)
-    ring_lon = [*steps, *steps[::-1]]
-    ring_lat = [max(lat)] * len(steps) + [min(lat)] * len(steps)
-    whole = abs(geod.polygon_area_perimeter(ring_lon, ring_lat)[0]) / 10_000
-    assert len(lon) == 4
-    assert sum(area.hectares for area in found) == pytest.approx(whole, rel=1e-6)
-    water = next(area for area in found if area.id == 9)
-    assert water.hectares != pytest.approx(whole * water.pixels / ids.size, rel=1e-5)
+WEB_MERCATOR_AT_60_NORTH = Affine(200, 0, 2_780_000, 0, -200, 8_440_000)
+DEGREES = Affine(0.01, 0, 10, 0, -0.02, 60)
+
+
+@pytest.mark.parametrize(
+    ("crs", "transform"), [("EPSG:3857", WEB_MERCATOR_AT_60_NORTH), ("EPSG:4326", DEGREES)]
+)
+def test_hectares_are_those_on_the_ellipsoid(
+    crs: str, transform: Affine, tmp_path: Path, small_windows: None
+) -> None:
+    ids = np.full((ROWS, COLS), 1, np.uint8)
+    ids[ROWS // 2 :] = 4
+    path = write_raster(tmp_path / "map.tif", ids, crs=crs, transform=transform)
+
+    grid = GeoBox((ROWS, COLS), transform, crs)
+    north, south, part = (
+        outline_area(grid[start:stop]) / 10_000
+        for start, stop in ((0, ROWS // 2), (ROWS // 2, ROWS), (10, 70))
+    )
+    found = {area.id: area for area in class_areas(path, CLASSES)}
+    assert found[1].hectares == pytest.approx(north, rel=1e-6)
+    assert found[4].hectares == pytest.approx(south, rel=1e-6)
+    assert found[1].pixels == found[4].pixels
+    assert found[1].share == pytest.approx(north / (north + south), rel=1e-6) and found[1].share < 0.499
+    corners = [transform @ corner for corner in ((0, 10), (COLS, 10), (COLS, 70), (0, 70))]
+    drawn = class_areas(path, CLASSES, shapely.geometry.mapping(shapely.Polygon(corners)))
+    assert drawn[0].pixels == 60 * COLS and drawn[0].hectares == pytest.approx(part, rel=1e-6)
+    matrix = change_matrix(path, path, CLASSES).hectares
+    assert matrix is not None
+    np.testing.assert_allclose(matrix, [[north, 0], [0, south]], rtol=1e-6)
 
 
 def test_without_crs_there_are_no_hectares(tmp_path: Path) -> None:
@@ -106,7 +111,7 @@ def test_change_matrix(tmp_path: Path, small_windows: None) -> None:
         for col, after in enumerate(found.after):
             count = ((first == before) & (second == after)).sum()
             assert found.pixels[row][col] == count
-            assert found.hectares[row][col] == pytest.approx(count / 100)
+            assert found.hectares[row][col] == pytest.approx(count * HECTARES, rel=1e-6)
     both = (first > 0) & (second > 0)
     assert found.compared == both.sum()
     assert found.agreeing == (first[both] == second[both]).sum()

@@ -42,7 +42,7 @@ def test_the_browsers_coordinates_are_those_of_the_crs(tmp_path: Path, crs: str,
     there = Transformer.from_crs(found.proj4, "EPSG:4326", always_xy=True).transform(x, y)
     exact = Transformer.from_crs(crs, "EPSG:4326", always_xy=True).transform(x, y)
     assert pyproj.Geod(ellps="WGS84").inv(*there, *exact)[2] < 1.0
-    assert (found.unit, found.metre, found.pixel_display) == ("m", 1.0, False)
+    assert (found.unit, found.pixel_display) == ("m", False)
     assert found.epsg == int(crs.removeprefix("EPSG:"))
 
 
@@ -73,9 +73,27 @@ def test_units(tmp_path: Path) -> None:
     assert grid(tmp_path, "EPSG:4326", rasterio.Affine(0.001, 0, 10, 0, -0.001, 50)).unit == "degree"
     feet = grid(tmp_path, "EPSG:2263", rasterio.Affine(10, 0, 980_000, 0, -10, 200_000))
     assert feet.unit == "ft"
-    assert feet.metre == pytest.approx(0.3048, rel=1e-4)
     none = viewport(write_raster(tmp_path / "none.tif", np.zeros((4, 5), np.uint8), crs=None))
-    assert (none.unit, none.proj4, none.epsg, none.crs) == ("pixel", None, None, "no CRS")
+    assert (none.unit, none.proj4, none.epsg, none.crs, none.ground) == ("pixel", None, None, "no CRS", ())
+
+
+@pytest.mark.parametrize(
+    ("crs", "transform"),
+    [
+        ("EPSG:4326", rasterio.Affine(0.1, 0, 10, 0, -0.05, 60)),
+        ("EPSG:3857", rasterio.Affine(2000, 0, 2_780_000, 0, -2000, 8_440_000)),
+        ("EPSG:2263", rasterio.Affine(10, 0, 980_000, 0, -10, 200_000)),
+        ("EPSG:32633", NORTH_UP @ rasterio.Affine.rotation(30)),
+    ],
+)
+def test_steps_on_the_ground_are_geodesics(tmp_path: Path, crs: str, transform: rasterio.Affine) -> None:
+    found = grid(tmp_path, crs, transform)
+    to_degrees = Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
+    geod = pyproj.Geod(ellps="WGS84")
+    for row, line in zip(np.linspace(0, 29, 9).round(), found.ground, strict=True):
+        for col, metres in zip(np.linspace(0, 39, 9).round(), line, strict=True):
+            ends = [to_degrees.transform(*(transform @ (col + side, row + 0.5))) for side in (0, 1)]
+            assert metres == pytest.approx(geod.inv(*ends[0], *ends[1])[2], rel=1e-4)
 
 
 def test_presets_need_bands_near_the_wavelengths() -> None:

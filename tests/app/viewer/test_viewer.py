@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyproj
+import pytest
 import shapely
 from PIL import Image
 from rasterio.warp import transform
@@ -153,7 +155,7 @@ def test_a_drawn_area_is_counted_exactly(visit: Visit) -> None:
     table.wait_for()
     for id_, count in zip(*np.unique(scenes.classes()[inside], return_counts=True), strict=True):
         line = table.locator(f"tr[data-class='{id_}']").inner_text()
-        hectares = count / 100  # pixels of 10 m
+        hectares = count * scenes.HECTARES
         assert f"{hectares:.{0 if hectares >= 100 else 1}f} ha" in line
         assert f"{100 * count / inside.sum():.1f} %" in line
     assert f"{inside.sum():,} pixels" in table.inner_text()
@@ -221,7 +223,7 @@ def test_two_maps_are_compared(visit: Visit) -> None:
     for line, before in zip(matrix, (1, 4, 9), strict=True):
         cells = [float(cell.replace(",", "")) for cell in line.locator("td").all_inner_texts()]
         pixels = [np.sum((first == before) & (second == after)) for after in (1, 4, 9)]
-        np.testing.assert_allclose(cells, np.array(pixels) / 100)
+        np.testing.assert_allclose(cells, np.array(pixels) * scenes.HECTARES, rtol=0, atol=0.501)
     some = first > 0
     share = np.mean(first[some] == second[some])
     assert (
@@ -327,6 +329,20 @@ def test_scene_without_crs(visit: Visit) -> None:
     table.wait_for()
     assert "150,000 pixels" in table.inner_text()
     assert "ha" not in table.locator("tbody").inner_text().replace(scenes.EVIL, "")
+
+
+def test_the_scale_bar_of_degrees_in_rows_and_columns_is_true(visit: Visit) -> None:
+    screen = visit("degrees")
+    assert shown(screen) == colors_of(scenes.classes())
+    row, col = scenes.ROWS / 2, scenes.COLS / 2  # the middle of the view
+    west, east = (scenes.DEGREES @ (col + side, row) for side in (-0.5, 0.5))
+    metres_of_column = pyproj.Geod(ellps="WGS84").inv(*west, *east)[2]
+    columns_of_pixel = 1 / (screen.at(0, 1)[0] - screen.at(0, 0)[0])
+    scale = screen.page.locator(".readout .scale")
+    words, unit = scale.inner_text().split()
+    length = float(words) * {"m": 1, "km": 1000}[unit]
+    width = scale.locator(".bar").bounding_box()["width"]
+    assert length == pytest.approx(width * columns_of_pixel * metres_of_column, rel=0.02)
 
 
 def test_a_file_that_cannot_be_read_is_named(visit: Visit) -> None:

@@ -98,7 +98,8 @@ function gridFeatures(ol, map, geometry) {
   const line = (points) => found.lines.push(new ol.Feature(new ol.geom.LineString(points)));
   const label = (point, words, across) =>
     found.words.push(new ol.Feature({ geometry: new ol.geom.Point(point), words, across }));
-  const name = (value) => (geometry.viewport.unit === "degree" ? `${rounded(value)}°` : rounded(value));
+  const degrees = geometry.viewport.unit === "degree" && !geometry.pixels;
+  const name = (value) => (degrees ? `${rounded(value)}°` : rounded(value));
   const rounded = (value) => String(Number(value.toFixed(Math.max(0, -Math.floor(Math.log10(step))))));
   for (let x = Math.ceil(left / step) * step; x <= right; x += step) {
     line([

@@ -46,7 +46,8 @@ export function sceneGeometry(ol, proj4, viewport) {
     fromLonLat: known ? (lon, lat) => finite(ol.proj.transform([lon, lat], "EPSG:4326", known)) : null,
     imageExtent: (own, columns, rows) =>
       ol.extent.boundingExtent([toDisplay(...apply(own, 0, 0)), toDisplay(...apply(own, columns, rows))]),
-    metresPerPixel: (resolution, y) => metresPerPixel(viewport, pixels, resolution, y),
+    metresPerPixel: (resolution, place) =>
+      metresPerPixel(viewport, pixels ? resolution : resolution / affine[0], toPixel(...place)),
   };
 }
 
@@ -63,11 +64,16 @@ function register(ol, proj4, viewport) {
   return ol.proj.get(code);
 }
 
-/** Metres that one pixel of the screen covers, or null where nobody knows. */
-function metresPerPixel(viewport, pixels, resolution, y) {
-  const [a, , , d] = viewport.affine;
-  const unitsPerPixel = pixels ? resolution * Math.hypot(a, d) : resolution;
-  if (viewport.metre) return unitsPerPixel * viewport.metre;
-  if (viewport.unit !== "degree") return null;
-  return unitsPerPixel * 111320 * Math.max(Math.cos((y * Math.PI) / 180), 1e-6);
+/** Metres on the ground that one pixel of the screen covers from left to right, or null where nobody knows. */
+function metresPerPixel({ width, height, ground }, columns, [col, row]) {
+  if (!ground.length) return null;
+  const lines = ground.map((line) => along(line, col / width));
+  return columns * along(lines, row / height);
+}
+
+/** What evenly spread values are at a share of the way. */
+function along(values, share) {
+  const place = Math.min(Math.max(share, 0), 1) * (values.length - 1);
+  const [before, after] = [values[Math.floor(place)], values[Math.ceil(place)]];
+  return before + (place % 1) * (after - before);
 }

@@ -56,7 +56,7 @@ function placeWords(geometry, display) {
 export function scaleBar({ map, geometry }) {
   const view = map.getView();
   const resolution = view.getResolution();
-  const metres = geometry.metresPerPixel(resolution, view.getCenter()[1]);
+  const metres = geometry.metresPerPixel(resolution, view.getCenter());
   const perPixel = metres ?? resolution;
   const value = roundDown(LONGEST_BAR * perPixel);
   const length = value / perPixel;
