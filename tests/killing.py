@@ -262,6 +262,7 @@ def _watch(root: Path, told: Callable[[str, Path, int], None]) -> None:
                 isinstance(path, int)
                 or not flags & _WRITES
                 or (_NAMELESS and (flags & _NAMELESS) == _NAMELESS)
+                or Path(os.fsdecode(path)).is_dir()  # of a file without a name, in there
             ):
                 return
         elif event in ("os.remove", "os.rmdir", "os.mkdir") and arguments[-1] != -1:
