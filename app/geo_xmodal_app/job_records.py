@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from geo_xmodal.errors import UsageError
 from geo_xmodal.outputs import write_json
@@ -38,16 +38,16 @@ class Record(BaseModel):
     id: str
     session: str
     title: str
-    argv: tuple[str, ...]
+    argv: tuple[str, ...] = Field(min_length=1)
     folder: Path
     state: State
-    created: float
-    turn: float
-    started: float | None = None
-    ended: float | None = None
-    pid: int | None = None
-    born: float = 0.0
-    stopping: float | None = None
+    created: FiniteFloat
+    turn: FiniteFloat
+    started: FiniteFloat | None = None
+    ended: FiniteFloat | None = None
+    pid: int | None = Field(default=None, gt=0, lt=1 << 31)
+    born: FiniteFloat = 0.0
+    stopping: FiniteFloat | None = None
     message: str = ""
 
     @property

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from pathlib import Path
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 
 from geo_xmodal import bundle
 from geo_xmodal.networks import Branch, PixelModel
@@ -39,6 +41,29 @@ class Features:
     places: npt.NDArray[np.float64]
     labels: tuple[int, ...]
     embedding: bool
+
+
+class _Kept(BaseModel):
+    """`features.json`: of which run, seed and test pixels, and where these lie."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    mark: str
+    seed: int
+    labels: list[int]
+    places: list[tuple[FiniteFloat, FiniteFloat]]
+    embedding: bool
+
+
+def kept_features(path: Path, mark: str, seed: int, labels: list[int]) -> Features | None:
+    """What was laid out before of the same run, seed and test pixels; None if `path` does not hold it."""
+    try:
+        kept = _Kept.model_validate(read_json(path))
+    except ValidationError:
+        return None
+    if (kept.mark, kept.seed, kept.labels, len(kept.places)) != (mark, seed, labels, len(labels)):
+        return None
+    return Features(np.array(kept.places), tuple(labels), kept.embedding)
 
 
 def lay_out(
@@ -73,16 +98,18 @@ def _sample(pixels: LabelledPixels, seed: int) -> LabelledPixels:
 
 
 def _of(scene: Scene, run: RunResult, pixels: LabelledPixels, seed: int) -> Features:
-    path = run.folder / _FILE
-    asked = {"mark": run.metrics["mark"], "seed": seed, "labels": pixels.label.tolist()}
-    found = read_json(path)
-    if found is None or any(found.get(key) != value for key, value in asked.items()):
-        found = asked | _laid_out(scene, run, pixels, seed)
-        write_text(path, json.dumps(found) + "\n")
-    return Features(np.array(found["places"]), tuple(found["labels"]), bool(found["embedding"]))
+    path, mark, labels = run.folder / _FILE, run.metrics["mark"], pixels.label.tolist()
+    found = kept_features(path, mark, seed, labels)
+    if found is None:
+        found = _laid_out(scene, run, pixels, seed)
+        kept = _Kept(
+            mark=mark, seed=seed, labels=labels, places=found.places.tolist(), embedding=found.embedding
+        )
+        write_text(path, json.dumps(kept.model_dump()) + "\n")
+    return found
 
 
-def _laid_out(scene: Scene, run: RunResult, pixels: LabelledPixels, seed: int) -> dict[str, Any]:
+def _laid_out(scene: Scene, run: RunResult, pixels: LabelledPixels, seed: int) -> Features:
     from sklearn.manifold import TSNE  # slow to import
 
     trained = bundle.load(run.folder)
@@ -92,10 +119,11 @@ def _laid_out(scene: Scene, run: RunResult, pixels: LabelledPixels, seed: int) -
     perplexity = min(30.0, (len(features) - 1) / 3)
     init = "pca" if features.shape[1] > 1 else "random"
     places = TSNE(perplexity=perplexity, init=init, random_state=seed % 2**32).fit_transform(features)
-    return {
-        "places": np.round(places, 2).tolist(),
-        "embedding": isinstance(trained.model.network, Branch),
-    }
+    return Features(
+        np.round(places, 2).astype(np.float64),
+        tuple(pixels.label.tolist()),
+        isinstance(trained.model.network, Branch),
+    )
 
 
 @torch.no_grad()

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from odc.geo.geobox import GeoBox
+from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 
 from geo_xmodal import bundle
 from geo_xmodal.accuracy import MEASURES
@@ -39,6 +40,7 @@ LEVELS = (10, 20, 30, 40)
 
 NO_NOISE = "none"
 _FILE = "noise.json"
+_SCORES = (*MEASURES, "ece")
 _BLOCK = 256
 
 
@@ -131,6 +133,28 @@ def signal_power(scene: Scene, reader: WindowReader) -> tuple[float, ...]:
     return tuple(np.nanmean(values**2, axis=(0, 2, 3)).tolist())
 
 
+class _Kept(BaseModel):
+    """`noise.json`: of which run and signal, and its seed and measures by level."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    mark: str
+    power: list[float]
+    levels: dict[str, dict[str, int | FiniteFloat | None]]
+
+
+def kept_levels(path: Path, mark: str, power: Sequence[float]) -> Mapping[str, Mapping[str, Any]] | None:
+    """Measures by level that were kept of the same run and signal; None if `path` does not hold them."""
+    try:
+        kept = _Kept.model_validate(read_json(path))
+    except ValidationError:
+        return None
+    whole = kept.levels.keys() == {str(level) for level in LEVELS} and all(
+        scores.keys() == {"seed", *_SCORES} for scores in kept.levels.values()
+    )
+    return kept.levels if whole and (kept.mark, kept.power) == (mark, list(power)) else None
+
+
 def run_noise(
     scene: Scene, plan: ComparisonPlan, results: Results, progress: Progress | None = None
 ) -> dict[str, Any]:
@@ -164,18 +188,17 @@ def _tested(
     progress: Progress | None,
 ) -> Mapping[str, Any]:
     """Measures of one run by level."""
-    path = run.folder / _FILE
-    asked = {"mark": run.metrics["mark"], "power": list(power)}
-    found = read_json(path)
-    if found is not None and all(found.get(key) == value for key, value in asked.items()):
-        return {**found["levels"], NO_NOISE: run.metrics}
+    path, mark = run.folder / _FILE, run.metrics["mark"]
+    kept = kept_levels(path, mark, power)
+    if kept is not None:
+        return {**kept, NO_NOISE: run.metrics}
     trained = bundle.load(run.folder)
     levels = {}
     for k, level in enumerate(LEVELS):
         noisy: WindowReader = NoisyReader(reader, deviations(power, level), seed)
         scores = test_scores(scene, trained, noisy)
-        levels[str(level)] = {"seed": seed} | {measure: scores[measure] for measure in (*MEASURES, "ece")}
+        levels[str(level)] = {"seed": seed} | {measure: scores[measure] for measure in _SCORES}
         if progress is not None:
             progress(k + 1, len(LEVELS), f"{level} dB")
-    write_json(path, asked | {"levels": levels})
+    write_json(path, {"mark": mark, "power": list(power), "levels": levels})
     return {**levels, NO_NOISE: run.metrics}

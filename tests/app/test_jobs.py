@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -261,6 +262,22 @@ def test_records_that_are_none_are_left_out(
     again = open_queue()
     assert [job.id for job in again.jobs(ANNA)] == [id_]
     assert again.jobs(BEN) == ()
+
+
+def test_records_beyond_reason_stop_no_other_job(
+    open_queue: Callable[[], Queue], chosen: Settings, tmp_path: Path
+) -> None:
+    id_ = open_queue().submit(ANNA, "x", ["train", "--scene=/no/such"], tmp_path)
+    sound = record(chosen, id_).model_dump(mode="json")
+    for wrong in ({"argv": []}, {"pid": -1}, {"pid": 10**30}, {"created": float("nan")}):
+        damaged = sound | {"id": new_id(), "state": "running"} | wrong
+        place = session_path(chosen.work, ANNA) / "jobs" / damaged["id"]
+        place.mkdir()
+        (place / "job.json").write_text(json.dumps(damaged))
+    again = open_queue()
+    assert [job.id for job in again.jobs(ANNA)] == [id_]
+    again.start()
+    wait(lambda: state(again, id_).state == "failed")
 
 
 def test_a_job_is_forgotten_when_it_has_ended(

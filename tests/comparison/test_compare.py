@@ -288,6 +288,22 @@ def test_finished_runs_are_not_repeated(world: World, tmp_path: Path) -> None:
     assert not (out / "noise.png").exists()
 
 
+def test_what_is_kept_of_runs_and_is_damaged_is_made_again(world: World, tmp_path: Path) -> None:
+    out = tmp_path / "again"
+    shutil.copytree(world.out, out)
+    hgr, svm = (out / world.comparison["methods"][name]["cell"] / "seed-0" for name in ("hgr", "svm"))
+    damage = {
+        hgr / "features.json": {"places": {}},
+        svm / "features.json": {"places": [[0, 1]]},
+        svm / "noise.json": {"levels": {"10": {}}},
+    }
+    whole = {path: path.read_bytes() for path in damage}
+    for path, change in damage.items():
+        path.write_text(json.dumps(json.loads(whole[path]) | change))
+    assert compare(world.scene, out, "--methods", "hgr,svm", "--seeds", 2, "--study", "noise") == 0
+    assert {path: path.read_bytes() for path in damage} == whole
+
+
 def test_a_stopped_comparison_goes_on_where_it_was(
     world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -23,6 +23,8 @@ from safetensors.torch import save
 
 import geo_xmodal as gx
 from geo_xmodal import bundle
+from geo_xmodal.comparison.features import kept_features
+from geo_xmodal.comparison.noise import LEVELS, kept_levels
 from geo_xmodal.dependence.arrays import read_pairs
 from geo_xmodal.export.model_text import accuracy_text
 from geo_xmodal.mapping.journal import Journal
@@ -38,11 +40,12 @@ from geo_xmodal.raster.reader import aligned_reader
 from geo_xmodal.scenes.config import LabelsConfig, read_classes
 from geo_xmodal.simulate.response_files import read_response
 from geo_xmodal.training.checkpoint import read_checkpoint, restore_learner, restore_optimizer
+from geo_xmodal.training.experiment import brief
 from geo_xmodal.training.files import RunLog
 from geo_xmodal.types import Window
 from geo_xmodal_app import unpacking
 from geo_xmodal_app.inspection import inspect_labels, inspect_raster
-from tests.fuzz import mutations
+from tests.fuzz import mutations, web
 from tests.fuzz.mutations import Mutation
 from tests.published.copies import write_mat73
 from tests.rasters import utm_grid, write_raster
@@ -217,6 +220,14 @@ def read_journal(path: Path) -> None:
                         unpack_layer(LAYERS, payload, name, Window(0, 0, 8, 8))
 
 
+def read_noise(path: Path) -> None:
+    """What `compare --study noise` does with what it measured before."""
+    kept = kept_levels(path, "m", [0.5, 2.0])
+    if kept is not None:
+        for level in LEVELS:
+            brief([kept[str(level)]])
+
+
 def list_seed(folder: Path) -> None:
     """A list of two tiles."""
     for number, east in enumerate((400_000.0, 400_300.0)):
@@ -301,6 +312,12 @@ METRICS = {
     "oa": 0.5, "aa": 0.5, "kappa": 0.1, "n": 12, "split": "test", "confusion": [[1, 2], [3, 4]],
     "mean": {"oa": 0.5}, "sd": {"oa": 0.1}, "seeds": [{"oa": 0.5}, {"oa": 0.4}],
 }  # fmt: skip
+FEATURES = {
+    "mark": "m", "seed": 3, "labels": [1, 4, 4], "places": [[0.5, 1.0], [-2.25, 3.0], [0.0, 0.0]],
+    "embedding": True,
+}  # fmt: skip
+MEASURED = {"seed": 3, "oa": 0.5, "aa": 0.4, "kappa": 0.1, "miou": None, "macro_f1": 0.4, "ece": 0.01}
+NOISE = {"mark": "m", "power": [0.5, 2.0], "levels": {str(level): MEASURED for level in LEVELS}}
 LOG = "".join(json.dumps({"stage": "a", "epoch": k, "loss": {"label": 0.5}}) + "\n" for k in (1, 2, 3))
 
 _B, _J, _T = mutations.damaged, mutations.json_text, mutations.text
@@ -373,6 +390,21 @@ READERS: Mapping[str, Reader] = {
         lambda f: accuracy_text(f, {}),
         (_B, _J),
     ),
+    "features": Reader(
+        "features.json",
+        lambda f: (f / "features.json").write_text(json.dumps(FEATURES)),
+        lambda f: kept_features(f / "features.json", "m", 3, [1, 4, 4]),
+        (_B, _J),
+    ),
+    "noise": Reader(
+        "noise.json",
+        lambda f: (f / "noise.json").write_text(json.dumps(NOISE)),
+        lambda f: read_noise(f / "noise.json"),
+        (_B, _J),
+    ),
+    "job": Reader(web.JOB, web.job_seed, web.read_jobs, (_B, _J, _J)),
+    "announcement": Reader("announcement.json", web.announcement_seed, web.announce, (_B, _J, _J)),
+    "request": Reader("request.http", web.request_seed, web.send_slice, (_B, _T)),
     "mat5": Reader(
         "x.mat", lambda f: mat_seed(f / "x.mat"), lambda f: read_mat(f / "x.mat"), (_B, mutations.mat5)
     ),
