@@ -39,6 +39,7 @@ from geo_xmodal.raster import (
     Floats,
     LabelledPoints,
     LabelValues,
+    WarpGcps,
     class_table,
     describe_raster,
     file_window,
@@ -84,6 +85,7 @@ def evaluate_map(
     sampled: bool = False,
     classes: Path | str | None = None,
     unlabelled: Collection[str] | None = None,
+    warp_gcps: WarpGcps | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Compare a map with reference labels, window by window.
@@ -103,6 +105,8 @@ def evaluate_map(
         classes: TOML file with `[[classes]]`, which names the values of a map of another program.
         unlabelled: values of reference and map that are no class, in place of 0 and negative numbers; empty
             where 0 is a class.
+        warp_gcps: what follows the ground control points of a reference raster that has no other place:
+            `polynomial` or `tps` (a thin plate spline).
         progress: told of every window.
 
     Raises:
@@ -121,7 +125,11 @@ def evaluate_map(
     place = label_place(reference)
     values = None if unlabelled is None else tuple(unlabelled)
     source = LabelsConfig(
-        file=place.path.name, column=place.column, layer=layer or place.layer, unlabelled=values
+        file=place.path.name,
+        column=place.column,
+        layer=layer or place.layer,
+        unlabelled=values,
+        warp_gcps=warp_gcps,
     )
     with contextlib.ExitStack() as stack:
         opened = stack.enter_context(open_class_map(map_file))
@@ -181,7 +189,9 @@ class _Compared:
 
 def _compared(legend: MapLegend, source: LabelsConfig, reference: Path) -> _Compared:
     """The map's classes, and after them those that only the reference has."""
-    survey = survey_labels(reference, source.column, source.layer, source.unlabelled)
+    survey = survey_labels(
+        reference, source.column, source.layer, source.unlabelled, warp_gcps=source.warp_gcps
+    )
     values = {} if legend.zero is None else {"0": legend.zero}
     table = class_table(source.model_copy(update={"classes": values}), legend.classes)
     unknown = [text for text in survey.counts if name_key(text) not in table]

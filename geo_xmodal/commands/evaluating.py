@@ -10,7 +10,7 @@ import typer
 
 import geo_xmodal as gx
 from geo_xmodal.commands.console import Console, table
-from geo_xmodal.commands.options import Json, Unlabelled, unlabelled_values
+from geo_xmodal.commands.options import Json, Unlabelled, WarpGcps, unlabelled_values
 from geo_xmodal.commands.results import accuracy_tables
 from geo_xmodal.outputs import check_writable
 
@@ -40,6 +40,7 @@ def evaluate(
         ),
     ] = None,
     unlabelled: Unlabelled = None,
+    warp_gcps: WarpGcps = None,
     json: Json = False,
 ) -> None:
     """Measure a map against reference labels of any CRS and resolution."""
@@ -55,6 +56,7 @@ def evaluate(
             sampled=sampled,
             classes=classes,
             unlabelled=unlabelled_values(unlabelled),
+            warp_gcps=warp_gcps,
             progress=progress,
         )
     for line in result.metrics.get("notes", ()):

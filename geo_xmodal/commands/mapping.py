@@ -16,6 +16,7 @@ from geo_xmodal.commands.options import (
     Json,
     Resume,
     Scale,
+    WarpGcps,
     chosen_bands,
     known_models,
     known_scenes,
@@ -65,6 +66,7 @@ def map_(
     area: Annotated[
         Path | None, typer.Option(help="Map only these polygons (GeoPackage or GeoJSON, any CRS).")
     ] = None,
+    warp_gcps: WarpGcps = None,
     probability: Annotated[
         bool, typer.Option("--probability", help="Also write the probability of the class, in percent.")
     ] = False,
@@ -102,8 +104,10 @@ def map_(
     folder = gx.find_model(model)
     card = gx.read_card(folder)
     if scene is not None and not inputs:
-        if bands is not None or scale is not None:
-            raise UsageError("--bands and --scale are for --input: a scene says both in scene.toml")
+        if bands is not None or scale is not None or warp_gcps is not None:
+            raise UsageError(
+                "--bands, --scale and --warp-gcps are for --input: a scene says them in scene.toml"
+            )
         opened = opened_scene(scene, console)
         reader = opened.reader(gx.target_modality(opened, card))
         given = gx.fit_input(reader, card, pixels=pixels, area=area, name=opened.name)
@@ -115,6 +119,7 @@ def map_(
             decibel=scale == "db",
             pixels=pixels,
             area=area,
+            warp_gcps=warp_gcps,
             remote=True,
         )
     else:

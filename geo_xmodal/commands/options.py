@@ -13,6 +13,13 @@ from geo_xmodal.errors import UsageError
 Scale = Literal["linear", "db"]
 """How a radar file holds power."""
 
+WarpGcps = Annotated[
+    Literal["polynomial", "tps"] | None,
+    typer.Option(
+        help="What follows the ground control points of files without another place: a polynomial near them, "
+        "or a thin plate spline through them (default: such files stay on their pixel grid)."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with what was stopped.")]
 Unlabelled = Annotated[

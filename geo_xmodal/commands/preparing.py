@@ -11,7 +11,7 @@ import typer
 
 import geo_xmodal as gx
 from geo_xmodal.commands.console import Console, fields, table
-from geo_xmodal.commands.options import Json, Scale, Unlabelled, unlabelled_values
+from geo_xmodal.commands.options import Json, Scale, Unlabelled, WarpGcps, unlabelled_values
 from geo_xmodal.commands.results import label_counts, label_table
 from geo_xmodal.errors import UsageError
 from geo_xmodal.kinds import Kind
@@ -123,6 +123,7 @@ def align(
     scale: Annotated[
         Scale | None, typer.Option(help="How the radar files hold power (default: linear, if they can).")
     ] = None,
+    warp_gcps: WarpGcps = None,
     name: Annotated[str | None, typer.Option(help="Name of the scene (default: that of the folder).")] = None,
     json: Json = False,
     **sensors: list[Path] | None,
@@ -153,6 +154,7 @@ def align(
             classes=classes,
             unlabelled=unlabelled_values(unlabelled),
             name=name,
+            warp_gcps=warp_gcps,
             progress=progress,
         )
     _show(scene, console)

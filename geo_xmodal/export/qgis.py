@@ -30,7 +30,7 @@ from geo_xmodal.mapping.geotiff import RasterLayer, legend_tag, write_cog
 from geo_xmodal.mapping.layers import NO_PROBABILITY
 from geo_xmodal.mapping.outputs import side_car, style_file
 from geo_xmodal.outputs import new_folder
-from geo_xmodal.raster import pixel_size
+from geo_xmodal.raster import grid_over, pixel_size
 from geo_xmodal.scenes import Scene, Side
 from geo_xmodal.types import ClassArray, Progress, Window, windows_over
 
@@ -223,7 +223,7 @@ def _sensors(
         yield ProjectLayer(
             f"{name} ({modality.kind})",
             file,
-            reader.source,
+            grid_over(reader.source),
             renderer,
             expanded=False,
             nodata=modality.nodata,

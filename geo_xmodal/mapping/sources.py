@@ -14,6 +14,7 @@ from geo_xmodal.mapping.area import cut_to_area
 from geo_xmodal.mapping.inputs import differs, model_size_text, resolution_ratio, size_text
 from geo_xmodal.raster import (
     Adaptation,
+    WarpGcps,
     WindowReader,
     aligned_reader,
     band_files_reader,
@@ -63,6 +64,7 @@ def map_input(
     decibel: bool = False,
     pixels: Pixels = "model",
     area: Path | str | None = None,
+    warp_gcps: WarpGcps | None = None,
     remote: bool = False,
 ) -> MapInput:
     """The input of a map: files, tiles, folders of tiles or of band files, lists of tiles.
@@ -79,6 +81,8 @@ def map_input(
         decibel: Files hold decibels.
         pixels: Whether an input with pixels of another size is resampled to the model's.
         area: Polygons to map; None maps everything.
+        warp_gcps: What follows the ground control points of files that have no other place: `polynomial`, or
+            `tps` (a thin plate spline); None leaves such a file on its pixel grid.
         remote: Whether `inputs` may be addresses (s3, https, http). Only for what a person typed.
 
     Raises:
@@ -93,7 +97,7 @@ def map_input(
     for one in inputs:
         for source in _spelt_out(one, remote):
             try:
-                more, said = _opened(source, card, bands, decibel)
+                more, said = _opened(source, card, bands, decibel, warp_gcps)
             except RasterError as error:
                 if str(source) == str(one):
                     raise
@@ -169,20 +173,29 @@ def _listed(path: Path) -> list[Path]:
 
 
 def _opened(
-    source: Path | str, card: Card, bands: Sequence[int | str] | None, decibel: bool
+    source: Path | str,
+    card: Card,
+    bands: Sequence[int | str] | None,
+    decibel: bool,
+    warp_gcps: WarpGcps | None,
 ) -> tuple[list[tuple[str, WindowReader]], list[str]]:
     """The tiles of one source, each with its name, and lines on what was chosen."""
     kind = card.target.kind
     if isinstance(source, str):
-        remote = remote_reader(find_remote(source), kind=kind, bands=bands, decibel=decibel)
+        remote = remote_reader(
+            find_remote(source), kind=kind, bands=bands, decibel=decibel, warp_gcps=warp_gcps
+        )
         return [(remote.name, remote)], []
     is_folder = os.path.isdir(source)  # noqa: PTH112  # Path.is_dir fails on a name that is too long
     names = _band_files(source, card, bands) if is_folder else None
     if names is not None:
-        reader, notes = band_files_reader(source, names, kind=kind, decibel=decibel)
+        reader, notes = band_files_reader(source, names, kind=kind, decibel=decibel, warp_gcps=warp_gcps)
         return [(str(source), reader)], notes
     files = rasters_in(source) if is_folder else [source]
-    return [(str(path), aligned_reader(path, kind=kind, bands=bands, decibel=decibel)) for path in files], []
+    readers = [
+        aligned_reader(path, kind=kind, bands=bands, decibel=decibel, warp_gcps=warp_gcps) for path in files
+    ]
+    return [(str(path), reader) for path, reader in zip(files, readers, strict=True)], []
 
 
 def _band_files(folder: Path, card: Card, bands: Sequence[int | str] | None) -> list[str] | None:

@@ -7,6 +7,7 @@ names the file in one line.
 
 from geo_xmodal.raster.band_files import band_files_reader, names_bands, rasters_in
 from geo_xmodal.raster.class_names import first_spellings, name_key, number_of, shown_name
+from geo_xmodal.raster.control_points import WarpGcps
 from geo_xmodal.raster.embedding import described, product_in, tags_of
 from geo_xmodal.raster.files import (
     RasterInfo,
@@ -24,10 +25,12 @@ from geo_xmodal.raster.grid import (
     extended,
     extent_text,
     grid_of,
+    grid_over,
     north_up,
     overlap,
     pixel_offset,
     pixel_size,
+    places_of,
     same_grid,
     with_pixels,
 )
@@ -88,6 +91,7 @@ __all__ = [
     "ReaderDefaults",
     "Resampling",
     "VectorSummary",
+    "WarpGcps",
     "WindowReader",
     "aligned_reader",
     "band_files_reader",
@@ -107,6 +111,7 @@ __all__ = [
     "find_remote",
     "first_spellings",
     "grid_of",
+    "grid_over",
     "is_address",
     "is_raster",
     "label_place",
@@ -123,6 +128,7 @@ __all__ = [
     "pixel_areas",
     "pixel_offset",
     "pixel_size",
+    "places_of",
     "product_in",
     "rasters_in",
     "read_labels",

@@ -12,6 +12,7 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 
 from geo_xmodal.errors import RasterError
+from geo_xmodal.raster.control_points import WarpGcps
 from geo_xmodal.raster.files import describe_raster
 from geo_xmodal.raster.grid import pixel_size
 from geo_xmodal.raster.reader import AlignedReader, aligned_reader
@@ -128,7 +129,12 @@ def names_bands(files: Sequence[Path], names: Sequence[str]) -> bool:
 
 
 def band_files_reader(
-    folder: Path, names: Sequence[str], *, kind: Kind = "other", decibel: bool = False
+    folder: Path,
+    names: Sequence[str],
+    *,
+    kind: Kind = "other",
+    decibel: bool = False,
+    warp_gcps: WarpGcps | None = None,
 ) -> tuple[BandFilesReader, list[str]]:
     """A reader of one file a band, found by the names of bands in the names of files.
 
@@ -139,6 +145,7 @@ def band_files_reader(
         names: Parts of file names between `_`, `-` and `.`: `B02` finds `T32TQM_20210101_B02_10m.tif`.
         kind: What the sensor measures.
         decibel: The files hold decibels.
+        warp_gcps: What follows the ground control points of files that have no other place.
 
     Returns:
         The reader, and lines on choices that were made.
@@ -150,7 +157,7 @@ def band_files_reader(
     every = rasters_in(folder)
     notes: list[str] = []
     chosen = [_file_of(folder, name, every, notes) for name in names]
-    own = [aligned_reader(path, kind=kind, decibel=decibel) for path in chosen]
+    own = [aligned_reader(path, kind=kind, decibel=decibel, warp_gcps=warp_gcps) for path in chosen]
     for reader in own:
         if len(reader.bands) != 1:
             raise RasterError(f"{reader.name}: has {len(reader.bands)} bands, expected a file of one band")

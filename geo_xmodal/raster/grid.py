@@ -16,10 +16,14 @@ from pyproj.exceptions import ProjError
 from rasterio import Affine
 
 from geo_xmodal.errors import AlignmentError
+from geo_xmodal.raster.control_points import ControlGrid, WarpGcps, fit_control_points
 from geo_xmodal.raster.ground import pixel_size as pixel_size
 from geo_xmodal.types import Window
 
 Points = npt.NDArray[np.float64]
+
+PixelPlaces = GeoBox | ControlGrid
+"""Where the pixels of a file lie: on a grid, or by ground control points."""
 
 _SAME = 0.01
 """Grids are one when no corner is further apart than this share of a pixel."""
@@ -36,18 +40,35 @@ def grid_of(dataset: rasterio.DatasetReader) -> GeoBox:
     return GeoBox((dataset.height, dataset.width), dataset.transform, crs)
 
 
+def places_of(
+    dataset: rasterio.DatasetReader, name: str = "", warp_gcps: WarpGcps | None = None
+) -> PixelPlaces:
+    """Where the pixels of an open raster lie; with `warp_gcps` by its ground control points, if it has them.
+
+    Raises:
+        RasterError: As `fit_control_points`.
+    """
+    fit = None if warp_gcps is None else fit_control_points(dataset, name, warp_gcps)
+    return grid_of(dataset) if fit is None else fit.grid
+
+
+def grid_over(places: PixelPlaces) -> GeoBox:
+    """The grid that a file is read on where no other is asked for."""
+    return places.regular() if isinstance(places, ControlGrid) else places
+
+
 def same_grid(a: GeoBox, b: GeoBox) -> bool:
     """Whether the pixels of `a` and `b` are the same, to a hundredth of a pixel."""
     return a.shape == b.shape and pixel_offset(a, b) == (0, 0)
 
 
-def pixel_offset(a: GeoBox, b: GeoBox) -> tuple[int, int] | None:
+def pixel_offset(a: PixelPlaces, b: GeoBox) -> tuple[int, int] | None:
     """Row and column on `b` of the first pixel of `a` where the two share pixels, else None.
 
     They share pixels when CRS, pixel size and rotation are the same and the shift is whole pixels, to a
     hundredth of a pixel at every corner.
     """
-    if a.crs != b.crs:
+    if a.crs != b.crs or isinstance(a, ControlGrid):
         return None
     corners = _corners(a)
     there = _on(b, _places(a, corners))
@@ -70,9 +91,10 @@ def north_up(grid: GeoBox) -> GeoBox:
     return upside_down(grid) if south_up else grid
 
 
-def extent_text(grid: GeoBox) -> str:
+def extent_text(grid: PixelPlaces) -> str:
     """Bounds, CRS and size of `grid`, for a message."""
-    left, bottom, right, top = shapely.bounds(shapely.Polygon(_places(grid, _corners(grid))))
+    corners = _places(grid, _corners(grid))
+    (left, bottom), (right, top) = corners.min(axis=0), corners.max(axis=0)
     crs = "no CRS" if grid.crs is None else f"{grid.crs.proj.name}"
     return (
         f"x {left:.6g} to {right:.6g}, y {bottom:.6g} to {top:.6g} in {crs} "
@@ -80,7 +102,7 @@ def extent_text(grid: GeoBox) -> str:
     )
 
 
-def to_pixels(a: GeoBox, b: GeoBox, points: Points) -> Points:
+def to_pixels(a: PixelPlaces, b: PixelPlaces, points: Points) -> Points:
     """Pixel positions (n, 2; column, row) on `a` as pixel positions on `b`; infinite where b's CRS ends.
 
     Raises:
@@ -105,19 +127,19 @@ def to_pixels(a: GeoBox, b: GeoBox, points: Points) -> Points:
     return _on(b, places)
 
 
-def _corners(grid: GeoBox) -> Points:
+def _corners(grid: PixelPlaces) -> Points:
     height, width = grid.shape
     return np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
 
 
-def _places(grid: GeoBox, points: Points) -> Points:
+def _places(grid: PixelPlaces, points: Points) -> Points:
     """Coordinates in the grid's CRS of positions in pixels."""
-    return _apply(grid.affine, points)
+    return grid.places(points) if isinstance(grid, ControlGrid) else _apply(grid.affine, points)
 
 
-def _on(grid: GeoBox, places: Points) -> Points:
+def _on(grid: PixelPlaces, places: Points) -> Points:
     """Positions in pixels of coordinates in the grid's CRS."""
-    return _apply(~grid.affine, places)
+    return grid.pixels(places) if isinstance(grid, ControlGrid) else _apply(~grid.affine, places)
 
 
 def _apply(affine: Affine, points: Points) -> Points:
@@ -125,7 +147,7 @@ def _apply(affine: Affine, points: Points) -> Points:
     return np.stack([affine.a * x + affine.b * y + affine.c, affine.d * x + affine.e * y + affine.f], axis=1)
 
 
-def overlap(a: GeoBox, b: GeoBox) -> tuple[float, Window]:
+def overlap(a: PixelPlaces, b: PixelPlaces) -> tuple[float, Window]:
     """Share of b's area that `a` covers, and the window of b's pixels that holds all of it.
 
     The window is empty (no rows, no columns) where they do not meet. Grids without CRS are compared in
@@ -134,9 +156,8 @@ def overlap(a: GeoBox, b: GeoBox) -> tuple[float, Window]:
     Raises:
         AlignmentError: One of the grids has a CRS and the other has none.
     """
-    footprint = _footprint(a, b)
     rows, cols = b.shape
-    common = shapely.intersection(footprint, shapely.box(0, 0, cols, rows))
+    common = shapely.intersection(footprint(a, b), shapely.box(0, 0, cols, rows))
     window = _around(common)
     return (0.0, _NOWHERE) if window is None else (float(common.area / (rows * cols)), window)
 
@@ -147,7 +168,7 @@ def placed(a: GeoBox, b: GeoBox) -> Window:
     Raises:
         AlignmentError: One of the grids has a CRS and the other has none, or `a` has no place in b's CRS.
     """
-    window = _around(_footprint(a, b))
+    window = _around(footprint(a, b))
     if window is None:
         raise AlignmentError(f"{extent_text(a)}: has no place on the grid {extent_text(b)}")
     return window
@@ -170,15 +191,15 @@ def with_pixels(grid: GeoBox, rows: float, cols: float) -> GeoBox:
     return GeoBox(shape, grid.affine @ Affine.scale(cols, rows), grid.crs)
 
 
-def _footprint(a: GeoBox, b: GeoBox) -> shapely.Geometry:
-    """The area of `a` in pixels of `b`; empty where it has no image there."""
+def footprint(a: PixelPlaces, b: PixelPlaces, grown: float = 0.0) -> shapely.Geometry:
+    """The area of `a`, `grown` pixels larger on every side, in pixels of `b`; empty where it is nowhere."""
     height, width = a.shape
     side = np.linspace(0, 1, _EDGE_POINTS, endpoint=False)
     zero, one = np.zeros_like(side), np.ones_like(side)
     ring = np.concatenate(
         [np.stack(pair, 1) for pair in ((side, zero), (one, side), (1 - side, one), (zero, 1 - side))]
     )
-    points = to_pixels(a, b, ring * (width, height))
+    points = to_pixels(a, b, ring * (width + 2 * grown, height + 2 * grown) - grown)
     points = points[np.isfinite(points).all(axis=1)]
     return shapely.make_valid(shapely.Polygon(points)) if len(points) > 2 else shapely.Polygon()
 

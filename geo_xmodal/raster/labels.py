@@ -20,8 +20,9 @@ from odc.geo.geobox import GeoBox
 from geo_xmodal.errors import LabelError, VectorError
 from geo_xmodal.raster import vector
 from geo_xmodal.raster.class_names import first_spellings, name_key, number_of, shown_name
+from geo_xmodal.raster.control_points import WarpGcps
 from geo_xmodal.raster.files import file_window, open_raster
-from geo_xmodal.raster.grid import grid_of, pixel_size, to_pixels
+from geo_xmodal.raster.grid import PixelPlaces, grid_over, pixel_size, places_of, to_pixels
 from geo_xmodal.raster.reader import aligned_reader
 from geo_xmodal.types import ClassArray, IntArray, LandClass, Window, windows_over
 
@@ -66,6 +67,10 @@ class LabelSource(Protocol):
     @property
     def unlabelled(self) -> Collection[str] | None:
         """Values (as text) that mean unlabelled, in place of zero and negative numbers."""
+
+    @property
+    def warp_gcps(self) -> WarpGcps | None:
+        """What follows the ground control points of a raster that has no other place."""
 
 
 @dataclass(frozen=True)
@@ -217,6 +222,7 @@ def survey_labels(
     layer: str | None = None,
     unlabelled: Collection[str] | None = None,
     grid: GeoBox | None = None,
+    warp_gcps: WarpGcps | None = None,
 ) -> LabelValues:
     """What a label file holds: `label_values`, and what is left out of them and why.
 
@@ -226,6 +232,7 @@ def survey_labels(
         layer: Of a vector that has several.
         unlabelled: Values that mean unlabelled, in place of zero and negative numbers.
         grid: Tells which labels lie outside of it.
+        warp_gcps: What follows the ground control points of a raster that has no other place.
 
     Raises:
         As `label_values`; AlignmentError: only one of file and grid has a CRS.
@@ -236,7 +243,7 @@ def survey_labels(
     if is_raster(path):
         with open_raster(path) as dataset:
             _check_one_band(path, dataset.count)
-            space = grid_of(dataset)
+            space = places_of(dataset, str(path), warp_gcps)
             for window in windows_over(dataset.height, dataset.width, 1024):
                 block = dataset.read(1, window=file_window(window), masked=True)
                 found += _value_counts(block.compressed(), path)
@@ -334,12 +341,18 @@ def _raster_labels(
         )
     with open_raster(path) as dataset:
         _check_one_band(path, dataset.count)
-        finer = max(pixel_size(grid)[:2]) > COARSER * max(pixel_size(grid_of(dataset))[:2])
+        own = grid_over(places_of(dataset, str(path), source.warp_gcps))
+        finer = max(pixel_size(grid)[:2]) > COARSER * max(pixel_size(own)[:2])
         # Without it the commonest value of a mostly unlabelled pixel would depend on whether 0 is declared.
         undeclared = dataset.nodata is None and means_unlabelled("0", source.unlabelled)
         nodata = 0.0 if undeclared else None
     reader = aligned_reader(
-        path, grid=grid, kind="other", resampling="mode" if finer else "nearest", nodata=nodata
+        path,
+        grid=grid,
+        kind="other",
+        resampling="mode" if finer else "nearest",
+        nodata=nodata,
+        warp_gcps=source.warp_gcps,
     )
     block = reader.read(window)[0]
     values, place, counts = np.unique(block, return_inverse=True, return_counts=True)
@@ -481,7 +494,7 @@ def _inside(position: IntArray, grid: GeoBox, window: Window) -> BoolArray:
     return inside
 
 
-def _pixels_outside(space: GeoBox, grid: GeoBox, window: Window) -> BoolArray:
+def _pixels_outside(space: PixelPlaces, grid: GeoBox, window: Window) -> BoolArray:
     """Which pixels (row, col) of a window of a raster have their centre outside the grid."""
     rows, cols = np.mgrid[: window.height, : window.width].reshape(2, -1) + 0.5
     there = to_pixels(space, grid, np.stack([cols + window.col, rows + window.row], axis=1))

@@ -21,6 +21,7 @@ from rasterio.windows import Window as FileWindow
 
 from geo_xmodal.errors import AlignmentError, RasterError
 from geo_xmodal.kinds import KINDS
+from geo_xmodal.raster.control_points import WarpGcps, fit_control_points
 from geo_xmodal.raster.embedding import names_of, product_of, signed_squares, whole_vectors
 from geo_xmodal.raster.files import (
     band_names,
@@ -31,7 +32,7 @@ from geo_xmodal.raster.files import (
     sidecars,
     wavelengths,
 )
-from geo_xmodal.raster.grid import extent_text, grid_of
+from geo_xmodal.raster.grid import PixelPlaces, extent_text, grid_over, places_of
 from geo_xmodal.raster.remote import RemoteFile, open_remote
 from geo_xmodal.raster.warp import Placement, Resampling, choose_resampling
 from geo_xmodal.raster.window_reader import (
@@ -46,6 +47,11 @@ from geo_xmodal.types import MAX_UNIT, FloatArray, Kind, Window, lattice
 
 _ALPHA_NAME = re.compile(r"alpha|mask|transparen|opacity", re.IGNORECASE)
 
+_WARP = (
+    "have it warped with --warp-gcps polynomial or tps (warp_gcps in scene.toml and in Python), or with: "
+    "gdalwarp -tps INPUT OUTPUT.tif"
+)
+
 _PARTLY_CLEAR, _ALPHA_VALUES = 0.05, 16
 """Share of pixels, and number of values, up to which a band may be neither clear nor opaque and yet alpha:
 edges may be blended."""
@@ -58,12 +64,15 @@ class RasterReader(ReaderDefaults, ABC):
     Attributes:
         name: What messages call the raster.
         grid: The grid to read it on.
-        source: The raster's own grid.
+        source: Where the raster's own pixels lie.
         indexes: 1-based bands of the raster, in the order they are read.
         bands: What they are.
         nodata: Value that means "no data" in the raster, or None.
         kind: What the sensor measures.
         resampling: How values are brought onto the grid; None where the raster's pixels are the grid's.
+        wanted: How a person wants them brought onto any grid, if one does.
+        warp_gcps: What follows the ground control points of a raster that has no other place; None leaves it
+            on its pixel grid.
         encoding: What scale and offset of the bands do.
         alpha: Band that is 0 where there is no data, or None.
         masked: The raster has a mask inside.
@@ -72,12 +81,14 @@ class RasterReader(ReaderDefaults, ABC):
 
     name: str
     grid: GeoBox
-    source: GeoBox
+    source: PixelPlaces
     indexes: tuple[int, ...]
     bands: tuple[Band, ...]
     nodata: float | None
     kind: Kind
     resampling: Resampling | None
+    wanted: Resampling | None = None
+    warp_gcps: WarpGcps | None = None
     encoding: Encoding = "physical"
     alpha: int | None = None
     masked: bool = False
@@ -147,21 +158,22 @@ class RasterReader(ReaderDefaults, ABC):
         if window.common(Window(0, 0, *self.grid.shape)) is None:
             return placement.nothing(window)
         with self.opened() as dataset:
-            if grid_of(dataset) != self.source or max(self.indexes) > dataset.count:
+            if (
+                places_of(dataset, self.name, self.warp_gcps) != self.source
+                or max(self.indexes) > dataset.count
+            ):
                 raise RasterError(f"{self.name}: has changed since it was opened; open the scene again")
             return placement.values(window, lambda there: self._values(dataset, file_window(there)))
 
     def on(self, grid: GeoBox, *, measured: bool = False) -> Self:
         """The same raster on another grid, resampled once from its own.
 
-        A way of resampling that is never chosen by itself was asked for, and stays. For `measured` see
-        `choose_resampling`.
+        For `measured` see `choose_resampling`.
 
         Raises:
             AlignmentError: The raster and the grid do not overlap, or cannot be compared.
         """
-        wanted = None if self.resampling in ("average", "bilinear") else self.resampling
-        resampling = choose_resampling(self.name, self.source, grid, wanted, measured=measured)
+        resampling = choose_resampling(self.name, self.source, grid, self.wanted, measured=measured)
         return dataclasses.replace(self, grid=grid, resampling=resampling)
 
     def _values(self, dataset: rasterio.DatasetReader, there: FileWindow) -> FloatArray:
@@ -265,12 +277,15 @@ def aligned_reader(
     resampling: Resampling | None = None,
     decibel: bool = False,
     sensor: str = "",
+    warp_gcps: WarpGcps | None = None,
 ) -> AlignedReader:
     """A reader of the raster at `path` on `grid` (its own grid if None).
 
     Bands are numbers from 1 up, or names as the file gives them. Without `resampling`, values are averaged
     where the grid is coarser than the file, and interpolated bilinearly where it is finer or turned. `sensor`
-    is a description of the sensor; that of an embedding may name its product and version.
+    is a description of the sensor; that of an embedding may name its product and version. With `warp_gcps`
+    the pixels of a file without another place lie where its ground control points say; its own grid is then
+    a north-up one of about their size, whose pixels get the nearest values.
 
     Raises:
         RasterError: The file cannot be opened, lacks a band that is asked for, or holds no such kind.
@@ -278,7 +293,17 @@ def aligned_reader(
     """
     with open_raster(path) as dataset:
         fields = _fields(
-            dataset, str(path), grid, kind, bands, invalid_bands, nodata, resampling, decibel, sensor
+            dataset,
+            str(path),
+            grid,
+            kind,
+            bands,
+            invalid_bands,
+            nodata,
+            resampling,
+            decibel,
+            sensor,
+            warp_gcps,
         )
     fields["assumptions"] += _beside(Path(path))
     return AlignedReader(path=Path(path).resolve(), **fields)
@@ -290,6 +315,7 @@ def remote_reader(
     kind: Kind = "other",
     bands: Sequence[int | str] | None = None,
     decibel: bool = False,
+    warp_gcps: WarpGcps | None = None,
 ) -> RemoteReader:
     """A reader of the raster behind an address, on its own grid.
 
@@ -297,7 +323,7 @@ def remote_reader(
         RasterError: It cannot be opened, or lacks a band that is asked for.
     """
     with open_remote(remote) as dataset:
-        fields = _fields(dataset, remote.name, None, kind, bands, (), None, None, decibel, "")
+        fields = _fields(dataset, remote.name, None, kind, bands, (), None, None, decibel, "", warp_gcps)
     return RemoteReader(remote=remote, **fields)
 
 
@@ -312,9 +338,10 @@ def _fields(
     resampling: Resampling | None,
     decibel: bool,
     sensor: str,
+    warp_gcps: WarpGcps | None,
 ) -> dict[str, Any]:
     """The fields of a `RasterReader`."""
-    source = grid_of(dataset)
+    source = places_of(dataset, name, warp_gcps)
     alpha, about_alpha = _alpha(dataset)
     chosen = _chosen_bands(dataset, name, bands, invalid_bands, alpha)
     product, assumed = product_of(dataset, name, sensor) if KINDS[kind].vectors else (None, "")
@@ -337,20 +364,21 @@ def _fields(
         )
         for band in chosen
     )
+    own = grid is None
     if grid is None:
-        grid = source
+        grid = grid_over(source)
     elif source.crs is None and grid.crs is not None:
-        turned = " but ground control points: orthorectify it" if dataset.gcps[0] else ": set it"
-        raise AlignmentError(
-            f"{name}: has no CRS{turned} (the grid has one: {extent_text(grid)}), "
-            "for example with: gdal_edit.py -a_srs EPSG:32633 FILE"
-        )
+        points = len(dataset.gcps[0])
+        found, advice = "", "set it with: gdal_edit.py -a_srs EPSG:32633 FILE"
+        if points:
+            found, advice = f" but {points} ground control points", _WARP
+        raise AlignmentError(f"{name}: has no CRS{found}, the grid has one ({extent_text(grid)}): {advice}")
     about_product = ("product", assumed) if assumed else None
     said = [
         about_product,
         about_alpha,
         _about_scales(name, known),
-        _about_place(dataset),
+        _about_place(dataset, name, warp_gcps),
         _about_zeros(dataset, kind),
         _about_nodata(kind, dataset.nodata, nodata),
     ]
@@ -363,7 +391,9 @@ def _fields(
         "bands": known,
         "nodata": dataset.nodata if nodata is None else nodata,
         "kind": kind,
-        "resampling": choose_resampling(name, source, grid, resampling),
+        "resampling": choose_resampling(name, source, grid, resampling, measured=own),
+        "wanted": resampling,
+        "warp_gcps": warp_gcps,
         "alpha": None if alpha in chosen else alpha,
         "masked": MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags,
         "assumptions": tuple(Assumption(*one, PurePath(name).name) for one in said if one is not None),
@@ -419,13 +449,15 @@ def _about_scales(name: str, bands: Sequence[Band]) -> _Said:
     return "scale", f"scale and offset tags are applied: values are {how}{more}"
 
 
-def _about_place(dataset: rasterio.DatasetReader) -> _Said:
+def _about_place(dataset: rasterio.DatasetReader, name: str, warp_gcps: WarpGcps | None) -> _Said:
     if dataset.crs is not None:
         return None
+    if warp_gcps is not None and (fit := fit_control_points(dataset, name, warp_gcps)) is not None:
+        return "place", fit.text
     if dataset.gcps[0]:
         return "place", (
             f"has {len(dataset.gcps[0])} ground control points and no grid, so it is read on its pixel grid: "
-            "warp it with: gdalwarp -tps INPUT OUTPUT.tif"
+            f"{_WARP}"
         )
     if dataset.rpcs is not None:
         return "place", (

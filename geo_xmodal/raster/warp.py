@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import shapely
 from odc.geo.geobox import GeoBox
 from rasterio.enums import Resampling as GdalResampling
 from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 from rasterio.vrt import WarpedVRT
+from rasterio.warp import reproject
 
 from geo_xmodal.errors import AlignmentError
+from geo_xmodal.raster.control_points import ControlGrid
 from geo_xmodal.raster.embedding import Product, normalised
-from geo_xmodal.raster.grid import extent_text, overlap, pixel_offset, to_pixels, upside_down
+from geo_xmodal.raster.grid import (
+    PixelPlaces,
+    extent_text,
+    footprint,
+    overlap,
+    pixel_offset,
+    to_pixels,
+    upside_down,
+)
 from geo_xmodal.types import FloatArray, Window
 
 Resampling = Literal["nearest", "bilinear", "cubic", "average", "mode", "max", "min", "med"]
@@ -57,7 +68,7 @@ class Placement:
 
     Attributes:
         name: What messages call the source.
-        source: The grid that is read.
+        source: Where the pixels lie that are read.
         grid: The grid that is wanted.
         bands: Number of bands.
         resampling: None where the pixels are the same.
@@ -65,7 +76,7 @@ class Placement:
     """
 
     name: str
-    source: GeoBox
+    source: PixelPlaces
     grid: GeoBox
     bands: int
     resampling: Resampling | None
@@ -125,33 +136,19 @@ class Placement:
         there = _source_window(self.grid, self.source, block, _MARGIN + math.ceil(2 * max(across, down)))
         if there is None:
             return None
-        frame = {
-            "driver": "GTiff",
-            "height": there.height,
-            "width": there.width,
-            "count": self.bands,
-            "dtype": "float32",
-            "nodata": math.nan,
-            "crs": _wkt(self.source),
-            "transform": self.source.translate_pix(there.col, there.row).affine,
-        }
         onto = {
-            "crs": _wkt(self.grid),
-            "transform": self.grid.translate_pix(block.col, block.row).affine,
-            "height": block.height,
-            "width": block.width,
             "resampling": GdalResampling[str(self.resampling)],
-            "tolerance": _TOLERANCE,
             "XSCALE": 1 / across,
             "YSCALE": 1 / down,
             "UNIFIED_SRC_NODATA": "NO",
         }
+        affine = self.grid.translate_pix(block.col, block.row).affine
+        grid = GeoBox((block.height, block.width), affine, self.grid.crs)
         try:
-            with MemoryFile() as memory:
-                with memory.open(**frame) as part:
-                    part.write(read(there))
-                with memory.open(driver="GTiff") as part, WarpedVRT(part, **onto) as warped:
-                    values: FloatArray = warped.read()
+            if isinstance(self.source, ControlGrid):
+                values = _by_points(self.source, there, read(there), grid, onto)
+            else:
+                values = _by_grid(self.source, there, read, self.bands, grid, onto)
         except RasterioError as error:
             where = extent_text(self.grid)
             raise AlignmentError(f"{self.name}: cannot be warped to the grid ({where}): {error}") from error
@@ -159,9 +156,62 @@ class Placement:
         return normalised(values) if unit else values
 
 
+def _by_grid(
+    source: GeoBox, there: Window, read: Read, bands: int, grid: GeoBox, onto: Mapping[str, Any]
+) -> FloatArray:
+    """Values (band, row, col) of a window of `source` on `grid`."""
+    frame = {
+        "driver": "GTiff",
+        "height": there.height,
+        "width": there.width,
+        "count": bands,
+        "dtype": "float32",
+        "nodata": math.nan,
+        "crs": _wkt(source),
+        "transform": source.translate_pix(there.col, there.row).affine,
+    }
+    place = {"crs": _wkt(grid), "transform": grid.affine, "height": grid.shape[0], "width": grid.shape[1]}
+    with MemoryFile() as memory:
+        with memory.open(**frame) as part:
+            part.write(read(there))  # no longer held while GDAL warps
+        with (
+            memory.open(driver="GTiff") as part,
+            WarpedVRT(part, **place, **onto, tolerance=_TOLERANCE) as warped,
+        ):
+            found: FloatArray = warped.read()
+    return found
+
+
+def _by_points(
+    source: ControlGrid, there: Window, values: FloatArray, grid: GeoBox, onto: Mapping[str, Any]
+) -> FloatArray:
+    """As `_by_grid`, of pixels whose place is ground control points.
+
+    Far from the image a polynomial may lead back into it, so that what lies outside its outline is cut off.
+    """
+    out = np.full((len(values), *grid.shape), np.nan, np.float32)
+    reproject(
+        values,
+        out,
+        src_crs=_wkt(source),
+        src_nodata=math.nan,
+        dst_crs=_wkt(grid),
+        dst_transform=grid.affine,
+        dst_nodata=math.nan,
+        **source.gdal(there.row, there.col),
+        **onto,
+    )
+    outline = footprint(source, grid, source.slack + 1)
+    if not outline.contains(shapely.box(0, 0, grid.shape[1], grid.shape[0])):
+        rows, cols = np.mgrid[: grid.shape[0], : grid.shape[1]] + 0.5
+        shapely.prepare(outline)
+        out[:, ~shapely.contains_xy(outline, cols, rows)] = np.nan
+    return out
+
+
 def choose_resampling(
     name: str,
-    source: GeoBox,
+    source: PixelPlaces,
     grid: GeoBox,
     wanted: Resampling | None = None,
     *,
@@ -190,7 +240,7 @@ def choose_resampling(
         )
     if pixel_offset(source, grid) is not None:
         return None
-    if pixel_offset(upside_down(source), grid) is not None:
+    if isinstance(source, GeoBox) and pixel_offset(upside_down(source), grid) is not None:
         return "nearest"
     if grid.crs is None:
         raise AlignmentError(
@@ -208,13 +258,13 @@ def choose_resampling(
 
 
 @lru_cache(maxsize=64)
-def _source_pixels(grid: GeoBox, source: GeoBox) -> tuple[float, float]:
+def _source_pixels(grid: GeoBox, source: PixelPlaces) -> tuple[float, float]:
     """How many source columns and rows a pixel of `grid` spans."""
     (xx, xy), (yx, yy) = _jacobian(grid, source)
     return math.hypot(xx, xy), math.hypot(yx, yy)
 
 
-def _jacobian(grid: GeoBox, source: GeoBox) -> npt.NDArray[np.float64]:
+def _jacobian(grid: GeoBox, source: PixelPlaces) -> npt.NDArray[np.float64]:
     """Derivative of source (column, row) by grid (column, row), in the middle of what they share."""
     _, common = overlap(source, grid)
     x, y = common.col + common.width / 2, common.row + common.height / 2
@@ -223,7 +273,7 @@ def _jacobian(grid: GeoBox, source: GeoBox) -> npt.NDArray[np.float64]:
     return np.stack([right - left, down - up], axis=1)
 
 
-def _source_window(grid: GeoBox, source: GeoBox, block: Window, margin: int) -> Window | None:
+def _source_window(grid: GeoBox, source: PixelPlaces, block: Window, margin: int) -> Window | None:
     """The pixels of `source` that `block` of `grid` may need, or None where there are none."""
     x, y = np.meshgrid(np.linspace(0, block.width, _LATTICE), np.linspace(0, block.height, _LATTICE))
     lattice = np.stack([x.ravel() + block.col, y.ravel() + block.row], axis=1)
@@ -239,5 +289,5 @@ def _source_window(grid: GeoBox, source: GeoBox, block: Window, margin: int) -> 
     return Window(top, left, bottom - top, right - left) if left < right and top < bottom else None
 
 
-def _wkt(grid: GeoBox) -> str | None:
+def _wkt(grid: PixelPlaces) -> str | None:
     return None if grid.crs is None else str(grid.crs.to_wkt())

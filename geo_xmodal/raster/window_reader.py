@@ -12,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 from odc.geo.geobox import GeoBox
 
+from geo_xmodal.raster.control_points import ControlGrid
 from geo_xmodal.raster.embedding import Product
+from geo_xmodal.raster.grid import PixelPlaces
 from geo_xmodal.types import FloatArray, Kind, Window
 
 Encoding = Literal["physical", "stored", "shifted"]
@@ -241,7 +243,9 @@ def source_name(reader: WindowReader) -> str:
     return reader.files[0].name + (f" and {more} more" if more else "")
 
 
-def grid_identity(grid: GeoBox) -> str:
-    """A grid as text, for an identity."""
+def grid_identity(grid: PixelPlaces) -> str:
+    """Where pixels lie as text, for an identity."""
+    if isinstance(grid, ControlGrid):
+        return str(grid)
     crs = "no CRS" if grid.crs is None else grid.crs.to_wkt()
     return f"{grid.shape[0]} x {grid.shape[1]} {tuple(grid.affine)[:6]} {crs}"

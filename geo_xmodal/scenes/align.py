@@ -21,6 +21,7 @@ from geo_xmodal.outputs import new_folder
 from geo_xmodal.raster import (
     AlignedReader,
     LabelValues,
+    WarpGcps,
     aligned_reader,
     checked_values,
     create_raster,
@@ -102,6 +103,7 @@ def align_scene(
     classes: Path | str | None = None,
     unlabelled: Collection[str] | None = None,
     name: str | None = None,
+    warp_gcps: WarpGcps | None = None,
     progress: Progress | None = None,
 ) -> Scene:
     """Bring files of any CRS and resolution onto the grid of one of them, as a scene folder.
@@ -125,6 +127,8 @@ def align_scene(
         unlabelled: Values in the labels that mean unlabelled, in place of zero and negative numbers; empty
             where every value is a class.
         name: Of the scene; that of the folder if None.
+        warp_gcps: What follows the ground control points of files (of sensors and labels) that have no other
+            place: `polynomial`, or `tps` (a thin plate spline); None leaves them on their pixel grids.
         progress: Told after every tile.
 
     Returns:
@@ -145,13 +149,13 @@ def align_scene(
         raise UsageError(
             "scale db is for SAR, and no modality is of kind sar; name one sar, or give its kind"
         )
-    grid = north_up(describe_raster(reference).grid)
+    grid = north_up(aligned_reader(reference, warp_gcps=warp_gcps).grid)
     readers = {
-        key: aligned_reader(path, grid=grid, kind=known_kinds[key], decibel=decibel[key])
+        key: aligned_reader(path, grid=grid, kind=known_kinds[key], decibel=decibel[key], warp_gcps=warp_gcps)
         for key, path in files.items()
     }
     notes = {key: tuple(map(str, checked_values(reader))) for key, reader in readers.items()}
-    inputs = _label_inputs(labels or {}, unlabelled, grid)
+    inputs = _label_inputs(labels or {}, unlabelled, grid, warp_gcps)
     legend, inputs = _legend(inputs, Path(classes) if classes is not None else None)
     config = parse_config(
         {
@@ -207,7 +211,10 @@ def scene_name(text: str) -> str:
 
 
 def _label_inputs(
-    labels: Mapping[str, Path | str], unlabelled: Collection[str] | None, grid: GeoBox
+    labels: Mapping[str, Path | str],
+    unlabelled: Collection[str] | None,
+    grid: GeoBox,
+    warp_gcps: WarpGcps | None,
 ) -> list[_LabelInput]:
     given = set(labels)
     if given and given not in ({"train"}, {"all"}, {"train", "test"}):
@@ -219,8 +226,14 @@ def _label_inputs(
     for split in get_args(Split):
         if split in labels:
             place = label_place(labels[split])
-            source = LabelsConfig(file="labels", column=place.column, layer=place.layer, unlabelled=values)
-            survey = survey_labels(place.path, place.column, place.layer, values, grid)
+            source = LabelsConfig(
+                file="labels",
+                column=place.column,
+                layer=place.layer,
+                unlabelled=values,
+                warp_gcps=warp_gcps,
+            )
+            survey = survey_labels(place.path, place.column, place.layer, values, grid, warp_gcps)
             inputs.append(_LabelInput(split, place.path, source, survey))
     return inputs
 

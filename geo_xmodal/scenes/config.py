@@ -25,7 +25,7 @@ from pydantic_core import PydanticCustomError
 from geo_xmodal.errors import SceneError
 from geo_xmodal.kinds import KINDS
 from geo_xmodal.outputs import write_text
-from geo_xmodal.raster import Resampling, name_key
+from geo_xmodal.raster import Resampling, WarpGcps, name_key
 from geo_xmodal.scenes.splits import DEFAULT_BLOCK, DEFAULT_BUFFER
 from geo_xmodal.small_files import SmallFile, first_problem, read_toml, real_path
 from geo_xmodal.types import MAX_NAME, MAX_SENSOR, Kind, LandClass
@@ -90,6 +90,7 @@ class ModalityConfig(_Table):
         invalid_bands: 1-based bands to leave out (water absorption, broken detectors).
         nodata: Value that means "no data", in place of the file's own.
         resampling: In place of the choice by kind and pixel size.
+        warp_gcps: What follows the ground control points of a file that has no other place.
         notes: What was taken for granted when the file was made.
     """
 
@@ -101,6 +102,7 @@ class ModalityConfig(_Table):
     invalid_bands: tuple[BandNumber, ...] = ()
     nodata: float | None = None
     resampling: Resampling | None = None
+    warp_gcps: WarpGcps | None = None
     notes: tuple[str, ...] = ()
 
     @model_validator(mode="after")
@@ -141,6 +143,7 @@ class LabelsConfig(_Table):
             the legend; 0 leaves the value unlabelled.
         unlabelled: Values in the file (as text) that mean unlabelled, in place of zero and negative
             numbers; a missing value and nodata always do.
+        warp_gcps: What follows the ground control points of a raster that has no other place.
     """
 
     file: InsideFile
@@ -148,6 +151,7 @@ class LabelsConfig(_Table):
     column: str | None = None
     classes: dict[str, Annotated[int, Field(ge=0, le=255)]] | None = None
     unlabelled: tuple[str, ...] | None = None
+    warp_gcps: WarpGcps | None = None
 
 
 class LabelsTable(_Table):

@@ -175,7 +175,7 @@ def summarise_labels(
     """
     if is_raster(path) and (kept := _kept_summary(path)) is not None:
         return kept
-    survey = survey_labels(path, source.column, source.layer, source.unlabelled, grid)
+    survey = survey_labels(path, source.column, source.layer, source.unlabelled, grid, source.warp_gcps)
     tally = LabelTally(source, path, grid, classes, survey)
     for window in windows_over(grid.shape[0], grid.shape[1], _WINDOW):
         tally.read(window)

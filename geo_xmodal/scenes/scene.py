@@ -13,7 +13,15 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 
 from geo_xmodal.errors import LabelError, SceneError
-from geo_xmodal.raster import AlignedReader, Assumption, aligned_reader, grid_of, open_raster, read_labels
+from geo_xmodal.raster import (
+    AlignedReader,
+    Assumption,
+    aligned_reader,
+    grid_over,
+    open_raster,
+    places_of,
+    read_labels,
+)
 from geo_xmodal.scenes import labelled
 from geo_xmodal.scenes.config import (
     CONFIG_NAME,
@@ -123,6 +131,7 @@ class Scene:
             resampling=modality.resampling,
             decibel=modality.scale == "db",
             sensor=modality.sensor,
+            warp_gcps=modality.warp_gcps,
         )
         before = tuple(Assumption("aligned", note, modality.file) for note in modality.notes)
         return dataclasses.replace(reader, assumptions=(*before, *reader.assumptions))
@@ -239,9 +248,11 @@ def open_scene(name_or_path: str | Path) -> Scene:
     for source, folder in candidates:
         if (folder / CONFIG_NAME).is_file():
             config = read_config(folder)
-            target = scene_file(folder, config.modalities[config.target].file)
+            modality = config.modalities[config.target]
+            target = scene_file(folder, modality.file)
             with open_raster(target) as dataset:
-                return Scene(folder, config, grid_of(dataset), source)
+                places = places_of(dataset, str(target), modality.warp_gcps)
+            return Scene(folder, config, grid_over(places), source)
     names = ", ".join(sorted({summary.name for summary in list_scenes()})) or "none"
     looked = ", ".join(str(folder / CONFIG_NAME) for _, folder in candidates)
     unset = "" if os.environ.get(DATA_VARIABLE) else f" (${DATA_VARIABLE} is not set)"

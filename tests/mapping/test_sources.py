@@ -9,10 +9,11 @@ import pytest
 import rasterio
 from affine import Affine
 from odc.geo.geobox import GeoBox
+from rasterio.control import GroundControlPoint
 
 from geo_xmodal import bundle
 from geo_xmodal.bundle import Card
-from geo_xmodal.errors import RasterError, ResumeError, UsageError
+from geo_xmodal.errors import AlignmentError, RasterError, ResumeError, UsageError
 from geo_xmodal.mapping import check_fit, fit_input, map_input, map_scene
 from geo_xmodal.raster.grid import pixel_size
 from geo_xmodal.types import Window
@@ -302,3 +303,30 @@ def test_relative_paths_of_tiles_are_made_whole(
     monkeypatch.chdir("/")
     again = pickle.loads(pickle.dumps(reader))
     np.testing.assert_array_equal(again.read(Window(0, 0, 240, 200)), values)
+
+
+def test_tiles_by_ground_control_points_are_mapped_where_asked(
+    values: np.ndarray, card: Card, tmp_path: Path
+) -> None:
+    tiles = []
+    for path in cut(tmp_path / "placed", values):
+        with rasterio.open(path) as placed:
+            corners = [(0, 0), (0, placed.width), (placed.height, 0)]
+            points = [GroundControlPoint(r, c, *(placed.transform @ (c, r)), 0) for r, c in corners]
+            profile = {
+                key: placed.profile[key] for key in ("driver", "height", "width", "count", "dtype", "nodata")
+            }
+            tiles.append(tmp_path / path.name)
+            with rasterio.open(tiles[-1], "w", **profile, gcps=points, crs=placed.crs) as pointed:
+                pointed.write(placed.read())
+    with pytest.raises(AlignmentError, match=r"d\.tif: has 3 ground control points.*--warp-gcps"):
+        map_input(tiles, card)
+    given = map_input(tiles, card, warp_gcps="polynomial")
+    expected = map_input([tmp_path / "placed" / path.name for path in tiles], card)
+    everything = Window(0, 0, *expected.reader.grid.shape)
+    assert given.reader.grid == expected.reader.grid
+    np.testing.assert_array_equal(given.reader.read(everything), expected.reader.read(everything))
+    (line,) = (
+        one for one in check_fit(card, given.reader, any_values=True).assumptions if one.code == "place"
+    )
+    assert "affine transform that misses them by 0 pixels" in line.text
