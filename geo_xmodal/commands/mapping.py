@@ -141,9 +141,9 @@ def map_(
         _tell(console, gx.plan_map(folder, given.reader, out, **options), given.notes)
         return
     with console.progress(timed=False) as progress:
-        result = gx.map_scene(folder, given.reader, out, mapped=given.name, progress=progress, **options)
-        if picture is not None:
-            gx.save_picture(out, picture)
+        result = gx.map_scene(
+            folder, given.reader, out, picture=picture, mapped=given.name, progress=progress, **options
+        )
     warnings = (*given.notes, *result.warnings)
     _say(console, warnings, result.assumptions)
     total = sum(count for class_id, count in result.counts.items() if class_id)
@@ -154,7 +154,7 @@ def map_(
             "probability": result.probability,
             "entropy": result.entropy,
             "class_probabilities": result.class_probabilities,
-            "picture": picture,
+            "picture": result.picture,
             "model": folder,
             "height": result.shape[0],
             "width": result.shape[1],
@@ -184,7 +184,7 @@ def map_(
             probability=result.probability,
             entropy=result.entropy,
             class_probabilities=result.class_probabilities,
-            picture=picture,
+            picture=result.picture,
         ),
         f"{total:,} pixels in {result.seconds:.1f} seconds",
     )

@@ -140,14 +140,14 @@ def _project(
 
 def _subtitle(made: ClassMap) -> str:
     sensor = f", mapped from {made.tags['TARGET']}" if "TARGET" in made.tags else ""
-    return f"{len(made.legend)} classes{sensor}"
+    return f"{len(made.legend)} classes{sensor}; percent of the {made.counts.shares_of}"
 
 
 def _legend(made: ClassMap) -> list[str]:
-    """Each class with its share of the pixels that have data."""
-    total = max(1, int(made.counts.pixels[1:].sum()))
+    """Each class with its share of the area that has one."""
+    shares = made.counts.shares
     shown = sorted(made.legend, key=lambda entry: entry.id)
-    return [f"{_short(entry.name)}  {made.counts.pixels[entry.id] / total:.1%}" for entry in shown]
+    return [f"{_short(entry.name)}  {shares[entry.id]:.1%}" for entry in shown]
 
 
 def _short(name: str) -> str:

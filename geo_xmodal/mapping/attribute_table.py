@@ -39,6 +39,18 @@ class MapCounts:
     percent: IntArray | None = None
     hectares: Floats | None = None
 
+    @property
+    def shares(self) -> Floats:
+        """(256,) share of each id in the area that has a class, in its pixels where no area is known."""
+        of_classes = np.array(self.pixels if self.hectares is None else self.hectares, np.float64)
+        of_classes[NO_CLASS] = 0
+        return of_classes / (of_classes.sum() or 1.0)
+
+    @property
+    def shares_of(self) -> str:
+        """What `shares` are shares of, in words."""
+        return "pixels" if self.hectares is None else "area"
+
     def mean_probability(self, class_id: int) -> float | None:
         """Mean over the pixels of a class, 0 to 1, to four decimals; None where unknown."""
         count = int(self.pixels[class_id])

@@ -26,6 +26,7 @@ class MapResult:
         probability: The map of top-1 probability in percent, if asked for.
         entropy: The map of relative entropy in percent, if asked for.
         class_probabilities: The probability of each class in percent, one band each, if asked for.
+        picture: The map as a PNG, if asked for.
         shape: Rows and columns.
         counts: Pixels of each class id; 0 is no data.
         windows: Windows in all.
@@ -40,6 +41,7 @@ class MapResult:
     probability: Path | None
     entropy: Path | None
     class_probabilities: Path | None
+    picture: Path | None
     shape: tuple[int, int]
     counts: Mapping[int, int]
     windows: int
@@ -65,6 +67,7 @@ def map_scene(
     probability: bool = False,
     entropy: bool = False,
     class_probabilities: bool = False,
+    picture: Path | str | None = None,
     mapped: str | None = None,
     resume: bool = False,
     any_values: bool = False,
@@ -91,6 +94,7 @@ def map_scene(
         probability: Also write `<out>_probability.tif`.
         entropy: Also write `<out>_entropy.tif`.
         class_probabilities: Also write `<out>_probabilities.tif`.
+        picture: Also write the map as a PNG with its legend, as `save_picture` does; it appears with the map.
         mapped: What is mapped, by name, for the map's tags; None for the names of the input's files.
         resume: Go on with what an earlier run left; without, that is cleared.
         any_values: Map values outside of the model's ranges, too.
@@ -120,6 +124,7 @@ def map_scene(
         layers=Layers(probability, entropy, class_probabilities),
         mapped=mapped,
         any_values=any_values,
+        picture=None if picture is None else Path(picture),
     )
     files, task, windows = prepared.files, prepared.task, prepared.windows
     with unfinished_map(files, prepared.identity, len(windows), resume, prepared.begun) as journal:
@@ -142,6 +147,7 @@ def map_scene(
         probability=files.rasters.get("probability"),
         entropy=files.rasters.get("entropy"),
         class_probabilities=files.rasters.get("class_probabilities"),
+        picture=files.picture,
         shape=(prepared.grid.shape[0], prepared.grid.shape[1]),
         counts=counts,
         windows=len(windows),

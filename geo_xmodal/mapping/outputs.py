@@ -25,7 +25,8 @@ from geo_xmodal.mapping.attribute_table import (
 from geo_xmodal.mapping.geotiff import RasterLayer, assumed_tag, legend_tag, write_cog
 from geo_xmodal.mapping.journal import Journal
 from geo_xmodal.mapping.layers import NO_PROBABILITY, LayerName, Layers, unpack_layer, unpack_sums
-from geo_xmodal.outputs import held, output_errors, to_disk
+from geo_xmodal.mapping.picture import draw_picture
+from geo_xmodal.outputs import beside, held, output_errors, real, to_disk
 from geo_xmodal.raster import Assumption, open_raster, pixel_areas
 from geo_xmodal.types import ClassArray, IntArray, Window
 from geo_xmodal.version import VERSION
@@ -56,10 +57,12 @@ class MapFiles:
     Attributes:
         out: The class map.
         layers: What is asked for besides.
+        picture: The map as a PNG, anywhere; None for none.
     """
 
     out: Path
     layers: Layers
+    picture: Path | None = None
 
     @property
     def work(self) -> Path:
@@ -91,10 +94,12 @@ class MapFiles:
         """
         if self.out.suffix.lower() not in (".tif", ".tiff"):
             raise UsageError(f"{self.out}: a map is a GeoTIFF: give a name that ends in .tif")
-        for path in self.final:
+        if self.picture is not None and real(self.picture) in map(real, self.final):
+            raise UsageError(f"{self.picture}: the map itself lies there: give the picture another name")
+        for path in self.final if self.picture is None else (*self.final, self.picture):
             if path.is_dir():
                 raise OutputError(f"{path} is a folder: give another output")
-            if path.resolve() in inputs:
+            if real(path) in inputs:
                 raise UsageError(f"{path} is the input: give another output")
 
 
@@ -186,7 +191,7 @@ def write_map(
     tags = _tags(card, mapped, assumptions, journal.begun)
     whole = files.work / _WHOLE
     _check_room(files, journal.size)
-    with output_errors(files.out):
+    with _beside_picture(files) as picture, output_errors(files.out):
         shutil.rmtree(whole, ignore_errors=True)  # what a killed run may have left
         try:
             whole.mkdir()
@@ -199,17 +204,36 @@ def write_map(
                     about = statistics_side_car(_histograms(blocks), NO_PROBABILITY)
                 side_car(made).write_bytes(about)
                 style_file(made).write_bytes(qml.style(_renderer(name, card)))
-            for path in files.final:
-                to_disk(whole / path.name)
+            moves = [(whole / path.name, path) for path in files.final]
+            if picture is not None and files.picture is not None:
+                draw_picture(whole / files.out.name, picture, counts)
+                moves = [(picture, files.picture), *moves]
+            for made, _ in moves:
+                to_disk(made)
             outdated = _outdated(files)
-            # the class map goes first and comes last: where it is, all that lies beside it is its own
+            # the class map goes first and comes last: where it is, all that was made with it is its own
             for path in (files.out, *outdated):
                 path.unlink(missing_ok=True)
-            for path in files.final:
-                (whole / path.name).replace(path)
+            for made, path in moves:
+                made.replace(path)
         finally:
             shutil.rmtree(whole, ignore_errors=True)
     return {value: int(counts.pixels[value]) for value in (NO_CLASS, *(entry.id for entry in card.legend))}
+
+
+@contextmanager
+def _beside_picture(files: MapFiles) -> Iterator[Path | None]:
+    """Where the picture is drawn, on the disk that it will lie on; None where none is asked for."""
+    if files.picture is None:
+        yield None
+        return
+    hidden = beside(files.picture, "partial")
+    with held(files.picture):
+        try:
+            yield hidden
+        finally:
+            with output_errors(files.picture):
+                hidden.unlink(missing_ok=True)
 
 
 def _outdated(files: MapFiles) -> list[Path]:

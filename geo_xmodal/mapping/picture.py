@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,10 +14,10 @@ import rasterio
 from odc.geo.geobox import GeoBox
 from rasterio.enums import Resampling
 
-from geo_xmodal.mapping.attribute_table import NO_CLASS
-from geo_xmodal.mapping.geotiff import read_legend
+from geo_xmodal.mapping.attribute_table import MapCounts
+from geo_xmodal.mapping.geotiff import open_band, read_legend
 from geo_xmodal.outputs import held, new_file
-from geo_xmodal.raster import file_window, grid_of, open_raster, pixel_size
+from geo_xmodal.raster import file_window, grid_of, open_raster, pixel_areas, pixel_size
 from geo_xmodal.types import ClassArray, LandClass, windows_over
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def quicklook(
 
 
 def save_picture(map_path: Path | str, out: Path | str, title: str = "", max_side: int = 1600) -> None:
-    """Write a map as a PNG with its legend, the share of pixels of each class, scale bar and north arrow.
+    """Write a map as a PNG with its legend, the share of the area of each class, scale bar and north arrow.
 
     Scale bar and north arrow need a CRS.
 
@@ -73,11 +73,24 @@ def save_picture(map_path: Path | str, out: Path | str, title: str = "", max_sid
         OutputError: If the picture cannot be written.
     """
     map_path, out = Path(map_path), Path(out)
+    with open_band(map_path) as dataset:
+        counts = _counts(dataset)
+    with held(out), new_file(out) as beside:
+        draw_picture(map_path, beside, counts, title, max_side)
+
+
+def draw_picture(map_path: Path, out: Path, counts: MapCounts, title: str = "", max_side: int = 1600) -> None:
+    """What `save_picture` writes, straight into `out`, from what is known to be in the map.
+
+    Raises:
+        RasterError: If the map cannot be read, or carries no legend.
+        OSError: If the picture cannot be written.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import
     from matplotlib.figure import Figure
 
     with open_raster(map_path) as dataset:
-        legend, grid, shares = read_legend(dataset), grid_of(dataset), _shares(dataset)
+        legend, grid = read_legend(dataset), grid_of(dataset)
     picture = quicklook(map_path, legend, max_side)
     rows, cols = picture.shape[:2]
     width = 8.0
@@ -89,13 +102,12 @@ def save_picture(map_path: Path | str, out: Path | str, title: str = "", max_sid
     axes.set_yticks([])
     if title:
         axes.set_title(title, loc="left")
-    _draw_legend(axes, legend, shares)
+    _draw_legend(axes, legend, counts)
     if grid.crs is not None:
         _draw_scale_bar(axes, grid)
         _draw_north(axes, grid)
-    with held(out), new_file(out) as beside:
-        # matplotlib's own tag holds its version: it would change the bytes of an unchanged picture
-        figure.savefig(beside, format="png", dpi=150, bbox_inches="tight", metadata={"Software": None})
+    # matplotlib's own tag holds its version: it would change the bytes of an unchanged picture
+    figure.savefig(out, format="png", dpi=150, bbox_inches="tight", metadata={"Software": None})
 
 
 def _step(shape: tuple[int, ...], max_side: int) -> int:
@@ -118,20 +130,20 @@ def _by_mode(ids: ClassArray, step: int, legend: Sequence[LandClass]) -> ClassAr
     return best
 
 
-def _shares(dataset: rasterio.DatasetReader) -> Mapping[int, float]:
-    """Share of each class in the pixels that have one."""
-    counts = np.zeros(256, np.int64)
+def _counts(dataset: rasterio.DatasetReader) -> MapCounts:
+    areas = pixel_areas(grid_of(dataset))
+    pixels, parts = np.zeros((2, 256), np.int64)
     for window in windows_over(dataset.height, dataset.width, _WINDOW):
         ids = dataset.read(1, window=file_window(window))
-        counts += np.bincount(ids.ravel(), minlength=256)
-    counts[NO_CLASS] = 0
-    total = max(int(counts.sum()), 1)
-    return {value: int(count) / total for value, count in enumerate(counts)}
+        for total, found in zip((pixels, parts), areas.count(ids, window), strict=True):
+            total += found
+    return MapCounts(pixels, hectares=areas.hectares(parts))
 
 
-def _draw_legend(axes: Axes, legend: Sequence[LandClass], shares: Mapping[int, float]) -> None:
+def _draw_legend(axes: Axes, legend: Sequence[LandClass], counts: MapCounts) -> None:
     from matplotlib.patches import Patch
 
+    shares = counts.shares
     labels = [f"{textwrap.fill(entry.name, _LONGEST_LINE)}  {shares[entry.id]:.1%}" for entry in legend]
     patches = [
         Patch(facecolor=entry.color, edgecolor=_INK, linewidth=0.4, label=label)
@@ -143,7 +155,7 @@ def _draw_legend(axes: Axes, legend: Sequence[LandClass], shares: Mapping[int, f
         bbox_to_anchor=(1.01, 1.0),
         ncols=math.ceil(len(patches) / _MOST_ROWS),
         frameon=False,
-        title="share of pixels",
+        title=f"share of the {counts.shares_of}",
     )
 
 

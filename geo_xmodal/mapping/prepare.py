@@ -67,9 +67,10 @@ def prepare_map(
     layers: Layers,
     mapped: str | None,
     any_values: bool,
+    picture: Path | None = None,
 ) -> PreparedMap:
     """Everything that `map_scene` checks before it begins; arguments and errors are the same."""
-    files = MapFiles(out, layers)
+    files = MapFiles(out, layers, picture)
     files.check(list(reader.files))
     _check_numbers(window=window, workers=workers, threads=threads)
     if scheduler is not None and workers > 1:

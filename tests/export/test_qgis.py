@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import zipfile
@@ -253,6 +254,19 @@ def test_names_are_text_and_nothing_else(look: Look, tmp_path: Path) -> None:
     assert seen["layers"][0]["classes"][0] == [1, f"{shown}1", "#ff0000"]
     harmless = tag.replace("[%", "[ %")
     assert harmless in seen["texts"]["model"] and harmless in seen["texts"]["subtitle"]
+
+
+@pytest.mark.parametrize(("crs", "of"), [("EPSG:4326", "area"), (None, "pixels")])
+def test_the_legend_tells_shares_of_the_area(crs: str | None, of: str, tmp_path: Path) -> None:
+    ids = np.repeat(np.array([0, 1, 4, 9], np.uint8), 20)[:, None] * np.ones((1, 50), np.uint8)
+    grid = GeoBox(ids.shape, Affine(0.5, 0, 10, 0, -0.5, 80), crs)
+    told = gx.export_qgis(write_map(tmp_path / "m.tif", ids, grid), tmp_path / "out")
+    areas = np.array([rasters.outline_area(grid[top : top + 20]) if crs else 1 for top in (20, 40, 60)])
+    with zipfile.ZipFile(told.project) as archive:
+        text = archive.read("project.qgs").decode("utf-8")
+    for name, share in zip(("Wheat", "Maize", "Water"), areas / areas.sum(), strict=True):
+        assert re.search(rf"{name}[^%]*  {share:.1%}".replace(".", r"\."), text), (name, share)
+    assert f"3 classes; percent of the {of}" in text
 
 
 @pytest.mark.parametrize("count", [30, 255])

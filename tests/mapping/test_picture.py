@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from matplotlib.figure import Figure
 from matplotlib.image import imread
+from odc.geo.geobox import GeoBox
 
 from geo_xmodal.errors import OutputError, RasterError
 from geo_xmodal.mapping import map_scene, quicklook, save_picture
 from geo_xmodal.mapping.geotiff import legend_tag
 from geo_xmodal.types import LandClass
-from tests import tiny
+from tests import rasters, tiny
 from tests.mapping.conftest import WriteInput, scene_values, with_holes
 
 LEGEND = (LandClass(1, "One", "#ff0000"), LandClass(7, "Seven", "#0000ff"))
@@ -77,6 +79,35 @@ def test_picture_is_written_whole_and_the_same_again(
         assert (pixels == color).all(axis=2).sum() > 1000
 
 
+@pytest.mark.parametrize(("crs", "of"), [("EPSG:4326", "area"), (None, "pixels")])
+def test_legend_tells_shares_of_the_area(
+    crs: str | None, of: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = np.repeat(np.array([0, 1, 1, 7, 7], np.uint8), 20)[:, None] * np.ones((1, 50), np.uint8)
+    grid = GeoBox(ids.shape, Affine(0.5, 0, 10, 0, -0.5, 80), crs)
+    path = rasters.write_raster(tmp_path / "map.tif", ids[None], grid, nodata=0)
+    with rasterio.open(path, "r+") as dataset:
+        dataset.update_tags(**legend_tag(LEGEND))
+    drawn: list[Figure] = []
+    saved = Figure.savefig
+    monkeypatch.setattr(
+        Figure,
+        "savefig",
+        lambda figure, *words, **options: (drawn.append(figure), saved(figure, *words, **options)),
+    )
+    save_picture(path, tmp_path / "map.png")
+    legend = drawn[0].axes[0].get_legend()
+    assert legend.get_title().get_text() == f"share of the {of}"
+    north, south = (
+        rasters.outline_area(grid[rows]) if crs else 1 for rows in (slice(20, 60), slice(60, 100))
+    )
+    assert [text.get_text() for text in legend.get_texts()] == [
+        f"One  {north / (north + south):.1%}",
+        f"Seven  {south / (north + south):.1%}",
+    ]
+    assert (north < 0.45 * (north + south)) == (crs is not None)
+
+
 def test_scale_bar_and_north_are_drawn_where_there_is_a_crs(
     cnn_folder: Path, write_input: WriteInput, tmp_path: Path
 ) -> None:
@@ -114,5 +145,10 @@ def test_unwritable_or_unreadable_is_one_line(made: Path, tmp_path: Path) -> Non
         save_picture(made, tmp_path / "file" / "map.png")
     with pytest.raises(RasterError):
         save_picture(tmp_path / "absent.tif", tmp_path / "map.png")
-    with pytest.raises(RasterError, match="no legend"):
+    with pytest.raises(RasterError, match="expected one band of uint8"):
         save_picture(tmp_path / "input.tif", tmp_path / "map.png")
+    rasters.write_raster(
+        tmp_path / "bare.tif", np.ones((1, 4, 4), np.uint8), GeoBox((4, 4), Affine.identity(), None)
+    )
+    with pytest.raises(RasterError, match="no legend"):
+        save_picture(tmp_path / "bare.tif", tmp_path / "map.png")

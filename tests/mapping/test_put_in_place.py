@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,20 +23,32 @@ KILLED_MAP = """
     from geo_xmodal.mapping import map_scene
     from geo_xmodal.raster.reader import aligned_reader
 
-    folder, out, event, last = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+    folder, out, event, place, last = Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:5], int(sys.argv[5])
     seen = 0
 
     def kill(name, arguments):
         global seen
-        if name == event and "/whole" in str(arguments[0]):
+        if name == event and place in str(arguments[0]):
             seen += 1
             if seen == last:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(kill)
     reader = aligned_reader(folder / "input.tif", kind="sar")
-    map_scene(folder / "model", reader, out, window=128, probability=True, engine="torch")
+    picture = out.with_suffix(".png")
+    map_scene(folder / "model", reader, out, window=128, probability=True, engine="torch", picture=picture)
 """
+ASKED: dict[str, Any] = {"window": 128, "probability": True, "engine": "torch"}
+
+
+def kill_map(folder: Path, out: Path, event: str, place: str, number: int = 1) -> None:
+    """Map `input.tif` with a picture, in a process that is killed before an event of such a path."""
+    child = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(KILLED_MAP), str(folder), str(out), event, place, str(number)],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)},
+        check=False,
+    )
+    assert child.returncode == -signal.SIGKILL
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
@@ -51,16 +65,40 @@ def test_map_killed_while_it_is_put_in_place_is_resumed_to_the_same_bytes(
 ) -> None:
     reader = write_input(with_holes(scene_values((300, 420))))
     out, whole = tmp_path / "cut" / "map.tif", tmp_path / "whole" / "map.tif"
-    child = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(KILLED_MAP), str(tmp_path), str(out), event, str(number)],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)},
-        check=False,
-    )
-    assert child.returncode == -signal.SIGKILL
+    kill_map(tmp_path, out, event, "/whole", number)
     assert not out.exists() and (out.parent / ".map.tif.partial" / "windows").is_file()
-    result = map_scene(cnn_folder, reader, out, window=128, probability=True, engine="torch", resume=True)
+    result = map_scene(cnn_folder, reader, out, picture=out.with_suffix(".png"), resume=True, **ASKED)
     assert result.resumed == result.windows == 12
-    map_scene(cnn_folder, reader, whole, window=128, probability=True, engine="torch")
+    map_scene(cnn_folder, reader, whole, picture=whole.with_suffix(".png"), **ASKED)
     assert {path.name: path.read_bytes() for path in out.parent.iterdir()} == {
         path.name: path.read_bytes() for path in whole.parent.iterdir()
     }
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
+@pytest.mark.parametrize(
+    ("event", "place", "seen"),
+    [
+        ("os.remove", "/map.tif", "older"),
+        ("os.rename", ".map.png.", "no map"),
+        ("shutil.rmtree", "/whole", "newer"),
+    ],
+    ids=["before the older map goes", "before the picture comes", "once all are there"],
+)
+def test_a_picture_beside_a_map_is_never_that_of_another(
+    event: str, place: str, seen: str, cnn_folder: Path, write_input: WriteInput, tmp_path: Path
+) -> None:
+    reader = write_input(with_holes(scene_values((300, 420))))
+    out, older, fresh = (tmp_path / name / "map.tif" for name in ("out", "older", "fresh"))
+    picture = out.with_suffix(".png")
+    small = write_input(scene_values((90, 80)), "older.tif")
+    map_scene(cnn_folder, small, older, picture=older.with_suffix(".png"))
+    shutil.copytree(older.parent, out.parent)
+    kill_map(tmp_path, out, event, place, number=2 if event == "shutil.rmtree" else 1)
+    map_scene(cnn_folder, reader, fresh, picture=fresh.with_suffix(".png"), **ASKED)
+    expected = {"older": older, "newer": fresh}.get(seen)
+    if expected is None:
+        assert not out.exists()
+    else:
+        assert out.read_bytes() == expected.read_bytes()
+        assert picture.read_bytes() == expected.with_suffix(".png").read_bytes()
