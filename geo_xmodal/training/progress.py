@@ -27,6 +27,23 @@ def part_of(progress: Progress | None, before: int, steps: int, whole: int, name
     return part
 
 
+def train_and_test(progress: Progress | None) -> tuple[Progress | None, Progress | None]:
+    """Progress of a run's training, and of its test: one more step after those of training."""
+    if progress is None:
+        return None, None
+    tell, steps = progress, 1
+
+    def training(done: int, total: int, message: str) -> None:
+        nonlocal steps
+        steps = total
+        tell(done, total + 1, message)
+
+    def testing(done: int, total: int, message: str) -> None:
+        tell(steps, steps + 1, f"{message}: {100 * done // max(total, 1)} %")
+
+    return training, testing
+
+
 def reading(progress: Progress | None, before: int, whole: int) -> Progress | None:
     """Progress of reading, after `before` of the `whole` steps: it counts none itself."""
     if progress is None:

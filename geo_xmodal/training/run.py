@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -25,8 +25,9 @@ from geo_xmodal.training.checkpoint import FILE as CHECKPOINT
 from geo_xmodal.training.checkpoint import fingerprint
 from geo_xmodal.training.files import CONFIG, LOG, METRICS, WAY_OUT, RunLog, check_there, read_json
 from geo_xmodal.training.loop import fit
+from geo_xmodal.training.progress import train_and_test
 from geo_xmodal.training.request import Variant
-from geo_xmodal.types import FloatArray, IntArray, PixelGroup, Progress, TrainingData
+from geo_xmodal.types import ClassArray, FloatArray, IntArray, PixelGroup, Progress, TrainingData, Window
 from geo_xmodal.version import VERSION
 
 TEST_WINDOW = 512
@@ -112,6 +113,7 @@ def run_variant(
         mark_unfinished(folder, WAY_OUT)
     write_json(folder / CONFIG, config | {"mark": mark})
     learner = variant.method.learner(data, variant.options, seed)
+    training, testing = train_and_test(progress)
 
     def logged(row: dict[str, Any]) -> None:
         check_there(folder)
@@ -127,12 +129,12 @@ def run_variant(
             resume=resume,
             validate=_validator(data.validation) if len(data.validation) else None,
             log=logged,
-            progress=progress,
+            progress=training,
         )
     model = learner.pixel_model()
     check_there(folder)
     bundle.save(folder / "model", model, _card(scene, data, variant, model, config | {"mark": mark}))
-    scores = test_scores(scene, bundle.load(folder / "model"), scene.reader(data.target.name))
+    scores = test_scores(scene, bundle.load(folder / "model"), scene.reader(data.target.name), testing)
     scores |= {"seed": seed, "mark": mark, "transductive": transductive}
     scores |= {"assumptions": list(data.notes.get("assumptions", ()))}
     check_there(folder)
@@ -180,12 +182,14 @@ def _some_patches(data: TrainingData) -> FloatArray:
     return np.concatenate([group.target[:: max(1, len(group) // _MANY)] for group in groups])
 
 
-def test_scores(scene: Scene, trained: bundle.Bundle, reader: WindowReader) -> dict[str, Any]:
+def test_scores(
+    scene: Scene, trained: bundle.Bundle, reader: WindowReader, progress: Progress | None = None
+) -> dict[str, Any]:
     """Metrics on the test pixels of a scene, of the model as it is on disk, from what `reader` gives."""
     legend = trained.card.legend
     confusion, calibration = ConfusionMatrix(len(legend)), Calibration()
     ids = [land.id for land in legend]
-    windows = labelled_windows(scene, "test", TEST_WINDOW)
+    windows = _told(labelled_windows(scene, "test", TEST_WINDOW), scene.grid.shape[0], progress)
     for reference, predicted, probability in evaluate_windows(trained, reader, windows):
         confusion.add(reference, predicted, ids)
         mapped = predicted > 0
@@ -193,6 +197,16 @@ def test_scores(scene: Scene, trained: bundle.Bundle, reader: WindowReader) -> d
     scores = dict(metrics(confusion, legend, calibration, "test"))
     bins = [dataclasses.asdict(one) for one in calibration.curve]
     return scores | {"unmapped": int(np.sum(confusion.unmapped)), "reliability": bins}
+
+
+def _told(
+    windows: Iterator[tuple[Window, ClassArray]], rows: int, progress: Progress | None
+) -> Iterator[tuple[Window, ClassArray]]:
+    """The windows, which come row by row, each told when its turn comes."""
+    for window, labels in windows:
+        if progress is not None:
+            progress(window.row, rows, "testing")
+        yield window, labels
 
 
 def _validator(pixels: PixelGroup) -> Callable[[Learner], dict[str, float]]:

@@ -39,6 +39,7 @@ def test_steps_are_counted_over_all_seeds_and_controls(tmp_path: Path) -> None:
         )
     ]
     assert any(message.endswith(", student: epoch 2 of 2") for _, _, message in counted)
+    assert sum(message.endswith(", testing: 0 %") for _, _, message in counted) == 6
     for log in out.rglob("log.jsonl"):
         rows = [json.loads(line) for line in log.read_text().splitlines()]
         times = [datetime.fromisoformat(row["time"]) for row in rows]
