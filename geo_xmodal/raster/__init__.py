@@ -20,6 +20,7 @@ from geo_xmodal.raster.files import (
     read_window,
     to_nanometres,
 )
+from geo_xmodal.raster.geopackage import Stamp
 from geo_xmodal.raster.grid import (
     Points,
     extended,
@@ -43,6 +44,7 @@ from geo_xmodal.raster.labels import (
     count_conflicts,
     is_raster,
     label_place,
+    label_stamp,
     label_values,
     means_unlabelled,
     read_labels,
@@ -90,6 +92,7 @@ __all__ = [
     "RasterWriter",
     "ReaderDefaults",
     "Resampling",
+    "Stamp",
     "VectorSummary",
     "WarpGcps",
     "WindowReader",
@@ -115,6 +118,7 @@ __all__ = [
     "is_address",
     "is_raster",
     "label_place",
+    "label_stamp",
     "label_values",
     "means_unlabelled",
     "mosaic",

@@ -22,6 +22,7 @@ from geo_xmodal.raster import vector
 from geo_xmodal.raster.class_names import first_spellings, name_key, number_of, shown_name
 from geo_xmodal.raster.control_points import WarpGcps
 from geo_xmodal.raster.files import file_window, open_raster
+from geo_xmodal.raster.geopackage import Stamp, stamp_of
 from geo_xmodal.raster.grid import PixelPlaces, grid_over, pixel_size, places_of, to_pixels
 from geo_xmodal.raster.reader import aligned_reader
 from geo_xmodal.types import ClassArray, IntArray, LandClass, Window, windows_over
@@ -319,6 +320,11 @@ def label_place(labels: Path | str) -> LabelPlace:
                 return LabelPlace(path, layer, column)
     layer, column = splits[0] if splits else (None, rest)
     return LabelPlace(path, layer, column)
+
+
+def label_stamp(path: Path) -> Stamp | None:
+    """What tells a label file from the same file after a change; None where there is none."""
+    return stamp_of(path) if path.is_file() else None
 
 
 def is_raster(path: Path) -> bool:

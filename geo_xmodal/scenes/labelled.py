@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from geo_xmodal.raster import read_labels
+from geo_xmodal.raster import Stamp, label_stamp, read_labels
 from geo_xmodal.scenes.config import LabelsConfig, SceneConfig, SplitConfig, scene_file
 from geo_xmodal.scenes.splits import Partition, block_split, random_split
 from geo_xmodal.types import ClassArray, IntArray, LandClass, Window, windows_over
@@ -91,7 +91,7 @@ def read_split(scene: Labelled, split: Side, window: Window) -> ClassArray:
 
 
 def labelled_pixels(scene: Labelled, split: Side) -> LabelledPixels:
-    """Every training or test pixel of a scene: 17 bytes each, read window by window.
+    """Every training or test pixel of a scene: 17 bytes each, read window by window, once for all seeds.
 
     Raises:
         LabelError: The scene has no such labels, or they hold values outside its classes.
@@ -99,11 +99,8 @@ def labelled_pixels(scene: Labelled, split: Side) -> LabelledPixels:
     divide = scene.config.split
     source = scene.label_source(split if divide is None else "all")
     path = scene_file(scene.folder, source.file)
-    if divide is None:
-        return all_labelled(source, path, scene.grid, scene.classes)
-    stamp = path.stat() if path.is_file() else None
-    key = (source.model_dump_json(), path, stamp and (stamp.st_mtime_ns, stamp.st_size))
-    return _divided(*key, scene.grid, scene.classes, divide)[split]
+    key = (source.model_dump_json(), path, label_stamp(path), scene.grid, scene.classes)
+    return _undivided(*key) if divide is None else _divided(*key, divide)[split]
 
 
 def labelled_windows(
@@ -114,9 +111,10 @@ def labelled_windows(
     Raises:
         LabelError: The scene has no such labels, or they hold values outside its classes.
     """
+    pixels = labelled_pixels(scene, split)
     height, width = scene.grid.shape
     for window in windows_over(height, width, size):
-        ids = read_split(scene, split, window)
+        ids = pixels.within(window)
         if ids.any():
             yield window, ids
 
@@ -136,10 +134,17 @@ def all_labelled(
 
 
 @lru_cache(maxsize=4)
+def _undivided(
+    source: str, path: Path, stamp: Stamp | None, grid: GeoBox, classes: tuple[LandClass, ...]
+) -> LabelledPixels:
+    return all_labelled(LabelsConfig.model_validate_json(source), path, grid, classes)
+
+
+@lru_cache(maxsize=2)
 def _divided(
     source: str,
     path: Path,
-    stamp: tuple[int, int] | None,
+    stamp: Stamp | None,
     grid: GeoBox,
     classes: tuple[LandClass, ...],
     divide: SplitConfig,

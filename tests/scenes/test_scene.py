@@ -11,6 +11,7 @@ from rasterio import Affine
 
 from geo_xmodal.errors import LabelError, RasterError, SceneError
 from geo_xmodal.scenes.config import parse_config, read_config, write_config
+from geo_xmodal.scenes.labelled import labelled_pixels
 from geo_xmodal.scenes.scene import list_scenes, open_scene
 from geo_xmodal.types import LandClass, Window
 from tests.rasters import position_values, turned_grid, utm_grid, write_positions, write_raster
@@ -138,6 +139,18 @@ def test_one_set_of_labels_is_split(tmp_path: Path):
     assert not (train.astype(bool) & test.astype(bool)).any()
     np.testing.assert_array_equal(np.maximum(train, test), both)
     assert scene.has_labels("train") and scene.has_labels("test")
+
+
+def test_labels_are_read_once_until_their_file_changes(tmp_path: Path):
+    scene = open_scene(make_scene(tmp_path / "valley"))
+    first = labelled_pixels(scene, "train")
+    assert labelled_pixels(open_scene(tmp_path / "valley"), "train") is first
+    source = scene.label_source("train")
+    with rasterio.open(scene.folder / source.file, "r+") as dataset:
+        ids = dataset.read(1)
+        ids[tuple(first.position[0])] = 0
+        dataset.write(ids, 1)
+    assert len(labelled_pixels(scene, "train")) == len(first) - 1
 
 
 def test_scene_without_labels(tmp_path: Path):
