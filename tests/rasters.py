@@ -101,6 +101,17 @@ def vrt_that_reads(secret: Path, side: int = 8) -> str:
     )
 
 
+def pixels_by_proj(grid: GeoBox, source: GeoBox, col: np.ndarray, row: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Columns and rows on the north-up `source` of positions on `grid`, by PROJ alone; infinite: nowhere."""
+    assert grid.crs is not None and source.crs is not None
+    a, b, c, d, e, f = tuple(grid.affine)[:6]
+    transformer = pyproj.Transformer.from_crs(grid.crs.proj, source.crs.proj, always_xy=True)
+    x, y = transformer.transform(a * col + b * row + c, d * col + e * row + f)
+    a, _, c, _, e, f = tuple(source.affine)[:6]
+    with np.errstate(invalid="ignore"):
+        return (x - c) / a, (y - f) / e
+
+
 def point_scale(grid: GeoBox) -> float:
     """PROJ's own factor from metres on the ground to metres of a conformal CRS, in the middle of a grid."""
     assert grid.crs is not None

@@ -6,6 +6,7 @@ The affine may be rotated or not north-up, and the CRS may be missing; every fun
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +33,12 @@ _NOWHERE = Window(0, 0, 0, 0)
 
 _EDGE_POINTS = 64
 """Points on each side of a footprint, so that its curved image in another CRS is followed."""
+
+_INSIDE = np.stack(np.meshgrid((0.25, 0.5, 0.75), (0.25, 0.5, 0.75)), axis=-1).reshape(-1, 2)
+"""Shares of the sides at which an outline is seen to go around the inside."""
+
+_TORN = 16.0
+"""Times the usual size from which the image of a part lies on both sides of a seam, such as 180 degrees."""
 
 
 def grid_of(dataset: rasterio.DatasetReader) -> GeoBox:
@@ -144,7 +151,9 @@ def _on(grid: PixelPlaces, places: Points) -> Points:
 
 def _apply(affine: Affine, points: Points) -> Points:
     x, y = points.T
-    return np.stack([affine.a * x + affine.b * y + affine.c, affine.d * x + affine.e * y + affine.f], axis=1)
+    a, b, c, d, e, f = tuple(affine)[:6]
+    with np.errstate(invalid="ignore"):  # infinite where a CRS ends
+        return np.stack([a * x + b * y + c, d * x + e * y + f], axis=1)
 
 
 def overlap(a: PixelPlaces, b: PixelPlaces) -> tuple[float, Window]:
@@ -192,16 +201,60 @@ def with_pixels(grid: GeoBox, rows: float, cols: float) -> GeoBox:
 
 
 def footprint(a: PixelPlaces, b: PixelPlaces, grown: float = 0.0) -> shapely.Geometry:
-    """The area of `a`, `grown` pixels larger on every side, in pixels of `b`; empty where it is nowhere."""
+    """The area of `a`, `grown` pixels larger on every side, in pixels of `b`; empty where it is nowhere.
+
+    It is that of the outline of `a` where all of that exists on `b` and goes around its inside: not so for a
+    full disc, whose corners lie in space, or around a pole. Then it is put together of the parts, a 64th of
+    the sides, of `a` that exist on `b` and of `b` that lie on `a`.
+    """
     height, width = a.shape
     side = np.linspace(0, 1, _EDGE_POINTS, endpoint=False)
     zero, one = np.zeros_like(side), np.ones_like(side)
     ring = np.concatenate(
         [np.stack(pair, 1) for pair in ((side, zero), (one, side), (1 - side, one), (zero, 1 - side))]
     )
-    points = to_pixels(a, b, ring * (width + 2 * grown, height + 2 * grown) - grown)
-    points = points[np.isfinite(points).all(axis=1)]
-    return shapely.make_valid(shapely.Polygon(points)) if len(points) > 2 else shapely.Polygon()
+    outline = to_pixels(a, b, ring * (width + 2 * grown, height + 2 * grown) - grown)
+    inside = to_pixels(a, b, _INSIDE * (width, height))
+    if np.isfinite(outline).all() and np.isfinite(inside).all():
+        area = shapely.Polygon(outline)
+        if area.is_valid and shapely.contains_xy(area, *inside.T).all():
+            return area
+    return shapely.make_valid(shapely.union_all(np.concatenate([_parts_on(a, b), _parts_within(b, a)])))
+
+
+def _parts_on(a: PixelPlaces, b: PixelPlaces) -> npt.NDArray[np.object_]:
+    """The parts of `a` that exist on `b`, in pixels of `b`; not those that a seam of its CRS tears apart."""
+    cells = _cells(to_pixels(a, b, _nodes(a)))
+    cells = cells[np.isfinite(cells).all(axis=(1, 2))]
+    if not len(cells):
+        return np.empty(0, object)
+    sizes = np.ptp(cells, axis=1)
+    whole = (sizes <= _TORN * np.median(sizes, axis=0)).all(axis=1)
+    return np.asarray(shapely.polygons(cells[whole]))
+
+
+def _parts_within(b: PixelPlaces, a: PixelPlaces) -> npt.NDArray[np.object_]:
+    """The parts of `b`, in its pixels, of which a corner lies on `a`."""
+    nodes = _nodes(b)
+    there = to_pixels(b, a, nodes)
+    height, width = a.shape
+    with np.errstate(invalid="ignore"):
+        within = np.all((there >= 0) & (there <= (width, height)), axis=1, keepdims=True)
+    return np.asarray(shapely.polygons(_cells(nodes)[_cells(within).any(axis=(1, 2))]))
+
+
+def _nodes(grid: PixelPlaces) -> Points:
+    """The corners of the parts of a grid (n, 2; column, row), row by row."""
+    height, width = grid.shape
+    share = np.linspace(0, 1, _EDGE_POINTS + 1)
+    return np.stack(np.meshgrid(share * width, share * height), axis=-1).reshape(-1, 2)
+
+
+def _cells(of_nodes: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """What belongs to the four corners of every part (part, 4, ...), of what belongs to nodes."""
+    nodes = of_nodes.reshape(_EDGE_POINTS + 1, _EDGE_POINTS + 1, -1)
+    corners = (nodes[:-1, :-1], nodes[:-1, 1:], nodes[1:, 1:], nodes[1:, :-1])
+    return np.stack(corners, axis=2).reshape(_EDGE_POINTS**2, 4, -1)
 
 
 def _around(area: shapely.Geometry) -> Window | None:

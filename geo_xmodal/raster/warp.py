@@ -42,6 +42,12 @@ _BLOCK_VALUES = 2**24
 _TOLERANCE = 0.001
 """Source pixels by which GDAL's fast transform between two CRSs may be off."""
 
+_PLACES = np.linspace(0, 1, 9)
+"""Shares of the sides at which pixels of two grids are compared."""
+
+_UNUSUAL = 16.0
+"""Times the usual size of a derivative that only a seam has."""
+
 _LATTICE = 17
 _MARGIN = 4
 
@@ -147,6 +153,7 @@ class Placement:
         try:
             if isinstance(self.source, ControlGrid):
                 values = _by_points(self.source, there, read(there), grid, onto)
+                values[:, ~_within(self.source, self.grid, block)] = np.nan
             else:
                 values = _by_grid(self.source, there, read, self.bands, grid, onto)
         except RasterioError as error:
@@ -185,10 +192,7 @@ def _by_grid(
 def _by_points(
     source: ControlGrid, there: Window, values: FloatArray, grid: GeoBox, onto: Mapping[str, Any]
 ) -> FloatArray:
-    """As `_by_grid`, of pixels whose place is ground control points.
-
-    Far from the image a polynomial may lead back into it, so that what lies outside its outline is cut off.
-    """
+    """As `_by_grid`, of pixels whose place is ground control points."""
     out = np.full((len(values), *grid.shape), np.nan, np.float32)
     reproject(
         values,
@@ -201,12 +205,28 @@ def _by_points(
         **source.gdal(there.row, there.col),
         **onto,
     )
-    outline = footprint(source, grid, source.slack + 1)
-    if not outline.contains(shapely.box(0, 0, grid.shape[1], grid.shape[0])):
-        rows, cols = np.mgrid[: grid.shape[0], : grid.shape[1]] + 0.5
-        shapely.prepare(outline)
-        out[:, ~shapely.contains_xy(outline, cols, rows)] = np.nan
     return out
+
+
+def _within(source: ControlGrid, grid: GeoBox, block: Window) -> npt.NDArray[np.bool_]:
+    """Which pixels (row, col) of a block of `grid` lie on the image.
+
+    Far from its image a polynomial may lead back into it.
+    """
+    outline = _outline(source, grid)
+    rows, cols = np.mgrid[: block.height, : block.width]
+    inside: npt.NDArray[np.bool_] = shapely.contains_xy(
+        outline, cols + block.col + 0.5, rows + block.row + 0.5
+    )
+    return inside
+
+
+@lru_cache(maxsize=16)
+def _outline(source: ControlGrid, grid: GeoBox) -> shapely.Geometry:
+    """The area on `grid` of an image, and as much around it as its place is uncertain."""
+    outline = footprint(source, grid, source.slack + 1)
+    shapely.prepare(outline)
+    return outline
 
 
 def choose_resampling(
@@ -265,12 +285,25 @@ def _source_pixels(grid: GeoBox, source: PixelPlaces) -> tuple[float, float]:
 
 
 def _jacobian(grid: GeoBox, source: PixelPlaces) -> npt.NDArray[np.float64]:
-    """Derivative of source (column, row) by grid (column, row), in the middle of what they share."""
+    """Derivative of source (column, row) by grid (column, row), in the middle of what they share.
+
+    Where the middle does not exist in the source's CRS, or lies on a seam of it (180 degrees), that of the
+    nearest place where the derivative is about as large as in most.
+    """
     _, common = overlap(source, grid)
-    x, y = common.col + common.width / 2, common.row + common.height / 2
-    steps = np.array([[x - 0.5, y], [x + 0.5, y], [x, y - 0.5], [x, y + 0.5]])
-    left, right, up, down = to_pixels(grid, source, steps)
-    return np.stack([right - left, down - up], axis=1)
+    shares = np.stack(np.meshgrid(_PLACES, _PLACES), axis=-1).reshape(-1, 1, 2)
+    places = (common.col, common.row) + shares * (common.width, common.height)
+    steps = places + np.array([[-0.5, 0], [0.5, 0], [0, -0.5], [0, 0.5]])
+    there = to_pixels(grid, source, steps.reshape(-1, 2)).reshape(-1, 4, 2)
+    found = np.stack([there[:, 1] - there[:, 0], there[:, 3] - there[:, 2]], axis=2)
+    sizes = np.linalg.norm(found, axis=(1, 2))
+    exists = np.isfinite(sizes)
+    if not exists.any():
+        raise AlignmentError(f"no pixel of the grid ({extent_text(grid)}) has a place in the source's CRS")
+    usual = exists & (sizes <= _UNUSUAL * np.median(sizes[exists]))
+    nearest = np.argmin(np.where(usual, np.abs(shares[:, 0] - 0.5).sum(axis=1), np.inf))
+    jacobian: npt.NDArray[np.float64] = found[nearest]
+    return jacobian
 
 
 def _source_window(grid: GeoBox, source: PixelPlaces, block: Window, margin: int) -> Window | None:
@@ -278,9 +311,13 @@ def _source_window(grid: GeoBox, source: PixelPlaces, block: Window, margin: int
     x, y = np.meshgrid(np.linspace(0, block.width, _LATTICE), np.linspace(0, block.height, _LATTICE))
     lattice = np.stack([x.ravel() + block.col, y.ravel() + block.row], axis=1)
     points = to_pixels(grid, source, lattice)
-    points = points[np.isfinite(points).all(axis=1)]
-    if not len(points):
+    exists = np.isfinite(points).all(axis=1)
+    if not exists.any():
         return None
+    if not exists.all():  # what exists ends somewhere between two nodes
+        across, down = _source_pixels(grid, source)
+        margin += math.ceil(2 * max(block.width, block.height) / (_LATTICE - 1) * max(across, down))
+        points = points[exists]
     height, width = source.shape
     left, top = np.floor(points.min(axis=0)) - margin
     right, bottom = np.ceil(points.max(axis=0)) + margin

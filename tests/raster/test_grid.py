@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pyproj
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +22,15 @@ from geo_xmodal.raster.grid import (
     to_pixels,
 )
 from geo_xmodal.types import Window
-from tests.rasters import CRS_OF_MARS, UTM33, WGS84, turned_grid, utm_grid, write_positions
+from tests.rasters import (
+    CRS_OF_A_FULL_DISC,
+    CRS_OF_MARS,
+    UTM33,
+    WGS84,
+    turned_grid,
+    utm_grid,
+    write_positions,
+)
 
 
 def moved(grid: GeoBox, rows: float, cols: float, shape: tuple[int, int] | None = None) -> GeoBox:
@@ -149,6 +158,59 @@ def test_overlap_in_another_crs():
     share, _ = overlap(grid, around)
     rows, cols, _unit = pixel_size(around)
     assert share * around.shape[0] * around.shape[1] * rows * cols == pytest.approx(1e8, rel=2e-3)
+
+
+FULL_DISC = GeoBox((1100, 1100), Affine(10_000, 0, -5.5e6, 0, -10_000, 5.5e6), CRS_OF_A_FULL_DISC)
+WORLD = GeoBox((180, 360), Affine(1, 0, -180, 0, -1, 90), WGS84)
+NORTH_POLE = GeoBox((200, 200), Affine(10_000, 0, -1e6, 0, -10_000, 1e6), "EPSG:3413")
+SOUTH_POLE = GeoBox((200, 200), Affine(10_000, 0, -1e6, 0, -10_000, 1e6), "EPSG:3031")
+JAPAN = GeoBox((500, 400), Affine(10, 0, 4e5, 0, -10, 3.9e6), "EPSG:32654")
+FIJI = GeoBox((300, 300), Affine(1000, 0, 7e5, 0, -1000, 8.2e6), "EPSG:32760")
+"""Crosses 180 degrees."""
+
+
+def middles_within(a: GeoBox, b: GeoBox) -> np.ndarray:
+    """Rows and columns (n, 2) of the parts of b's pixels, 300 a side, whose middle lies on `a`."""
+    assert a.crs is not None and b.crs is not None
+    share = (np.arange(300) + 0.5) / 300
+    col, row = np.meshgrid(share * b.shape[1], share * b.shape[0])
+    transformer = pyproj.Transformer.from_crs(b.crs.proj, a.crs.proj, always_xy=True)
+    x, y = transformer.transform(*(b.affine @ (col.ravel(), row.ravel())))
+    exists = np.isfinite(x) & np.isfinite(y)
+    there = np.array([~a.affine @ place for place in zip(x[exists], y[exists], strict=True)])
+    inside = ((there >= 0) & (there <= (a.shape[1], a.shape[0]))).all(axis=1)
+    return np.stack([row.ravel(), col.ravel()], axis=1)[exists][inside]
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        (FULL_DISC, JAPAN),
+        (FULL_DISC, WORLD),
+        (WORLD, FULL_DISC),
+        (FULL_DISC, NORTH_POLE),
+        (NORTH_POLE, WORLD),
+        (WORLD, NORTH_POLE),
+        (WORLD, SOUTH_POLE),
+        (WORLD, FIJI),
+        (FIJI, WORLD),
+        (NORTH_POLE, SOUTH_POLE),
+    ],
+)
+def test_overlap_where_an_outline_does_not_exist_or_is_torn(a: GeoBox, b: GeoBox) -> None:
+    share, window = overlap(a, b)
+    within = middles_within(a, b)
+    # Parts are a 64th of the sides; each that is touched counts.
+    assert len(within) / 300**2 <= share + 0.001 and share <= len(within) / 300**2 + 0.05
+    if not len(within):
+        assert window == Window(0, 0, 0, 0)
+        return
+    first, last = within.min(axis=0), within.max(axis=0)
+    assert (first >= (window.row, window.col)).all()
+    assert (last <= (window.row + window.height, window.col + window.width)).all()
+    part = np.array(b.shape) / 64 + 1
+    assert (first - (window.row, window.col) <= 2 * part).all()
+    assert ((window.row + window.height, window.col + window.width) - last <= 2 * part).all()
 
 
 def test_overlap_on_the_other_side_of_the_earth():

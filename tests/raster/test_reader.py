@@ -7,8 +7,10 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+import pyproj
 import pytest
 import rasterio
 from hypothesis import given, settings
@@ -22,7 +24,16 @@ from geo_xmodal.errors import AlignmentError, RasterError
 from geo_xmodal.raster.grid import to_pixels
 from geo_xmodal.raster.reader import AlignedReader, aligned_reader
 from geo_xmodal.types import Window
-from tests.rasters import UTM33, WGS84, position_values, turned_grid, utm_grid, write_positions, write_raster
+from tests.rasters import (
+    CRS_OF_A_FULL_DISC,
+    UTM33,
+    WGS84,
+    position_values,
+    turned_grid,
+    utm_grid,
+    write_positions,
+    write_raster,
+)
 
 GRID = utm_grid(61, 47)
 BARE = GeoBox((40, 30), Affine.identity(), None)
@@ -347,6 +358,40 @@ def test_file_without_overlap_is_refused_with_both_extents(tmp_path: Path):
     path = write_positions(tmp_path / "far.tif", utm_grid(east=500_000))
     with pytest.raises(AlignmentError, match=r"far\.tif: does not overlap.* 500000 to .* 400000 to "):
         aligned_reader(path, grid=GRID)
+
+
+@pytest.mark.parametrize("resampling", ["nearest", "bilinear"])
+@pytest.mark.parametrize("name", ["full disc", "world"])
+@pytest.mark.parametrize(
+    "grid",
+    [
+        GeoBox((50, 40), Affine(1000, 0, 4e5, 0, -1000, 3.9e6), "EPSG:32654"),
+        GeoBox((300, 300), Affine(1000, 0, 7e5, 0, -1000, 8.2e6), "EPSG:32760"),
+        GeoBox((200, 200), Affine(40_000, 0, -4e6, 0, -40_000, 4e6), "EPSG:3413"),
+    ],
+    ids=["Japan", "Fiji, across 180 degrees", "the north pole"],
+)
+def test_images_of_half_the_earth_are_read_where_they_exist(
+    tmp_path: Path, grid: GeoBox, name: str, resampling: Literal["nearest", "bilinear"]
+) -> None:
+    source = {
+        "full disc": GeoBox((1100, 1100), Affine(10_000, 0, -5.5e6, 0, -10_000, 5.5e6), CRS_OF_A_FULL_DISC),
+        "world": GeoBox((720, 1440), Affine(0.25, 0, -180, 0, -0.25, 90), WGS84),
+    }[name]
+    path = write_positions(tmp_path / "x.tif", source)
+    values = whole(aligned_reader(path, grid=grid, resampling=resampling))
+    rows, cols = np.mgrid[: grid.shape[0], : grid.shape[1]] + 0.5
+    assert grid.crs is not None and source.crs is not None
+    transformer = pyproj.Transformer.from_crs(grid.crs.proj, source.crs.proj, always_xy=True)
+    x, y = transformer.transform(*(grid.affine @ (cols.ravel(), rows.ravel())))
+    a, _, c, _, e, f = tuple(source.affine)[:6]
+    col, row = ((x - c) / a).reshape(grid.shape), ((y - f) / e).reshape(grid.shape)
+    inside = (col >= 0) & (col <= source.shape[1]) & (row >= 0) & (row <= source.shape[0])
+    assert inside.sum() > 500
+    np.testing.assert_array_equal(np.isfinite(values).all(axis=0), inside)
+    away = inside & (col > 8) & (col < source.shape[1] - 8) & (row > 20)  # from the seam and the pole
+    limit = 0.501 if resampling == "nearest" else 0.12
+    assert np.abs(values[0] - row)[away].max() < limit and np.abs(values[1] - col)[away].max() < limit
 
 
 def test_grids_without_crs(tmp_path: Path):
