@@ -32,6 +32,9 @@ LEAST_BLOCKS = 8
 LEAST_SAMPLES = 100
 """What they cannot do without."""
 
+MOST_WINDOWS = 64
+"""Windows of a scene that are read: more pixels, of larger scenes, take long and tell little more."""
+
 _NONE: IntArray = np.empty((0, 2), np.int64)
 _SPARE = 10
 """Times the samples that are looked at, because many lie too near to test pixels or edges of blocks."""
@@ -76,6 +79,7 @@ class Pair:
         statistics: of both, over `positions`: clipping and transform of each band.
         layout: which pixels may be used.
         positions: (n, 2) pixels where both have data.
+        values: (n, bands) of the first sensor there.
         seen: pixels that `positions` were chosen from.
         assumptions: what was taken for granted about the sensors' files.
     """
@@ -86,6 +90,7 @@ class Pair:
     statistics: tuple[BandStatistics, BandStatistics]
     layout: Layout
     positions: IntArray
+    values: npt.NDArray[np.float32]
     seen: int
     assumptions: tuple[Assumption, ...] = ()
 
@@ -96,7 +101,10 @@ class Pair:
 
     def views(self, positions: IntArray, sides: tuple[int, ...]) -> tuple[FloatArray, dict[int, FloatArray]]:
         """The first sensor at pixels (n, 2), (n, bands), and the second in windows of these sides."""
-        first = window_features(self.readers[0], self.statistics[0], positions, (1,))[1]
+        if positions is self.positions:  # read already
+            first = _standardised(self.values.T[:, :, None], self.statistics[0])[:, :, 0].T.astype(np.float64)
+        else:
+            first = window_features(self.readers[0], self.statistics[0], positions, (1,))[1]
         return first, window_features(self.readers[1], self.statistics[1], positions, sides)
 
 
@@ -119,7 +127,9 @@ def pair_of(
     readers = scene.reader(first), scene.reader(second)
     assumptions = tuple(one for reader in readers for one in checked_values(reader))
     test = labelled_pixels(scene, "test").position if scene.has_labels("test") else _NONE
-    pool = unlabelled_pools(readers[1], readers[0], _NONE, test, 0, _SPARE * samples, 0, seed, progress).pairs
+    pool = unlabelled_pools(
+        readers[1], readers[0], _NONE, test, 0, _SPARE * samples, 0, seed, progress, MOST_WINDOWS
+    ).pairs
     layout = _layout(pool, test, block)
     if layout is None:
         asked = "" if block is None else f" in blocks of {block} pixels"
@@ -130,16 +140,21 @@ def pair_of(
         )
     positions = pool[layout.keeps(pool)]
     positions = positions[np.sort(drawn(positions, samples, seed))]
-    statistics = tuple(
-        band_statistics(
-            read_patches(reader, positions, 0, progress)[:, :, 0, 0],
-            reader.band_names,
-            scene.modality(name).kind,
-        )
-        for name, reader in zip((first, second), readers, strict=True)
-    )
+    values = [read_patches(reader, positions, 0, progress)[:, :, 0, 0] for reader in readers]
+    statistics = [
+        band_statistics(there, reader.band_names, scene.modality(name).kind)
+        for name, reader, there in zip((first, second), readers, values, strict=True)
+    ]
     return Pair(
-        first, second, readers, (statistics[0], statistics[1]), layout, positions, len(pool), assumptions
+        first,
+        second,
+        readers,
+        (statistics[0], statistics[1]),
+        layout,
+        positions,
+        values[0],
+        len(pool),
+        assumptions,
     )
 
 
@@ -161,12 +176,10 @@ def window_features(
         For each side (n, bands) or (n, 2 bands).
     """
     bands, reach = len(reader.bands), max(sides) // 2
-    standardise = Standardize(statistics)
     out = {side: np.empty((len(positions), bands * (1 if side == 1 else 2))) for side in sides}
     for window, members in blocks_with(positions, block_side(bands)):
         raw = reader.read(window, reach)
-        with torch.no_grad():
-            values = standardise(torch.from_numpy(raw)[None])[0].numpy()
+        values = _standardised(raw, statistics)
         rows, cols = (positions[members] - (window.row - reach, window.col - reach)).T
         for band, (one, there) in enumerate(zip(values, np.isfinite(raw), strict=True)):
             for side in sides:
@@ -177,6 +190,15 @@ def window_features(
                     out[side][members, band] = mean
                     out[side][members, bands + band] = deviation
     return out
+
+
+def _standardised(raw: npt.NDArray[np.float32], statistics: BandStatistics) -> npt.NDArray[np.float32]:
+    """(band, row, col) as a model takes them."""
+    with torch.no_grad():
+        standardised: npt.NDArray[np.float32] = Standardize(statistics)(
+            torch.from_numpy(np.ascontiguousarray(raw))[None]
+        )[0].numpy()
+    return standardised
 
 
 def _moments(

@@ -78,8 +78,9 @@ def unlabelled_pools(
     alone_size: int,
     seed: int,
     progress: Progress | None = None,
+    most_windows: int | None = None,
 ) -> UnlabelledPools:
-    """Draw unlabelled pixels uniformly from the whole grid.
+    """Draw unlabelled pixels uniformly from the whole grid, or from windows drawn at random.
 
     Args:
         target: The target modality, whose grid is drawn from.
@@ -91,13 +92,18 @@ def unlabelled_pools(
         alone_size: Most pixels with the target sensor only.
         seed: The same seed draws the same pixels.
         progress: Told after every block.
+        most_windows: Windows that are read at most of those that hold pairs, for scenes that would take long
+            to read whole; None reads all.
     """
     pairs, alone = PixelPool(pairs_size, seed), PixelPool(alone_size, seed)
     own, others = _marks(labelled), _marks(held_out)
     bands = len(target.bands) + (0 if rich is None else len(rich.bands))
     height, width = target.grid.shape
     windows = list(windows_over(height, width, block_side(bands))) if pairs_size or alone_size else []
-    unlabelled = excluded = 0
+    if most_windows is not None and len(windows) > most_windows:
+        corners = np.array([(window.row, window.col) for window in windows])
+        windows = [windows[index] for index in np.argsort(position_keys(corners, seed))]
+    unlabelled = excluded = with_pairs = 0
     for done, window in enumerate(windows, start=1):
         free = own.within(window) == 0
         near = _dilated(others, window, reach)
@@ -110,6 +116,9 @@ def unlabelled_pools(
             both = free & rich.valid(window) if rich is not None else np.zeros_like(free)
             pairs.add(_positions(both, window))
             alone.add(_positions(free & ~both, window))
+            with_pairs += bool(both.any())
+        if with_pairs == most_windows:
+            break
         if progress is not None:
             progress(done, len(windows), "looking for unlabelled pixels")
     return UnlabelledPools(pairs.positions, alone.positions, unlabelled, excluded / max(unlabelled, 1))

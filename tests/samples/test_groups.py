@@ -16,9 +16,11 @@ from odc.geo.geobox import GeoBox
 from pydantic import ValidationError
 
 from geo_xmodal.errors import LabelError, RasterError, SceneError, TrainingDataError, UsageError
+from geo_xmodal.raster import aligned_reader
 from geo_xmodal.samples import patches
 from geo_xmodal.samples.groups import GatherOptions, gather
-from geo_xmodal.samples.pools import PixelPool, position_keys
+from geo_xmodal.samples.patches import block_side
+from geo_xmodal.samples.pools import PixelPool, position_keys, unlabelled_pools
 from geo_xmodal.scenes import labelled
 from geo_xmodal.scenes.config import parse_config, write_config
 from geo_xmodal.scenes.labelled import labelled_pixels, labelled_windows, read_split
@@ -361,6 +363,23 @@ class TestDraws:
         assert set(map(tuple, pool.positions)) < set(map(tuple, larger.positions))
         quarters = np.bincount(pool.positions[:, 0] // 100 * 2 + pool.positions[:, 1] // 100)
         assert np.abs(quarters - 1000).max() < 5 * np.sqrt(1000 * 0.75)
+
+    def test_of_a_large_scene_some_windows_are_read(self, tmp_path: Path) -> None:
+        grid = rasters.utm_grid(256, 512)
+        values = np.ones((64, 256, 512), np.float32)
+        rasters.write_raster(tmp_path / "a.tif", values[:2], grid)
+        rasters.write_raster(tmp_path / "b.tif", values, grid)
+        readers = [aligned_reader(tmp_path / f"{name}.tif", grid=grid, kind="other") for name in "ab"]
+        nothing = np.empty((0, 2), np.int64)
+        side = block_side(2 + 64)
+
+        def seen(seed: int) -> set[tuple[int, int]]:
+            pools = unlabelled_pools(*readers, nothing, nothing, 0, 10**6, 0, seed, most_windows=1)
+            return set(map(tuple, (pools.pairs // side).tolist()))
+
+        assert all(len(seen(seed)) == 1 for seed in range(3))
+        assert seen(0) == seen(0)
+        assert len(set.union(*(seen(seed) for seed in range(8)))) == 2
 
     def test_keys_are_splitmix64(self) -> None:
         # The first two outputs of the generator seeded with 0.
