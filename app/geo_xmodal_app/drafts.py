@@ -31,12 +31,13 @@ _FILE = SmallFile("what was told of a new scene", UsageError, "begin the scene a
 
 
 class DraftFile(BaseModel):
-    """A file of a draft: what it is for, and what it measures or which column holds its classes."""
+    """A file of a draft: what it is for, and what it measures or which layer and column hold its classes."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     role: Role = "unused"
     kind: Kind | None = None
+    layer: str | None = None
     column: str | None = None
 
 
@@ -90,7 +91,7 @@ class SceneEdits(BaseModel):
 def align_words(
     target: tuple[Kind, Path],
     others: Sequence[tuple[Kind, Path]],
-    labels: Mapping[str, tuple[Path, str | None]],
+    labels: Mapping[str, tuple[Path, str | None, str | None]],
     scale: Literal["linear", "db"] | None,
     name: str,
 ) -> list[str]:
@@ -99,15 +100,15 @@ def align_words(
     Args:
         target: Kind and file of the sensor whose grid the scene gets.
         others: Kind and file of the others, in the order of `gx.KINDS`.
-        labels: `labels`, `train-labels` or `test-labels` to file and column.
+        labels: `labels`, `train-labels` or `test-labels` to file, layer (where it has several) and column.
         scale: How radar files hold power; None leaves it to the command.
         name: Of the scene.
     """
     kind, reference = target
     words = [f"--reference={reference}", f"--target-kind={kind}"]
     words += [f"--{other}={path}" for other, path in others]
-    for option, (path, column) in labels.items():
-        words.append(f"--{option}={path}" + (f":{column}" if column else ""))
+    for option, (path, *place) in labels.items():
+        words.append(f"--{option}=" + ":".join([str(path), *filter(None, place)]))
     words += [f"--scale={scale}"] if scale else []
     return [*words, f"--name={name}"]
 

@@ -68,7 +68,9 @@ class LabelFinding:
     """What a file of labels holds.
 
     Attributes:
-        columns: Attributes of a vector; empty for a raster.
+        layers: Of a vector; empty for a raster.
+        layer: The one that is read, of several.
+        columns: Its attributes.
         column: The one that is read.
         counts: Value to pixels (raster) or features (vector).
         what: "pixels" or "features".
@@ -76,11 +78,18 @@ class LabelFinding:
 
     name: str
     path: Path
+    layers: tuple[str, ...]
+    layer: str | None
     columns: tuple[str, ...]
     column: str | None
     counts: Mapping[str, int]
     what: str
     warnings: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> tuple[Path, str | None, str | None]:
+        """File, layer and column."""
+        return self.path, self.layer, self.column
 
 
 def inspect_raster(path: Path, name: str) -> RasterFinding:
@@ -165,18 +174,21 @@ def _doubts(info: gx.RasterInfo, holes: float, negative: float) -> list[str]:
     return lines
 
 
-def inspect_labels(path: Path, name: str, column: str | None = None) -> LabelFinding:
+def inspect_labels(
+    path: Path, name: str, column: str | None = None, layer: str | None = None
+) -> LabelFinding:
     """What labels a raster or vector holds.
 
     Args:
         path: The file.
         name: As the user knows it.
+        layer: Of a vector that has several; None takes the first.
         column: Of a vector; None takes the likeliest.
 
     Raises:
         RasterError, VectorError, LabelError: It cannot be read, or holds no class labels.
     """
-    return _inspect_labels(path, name, column, _changed(path))
+    return _inspect_labels(path, name, column, layer, _changed(path))
 
 
 def _changed(path: Path) -> int:
@@ -187,13 +199,18 @@ def _changed(path: Path) -> int:
 
 
 @lru_cache(maxsize=64)
-def _inspect_labels(path: Path, name: str, column: str | None, _when: int) -> LabelFinding:
+def _inspect_labels(path: Path, name: str, column: str | None, layer: str | None, _when: int) -> LabelFinding:
     if not is_vector(name):
-        return LabelFinding(name, path, (), None, gx.label_values(path), "pixels")
-    columns = gx.open_layer(path).columns
+        return LabelFinding(name, path, (), None, (), None, gx.label_values(path), "pixels")
+    layers = gx.layer_names(path)
+    if len(layers) < 2:
+        layer = None
+    elif layer not in layers:
+        layer = layers[0]
+    columns = gx.open_layer(path, layer).columns
     column = column if column in columns else _likeliest(columns)
-    counts = gx.label_values(path, column)
-    return LabelFinding(name, path, columns, column, counts, "features")
+    counts = gx.label_values(path, column, layer)
+    return LabelFinding(name, path, layers, layer, columns, column, counts, "features")
 
 
 def is_vector(name: str) -> bool:

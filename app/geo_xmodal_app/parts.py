@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from geo_xmodal.errors import GeoXmodalError
 from geo_xmodal.pace import duration
@@ -129,6 +130,16 @@ def choose(
     if picked is not None and picked != current:
         st.query_params[parameter] = picked
     return picked
+
+
+def choose_layer(
+    place: DeltaGenerator, layers: Sequence[str], key: str, before: str | None = None
+) -> str | None:
+    """A layer of a vector file that has several, the first at first; None where there is no choice."""
+    if len(layers) < 2:
+        return None
+    index = layers.index(before) if before in layers else 0
+    return place.selectbox("Layer", layers, index=index, key=key)
 
 
 def scene_label(entry: SceneEntry) -> str:

@@ -49,6 +49,16 @@ def uploaded_files(session: str) -> tuple[SourceFile, ...]:
     return tuple(reversed(tuple(found)))
 
 
+def area_files(session: str) -> Mapping[str, SourceFile]:
+    """Vectors that an area may come from, by id."""
+    uploaded = (
+        SourceFile(f"upload:{one.id}", one.name, one.path, True)
+        for one in uploads().uploads(session)
+        if one.path is not None and one.purpose in ("area", "labels")
+    )
+    return {one.id: one for one in (*uploaded, *data_files()) if not one.is_raster}
+
+
 def data_files() -> tuple[SourceFile, ...]:
     """Rasters and vectors in the operator's folders, by name; at most `_MOST`."""
     found: list[SourceFile] = []

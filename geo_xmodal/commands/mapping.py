@@ -64,7 +64,10 @@ def map_(
         Pixels, typer.Option(help="Whose pixel size the map has, where they differ by more than a tenth.")
     ] = "model",
     area: Annotated[
-        Path | None, typer.Option(help="Map only these polygons (GeoPackage or GeoJSON, any CRS).")
+        str | None,
+        typer.Option(
+            metavar="FILE[:LAYER]", help="Map only these polygons (GeoPackage or GeoJSON, any CRS)."
+        ),
     ] = None,
     warp_gcps: WarpGcps = None,
     probability: Annotated[

@@ -15,6 +15,7 @@ import shapely
 from odc.geo.geobox import GeoBox
 
 from geo_xmodal.errors import VectorError
+from geo_xmodal.outputs import real
 from geo_xmodal.raster import (
     Adaptation,
     InnerDefaults,
@@ -40,11 +41,13 @@ class AreaReader(InnerDefaults):
         inner: What is read.
         frame: The pixels of the inner grid that are mapped; they keep their places.
         area: A vector file of polygons, absolute.
+        layer: Its layer, where it has several.
     """
 
     inner: WindowReader
     frame: Window
     area: Path
+    layer: str | None = None
 
     @property
     def grid(self) -> GeoBox:
@@ -59,6 +62,7 @@ class AreaReader(InnerDefaults):
     def identity(self) -> Mapping[str, str]:
         """That of the inner reader, and the area's file."""
         area = {"file": str(self.area), **content_digest(self.area)}
+        area |= {} if self.layer is None else {"layer": self.layer}
         return {
             **self.inner.identity(),
             **{f"area {name}": value for name, value in area.items()},
@@ -71,7 +75,7 @@ class AreaReader(InnerDefaults):
         Raises:
             AlignmentError, VectorError: The grid lies elsewhere.
         """
-        return cut_to_area(self.inner.on(grid, measured=measured), self.area)
+        return cut_to_area(self.inner.on(grid, measured=measured), self.area, self.layer)
 
     def adapted(self, how: Adaptation) -> AreaReader:
         """The same area of the inner reader, read otherwise."""
@@ -90,7 +94,7 @@ class AreaReader(InnerDefaults):
 
     def inside(self, window: Window) -> npt.NDArray[np.bool_]:
         """Which pixels (row, col) of `window` have their centre in the area."""
-        tree = _polygons(open_layer(self.area), self.grid)
+        tree = _polygons(open_layer(self.area, self.layer), self.grid)
         left, top, right, bottom = (
             window.col,
             window.row,
@@ -112,13 +116,18 @@ class AreaReader(InnerDefaults):
         return np.asarray(mask, np.bool_)
 
 
-def cut_to_area(reader: WindowReader, area: Path) -> AreaReader:
+def cut_to_area(reader: WindowReader, area: Path, layer: str | None = None) -> AreaReader:
     """The part of an input that lies in the polygons of a GeoPackage or GeoJSON, of any CRS.
 
+    Args:
+        reader: The input.
+        area: The file.
+        layer: Of a file that has several.
+
     Raises:
-        VectorError: The file is no such file, holds no polygons, or lies elsewhere.
+        VectorError: The file is no such file, has no such layer, holds no polygons, or lies elsewhere.
     """
-    polygons = _polygons(open_layer(area), reader.grid).geometries
+    polygons = _polygons(open_layer(area, layer), reader.grid).geometries
     left, top, right, bottom = shapely.total_bounds(polygons)
     box = Window(
         int(np.floor(top)),
@@ -132,7 +141,7 @@ def cut_to_area(reader: WindowReader, area: Path) -> AreaReader:
             f"{area}: does not overlap the input: the area covers {extent_text(extended(reader.grid, box))}, "
             f"the input {extent_text(reader.grid)}"
         )
-    return AreaReader(reader, frame, area.resolve())
+    return AreaReader(reader, frame, real(area), layer)
 
 
 @lru_cache(maxsize=2)

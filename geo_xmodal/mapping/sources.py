@@ -19,6 +19,7 @@ from geo_xmodal.raster import (
     aligned_reader,
     band_files_reader,
     describe_raster,
+    file_and_rest,
     find_remote,
     is_address,
     mosaic,
@@ -80,7 +81,7 @@ def map_input(
             of a file, and for a folder whose files are called after the model's bands those.
         decibel: Files hold decibels.
         pixels: Whether an input with pixels of another size is resampled to the model's.
-        area: Polygons to map; None maps everything.
+        area: Polygons to map, `file` or `file:layer`; None maps everything.
         warp_gcps: What follows the ground control points of files that have no other place: `polynomial`, or
             `tps` (a thin plate spline); None leaves such a file on its pixel grid.
         remote: Whether `inputs` may be addresses (s3, https, http). Only for what a person typed.
@@ -91,7 +92,6 @@ def map_input(
         AlignmentError: Files do not go together.
         VectorError: The area cannot be read, or lies elsewhere.
     """
-    area = None if area is None else Path(area)
     tiles: list[tuple[str, WindowReader]] = []
     notes: list[str] = []
     for one in inputs:
@@ -128,11 +128,17 @@ def fit_input(
     A grid whose pixels are within a tenth of the model's stays as it is; so does one whose pixels cannot be
     compared. Any other is resampled: same CRS, first corner and extent, pixels of the model's size.
 
+    Args:
+        reader: What is mapped.
+        card: Of the model.
+        pixels: Whether pixels of another size are resampled to the model's.
+        area: Polygons to map, `file` or `file:layer`; None maps everything.
+        name: What the map's tags call it.
+
     Raises:
         AlignmentError: The reader cannot be resampled.
         VectorError: The area cannot be read, or lies elsewhere.
     """
-    area = None if area is None else Path(area)
     notes = []
     ratio = resolution_ratio(card, reader.grid)
     if pixels == "model" and ratio is not None and differs(card, reader.grid):
@@ -140,7 +146,8 @@ def fit_input(
         reader = reader.on(with_pixels(reader.grid, *(_whole(one) for one in ratio)))
         notes.append(f"resampled from pixels of {before} to the model's, {model_size_text(card)}")
     if area is not None:
-        reader = cut_to_area(reader, area)
+        file, layer = file_and_rest(str(area))
+        reader = cut_to_area(reader, file, layer or None)
     return MapInput(reader, name, tuple(notes))
 
 

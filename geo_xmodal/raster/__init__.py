@@ -57,7 +57,7 @@ from geo_xmodal.raster.outline import world_outline
 from geo_xmodal.raster.reader import AlignedReader, aligned_reader, remote_reader
 from geo_xmodal.raster.remote import find_remote, is_address
 from geo_xmodal.raster.value_check import checked_sample, checked_values
-from geo_xmodal.raster.vector import Layer, open_layer, read_polygons
+from geo_xmodal.raster.vector import Layer, file_and_rest, layer_names, open_layer, read_polygons
 from geo_xmodal.raster.vector_summary import VectorSummary, describe_vector
 from geo_xmodal.raster.warp import Resampling
 from geo_xmodal.raster.window_reader import (
@@ -110,6 +110,7 @@ __all__ = [
     "described",
     "extended",
     "extent_text",
+    "file_and_rest",
     "file_window",
     "find_remote",
     "first_spellings",
@@ -120,6 +121,7 @@ __all__ = [
     "label_place",
     "label_stamp",
     "label_values",
+    "layer_names",
     "means_unlabelled",
     "mosaic",
     "name_key",

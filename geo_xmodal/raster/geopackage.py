@@ -45,6 +45,7 @@ from geo_xmodal.raster.features import (
 SQLITE_MAGIC = b"SQLite format 3\0"
 
 Stamp = tuple[int, ...]
+_Schema = Mapping[str, tuple[str, str, int]]
 
 _METADATA = frozenset({"gpkg_contents", "gpkg_geometry_columns", "gpkg_spatial_ref_sys", "sqlite_master"})
 _HEADER = 8
@@ -188,6 +189,16 @@ class GeoPackageTable:
         return objects(values)
 
 
+def layer_names(path: Path, stamp: Stamp) -> tuple[str, ...]:
+    """Layers of the GeoPackage at `path` that have geometries.
+
+    Raises:
+        VectorError: It is no GeoPackage, damaged, or in use.
+    """
+    with _opened(path, stamp) as database:
+        return tuple(_layers(path, database, _schema(database)))
+
+
 def read_contents(path: Path, stamp: Stamp, choose: Callable[[Sequence[str]], str]) -> Contents:
     """One layer of the GeoPackage at `path`, which `choose` names out of all that have geometries.
 
@@ -195,24 +206,8 @@ def read_contents(path: Path, stamp: Stamp, choose: Callable[[Sequence[str]], st
         VectorError: It is no GeoPackage, damaged, or in use, or the layer is no plain table of features.
     """
     with _opened(path, stamp) as database:
-        schema = {
-            str(name).casefold(): (str(name), kind, rootpage)
-            for name, kind, rootpage in database.execute("SELECT name, type, rootpage FROM sqlite_master")
-            if kind in ("table", "view")
-        }
-        if not {"gpkg_contents", "gpkg_geometry_columns", "gpkg_spatial_ref_sys"} <= schema.keys():
-            raise VectorError(
-                f"{path}: an SQLite database but not a GeoPackage (no table gpkg_contents); "
-                f"{how_to_convert(path)}"
-            )
-        layers = {
-            str(table): (str(column), srs)
-            for table, column, srs in database.execute(
-                "SELECT c.table_name, g.column_name, g.srs_id FROM gpkg_contents c "
-                "JOIN gpkg_geometry_columns g ON c.table_name = g.table_name COLLATE NOCASE "
-                "WHERE c.data_type = 'features' ORDER BY c.rowid"
-            )
-        }
+        schema = _schema(database)
+        layers = _layers(path, database, schema)
         chosen = choose(list(layers))
         geometry, srs = layers[chosen]
         row = database.execute(
@@ -233,6 +228,31 @@ def read_contents(path: Path, stamp: Stamp, choose: Callable[[Sequence[str]], st
         table = _with_index(table, nodes, leaves)
     crs = None if srs in _UNDEFINED else _crs(path, row)
     return Contents(chosen, tuple(column for column, _ in table.types), crs, table)
+
+
+def _schema(database: sqlite3.Connection) -> _Schema:
+    return {
+        str(name).casefold(): (str(name), kind, rootpage)
+        for name, kind, rootpage in database.execute("SELECT name, type, rootpage FROM sqlite_master")
+        if kind in ("table", "view")
+    }
+
+
+def _layers(path: Path, database: sqlite3.Connection, schema: _Schema) -> dict[str, tuple[str, Any]]:
+    """Geometry column and CRS of each layer that has geometries."""
+    if not {"gpkg_contents", "gpkg_geometry_columns", "gpkg_spatial_ref_sys"} <= schema.keys():
+        raise VectorError(
+            f"{path}: an SQLite database but not a GeoPackage (no table gpkg_contents); "
+            f"{how_to_convert(path)}"
+        )
+    return {
+        str(table): (str(column), srs)
+        for table, column, srs in database.execute(
+            "SELECT c.table_name, g.column_name, g.srs_id FROM gpkg_contents c "
+            "JOIN gpkg_geometry_columns g ON c.table_name = g.table_name COLLATE NOCASE "
+            "WHERE c.data_type = 'features' ORDER BY c.rowid"
+        )
+    }
 
 
 def how_to_convert(path: Path) -> str:

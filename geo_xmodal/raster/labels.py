@@ -302,17 +302,9 @@ def label_place(labels: Path | str) -> LabelPlace:
 
     A colon in the name of a file, a layer or a column that exists is its own.
     """
-    text = str(labels)
-    colons = [place for place, letter in enumerate(text) if letter == ":"]
-    if Path(text).exists():
-        return LabelPlace(Path(text))
-    end = next((place for place in reversed(colons) if Path(text[:place]).exists()), None)
-    if end is None:
-        folder = max(text.rfind("/"), text.rfind("\\")) + 1
-        end = next((place for place in colons if place > folder), None)
-        if end is None:
-            return LabelPlace(Path(text))
-    path, rest = Path(text[:end]), text[end + 1 :]
+    path, rest = vector.file_and_rest(str(labels))
+    if not rest:
+        return LabelPlace(path)
     splits = [(rest[:place], rest[place + 1 :]) for place, letter in enumerate(rest) if letter == ":"]
     for layer, column in [(None, rest), *splits] if splits else ():
         with suppress(VectorError):

@@ -7,6 +7,7 @@ text of another encoding, a CRS that PROJ refuses) is one kind of error here.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -83,10 +84,35 @@ def open_layer(path: Path | str, layer: str | None = None) -> Layer:
     """
     path = Path(path)
     with _one_kind(path):
-        if not path.is_file():
-            path.stat()
-            raise VectorError(f"{path}: not a regular file, expected a GeoPackage or a GeoJSON")
+        _check_file(path)
         return _open_layer(path, layer, geopackage.stamp_of(path))
+
+
+def layer_names(path: Path | str) -> tuple[str, ...]:
+    """Names of the layers of a vector file that have geometries.
+
+    Raises:
+        VectorError: Missing, not a GeoPackage or GeoJSON, damaged, or in use.
+    """
+    path = Path(path)
+    with _one_kind(path):
+        _check_file(path)
+        stamp = geopackage.stamp_of(path)
+        if _head(path).startswith(geopackage.SQLITE_MAGIC):
+            return geopackage.layer_names(path, stamp)
+        return (_open_layer(path, None, stamp).name,)
+
+
+def file_and_rest(text: str) -> tuple[Path, str]:
+    """`file` or `file:rest`, taken apart; a colon in the name of a file that exists is its own."""
+    colons = [place for place, letter in enumerate(text) if letter == ":"]
+    if os.path.lexists(text):
+        return Path(text), ""
+    end = next((place for place in reversed(colons) if os.path.lexists(text[:place])), None)
+    if end is None:
+        folder = max(text.rfind("/"), text.rfind("\\")) + 1
+        end = next((place for place in colons if place > folder), None)
+    return (Path(text), "") if end is None else (Path(text[:end]), text[end + 1 :])
 
 
 @lru_cache(maxsize=8)
@@ -227,9 +253,19 @@ def _check_comparable(layer: Layer, grid: GeoBox) -> None:
         )
 
 
-def _contents(path: Path, stamp: tuple[int, ...], choose: Callable[[Sequence[str]], str]) -> Contents:
+def _check_file(path: Path) -> None:
+    if not path.is_file():
+        path.stat()
+        raise VectorError(f"{path}: not a regular file, expected a GeoPackage or a GeoJSON")
+
+
+def _head(path: Path) -> bytes:
     with path.open("rb") as file:
-        head = file.read(1024)
+        return file.read(1024)
+
+
+def _contents(path: Path, stamp: tuple[int, ...], choose: Callable[[Sequence[str]], str]) -> Contents:
+    head = _head(path)
     if head.startswith(geopackage.SQLITE_MAGIC):
         return geopackage.read_contents(path, stamp, choose)
     if not geojson.looks_like(head):
@@ -253,7 +289,8 @@ def _choose(path: Path, layer: str | None, spatial: Sequence[str]) -> str:
     if layer in spatial:
         return str(layer)
     wrong = f"no layer {layer!r}" if layer is not None else f"{len(spatial)} layers, and none is chosen"
-    choose = f" (choose one as {path.name}:LAYER:COLUMN)" if layer is None and spatial else ""
+    one = f"{path.name}:LAYER"
+    choose = f" (choose one as {one}, of labels as {one}:COLUMN)" if layer is None and spatial else ""
     raise VectorError(f"{path}: {wrong}; layers with geometries: {', '.join(spatial) or 'none'}{choose}")
 
 

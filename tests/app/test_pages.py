@@ -10,9 +10,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import geopandas
 import numpy as np
 import pytest
 import rasterio
+import shapely
 from streamlit.testing.v1 import AppTest
 
 import geo_xmodal as gx
@@ -228,6 +230,49 @@ def test_values_that_the_model_never_saw_are_mapped_on_request(visit: Visit, tmp
     page.run()
     (job,) = queue().jobs(LOCAL)
     assert "--any-values" in job.command.split()
+
+
+@pytest.fixture
+def two_layers(visit: Visit, tmp_path: Path) -> Path:
+    """Polygons over two corners of berlin, a layer and a column each; in the data folder."""
+    file, grid = tmp_path / "data" / "two.gpkg", gx.open_scene("berlin").grid
+    for layer, col, column in (("west", 0, "cover"), ("east", 300, "crop")):
+        boxes = [shapely.box(col + left, 10, col + left + 40, 60) for left in (0, 50)]
+        on_map = shapely.transform(boxes, lambda xy: np.stack(grid.affine @ xy.T, axis=1))
+        frame = geopandas.GeoDataFrame(
+            {column: [f"{layer} 1", f"{layer} 2"]}, geometry=on_map, crs=grid.crs.to_wkt()
+        )
+        frame.to_file(file, layer=layer, driver="GPKG")
+    return file
+
+
+def test_a_part_is_mapped_of_one_of_several_layers(visit: Visit, two_layers: Path) -> None:
+    page = visit("mapping", model="shipped:berlin-sar-hgr", scene="sample:berlin", area="data:data/two.gpkg")
+    assert not page.error
+    layers = next(one for one in page.selectbox if one.label == "Layer")
+    assert layers.options == ["west", "east"]
+    layers.select("east")
+    page.run()
+    assert "--area=data/two.gpkg:east" in page.code[0].value
+    button(page, "Start mapping").click()  # type: ignore[attr-defined]
+    page.run()
+    (job,) = queue().jobs(LOCAL)
+    assert f"--area={two_layers}:east" in job.command.split()
+
+
+def test_labels_of_one_of_several_layers(visit: Visit, two_layers: Path) -> None:
+    shutil.copy(gx.open_scene("berlin").folder / "sar.tif", two_layers.with_name("radar.tif"))
+    shutil.copy(gx.open_scene("berlin").folder / "hsi.tif", two_layers.with_name("hsi.tif"))
+    page = visit("scenes", new="1")
+    page.multiselect[0].set_value([f"data:data/{name}" for name in ("radar.tif", "hsi.tif", "two.gpkg")])
+    page.run()
+    assert not page.error
+    assert "--labels=data/two.gpkg:west:cover" in page.code[0].value
+    next(one for one in page.selectbox if one.label == "Layer").select("east")
+    page.run()
+    assert next(one for one in page.selectbox if one.label == "Class column").options == ["crop"]
+    assert list(page.dataframe[1].value["class"]) == ["east 1", "east 2"]
+    assert "--labels=data/two.gpkg:east:crop" in page.code[0].value
 
 
 @pytest.fixture

@@ -213,6 +213,20 @@ def test_window_size_and_outline_pieces_change_nothing(reader: AlignedReader, tm
             )
 
 
+def test_windows_of_another_layer_are_no_windows_of_this(
+    cnn_folder: Path, reader: AlignedReader, tmp_path: Path
+) -> None:
+    file = tmp_path / "two.gpkg"
+    frame = geopandas.read_file(write_area(tmp_path / "one.gpkg", reader.grid))
+    for layer in ("first", "second"):
+        frame.to_file(file, layer=layer, driver="GPKG")
+    first, second = (cut_to_area(reader, file, layer) for layer in ("first", "second"))
+    assert first.identity() != second.identity()
+    assert pickle.loads(pickle.dumps(second)).inside(Window(0, 0, 64, 64)).any()
+    moved = second.on(second.inner.grid)
+    assert moved.layer == "second"
+
+
 def test_an_outline_that_crosses_itself_is_read_as_its_loops(reader: AlignedReader, tmp_path: Path) -> None:
     bow = shapely.Polygon([(20, 20), (100, 100), (100, 20), (20, 100)])
     part = cut_to_area(reader, write_area(tmp_path / "a.gpkg", reader.grid, bow))

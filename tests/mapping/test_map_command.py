@@ -129,6 +129,24 @@ def test_an_area_of_another_crs(
     assert "does not overlap the input" in line
 
 
+def test_an_area_of_one_of_several_layers(
+    capsys: pytest.CaptureFixture[str], cnn_folder: Path, whole: Path, tmp_path: Path
+) -> None:
+    two = tmp_path / "two.gpkg"
+    for layer, (left, width) in {"west": (10, 40), "east:side": (90, 50)}.items():
+        on_map = [GRID.affine @ corner for corner in ((left, 20), (left + width, 20), (left + width, 80))]
+        frame = geopandas.GeoDataFrame(geometry=[shapely.Polygon(on_map)], crs=GRID.crs.to_wkt())
+        frame.to_file(two, layer=layer, driver="GPKG")
+    for layer, width in (("west", 40), ("east:side", 50)):
+        out, words = tmp_path / f"{width}.tif", ("--input", whole, "--area", f"{two}:{layer}")
+        found, _ = mapped(capsys, cnn_folder, out, *words)
+        assert found.shape == (60, width)
+    line = refusal(capsys, cnn_folder, tmp_path / "no.tif", "--input", whole, "--area", two)
+    assert "2 layers, and none is chosen" in line and "west, east:side (choose one as two.gpkg:LAYER" in line
+    line = refusal(capsys, cnn_folder, tmp_path / "no.tif", "--input", whole, "--area", f"{two}:north")
+    assert "no layer 'north'; layers with geometries: west, east:side" in line
+
+
 def test_a_list_names_tiles_beside_it(
     capsys: pytest.CaptureFixture[str], cnn_folder: Path, whole: Path, tmp_path: Path
 ) -> None:

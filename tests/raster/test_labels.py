@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -12,6 +13,7 @@ import geopandas
 import numpy as np
 import numpy.typing as npt
 import pandas
+import pyogrio
 import pytest
 import rasterio
 import shapely
@@ -638,6 +640,19 @@ class TestRealFiles:
             if 0 <= row < grid.shape[0] and 0 <= col < grid.shape[1]:
                 assert names[found[int(row), int(col)] - 1] == name
         assert 100 < (found > 0).sum() <= 120
+
+
+def test_layers_are_listed(tmp_path: Path) -> None:
+    two = tmp_path / "two.gpkg"
+    square = [rectangle(GRID, 0, 0, 2, 2)]
+    for layer in ("b", "a"):
+        geopandas.GeoDataFrame({"class": [1]}, geometry=square, crs=UTM).to_file(two, layer=layer)
+    pyogrio.write_dataframe(pandas.DataFrame({"note": ["no geometry"]}), two, layer="notes")
+    assert vector.layer_names(two) == ("b", "a")
+    assert vector.layer_names(write_vector(tmp_path / "one.geojson", square, [1])) == ("one",)
+    for wrong in (tmp_path / "none.gpkg", tmp_path):
+        with pytest.raises(VectorError, match=re.escape(str(wrong))):
+            vector.layer_names(wrong)
 
 
 def test_a_column_and_a_layer_are_told_after_colons(tmp_path: Path) -> None:

@@ -174,7 +174,7 @@ def test_the_commands_say_it(tmp_path: Path, target: Path, capsys: pytest.Captur
     words = ["align", tmp_path / "out", "--reference", target, "--other", other, "--labels"]
     assert command(*words, f"{tmp_path / 'two.gpkg'}:class") == 2
     error = capsys.readouterr().err
-    assert "layers with geometries: roads, sites (choose one as two.gpkg:LAYER:COLUMN)" in error
+    assert "layers with geometries: roads, sites (choose one as two.gpkg:LAYER, of labels as two" in error
     assert command(*words, f"{tmp_path / 'two.gpkg'}:sites:class", "--json") == 0
     made = json.loads(capsys.readouterr().out)
     assert [one["found"]["all"] for one in made["label_counts"]] == [{"count": 8, "what": "features"}] * 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from geo_xmodal_app.parts import (
     ORIGINS,
     asked_or_shown,
     choose,
+    choose_layer,
     command_line,
     heading,
     is_active,
@@ -27,12 +29,13 @@ from geo_xmodal_app.parts import (
     start,
     watch,
 )
-from geo_xmodal_app.sources import source_files
+from geo_xmodal_app.sources import area_files, source_files
 from geo_xmodal_app.texts import literal
 from geo_xmodal_app.uploader import upload_file
 from geo_xmodal_app.workspace import MAP, PICTURE, MapEntry
 
 _SCENE, _FILE = "A scene", "A GeoTIFF"
+_EVERYWHERE = "everywhere"
 _ANY_VALUES = "Map values outside of the model's ranges"
 _FIELDS = {
     "--any-values": f"'{_ANY_VALUES}' below",
@@ -45,13 +48,14 @@ _FIELDS = {
 
 @dataclass(frozen=True)
 class _Input:
-    """What is to be mapped: its reader, the command's words for it, and what the map is called after."""
+    """What is to be mapped and within which area; words of the command for it, and the name for its map."""
 
     reader: gx.WindowReader
     words: tuple[str, ...]
     name: str
     scene: str | None
-    names: dict[Path, str]
+    names: Mapping[Path, str]
+    area: str | None = None
 
 
 def show() -> None:
@@ -71,11 +75,13 @@ def _ask(session: str) -> None:
         chosen = None if card is None else _input(session, card)
     if card is None or folder is None or chosen is None:
         return
+    areas = {one.path: one.name for one in area_files(session).values()}
     try:
-        fitted = gx.fit_input(chosen.reader, card)
+        chosen = _with_area(session, chosen)
+        fitted = gx.fit_input(chosen.reader, card, area=chosen.area)
         fit, words = _fit(card, fitted.reader, chosen)
     except GeoXmodalError as error:
-        problem(error, chosen.names, _FIELDS)
+        problem(error, {**areas, **chosen.names}, _FIELDS)
         return
     if fit is None:
         return
@@ -84,6 +90,29 @@ def _ask(session: str) -> None:
     files = {path.name: name for path, name in chosen.names.items()}
     show_assumed([f"{files.get(one.source, one.source)}: {one.text}" for one in fit.assumptions])
     _start(session, folder, model_name, replace(chosen, words=(*chosen.words, *words)))
+
+
+def _with_area(session: str, chosen: _Input) -> _Input:
+    """The part of an input that is to be mapped: polygons of a file, and of a layer where it has several."""
+    files = area_files(session)
+    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    with left:
+        picked = choose(
+            "Only within",
+            {_EVERYWHERE: _EVERYWHERE, **{id_: one.name for id_, one in files.items()}},
+            "area",
+            first=True,
+            help="Polygons of any CRS; pixels whose centre lies outside stay without a class.",
+        )
+    with right.popover("Upload polygons", icon=":material/upload:", width="stretch"):
+        upload_file("Polygons (GeoPackage, GeoJSON)", "area", key="map-area")
+    if picked is None or picked == _EVERYWHERE:
+        return chosen
+    one = files[picked]
+    chosen = replace(chosen, names={**chosen.names, one.path: one.name})
+    layer = choose_layer(left, gx.layer_names(one.path), f"area-layer {picked}")
+    area = f"{one.path}:{layer}" if layer else str(one.path)
+    return replace(chosen, words=(*chosen.words, f"--area={area}"), area=area)
 
 
 def _fit(card: gx.Card, reader: gx.WindowReader, chosen: _Input) -> tuple[gx.Fit | None, tuple[str, ...]]:

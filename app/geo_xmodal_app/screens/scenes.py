@@ -134,7 +134,7 @@ def _findings(scene: gx.Scene) -> tuple[RasterFinding, list[RasterFinding], list
         title = "labels" if split == "all" else f"{split} labels"
         path = scene.folder / source.file
         try:
-            labels.append(inspect_labels(path, title + path.suffix, source.column))
+            labels.append(inspect_labels(path, title + path.suffix, source.column, source.layer))
         except GeoXmodalError as error:
             problem(error)
     return found.pop(scene.target), list(found.values()), labels

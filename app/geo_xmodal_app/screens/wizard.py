@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 import geo_xmodal as gx
 from geo_xmodal.errors import GeoXmodalError
@@ -35,7 +36,7 @@ from geo_xmodal_app.inspection import (
     is_vector,
     looks_decibel,
 )
-from geo_xmodal_app.parts import command_line, heading, problem, shown_command, start
+from geo_xmodal_app.parts import choose_layer, command_line, heading, problem, shown_command, start
 from geo_xmodal_app.sources import SourceFile, data_files, source_files, uploaded_files
 from geo_xmodal_app.texts import literal
 from geo_xmodal_app.uploader import upload_file
@@ -152,7 +153,7 @@ def _file_row(session: str, one: SourceFile, before: DraftFile) -> DraftFile:
         "Use", roles, index=roles.index(before.role) if before.role in roles else 0,
         key=f"role-{one.id}", label_visibility="collapsed",
     )  # fmt: skip
-    kind, column = before.kind, before.column
+    kind, layer, column = before.kind, before.layer, before.column
     if role == "sensor":
         kinds = list(gx.KINDS)
         kind = what.selectbox(
@@ -161,30 +162,39 @@ def _file_row(session: str, one: SourceFile, before: DraftFile) -> DraftFile:
             key=f"kind-{one.id}", label_visibility="collapsed", placeholder="What it measures",
         )  # fmt: skip
     elif role != "unused" and is_vector(one.name):
-        column = _column(what, one, column)
+        layer = _layer(what, one, layer)
+        column = _column(what, one, layer, column)
     if one.id.startswith("upload:") and remove.button(
         "", icon=":material/delete:", key=f"remove-{one.id}", help="Remove this upload"
     ):
         uploads().remove(session, one.id.removeprefix("upload:"))
         st.rerun()
-    return DraftFile(role=role, kind=kind, column=column)
+    return DraftFile(role=role, kind=kind, layer=layer, column=column)
 
 
-def _column(place: st.delta_generator.DeltaGenerator, one: SourceFile, before: str | None) -> str | None:
+def _layer(place: DeltaGenerator, one: SourceFile, before: str | None) -> str | None:
     try:
-        columns = list(gx.open_layer(one.path).columns)
+        layers = gx.layer_names(one.path)
+    except GeoXmodalError:
+        return before  # what is wrong is said with the other findings
+    return choose_layer(place, layers, f"layer-{one.id}", before)
+
+
+def _column(place: DeltaGenerator, one: SourceFile, layer: str | None, before: str | None) -> str | None:
+    try:
+        columns = list(gx.open_layer(one.path, layer).columns)
     except GeoXmodalError:
         return before  # what is wrong is said with the other findings
     if before not in columns:
         try:
-            before = inspect_labels(one.path, one.name).column
+            before = inspect_labels(one.path, one.name, layer=layer).column
         except GeoXmodalError:
             before = None
     return place.selectbox(
         "Class column",
         columns,
         index=columns.index(before) if before in columns else None,
-        key=f"column-{one.id}",
+        key=f"column-{one.id}-{layer}",
         label_visibility="collapsed",
         placeholder="Column of classes",
     )
@@ -202,7 +212,8 @@ def _inspect(draft: Draft, used: Mapping[str, SourceFile], names: Mapping[Path, 
                 assumed += assumed_of(one.path, one.name, kind, draft.scale == "db")
                 sensors[id_] = inspect_raster(one.path, one.name)
             elif role != "unused":
-                labels[id_] = inspect_labels(one.path, one.name, draft.files[id_].column)
+                asked = draft.files[id_]
+                labels[id_] = inspect_labels(one.path, one.name, asked.column, asked.layer)
         except GeoXmodalError as error:
             whole = False
             problem(error, names)
@@ -340,7 +351,7 @@ def _make(
     argv += align_words(
         (draft.files[target].kind or "other", found.sensors[target].path),
         [(draft.files[id_].kind or "other", found.sensors[id_].path) for id_ in others],
-        {option: (found.labels[ids[0]].path, found.labels[ids[0]].column) for option, ids in by_role.items()},
+        {option: found.labels[ids[0]].place for option, ids in by_role.items()},
         draft.scale,
         draft.name,
     )

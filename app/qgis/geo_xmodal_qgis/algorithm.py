@@ -22,7 +22,7 @@ from qgis.core import (
 from qgis.PyQt.QtGui import QIcon
 
 from .command import Cancelled, CommandError, command_version, find_command, run_command
-from .layers import label_file, raster_file
+from .layers import area_file, label_file, raster_file
 from .version import plugin_version
 
 SETTING = "GEO_XMODAL_COMMAND"
@@ -239,6 +239,15 @@ class GeoXmodalAlgorithm(QgsProcessingAlgorithm):
             )
         column = (self.parameterAsFields(parameters, name + "_COLUMN", context) or [""])[0]
         return label_file(layer, column, self.parameterDefinition(name).description())
+
+    def area(self, parameters, name, context):
+        """`FILE` or `FILE:LAYER` of polygons; empty where left out."""
+        if parameters.get(name) in (None, ""):
+            return ""
+        layer = self.parameterAsVectorLayer(parameters, name, context)
+        if layer is None:
+            raise QgsProcessingException(self.invalidSourceError(parameters, name))
+        return area_file(layer, self.parameterDefinition(name).description())
 
     # Results ---------------------------------------------------------------------------------------------
 

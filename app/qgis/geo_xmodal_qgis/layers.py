@@ -44,6 +44,24 @@ def label_file(layer, column, what):
         return raster_file(layer, what)
     if not isinstance(layer, QgsVectorLayer):
         raise _refused(layer, what, "is neither raster nor vector: choose a label raster or polygons")
+    place = _vector_place(layer, what)
+    if not column:
+        columns = ", ".join(layer.fields().names())
+        raise _refused(layer, what, f"has the classes in one of its columns: choose which ({columns})")
+    return ":".join((*place, column))
+
+
+def area_file(layer, what):
+    """An area as the command takes it: `FILE` or `FILE:LAYER`.
+
+    Raises:
+        QgsProcessingException: It is no file that the command reads.
+    """
+    return ":".join(_vector_place(layer, what))
+
+
+def _vector_place(layer, what):
+    """The file of a vector layer, and its name in a file that may have several."""
     parts = _parts(layer)
     path = parts.get("path") or ""
     save = "save it with Export > Save Features As... as GeoPackage"
@@ -59,11 +77,8 @@ def label_file(layer, column, what):
         problem = f"is filtered ({shown}), but the command reads the whole file: {save}, or remove the filter"
     elif layer.isModified():
         problem = "has edits that are not saved: save or discard them first"
-    elif not column:
-        columns = ", ".join(layer.fields().names())
-        problem = f"has the classes in one of its columns: choose which ({columns})"
     else:
-        return ":".join(filter(None, (path, parts.get("layerName"), column)))
+        return tuple(filter(None, (path, parts.get("layerName"))))
     raise _refused(layer, what, problem)
 
 

@@ -7,10 +7,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import geopandas
 import numpy as np
 import psutil
 import pytest
 import rasterio
+import shapely
 
 from geo_xmodal.commands import app
 from geo_xmodal.version import VERSION
@@ -68,6 +70,7 @@ def answers(qgis: Qgis, scene: Path, tmp_path_factory: pytest.TempPathFactory) -
     out = tmp_path_factory.mktemp("out")
     nowhere = _corner(scene / "sar.tif", out / "nowhere.tif", crs=None)
     (out / "virtual.vrt").write_text(_VRT.format(source=scene / "sar.tif"), encoding="utf-8")
+    two = _two_layers(scene / "sar.tif", out / "two.gpkg")
     loud = _corner(scene / "sar.tif", out / "loud.tif", times=1e4)
     mapped = {"INPUT": scene / "sar.tif", "MODEL": MODEL, "OUTPUT": out / "x.tif"}
     evaluated = {"MAP": out / "map.tif", "REFERENCE": scene / "test.tif", "OUTPUT": out / "evaluated"}
@@ -82,6 +85,9 @@ def answers(qgis: Qgis, scene: Path, tmp_path_factory: pytest.TempPathFactory) -
             _step("model of another sensor", "run", "map", {**mapped, "INPUT": scene / "hsi.tif"}),
             _step("other values", "run", "map", {**mapped, "INPUT": loud}),
             _step("any values", "run", "map", {**mapped, "INPUT": loud, "ANY_VALUES": True}),
+            _step(
+                "area", "run", "map", {**mapped, "AREA": f"{two}|layername=east", "OUTPUT": out / "part.tif"}
+            ),
             _step("no CRS", "run", "map", {**mapped, "INPUT": nowhere}),
             _step("virtual raster", "run", "map", {**mapped, "INPUT": out / "virtual.vrt"}),
             _step("nothing to map", "run", "map", {"MODEL": MODEL, "OUTPUT": out / "x.tif"}),
@@ -152,6 +158,11 @@ def test_values_that_the_model_never_saw_are_mapped_on_request(answers: Answers)
     warned = [text for kind, text in told["said"] if kind == "warning"]
     assert any(text.startswith("note: ") and "mapped nevertheless" in text for text in warned)
     assert any(text.startswith("assumed: loud.tif: bands are taken by their place") for text in warned)
+
+
+def test_maps_within_polygons_of_a_layer(answers: Answers) -> None:
+    with rasterio.open(answers["area"]["result"]["OUTPUT"]) as dataset:
+        assert dataset.shape == (30, 40)
 
 
 @pytest.mark.parametrize(
@@ -248,6 +259,20 @@ def _corner(source: Path, out: Path, times: float = 1, **profile: Any) -> Path:
         settings |= {"crs": dataset.crs, "transform": dataset.transform}
     with rasterio.open(out, "w", height=ROWS, width=ROWS, **settings | profile) as dataset:
         dataset.write(pixels)
+    return out
+
+
+def _two_layers(raster: Path, out: Path) -> Path:
+    """Boxes of 20 x 30 and 30 x 40 pixels."""
+    with rasterio.open(raster) as dataset:
+        transform, crs = dataset.transform, dataset.crs
+    for layer, col, rows, cols in (("west", 10, 20, 30), ("east", 200, 30, 40)):
+        corners = [
+            transform @ place
+            for place in ((col, 5), (col + cols, 5), (col + cols, 5 + rows), (col, 5 + rows))
+        ]
+        frame = geopandas.GeoDataFrame(geometry=[shapely.Polygon(corners)], crs=crs)
+        frame.to_file(out, layer=layer, driver="GPKG")
     return out
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from qgis.core import (
+    QgsProcessing,
     QgsProcessingException,
     QgsProcessingOutputRasterLayer,
     QgsProcessingParameterBoolean,
@@ -10,6 +11,7 @@ from qgis.core import (
     QgsProcessingParameterRasterDestination,
     QgsProcessingParameterRasterLayer,
     QgsProcessingParameterString,
+    QgsProcessingParameterVectorLayer,
 )
 
 from ..algorithm import SCALES, GeoXmodalAlgorithm
@@ -43,6 +45,13 @@ A map that was stopped goes on with "Resume", if everything else is the same."""
                 defaultValue="berlin-sar-hgr",
             ),
             "What Train wrote, or a name that `geo-xmodal models` lists.",
+        )
+        self.add(
+            QgsProcessingParameterVectorLayer(
+                "AREA", "Map only within these polygons", [QgsProcessing.TypeVectorPolygon], optional=True
+            ),
+            "A layer of a GeoPackage or GeoJSON, of any CRS. Pixels whose centre lies outside stay without a "
+            "class.",
         )
         self.add(
             QgsProcessingParameterBoolean("PROBABILITY", "Also write the probability of the class", False)
@@ -99,6 +108,7 @@ A map that was stopped goes on with "Resume", if everything else is the same."""
         model = self.word(parameters, "MODEL", context)
         words = ["--model", model, "--out", self.parameterAsOutputLayer(parameters, "OUTPUT", context)]
         words += self.option("--input", file) + self.option("--scene", scene)
+        words += self.option("--area", self.area(parameters, "AREA", context))
         words += self.option("--bands", self.word(parameters, "BANDS", context))
         words += self.option("--scale", self.word(parameters, "SCALE", context))
         words += ["--any-values"] * self.parameterAsBool(parameters, "ANY_VALUES", context)
