@@ -71,7 +71,8 @@ class SensorKind:
         guess: Place in the order in which kinds are looked for in a name: the more special first.
         unit: Of the values; empty where files differ.
         power: Values are power, which a file may hold in decibels.
-        zero_is_no_data: A pixel that is 0 in all bands was not measured.
+        zero_is_no_data: A pixel whose stored numbers are 0 in all bands was not measured ...
+        zero_unless_told: ... unless the file says that another value is no data.
         nodata: Values that usually mean "no data" where a file does not say.
         plausible: Of the values once read.
         plausible_decibels: Of the values of a file in decibels.
@@ -91,6 +92,7 @@ class SensorKind:
     unit: str = ""
     power: bool = False
     zero_is_no_data: bool = False
+    zero_unless_told: bool = False
     nodata: tuple[float, ...] = ()
     plausible: Plausible = Plausible()
     plausible_decibels: Plausible | None = None
@@ -155,6 +157,7 @@ _ENTRIES = (
         guess=1,
         unit="K or °C",
         zero_is_no_data=True,  # no place is at 0 K, and 0 °C to the last bit is rarer than a fill of 0
+        zero_unless_told=True,
         plausible=Plausible(low=-150.0, high=2500.0, share=0.01),
     ),
     SensorKind(

@@ -100,3 +100,8 @@ def test_pages_read_the_lines(clock: Clock, capsys: pytest.CaptureFixture[str], 
     pace = follow(Pace(), place, 5.0)
     assert (pace.done, pace.total) == (2, 10)
     assert pace.message == "run 1 of 2: seed 0, hgr, teacher: epoch 1 of 2, loss 0.5 (mean)"
+
+
+def test_what_was_assumed_is_said_once_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    Console().assumed(["a.tif: has no CRS", "b.tif: has no CRS", "a.tif: has no CRS"])
+    assert capsys.readouterr().err == "assumed: a.tif: has no CRS\nassumed: b.tif: has no CRS\n"

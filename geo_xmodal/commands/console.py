@@ -83,9 +83,9 @@ class Console:
         print(one_line(text), file=sys.stderr, flush=True)
 
     def assumed(self, assumptions: Iterable[object]) -> None:
-        """Lines on what was taken for granted."""
-        for one in assumptions:
-            self.warn(f"assumed: {one}")
+        """Lines on what was taken for granted, each once."""
+        for line in dict.fromkeys(map(str, assumptions)):
+            self.warn(f"assumed: {line}")
 
     def result(self, content: Any, *human: rich.console.RenderableType) -> None:
         """The command's result: `content` as JSON, or `human` for people."""

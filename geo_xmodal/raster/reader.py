@@ -193,8 +193,8 @@ class RasterReader(ReaderDefaults, ABC):
             missing |= ~np.isfinite(raw)
         missing |= ~np.isfinite(values)
         values[missing] = np.nan
-        if KINDS[self.kind].zero_is_no_data:
-            zero = values == 0
+        if self._zero_is_no_data:
+            zero = (values if self.decibel else raw) == 0  # 0 dB is a power of 1
             if zero.any():
                 values[:, (zero | missing).all(axis=0)] = np.nan
         if self.alpha is not None:
@@ -202,6 +202,12 @@ class RasterReader(ReaderDefaults, ABC):
         if self.masked:
             values[:, dataset.read_masks(1, window=there) == 0] = np.nan
         return whole_vectors(values) if KINDS[self.kind].vectors else values
+
+    @property
+    def _zero_is_no_data(self) -> bool:
+        kind = KINDS[self.kind]
+        told = kind.zero_unless_told and self.nodata is not None and self.nodata != 0
+        return kind.zero_is_no_data and not told
 
     def _converted(self, raw: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Numbers stored (band, row, col) as what the sensor measures; decibels become power."""
@@ -379,7 +385,6 @@ def _fields(
         about_alpha,
         _about_scales(name, known),
         _about_place(dataset, name, warp_gcps),
-        _about_zeros(dataset, kind),
         _about_nodata(kind, dataset.nodata, nodata),
     ]
     flags = dataset.mask_flag_enums[0]
@@ -477,12 +482,6 @@ def _about_nodata(kind: Kind, *told: float | None) -> _Said:
     return "nodata", (
         f"does not say which value is no data: {values} are taken so, as is usual for {KINDS[kind].adjective}"
     )
-
-
-def _about_zeros(dataset: rasterio.DatasetReader, kind: Kind) -> _Said:
-    if not KINDS[kind].zero_is_no_data or dataset.nodata == 0:
-        return None
-    return "zeros", f"pixels that are 0 in all bands are no data, as {KINDS[kind].adjective} is never 0"
 
 
 def _beside(path: Path) -> tuple[Assumption, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from geo_xmodal.errors import UsageError
 from geo_xmodal.kinds import KINDS
@@ -15,6 +16,9 @@ _ROUNDS = (4, 8, 16)
 _MANY_BANDS = 32
 """Bands above which windows are smaller: a look must cost little of what the work does."""
 
+_SMALL = 0.01
+"""Share below which no number is told."""
+
 _POWER_OF_DECIBELS = 0.95
 """Share of values of at least 1 (0 dB) from which what was called decibels is power already."""
 
@@ -25,14 +29,23 @@ def sampled_values(reader: WindowReader) -> FloatArray:
     Raises:
         RasterError: The source cannot be read there.
     """
-    bands = len(reader.bands)
-    values = np.empty((bands, 0), np.float32)
+    (values,) = _sampled(reader)
+    return values
+
+
+def _sampled(*readers: WindowReader) -> list[FloatArray]:
+    """For each reader of one grid (band, n) values, at pixels where any band of the first reader has one."""
+    bands, shape = len(readers[0].bands), readers[0].grid.shape
     for per_side in _ROUNDS:
         side = 64 if bands <= _MANY_BANDS else 24
-        windows = lattice((reader.grid.shape[0], reader.grid.shape[1]), per_side, side)
-        values = np.concatenate([reader.read(window).reshape(bands, -1) for window in windows], axis=1)
-        values = values[:, np.isfinite(values).any(axis=0)]
-        if values.size:
+        windows = list(lattice((shape[0], shape[1]), per_side, side))
+        values = [
+            np.concatenate([reader.read(window).reshape(bands, -1) for window in windows], axis=1)
+            for reader in readers
+        ]
+        known = np.isfinite(values[0]).any(axis=0)
+        values = [one[:, known] for one in values]
+        if known.any():
             break
     return values
 
@@ -53,20 +66,60 @@ def checked_values(reader: WindowReader) -> tuple[Assumption, ...]:
 def checked_sample(reader: WindowReader) -> tuple[tuple[Assumption, ...], FloatArray]:
     """As `checked_values`, with the sample (band, n) that was looked at."""
     kind = KINDS[reader.kind]
-    assumptions = reader.assumptions
-    if not kind.zero_is_no_data:
-        return assumptions, sampled_values(reader)
-    values = sampled_values(reader.adapted(Adaptation(kind="other")))
-    blank = ((values == 0) | np.isnan(values)).all(axis=0)
-    if blank.any():
-        share = float(blank.mean())
-        text = f"{share:.0%} of the pixels looked at are 0 in all bands: taken as no data"
-        kept = tuple(one for one in assumptions if one.code != "zeros")
-        assumptions = (*kept, Assumption("zeros", text, source_name(reader)))
-    values = values[:, ~blank]
+    about: list[Assumption] = []
+    if kind.zero_is_no_data:
+        every, values = _sampled(reader.adapted(Adaptation(kind="other")), reader)
+        about += _about_zeros(reader, every, values)
+        values = values[:, np.isfinite(values).any(axis=0)]
+    else:
+        values = sampled_values(reader)
     if kind.power:
         _refuse_scale(reader, values[0][np.isfinite(values[0])])
-    return assumptions, values
+    else:
+        about += _about_range(reader, values[np.isfinite(values)])
+    return (*reader.assumptions, *about), values
+
+
+def _about_zeros(reader: WindowReader, every: FloatArray, values: FloatArray) -> list[Assumption]:
+    """What is said of pixels that are 0 in all bands: of `every` value, and of those that the kind leaves."""
+    kind = KINDS[reader.kind]
+    blank = np.asarray(np.isnan(values).all(axis=0))
+    zero = ((every == 0) | np.isnan(every)).all(axis=0)
+    if blank.any():
+        advice = ""
+        if kind.zero_unless_told:
+            advice = (
+                "; where 0 is measured, say which value is no data: nodata in scene.toml, or "
+                "gdal_edit.py -a_nodata -9999 FILE"
+            )
+        text = f"{_share(blank)} of the pixels looked at are 0 in all bands: taken as no data{advice}"
+    elif zero.any():
+        text = (
+            f"{_share(zero)} of the pixels looked at are 0 in all bands: taken as data, as the file says "
+            "that another value is no data"
+        )
+    else:
+        return []
+    return [Assumption("zeros", text, source_name(reader))]
+
+
+def _about_range(reader: WindowReader, values: FloatArray) -> list[Assumption]:
+    """What is said of values (n,) that the kind cannot have."""
+    kind = KINDS[reader.kind]
+    if kind.plausible.fits(values):
+        return []
+    low, high = kind.plausible.low, kind.plausible.high
+    text = (
+        f"{_share((values < low) | (values > high))} of the values looked at lie outside of {low:g} to "
+        f"{high:g} {kind.unit}, where {kind.adjective} values lie (median {np.median(values):.4g}): taken as "
+        "they are; see that unit, scale, offset and no data are right"
+    )
+    return [Assumption("range", text, source_name(reader))]
+
+
+def _share(chosen: npt.NDArray[np.bool_]) -> str:
+    share = float(chosen.mean())
+    return f"{share:.0%}" if share >= _SMALL else f"less than {_SMALL:.0%}"
 
 
 def _refuse_scale(reader: WindowReader, values: FloatArray) -> None:

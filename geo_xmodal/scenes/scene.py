@@ -133,8 +133,10 @@ class Scene:
             sensor=modality.sensor,
             warp_gcps=modality.warp_gcps,
         )
-        before = tuple(Assumption("aligned", note, modality.file) for note in modality.notes)
-        return dataclasses.replace(reader, assumptions=(*before, *reader.assumptions))
+        before = tuple(_noted(note, modality.file) for note in modality.notes)
+        said = {one.text for one in before}
+        now = tuple(one for one in reader.assumptions if one.text not in said)
+        return dataclasses.replace(reader, assumptions=(*before, *now))
 
     def array(self, name: str) -> xarray.DataArray:
         """Modality `name` on the reference grid as a lazy array, dims (band, y, x), float32, NaN = no data.
@@ -209,6 +211,12 @@ class Scene:
         source = self.label_source("all")
         path = scene_file(self.folder, source.file)
         return read_labels(source, path, self.grid, self.classes, window)
+
+
+def _noted(note: str, file: str) -> Assumption:
+    """A note of scene.toml, which may begin with the file that it is about."""
+    source, colon, text = note.partition(": ")
+    return Assumption("aligned", text, source) if colon else Assumption("aligned", note, file)
 
 
 _NO_DATA = np.empty((0, 0, 0), np.float32)

@@ -174,6 +174,18 @@ def test_a_border_of_zeros_is_the_same_map_tagged_or_not(power: np.ndarray, tmp_
     ]
 
 
+def test_degrees_celsius_are_no_kelvin(tmp_path: Path) -> None:
+    kelvin = np.random.default_rng(0).normal(288, 8, (1, 128, 128)).astype(np.float32)
+    card = trained_on(kelvin, ("lst",), "thermal")
+    same = check_fit(card, map_input([write(tmp_path / "k.tif", kelvin, ("lst",))], card).reader)
+    assert same.warnings == ()
+    celsius = map_input([write(tmp_path / "c.tif", kelvin - 273.15, ("lst",))], card).reader
+    with pytest.raises(
+        ModelMismatchError, match=r"100% of the values of band lst lie outside"
+    ):
+        check_fit(card, celsius)
+
+
 @pytest.mark.parametrize("order", [(2, 1, 0, 3), (3, 2, 1, 0), (0, 1, 2, 3)])
 @pytest.mark.parametrize("extra", [(), ("B11", "SCL")])
 def test_bands_are_found_by_name(

@@ -14,11 +14,13 @@ from rasterio.control import GroundControlPoint
 from rasterio.enums import ColorInterp
 from rasterio.rpc import RPC
 
+import geo_xmodal as gx
 from geo_xmodal.errors import AlignmentError, RasterError
 from geo_xmodal.raster.mosaic import mosaic
 from geo_xmodal.raster.reader import AlignedReader, aligned_reader
+from geo_xmodal.raster.value_check import checked_values
 from geo_xmodal.raster.window_reader import Adaptation
-from geo_xmodal.types import Window
+from geo_xmodal.types import Kind, Window
 from tests.rasters import utm_grid, write_raster
 
 GRID = utm_grid(40, 40)
@@ -120,14 +122,64 @@ def test_radar_of_0_in_all_bands_is_no_data(tmp_path: Path) -> None:
     outside = (np.nan_to_num(power) == 0).all(axis=0)
     np.testing.assert_array_equal(np.isnan(whole(untagged)).all(axis=0), outside)
     assert whole(untagged)[0, 20, 20] == 0
-    assert "0 in all bands are no data" in said(untagged)["zeros"]
+    assert [one.text for one in checked_values(untagged)] == [
+        "25% of the pixels looked at are 0 in all bands: taken as no data"
+    ]
+    power[:, :, :10] = 0.1
+    assert checked_values(aligned_reader(write_raster(tmp_path / "b.tif", power, GRID), kind="sar")) == ()
     half = utm_grid(20, 20, size=20)
     averaged = aligned_reader(tmp_path / "a.tif", grid=half, kind="sar")
     np.testing.assert_array_equal(np.isnan(whole(averaged)).all(axis=0)[:, :5], np.full((20, 5), True))
     means = power[:, :, 12:].reshape(2, 20, 2, 14, 2).mean(axis=(2, 4))
     np.testing.assert_allclose(whole(averaged)[:, :, 6:], means, rtol=1e-5)
     other = aligned_reader(tmp_path / "a.tif", kind="msi")
-    assert (whole(other)[:, :, :4] == 0).all() and "zeros" not in said(other)
+    assert (whole(other)[:, :, :4] == 0).all() and checked_values(other) == ()
+
+
+def test_thermal_0_is_data_where_another_value_is_none(tmp_path: Path) -> None:
+    celsius = np.random.default_rng(0).normal(5, 4, (1, 40, 40)).astype(np.float32)
+    celsius[:, :8] = 0
+    untold = aligned_reader(write_raster(tmp_path / "a.tif", celsius, GRID), kind="thermal")
+    assert np.isnan(whole(untold)[:, :8]).all()
+    (line,) = checked_values(untold)
+    assert "20% of the pixels looked at are 0 in all bands: taken as no data; where 0 is" in line.text
+    told = aligned_reader(write_raster(tmp_path / "b.tif", celsius, GRID, nodata=-9999), kind="thermal")
+    np.testing.assert_array_equal(whole(told), celsius)
+    (line,) = checked_values(told)
+    assert "20% of the pixels looked at are 0 in all bands: taken as data" in line.text
+    asked = aligned_reader(tmp_path / "a.tif", kind="thermal", nodata=-9999)
+    np.testing.assert_array_equal(whole(asked), celsius)
+    zero = aligned_reader(write_raster(tmp_path / "c.tif", celsius, GRID, nodata=0), kind="thermal")
+    assert np.isnan(whole(zero)[:, :8]).all() and checked_values(zero) == ()
+
+
+def test_a_fill_of_0_is_a_stored_number(tmp_path: Path) -> None:
+    stored = np.full((1, 40, 40), 40_000, np.uint16)  # as Landsat's surface temperature: x 0.00341802 + 149
+    stored[:, :8] = 0
+    path = write_raster(tmp_path / "a.tif", stored, GRID)
+    with rasterio.open(path, "r+") as dataset:
+        dataset.scales, dataset.offsets = (0.00341802,), (149.0,)
+    values = whole(aligned_reader(path, kind="thermal"))
+    assert np.isnan(values[:, :8]).all()
+    np.testing.assert_allclose(values[:, 8:], 40_000 * 0.00341802 + 149)
+    decibels = write_raster(tmp_path / "b.tif", np.zeros((1, 40, 40), np.float32), GRID)
+    assert (whole(aligned_reader(decibels, kind="sar", decibel=True)) == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "words"),
+    [
+        ("thermal", 40_000, "outside of -150 to 2500 K or °C, where thermal values lie (median 4e+04)"),
+        ("dem", 12_000, "outside of -12000 to 9000 m, where elevation values lie (median 1.2e+04)"),
+    ],
+)
+def test_values_that_a_kind_cannot_have_are_said(tmp_path: Path, kind: Kind, value: int, words: str) -> None:
+    path = write_raster(tmp_path / "x.tif", np.full((1, 40, 40), value, np.uint16), GRID, nodata=1)
+    (line,) = checked_values(aligned_reader(path, kind=kind))
+    assert "100% of the values looked at lie" in line.text and words in line.text
+    assert checked_values(aligned_reader(path, kind="other")) == ()
+    plausible = write_raster(tmp_path / "y.tif", np.full((1, 40, 40), 291, np.float32), GRID, nodata=1)
+    assert checked_values(aligned_reader(plausible, kind=kind)) == ()
 
 
 def test_what_lies_beside_a_file_is_said(tmp_path: Path) -> None:
@@ -210,6 +262,20 @@ def test_what_holds_of_many_tiles_is_said_once(tmp_path: Path) -> None:
     names = [f"{k}.tif" for k in range(3)]
     for k, name in enumerate(names):
         write_raster(tmp_path / name, np.ones((1, 40, 40), np.float32), utm_grid(40, 40, east=4e5 + 400 * k))
-    tiles = mosaic([(name, aligned_reader(tmp_path / name, kind="sar")) for name in names])
+    tiles = mosaic([(name, aligned_reader(tmp_path / name, kind="dem")) for name in names])
     (line,) = map(str, tiles.assumptions)
-    assert line.startswith("0.tif and 2 more: pixels that are 0")
+    assert line.startswith("0.tif and 2 more: does not say which value is no data")
+
+
+def test_what_the_source_said_is_not_said_again_of_its_copy(tmp_path: Path) -> None:
+    power = np.random.default_rng(0).gamma(4, 0.01, (1, 40, 40)).astype(np.float32)
+    bare = GeoBox((40, 40), Affine(10, 0, 300, 0, -10, 900), None)
+    files = [write_raster(tmp_path / f"{name}.tif", power, bare) for name in ("radar", "other")]
+    scene = gx.align_scene(
+        tmp_path / "scene",
+        reference=files[0],
+        modalities={"sar": files[0], "sar2": files[1]},
+    )
+    lines = [str(one) for name in ("sar", "sar2") for one in checked_values(scene.reader(name))]
+    no_place = "has no CRS: its coordinates are taken as they are"
+    assert lines == [f"radar.tif: {no_place}", f"other.tif: {no_place}"]
