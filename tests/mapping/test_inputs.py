@@ -180,9 +180,7 @@ def test_degrees_celsius_are_no_kelvin(tmp_path: Path) -> None:
     same = check_fit(card, map_input([write(tmp_path / "k.tif", kelvin, ("lst",))], card).reader)
     assert same.warnings == ()
     celsius = map_input([write(tmp_path / "c.tif", kelvin - 273.15, ("lst",))], card).reader
-    with pytest.raises(
-        ModelMismatchError, match=r"100% of the values of band lst lie outside"
-    ):
+    with pytest.raises(ModelMismatchError, match=r"100% of the values of band lst lie outside"):
         check_fit(card, celsius)
 
 
