@@ -70,6 +70,10 @@ class OutputError(GeoXmodalError):
     """An output that cannot be written: no permission, no room, or in the way of something else."""
 
 
+class MemoryShortageError(GeoXmodalError):
+    """Less memory than what is asked would take."""
+
+
 class ResumeError(GeoXmodalError):
     """An unfinished run or map that does not fit what is asked to resume it."""
 

@@ -40,6 +40,7 @@ from geo_xmodal.commands import (
 )
 from geo_xmodal.commands.console import one_line
 from geo_xmodal.errors import GeoXmodalError
+from geo_xmodal.memory import guard_imports, least, rooms
 from geo_xmodal.outputs import ADVICE
 
 PROGRAM = "geo-xmodal"
@@ -48,11 +49,11 @@ INTERRUPTED = 130
 _GEOGRAPHIC = frozenset({"pyogrio", "pyproj", "rasterio", "shapely"})
 """Libraries whose own exceptions are not faults of this program."""
 
-_NO_MEMORY = re.compile(r"allocate memory|bad_alloc|not enough memory|out of memory", re.IGNORECASE)
-_OUT_OF_MEMORY = (
-    "not enough memory: the system gave no more; close other programs, raise the limit (ulimit -v, or that of"
-    " the container or batch job), or ask for less (a smaller --window, fewer samples)"
+_NO_MEMORY = re.compile(
+    r"allocate memory|failed to map segment|bad_alloc|not enough memory|out of memory", re.IGNORECASE
 )
+_NO_ADDRESSES = re.compile(r"can't start new thread|could not create a primitive")
+"""No room for a stack or for compiled code, where the address space is limited."""
 
 _RESUMING = {"train": ("--resume",), "map": ("--resume",), "compare": ()}
 """What to add to a command to go on with it, once it was stopped."""
@@ -151,6 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     _keep_standard_error()
     _quieten_libraries()
     _heed_termination()
+    guard_imports()
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
@@ -171,7 +173,7 @@ def run(arguments: Sequence[str]) -> int:
         status = INTERRUPTED
     except Exception as error:
         if _out_of_memory(error):
-            return _fail(_OUT_OF_MEMORY, 2)
+            return _fail(_too_little_memory(), 2)
         if isinstance(error, OSError) and error.errno in ADVICE:
             return _fail(_file_system(error), 2)
         if library := _geographic_library(error):
@@ -234,15 +236,28 @@ def _given(names: Sequence[str], arguments: Sequence[str]) -> str | None:
 def _out_of_memory(error: BaseException) -> bool:
     """Whether an exception, or what caused it, says that no memory was to be had.
 
-    PyTorch and OpenVINO say it in a `RuntimeError`, the system's loader of libraries in an `ImportError`.
+    PyTorch and OpenVINO say it in a `RuntimeError`, the system's loader of libraries in an `ImportError` or,
+    through ctypes, in an `OSError`.
     """
     while True:
         told = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
-        library = isinstance(error, RuntimeError | ImportError) and _NO_MEMORY.search(str(error)) is not None
+        library = isinstance(error, RuntimeError | ImportError | OSError) and _says_no_memory(str(error))
         cause = error.__cause__ or error.__context__
         if told or library or cause is None:
             return told or library
         error = cause
+
+
+def _says_no_memory(text: str) -> bool:
+    limited = any(room.address_space for room in rooms())
+    return any(words.search(text) for words in (_NO_MEMORY, *([_NO_ADDRESSES] if limited else [])))
+
+
+def _too_little_memory() -> str:
+    return (
+        f"not enough memory: the system gave no more, {least()}; close other programs, raise the limit, or "
+        "ask for less (a smaller --window, fewer samples)"
+    )
 
 
 def _file_system(error: OSError) -> str:
