@@ -10,13 +10,16 @@ import geopandas
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
+from odc.geo.geobox import GeoBox
+from rasterio.control import GroundControlPoint
 from shapely.geometry import MultiPolygon, Point, box
 
 import geo_xmodal as gx
 from geo_xmodal.commands.app import run
 from geo_xmodal.raster.grid import grid_of
 from tests import tiny
-from tests.rasters import outline_area
+from tests.rasters import outline_area, write_raster
 
 
 def result_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
@@ -122,3 +125,82 @@ def test_a_run_that_was_stopped(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert (found["type"], found["finished"], found["epochs_done"]) == ("run", False, 2)
     assert run(["info", str(tmp_path / "run")]) == 0
     assert "--resume" in capsys.readouterr().out
+
+
+def test_a_raster_says_alpha_mask_place_wavelengths_and_scales(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "x.tif"
+    options = {"driver": "GTiff", "height": 40, "width": 40, "count": 4, "dtype": "uint16", "alpha": "yes"}
+    points = [GroundControlPoint(r, c, 10 + c, 50 - r, 0) for r, c in ((0, 0), (0, 40), (40, 0))]
+    with rasterio.open(path, "w", **options, gcps=points, crs="EPSG:4326", photometric="rgb") as dataset:
+        dataset.write(np.full((4, 40, 40), 7, np.uint16))
+        dataset.scales, dataset.offsets = (1e-4, 1, 1, 1), (-0.1, 0, 0, 0)
+        dataset.units = ("reflectance", "", "", "")
+        dataset.update_tags(1, wavelength="490", wavelength_units="nm")
+        dataset.update_tags(3, wavelength="665", wavelength_units="nm")
+    assert run(["info", str(path)]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    for words in (
+        "place 3 ground control points (EPSG:4326), followed with --warp-gcps",
+        "alpha band 4, 0 is no data",
+        "wavelengths 490 to 665 nm; missing for band 2",
+        "band 1 reflectance 0.0001 -0.1",
+        "band 2 1 0",
+    ):
+        assert words in shown
+    found = result_of(capsys, "info", str(path))
+    assert (found["alpha"], found["mask"], found["rpc"]) == (4, False, False)
+    assert (found["control_points"], found["control_points_crs"]) == (3, "EPSG:4326")
+    assert [band["wavelength"] for band in found["bands"]] == [490, None, 665]
+    with rasterio.open(path, "r+") as dataset:
+        dataset.nodata = 40_000
+    assert "nodata 40000" in " ".join(_shown(capsys, path).split())
+
+
+def _shown(capsys: pytest.CaptureFixture[str], path: Path) -> str:
+    capsys.readouterr()
+    assert run(["info", str(path)]) == 0
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("transform", "pixel"),
+    [
+        (Affine(10, 0, 5e5, 0, -20, 5e6), "pixel 20 x 10 nodata"),
+        (Affine(8, 6, 5e5, 6, -8, 5e6), "pixel 10 x 10, the grid is turned"),
+        (Affine(10, 0, 5e5, 0, 10, 5e6), "pixel 10 x 10, rows from south to north"),
+    ],
+)
+def test_a_raster_says_how_its_rows_run(
+    transform: Affine, pixel: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    grid = GeoBox((4, 4), transform, tiny.CRS)
+    path = write_raster(tmp_path / "x.tif", np.ones((1, 4, 4), np.uint8), grid, tiled=False)
+    assert pixel in " ".join(_shown(capsys, path).split())
+
+
+def test_a_finished_run_says_its_accuracy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scene = gx.open_scene(tiny.write_scene(tmp_path / "tiny"))
+    gx.train_scene(scene, tmp_path / "run", gx.TrainRequest(method="svm"))
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    shown = " ".join(_shown(capsys, tmp_path / "run").split())
+    assert f"overall {100 * metrics['oa']:.1f} %, mean of classes {100 * metrics['aa']:.1f} %" in shown
+    assert f"kappa {metrics['kappa']:.2f} ({metrics['n']:,} {metrics['split']} pixels)" in shown
+    metrics |= {
+        "seeds": [dict(metrics), dict(metrics)],
+        "mean": {"oa": 0.8, "aa": 0.7, "kappa": 0.75},
+        "sd": {"oa": 0.01, "aa": 0.02, "kappa": 0.03},
+        "gain": {"target_only": {"oa": {"mean": 0.031, "se": 0.004}, "aa": {"mean": -0.02, "se": None}}},
+    }
+    (tmp_path / "run" / "metrics.json").write_text(json.dumps(metrics))
+    shown = " ".join(_shown(capsys, tmp_path / "run").split())
+    assert "overall 80.0 ± 1.0 %, mean of classes 70.0 ± 2.0 %, kappa 0.75 ± 0.03" in shown
+    assert "(mean ± standard deviation of 2 seeds" in shown
+    assert "gain over target only overall +3.1 ± 0.4 (standard error), mean of classes -2.0, perc" in shown
+    found = result_of(capsys, "info", str(tmp_path / "run"))
+    assert found["accuracy"]["gain"]["target_only"]["oa"] == {"mean": 0.031, "se": 0.004}
+    (tmp_path / "run" / "metrics.json").write_text('{"n": "many"}')
+    assert run(["info", str(tmp_path / "run")]) == 2
+    assert "metrics.json" in capsys.readouterr().err
+    assert run(["info", str(tmp_path / "run" / "model")]) == 0

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import rich.table
 import typer
+from affine import Affine
 from pydantic.fields import FieldInfo
 
 import geo_xmodal as gx
 from geo_xmodal.commands import inspecting
-from geo_xmodal.commands.console import Console, fields, one_line, table
+from geo_xmodal.commands.console import Console, fields, one_line, plain_number, table
 from geo_xmodal.commands.options import Json
 from geo_xmodal.commands.results import label_counts, label_table
 from geo_xmodal.errors import GeoXmodalError, UsageError
@@ -169,7 +171,7 @@ def info(
     if (todo := unfinished(place)) is not None and not inspecting.is_unfinished_run(place):
         console.result({"type": "unfinished", "path": place, "problem": todo}, f"{place} {todo}")
     elif place.is_dir() and ((place / "card.json").is_file() or (place / "model" / "card.json").is_file()):
-        _show_card(gx.find_model(place), console)
+        _show_card(gx.find_model(place), console, inspecting.accuracy_of(place))
     elif inspecting.is_unfinished_run(place):
         inspecting.show_unfinished_run(place, console)
     elif place.is_file() and place.suffix.lower() in inspecting.VECTORS:
@@ -212,13 +214,18 @@ def describe_card(card: gx.Card) -> dict[str, Any]:
     }
 
 
-def _show_card(folder: Path, console: Console) -> None:
+def _show_card(folder: Path, console: Console, accuracy: inspecting.RunMetrics | None = None) -> None:
     card = gx.read_card(folder)
     pixel = None
     if card.resolution is not None:
         pixel = f"{card.resolution[0]:g} x {card.resolution[1]:g} {card.resolution_unit}".rstrip()
     console.result(
-        {"type": "model", "folder": folder, **describe_card(card)},
+        {
+            "type": "model",
+            "folder": folder,
+            **describe_card(card),
+            "accuracy": None if accuracy is None else accuracy.model_dump(),
+        },
         fields(
             model=folder,
             method=card.method,
@@ -229,6 +236,7 @@ def _show_card(folder: Path, console: Console) -> None:
             pixel=pixel,
             margin=f"{card.margin} pixels",
             transductive=card.transductive or None,
+            **({} if accuracy is None else accuracy.words()),
         ),
         _legend([(entry.id, entry.name, entry.color) for entry in card.classes]),
     )
@@ -238,7 +246,6 @@ def _show_raster(path: Path, console: Console) -> None:
     raster = gx.describe_raster(path)
     reader = gx.aligned_reader(path)
     rows, cols = raster.block
-    waves = raster.wavelengths
     transform = tuple(raster.grid.affine)[:6]
     console.assumed(reader.assumptions)
     console.result(
@@ -253,30 +260,82 @@ def _show_raster(path: Path, console: Console) -> None:
             "transform": transform,
             "nodata": raster.nodata,
             "band_names": raster.band_names,
-            "wavelengths": waves,
+            "wavelengths": raster.wavelengths,
             "block": raster.block,
             "compression": raster.compression,
             "bytes": raster.bytes,
             "bands": [
-                {"name": band.name, "unit": band.unit, "scale": band.scale, "offset": band.offset}
+                {
+                    "name": band.name,
+                    "wavelength": band.wavelength,
+                    "unit": band.unit,
+                    "scale": band.scale,
+                    "offset": band.offset,
+                }
                 for band in reader.bands
             ],
             "mask": reader.masked,
+            "alpha": raster.alpha,
+            "control_points": raster.control_points,
+            "control_points_crs": raster.control_points_crs,
+            "rpc": raster.rpc,
             "assumptions": [str(one) for one in reader.assumptions],
         },
         fields(
             raster=path,
             size=f"{raster.height} rows x {raster.width} columns, {raster.count} bands of {raster.dtype}",
             crs=raster.crs or "none: its pixel grid is all that is known",
-            pixel=f"{abs(transform[4]):g} x {abs(transform[0]):g}",
-            nodata="none said" if raster.nodata is None else f"{raster.nodata:.10g}",
+            pixel=_pixel(raster.grid.affine),
+            place=_place(raster),
+            nodata="none said" if raster.nodata is None else plain_number(raster.nodata),
             bands=_shortened(raster.band_names),
-            wavelengths="none said" if waves is None else f"{min(waves):g} to {max(waves):g} nm",
+            wavelengths=_wavelengths(reader.bands),
             stored=f"{raster.bytes:,} bytes in blocks of {rows} x {cols}",
             compression=raster.compression or "none",
             mask="inside the file" if reader.masked else None,
+            alpha=_alpha(raster.alpha, reader.alpha),
         ),
+        *_band_tables(reader.bands),
     )
+
+
+def _pixel(affine: Affine) -> str:
+    """Height and width in units of the CRS, and how rows run where that is not from north to south."""
+    size = f"{math.hypot(affine.b, affine.e):g} x {math.hypot(affine.a, affine.d):g}"
+    if affine.b or affine.d:
+        return f"{size}, the grid is turned"
+    return size + (", rows from south to north" if affine.e > 0 and not affine.is_identity else "")
+
+
+def _place(raster: gx.RasterInfo) -> str | None:
+    """What tells where a raster without a CRS of its own lies."""
+    if raster.control_points:
+        crs = raster.control_points_crs or "no CRS"
+        return f"{raster.control_points} ground control points ({crs}), followed with --warp-gcps"
+    return "rational polynomial coefficients (RPC)" if raster.rpc else None
+
+
+def _alpha(marked: int | None, used: int | None) -> str | None:
+    if marked is None:
+        return None
+    return f"band {marked}, " + ("0 is no data" if used == marked else "taken as data")
+
+
+def _wavelengths(bands: Sequence[gx.Band]) -> str:
+    known = [band.wavelength for band in bands if band.wavelength is not None]
+    if not known:
+        return "none said"
+    missing = tuple(band.name for band in bands if band.wavelength is None)
+    what = f"{min(known):g} to {max(known):g} nm"
+    return what + (f"; missing for {_shortened(missing)}" if missing else "")
+
+
+def _band_tables(bands: Sequence[gx.Band]) -> list[rich.table.Table]:
+    """Unit, scale and offset of every band, where any has one."""
+    if not any(band.unit or band.tagged for band in bands):
+        return []
+    rows = [(band.name, band.unit, plain_number(band.scale), plain_number(band.offset)) for band in bands]
+    return [table("band", "unit", "scale", "offset", rows=rows)]
 
 
 def _show_scene(scene: gx.Scene, console: Console) -> None:

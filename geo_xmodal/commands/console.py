@@ -20,6 +20,9 @@ from geo_xmodal.types import Progress
 _WIDTH = 160
 """Columns for tables that go to a file or a pipe, which have no width of their own."""
 
+_LONG_NUMBER = 1e16
+"""Whole numbers from which digits are no longer exact."""
+
 _QUIET_SECONDS = (1.0, 30.0)
 """Shortest time between two progress lines where standard error is no terminal: at first, and in the end."""
 
@@ -58,6 +61,11 @@ def fields(**values: object) -> rich.table.Table:
         if value is not None:
             made.add_row(name.replace("_", " "), one_line(_shown(value)))
     return made
+
+
+def plain_number(value: float) -> str:
+    """A number with all its digits, whole ones without a point."""
+    return str(int(value)) if value.is_integer() and abs(value) < _LONG_NUMBER else repr(float(value))
 
 
 def _shown(value: object) -> str:

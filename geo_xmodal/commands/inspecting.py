@@ -5,17 +5,76 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from pydantic import BaseModel
+
 import geo_xmodal as gx
 from geo_xmodal.commands.console import Console, fields, table
+from geo_xmodal.commands.results import gain_words
 from geo_xmodal.errors import UsageError
-from geo_xmodal.small_files import SmallFile, read_json_object
+from geo_xmodal.small_files import SmallFile, read_json_object, validated
 
 VECTORS = frozenset([".gpkg", ".geojson", ".json"])
 """Names of vector files."""
 
 _CONFIG = SmallFile("the settings of a run", UsageError, "train anew", 32 << 20)
+_METRICS = SmallFile("the measures of a run", UsageError, "train again", 32 << 20)
 _VALUES = 12
 _TAGS = {"METHOD": "method", "TRAINED_ON": "trained on", "TARGET": "maps from", "MAPPED": "mapped"}
+
+
+class Measures(BaseModel):
+    """Of a run, fractions; kappa may be negative."""
+
+    oa: float | None = None
+    aa: float | None = None
+    kappa: float | None = None
+
+
+class GainOver(BaseModel):
+    """Over a control, paired over seeds, as a fraction."""
+
+    mean: float | None = None
+    se: float | None = None
+
+
+class RunMetrics(Measures):
+    """What `info` says of how good a run's model is."""
+
+    n: int
+    split: str
+    seeds: tuple[Measures, ...] = ()
+    mean: Measures | None = None
+    sd: Measures | None = None
+    gain: dict[str, dict[str, GainOver]] = {}
+
+    def words(self) -> dict[str, str]:
+        """Lines by what they are about."""
+        of, sd = self.mean or self, self.sd or Measures()
+        spread = f"mean ± standard deviation of {len(self.seeds)} seeds, " if self.seeds else ""
+        lines = {
+            "accuracy": f"overall {_spread(of.oa, sd.oa)} %, mean of classes {_spread(of.aa, sd.aa)} %, "
+            f"kappa {_spread(of.kappa, sd.kappa, 1, 2)} ({spread}{self.n:,} {self.split} pixels)"
+        }
+        for control, gains in self.gain.items():
+            overall, classes = (gain_words(vars(gains.get(one, GainOver()))) for one in ("oa", "aa"))
+            lines[f"gain_over_{control}"] = f"overall {overall}, mean of classes {classes}, percentage points"
+        return lines
+
+
+def _spread(mean: float | None, sd: float | None, factor: int = 100, digits: int = 1) -> str:
+    if mean is None:
+        return "-"
+    return f"{factor * mean:.{digits}f}" + ("" if sd is None else f" ± {factor * sd:.{digits}f}")
+
+
+def accuracy_of(run: Path) -> RunMetrics | None:
+    """What a run measured on its test pixels; None for a model without its run.
+
+    Raises:
+        UsageError: metrics.json is none.
+    """
+    path = run / "metrics.json"
+    return validated(RunMetrics, read_json_object(path, _METRICS), path, _METRICS) if path.is_file() else None
 
 
 def show_vector(path: Path, layer: str | None, console: Console) -> None:

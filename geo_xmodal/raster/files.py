@@ -28,7 +28,7 @@ import rasterio.windows
 import shapely
 from odc.geo.geobox import GeoBox
 from rasterio._err import CPLE_BaseError  # what GDAL says past rasterio's own errors
-from rasterio.enums import Interleaving
+from rasterio.enums import ColorInterp, Interleaving
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from geo_xmodal.errors import RasterError
@@ -144,6 +144,10 @@ class RasterInfo:
         wavelengths: Centre of each band in nanometres, or None where the file does not say.
         block: Rows and columns of a tile or strip.
         bytes: Size of the file.
+        control_points: Number of ground control points.
+        control_points_crs: Their CRS, as `crs`.
+        rpc: Whether it has rational polynomial coefficients.
+        alpha: Band (from 1) that is marked as alpha, if one is; whether it is one, a reader decides.
     """
 
     path: Path
@@ -159,6 +163,10 @@ class RasterInfo:
     block: tuple[int, int]
     compression: str | None
     bytes: int
+    control_points: int = 0
+    control_points_crs: str | None = None
+    rpc: bool = False
+    alpha: int | None = None
 
 
 @contextmanager
@@ -243,6 +251,7 @@ def describe_raster(path: Path | str, *, root: Path | str | None = None) -> Rast
     root = None if root is None else Path(root)
     with open_raster(path, root=root) as dataset:
         file = Path(path)
+        points, points_crs = dataset.gcps
         return RasterInfo(
             path=file,
             width=dataset.width,
@@ -257,7 +266,17 @@ def describe_raster(path: Path | str, *, root: Path | str | None = None) -> Rast
             block=tuple(dataset.block_shapes[0]),
             compression=dataset.compression.value.lower() if dataset.compression else None,
             bytes=file.stat().st_size,
+            control_points=len(points),
+            control_points_crs=points_crs.to_string() if points_crs else None,
+            rpc=dataset.rpcs is not None,
+            alpha=marked_as_alpha(dataset),
         )
+
+
+def marked_as_alpha(dataset: rasterio.DatasetReader) -> int | None:
+    """The first band (from 1) that is marked as alpha."""
+    marked = [band for band, color in enumerate(dataset.colorinterp, 1) if color == ColorInterp.alpha]
+    return marked[0] if marked else None
 
 
 def band_names(dataset: rasterio.DatasetReader) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import rasterio
 from odc.geo.geobox import GeoBox
-from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.enums import MaskFlags
 from rasterio.windows import Window as FileWindow
 
 from geo_xmodal.errors import AlignmentError, RasterError
@@ -27,6 +27,7 @@ from geo_xmodal.raster.files import (
     band_names,
     content_digest,
     file_window,
+    marked_as_alpha,
     open_raster,
     read_window,
     sidecars,
@@ -415,10 +416,9 @@ def _alpha(dataset: rasterio.DatasetReader) -> tuple[int | None, _Said]:
     TIFF calls the fourth band of red, green and blue an alpha channel unless it is told otherwise, so the
     near-infrared of many files is marked as one.
     """
-    marked = [band for band, color in enumerate(dataset.colorinterp, 1) if color == ColorInterp.alpha]
-    if not marked:
+    band = marked_as_alpha(dataset)
+    if band is None:
         return None, None
-    band = marked[0]
     name = dataset.descriptions[band - 1] or ""
     if name and not _ALPHA_NAME.search(name):
         return None, ("alpha", f"band {band} is marked as alpha but called {name!r}: taken as data")
