@@ -30,7 +30,7 @@ from geo_xmodal.methods.target_branch import (
     TaughtOptions,
     soft_cross_entropy,
 )
-from geo_xmodal.networks import ResNetEncoder, SpectralEncoder
+from geo_xmodal.networks import BRANCHES, SpectralEncoder
 from geo_xmodal.types import TrainingData
 
 LEAST_PAIRS = 2
@@ -65,7 +65,12 @@ class HgrOptions(TaughtOptions, PixelBranchOptions):
     @property
     def rich_margin(self) -> int:
         """Radius of the rich patches."""
-        return max(self.rich_radius, self.patch // 2) if self.encoder == "resnet50" else self.rich_radius
+        return max(self.rich_radius, self.margin) if self.patchwise else self.rich_radius
+
+    @property
+    def patchwise(self) -> bool:
+        """Whether the encoders see the patch of each pixel as a picture of its own."""
+        return BRANCHES[self.encoder].patchwise
 
 
 class HgrLearner(BranchLearner):
@@ -90,8 +95,8 @@ class HgrLearner(BranchLearner):
         if self.correlates:
             self.objective = objective(options.objective)
             self.rich_encoder: nn.Module = (
-                ResNetEncoder(features, options.embedding)
-                if options.encoder == "resnet50"
+                self.branch.paired_encoder(features, options.embedding)
+                if options.patchwise
                 else SpectralEncoder(features, (width,), options.embedding, drop)
             )
             self.rich_head = embedding_head(options.embedding, classes, drop)
@@ -105,22 +110,22 @@ class HgrLearner(BranchLearner):
     def _condensed(self, pool: Pool) -> Pool:
         """Rich patches as the few numbers a pixel that the teacher reads; NaN rows stay NaN.
 
-        ResNet-50 reads these numbers of the pixels around, too: they follow as a patch.
+        An encoder of patches reads these numbers of the pixels around, too: they follow as a patch.
         """
         size = self.rich_input.features
-        if self.options.encoder == "resnet50":
+        if self.options.patchwise:
             size += size * (2 * self.options.rich_margin + 1) ** 2
         if pool.rich is None:
             return Pool(pool.target, torch.full((len(pool), size), torch.nan), pool.label)
         numbers = self.rich_input(pool.rich)
-        if self.options.encoder == "resnet50":
+        if self.options.patchwise:
             numbers = torch.cat([numbers, self.rich_input.patches(pool.rich).flatten(1)], 1)
         return Pool(pool.target, numbers, pool.label)
 
     def _rich_embedded(self, rich: Tensor) -> Tensor:
         """(n, embedding) of what `_condensed` holds."""
         noisy = rich + self.options.noise * torch.randn_like(rich)
-        if self.options.encoder == "resnet50":
+        if self.options.patchwise:
             side = 2 * self.options.rich_margin + 1
             noisy = noisy[:, self.rich_input.features :].reshape(len(noisy), -1, side, side)
         return cast(Tensor, self.rich_encoder(noisy))

@@ -8,24 +8,21 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, Self, cast
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from torch import Tensor
 from torch.nn import functional as F
 
 from geo_xmodal.errors import BundleError
 from geo_xmodal.kinds import KINDS
 from geo_xmodal.methods.base import Learner, LoopOptions, Pool, class_weights, joined_pool
-from geo_xmodal.networks import Branch, NetworkSpec, PixelModel
+from geo_xmodal.networks import BRANCHES, Branch, NetworkSpec, PixelModel
 from geo_xmodal.types import TrainingData
 
 CHUNK = 4096
-
-_TANH_DENSE = 128
-"""Features of the layer between convolutions and embedding of `tanh_cnn` (X-ModalNet, Table 2)."""
 
 
 class BranchOptions(LoopOptions, ABC):
@@ -54,15 +51,14 @@ class BranchOptions(LoopOptions, ABC):
         return self.network.margin
 
 
+def _listed(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} or {names[-1]}"
+
+
 class PixelBranchOptions(BranchOptions):
-    """The branch of `hgr` and `cnn`: local contrasts and valid convolutions, or ResNet-50.
+    """The branch of `hgr` and `cnn`: one of `networks.BRANCHES`, which says which options are its own."""
 
-    `tanh_cnn` is the target stream of X-ModalNet's Table 2: Tanh, and dropout in every layer.
-    """
-
-    encoder: Literal["pixel_cnn", "tanh_cnn", "resnet50"] = Field(
-        "pixel_cnn", description="pixel_cnn, tanh_cnn, or resnet50 (the HGR supplement's; 300 times the work)"
-    )
+    encoder: str = Field("pixel_cnn", description=_listed([one.choice for one in BRANCHES.values()]))
     patch: int = Field(11, ge=1, description="side of the patches of resnet50, in pixels")
     contrasts: tuple[int, ...] = Field((7, 15), description="sizes of the means that bands are held against")
     kernels: tuple[int, ...] = Field((5, 3), description="sizes of the valid convolutions")
@@ -73,16 +69,17 @@ class PixelBranchOptions(BranchOptions):
     @property
     def network(self) -> NetworkSpec:
         """The encoder with those of the options that are its own."""
-        convolutions = ("contrasts", "kernels", "widths", "dropout")
-        own = {
-            "pixel_cnn": (*convolutions, "embedding"),
-            "tanh_cnn": convolutions,
-            "resnet50": ("patch", "embedding", "dropout"),
-        }[self.encoder]
-        options = {name: getattr(self, name) for name in own}
-        if self.encoder == "tanh_cnn":
-            options["dense"] = (_TANH_DENSE, self.embedding)
-        return NetworkSpec(self.encoder, options)
+        return NetworkSpec.chosen(self.encoder, {name: getattr(self, name) for name in _BRANCH_SETTINGS})
+
+    @field_validator("encoder")
+    @classmethod
+    def _encoder_exists(cls, name: str) -> str:
+        if name not in BRANCHES:
+            raise ValueError(f"unknown encoder; choose one of {', '.join(BRANCHES)}")
+        return name
+
+
+_BRANCH_SETTINGS = PixelBranchOptions.model_fields.keys() - BranchOptions.model_fields.keys() - {"encoder"}
 
 
 BRANCH_RECIPES: Mapping[str, Mapping[str, str]] = {

@@ -5,17 +5,16 @@ from geo_xmodal.networks.encoders import PixelEncoder, SpectralEncoder
 from geo_xmodal.networks.folding import folded
 from geo_xmodal.networks.pixel_model import PixelModel, linear_model
 from geo_xmodal.networks.ranges import input_ranges
-from geo_xmodal.networks.registry import NETWORKS, NetworkSpec, build_network
-from geo_xmodal.networks.resnet import ResNetEncoder
+from geo_xmodal.networks.registry import BRANCHES, NETWORKS, NetworkSpec, build_network
 from geo_xmodal.networks.standardize import Standardize
 
 __all__ = [
+    "BRANCHES",
     "NETWORKS",
     "Branch",
     "NetworkSpec",
     "PixelEncoder",
     "PixelModel",
-    "ResNetEncoder",
     "SpectralEncoder",
     "Standardize",
     "build_network",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,6 +16,11 @@ class NetworkOptions(BaseModel):
     """Options of a network: what is not named is refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def chosen(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of the settings of a target branch (`methods.PixelBranchOptions`) that are the network's."""
+        return {name: settings[name] for name in cls.model_fields if name in settings}
 
     @property
     def margin(self) -> int:

@@ -36,6 +36,8 @@ class PixelCnnOptions(NetworkOptions):
 class PixelCnn(Branch):
     """`PixelEncoder`, then a linear classifier of its embedding."""
 
+    choice = "pixel_cnn"
+
     def __init__(self, bands: int, classes: int, options: PixelCnnOptions) -> None:
         super().__init__()
         self.encoder = PixelEncoder(bands, **options.model_dump(exclude={"dropout"}))

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from torch import nn
 
 from geo_xmodal.errors import BundleError
+from geo_xmodal.networks.branch import Branch
 from geo_xmodal.networks.limits import NetworkOptions
 from geo_xmodal.networks.pixel_cnn import PixelCnn, PixelCnnOptions
 from geo_xmodal.networks.resnet import ResNet50, ResNetOptions
@@ -40,12 +41,27 @@ NETWORKS: Mapping[str, tuple[type[nn.Module], type[NetworkOptions]]] = {
 }
 
 
+BRANCHES: Mapping[str, type[Branch]] = {
+    name: network for name, (network, _) in NETWORKS.items() if issubclass(network, Branch) and network.choice
+}
+"""The networks that users may choose as target branch."""
+
+
 @dataclass(frozen=True)
 class NetworkSpec:
     """A network as a card names it."""
 
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def chosen(cls, name: str, settings: Mapping[str, Any]) -> NetworkSpec:
+        """The network `name` with those of the settings of a target branch that are its own.
+
+        Raises:
+            BundleError: if the name is unknown.
+        """
+        return cls(name, _options_of(name).chosen(settings))
 
     @property
     def margin(self) -> int:
@@ -67,11 +83,15 @@ def build_network(spec: NetworkSpec, bands: int, classes: int) -> nn.Module:
     return network(bands, classes, options)
 
 
+def _options_of(name: str) -> type[NetworkOptions]:
+    if name not in NETWORKS:
+        raise BundleError(f"unknown network '{name}': this version knows {', '.join(sorted(NETWORKS))}")
+    return NETWORKS[name][1]
+
+
 def _checked(spec: NetworkSpec) -> tuple[type[nn.Module], NetworkOptions]:
-    if spec.name not in NETWORKS:
-        raise BundleError(f"unknown network '{spec.name}': this version knows {', '.join(sorted(NETWORKS))}")
-    network, options = NETWORKS[spec.name]
+    options = _options_of(spec.name)
     try:
-        return network, options.model_validate(dict(spec.options))
+        return NETWORKS[spec.name][0], options.model_validate(dict(spec.options))
     except ValidationError as error:
         raise BundleError(f"network '{spec.name}': {first_problem(error)}") from None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Mapping
+from typing import Any, cast
 
 from pydantic import Field, model_validator
 from torch import Tensor, nn
@@ -11,6 +12,9 @@ from torch.nn import functional as F
 from geo_xmodal.networks.branch import Branch
 from geo_xmodal.networks.encoders import LocalContrast
 from geo_xmodal.networks.limits import Kernel, NetworkOptions, Share, Width, check_convolutions, reach
+
+_DENSE = 128
+"""Features of the layer between convolutions and embedding (X-ModalNet, Table 2)."""
 
 
 class TanhCnnOptions(NetworkOptions):
@@ -28,6 +32,11 @@ class TanhCnnOptions(NetworkOptions):
         check_convolutions(self.widths, self.kernels, self.contrasts)
         return self
 
+    @classmethod
+    def chosen(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """As of every network; the embedding is the last layer."""
+        return {**super().chosen(settings), "dense": (_DENSE, settings["embedding"])}
+
     @property
     def margin(self) -> int:
         """Pixels on each side that a prediction looks at."""
@@ -40,6 +49,8 @@ class TanhCnn(Branch):
     Every layer is followed by batch norm, dropout and Tanh, in this order (X-ModalNet, section 4.2 and
     Table 2). `encoder` holds one `TanhLayer` a layer, in order, so that a method can decode or join any.
     """
+
+    choice = "tanh_cnn"
 
     def __init__(self, bands: int, classes: int, options: TanhCnnOptions) -> None:
         super().__init__()
