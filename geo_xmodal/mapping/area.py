@@ -21,11 +21,11 @@ from geo_xmodal.raster import (
     InnerDefaults,
     Layer,
     WindowReader,
-    content_digest,
     extended,
     extent_text,
     open_layer,
     read_polygons,
+    vector_digest,
 )
 from geo_xmodal.types import FloatArray, Window
 
@@ -61,7 +61,7 @@ class AreaReader(InnerDefaults):
 
     def identity(self) -> Mapping[str, str]:
         """That of the inner reader, and the area's file."""
-        area = {"file": str(self.area), **content_digest(self.area)}
+        area = {"file": str(self.area), **vector_digest(self.area)}
         area |= {} if self.layer is None else {"layer": self.layer}
         return {
             **self.inner.identity(),

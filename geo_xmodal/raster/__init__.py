@@ -20,7 +20,7 @@ from geo_xmodal.raster.files import (
     read_window,
     to_nanometres,
 )
-from geo_xmodal.raster.geopackage import Stamp
+from geo_xmodal.raster.geopackage import Stamp, vector_digest
 from geo_xmodal.raster.grid import (
     Points,
     extended,
@@ -149,6 +149,7 @@ __all__ = [
     "survey_labels",
     "tags_of",
     "to_nanometres",
+    "vector_digest",
     "with_pixels",
     "world_outline",
 ]

@@ -41,6 +41,7 @@ from geo_xmodal.raster.features import (
     meets,
     objects,
 )
+from geo_xmodal.raster.files import content_digest
 
 SQLITE_MAGIC = b"SQLite format 3\0"
 
@@ -265,6 +266,17 @@ def side_files(path: Path) -> tuple[Path, Path]:
     """Where SQLite keeps what is not yet in the file: its journal, and its write-ahead log."""
     real = path.resolve()
     return real.with_name(f"{real.name}-journal"), real.with_name(f"{real.name}-wal")
+
+
+def vector_digest(path: Path) -> dict[str, str]:
+    """As `content_digest`, of a vector file of any format with what SQLite keeps beside it.
+
+    Raises:
+        RasterError: It cannot be read.
+    """
+    log = side_files(path)[1]
+    pending = content_digest(log) if log.is_file() and log.stat().st_size else {}
+    return {**content_digest(path), **{f"log {name}": value for name, value in pending.items()}}
 
 
 def _described(path: Path, stamp: Stamp, name: str, geometry: str) -> GeoPackageTable:

@@ -3,7 +3,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import pickle
+import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 import geopandas
@@ -19,6 +21,7 @@ from geo_xmodal.bundle import Bundle
 from geo_xmodal.errors import ResumeError, VectorError
 from geo_xmodal.mapping import Classifier, map_scene
 from geo_xmodal.mapping.area import AreaReader, cut_to_area
+from geo_xmodal.raster import content_digest
 from geo_xmodal.raster.reader import AlignedReader
 from geo_xmodal.raster.window_reader import Adaptation, Assumption, Band, ReaderDefaults, WindowReader
 from geo_xmodal.types import FloatArray, Kind, Window
@@ -196,6 +199,21 @@ def test_the_file_is_part_of_what_a_map_is(cnn_folder: Path, reader: AlignedRead
     write_area(area, reader.grid, PIXELS.difference(shapely.box(100, 100, 120, 120)))
     with pytest.raises(ResumeError, match="input area content was"):
         map_scene(cnn_folder, cut_to_area(reader, area), out, window=64, resume=True)
+
+
+def test_what_waits_in_the_log_of_the_file_counts(reader: AlignedReader, tmp_path: Path) -> None:
+    area = write_area(tmp_path / "a.gpkg", reader.grid)
+    part = cut_to_area(reader, area)
+    before = part.identity()
+    with closing(sqlite3.connect(area)) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA wal_autocheckpoint = 0")
+        settled = part.identity()
+        database.execute("UPDATE gpkg_contents SET description = 'changed'")
+        database.commit()
+        pending = part.identity()
+    assert pending.keys() - before.keys() == {f"area log {one}" for one in content_digest(area)}
+    assert {name: pending[name] for name in settled} == settled
 
 
 def test_window_size_and_outline_pieces_change_nothing(reader: AlignedReader, tmp_path: Path) -> None:
