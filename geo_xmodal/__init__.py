@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         VectorSummary,
         WindowReader,
         aligned_reader,
+        create_raster,
         describe_raster,
         describe_vector,
         label_values,
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
         pixel_areas,
         pixel_size,
         read_labels,
+        read_window,
     )
     from geo_xmodal.scenes import (
         LabelReport,
@@ -124,6 +126,7 @@ __all__ = [
     "compare_methods",
     "correlate_arrays",
     "correlate_scene",
+    "create_raster",
     "describe_raster",
     "describe_vector",
     "estimate_correlation",
@@ -159,6 +162,7 @@ __all__ = [
     "read_config",
     "read_labels",
     "read_legend",
+    "read_window",
     "save_picture",
     "save_study",
     "simulate_scene",
@@ -207,6 +211,7 @@ _HOMES = {
         "VectorSummary",
         "WindowReader",
         "aligned_reader",
+        "create_raster",
         "describe_raster",
         "describe_vector",
         "label_values",
@@ -217,6 +222,7 @@ _HOMES = {
         "pixel_areas",
         "pixel_size",
         "read_labels",
+        "read_window",
     ),
     "scenes": (
         "LabelReport",

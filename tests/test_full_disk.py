@@ -11,11 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests import tiny
 from tests.conftest import REPOSITORY
 from tests.export.conftest import patchy, write_map
+from tests.rasters import utm_grid, write_raster
 
 PROGRAM = """
     import contextlib, hashlib, io, json, subprocess, sys
@@ -97,6 +99,35 @@ WRITER = """
 """
 
 
+COPIER = """
+    import hashlib, json, subprocess, sys
+    from pathlib import Path
+    from geo_xmodal.errors import OutputError
+    from geo_xmodal_app.copies import write_copy
+
+    disk, source = map(Path, sys.argv[1:])
+
+    def copied(size):
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", disk], check=True)
+        try:
+            write_copy(source, out=disk / "raster.tif", tell=lambda share: None, classes=True)
+            return hashlib.sha256((disk / "raster.tif").read_bytes()).hexdigest(), size
+        except OutputError as error:
+            return str(error), len(list(disk.iterdir()))
+        finally:
+            if size == 1 << 26 and (disk / "raster.tif").is_file():
+                sizes.append((disk / "raster.tif").stat().st_size)
+            subprocess.run(["umount", disk], check=True)
+
+    sizes = []
+    whole, _ = copied(1 << 26)
+    pages = -(-sizes[0] // 4096)
+    told = [copied(4096 * max(1, pages * share // 24)) for share in range(1, 24)]
+    told += [copied(4096 * (pages + more)) for more in range(-8, 8)]
+    print(json.dumps({"whole": whole, "told": told}))
+"""
+
+
 @pytest.fixture
 def on_disk(tmp_path: Path) -> Callable[..., list[Any]]:
     """Run a program that may mount file systems on the folder `disk`; the lines of JSON that it prints."""
@@ -150,3 +181,14 @@ def test_a_full_disk_is_told_and_leaves_nothing(
             assert (told["status"], told["tree"]) == (2, {}), told
             (line,) = told["said"]
             assert str(out) in line and ("no room left" in line or "No space left" in line)
+
+
+def test_a_copy_for_the_viewer_is_whole_or_is_not_there(
+    on_disk: Callable[..., list[Any]], tmp_path: Path
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 9, (1, 1100, 1100), np.uint8)
+    source = write_raster(tmp_path / "map.tif", pixels, utm_grid(1100, 1100))
+    (made,) = on_disk(COPIER, str(source))
+    for text, left in made["told"]:
+        assert text == made["whole"] or ("no room left" in text.lower() and left == 0), text
+    assert {text == made["whole"] for text, _ in made["told"]} == {True, False}

@@ -6,12 +6,15 @@ folder; that happens in a thread of its own, as a large file takes minutes and G
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import math
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
+from itertools import product
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -19,6 +22,7 @@ import numpy as np
 import rasterio
 import rasterio.windows
 from odc.geo.geobox import GeoBox
+from rasterio._err import CPLE_BaseError  # what GDAL says past rasterio's own errors
 from rasterio.enums import Interleaving, MaskFlags, Resampling
 from rasterio.errors import RasterioError
 
@@ -41,6 +45,9 @@ _DTYPES = frozenset(["uint8", "int8", "uint16", "int16", "float32"])
 """What a browser draws without loss."""
 
 _COMPRESSIONS = frozenset([None, "deflate", "adobe_deflate", "lzw", "packbits"])
+
+_WRITING = (RasterioError, CPLE_BaseError)
+"""What GDAL says of a file that cannot be written."""
 
 Tell = Callable[[float], None]
 
@@ -103,11 +110,12 @@ def write_copy(
         profile = _profile(reader.grid, dtype, len(bands), dataset.nodata if own else math.nan)
         side = BLOCK * max(1, int(math.sqrt(_WINDOW_BYTES / (len(bands) * np.dtype(dtype).itemsize)) / BLOCK))
         windows = list(windows_over(reader.grid.shape[0], reader.grid.shape[1], side))
-        with new_file(out, RasterioError) as beside:
-            with rasterio.open(beside, "w", **profile) as copy:
+        with new_file(out, *_WRITING) as beside:
+            with gx.create_raster(beside, **profile) as copy:
                 for done, window in enumerate(windows, 1):
-                    values = dataset.read(bands, window=_place(window)) if own else reader.read(window)
-                    copy.write(values, window=_place(window))
+                    place = _place(window)
+                    values = gx.read_window(dataset, bands, place) if own else reader.read(window)
+                    copy.write(values, window=place)
                     tell(0.7 * done / len(windows))
             _add_overviews(beside, classes)
     tell(1.0)
@@ -119,7 +127,6 @@ def _place(window: Window) -> rasterio.windows.Window:
 
 def _profile(grid: GeoBox, dtype: str, bands: int, nodata: float | None) -> dict[str, Any]:
     return {
-        "driver": "GTiff",
         "height": grid.shape[0],
         "width": grid.shape[1],
         "count": bands,
@@ -146,8 +153,31 @@ def _add_overviews(path: Path, classes: bool) -> None:
         side, factors = max(copy.shape), [2]
         while side / factors[-1] > _FEW_PIXELS / 2:
             factors.append(factors[-1] * 2)
-        if side > _FEW_PIXELS / 2:
-            copy.build_overviews(factors, Resampling.nearest if classes else Resampling.average)
+        if side <= _FEW_PIXELS / 2:
+            return
+        copy.build_overviews(factors, Resampling.nearest if classes else Resampling.average)
+    if _lacks_overviews(path, factors):
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+
+def _lacks_overviews(path: Path, factors: Sequence[int]) -> bool:
+    """Whether some block of the overviews is not in a closed file: a full disk loses them without a word."""
+    with rasterio.open(path, driver="GTiff") as copy:
+        if copy.overviews(1) != list(factors):
+            return True
+        for level, factor in enumerate(factors):
+            down, across = (math.ceil(math.ceil(side / factor) / BLOCK) for side in copy.shape)
+            for band, row, col in product(copy.indexes, range(down), range(across)):
+                if copy.get_tag_item(f"BLOCK_OFFSET_{col}_{row}", "TIFF", bidx=band, ovr=level) is None:
+                    return True
+    try:
+        for level in range(len(factors)):
+            with rasterio.open(path, driver="GTiff", overview_level=level) as overview:
+                for _, window in overview.block_windows(1):
+                    overview.read(window=window)
+    except RasterioError:
+        return True
+    return False
 
 
 @dataclass
@@ -228,8 +258,8 @@ def _mark(path: Path) -> str:
 def _write_labels(scene: gx.Scene, split: Literal["train", "test"], out: Path, tell: Tell) -> None:
     windows = list(windows_over(scene.grid.shape[0], scene.grid.shape[1], 4 * BLOCK))
     profile = _profile(scene.grid, "uint8", 1, 0)
-    with new_file(out, RasterioError) as beside:
-        with rasterio.open(beside, "w", **profile) as copy:
+    with new_file(out, *_WRITING) as beside:
+        with gx.create_raster(beside, **profile) as copy:
             for done, window in enumerate(windows, 1):
                 copy.write(scene.read_labels(split, window), 1, window=_place(window))
                 tell(0.9 * done / len(windows))

@@ -21,6 +21,7 @@ from typing import Literal, cast
 import geo_xmodal as gx
 from geo_xmodal.errors import UsageError
 from geo_xmodal.outputs import output_errors
+from geo_xmodal.small_files import real_path
 from geo_xmodal_app.sessions import is_id, new_id, session_path
 from geo_xmodal_app.settings import settings
 
@@ -91,7 +92,7 @@ class Registry:
         Raises:
             UsageError: It is no file, or lies where this session has nothing to read.
         """
-        place = path.resolve()
+        place = real_path(path)
         if not _inside(place, self._readable(session)):
             raise UsageError(f"{path.name}: not a file of this session, of the samples or of a data folder")
         stamp = _stamp(place)
@@ -141,7 +142,7 @@ class Registry:
 
     def last_used(self, folder: Path) -> float:
         """When a file in `folder` was last asked for, in seconds since the epoch; 0 if never."""
-        start = f"{folder.resolve()}/"
+        start = f"{real_path(folder)}/"
         with self._lock:
             row = self._database.execute(
                 "SELECT max(used) FROM files WHERE substr(path, 1, ?) = ?", (len(start), start)

@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from geo_xmodal.errors import UsageError
+from geo_xmodal.small_files import real_path
 
 VARIABLE = "GEO_XMODAL_APP"
 GIB = 1 << 30
@@ -57,8 +58,8 @@ class Settings(BaseModel):
     @classmethod
     def _absolute(cls, value: Path | tuple[Path, ...]) -> Path | tuple[Path, ...]:
         if isinstance(value, Path):
-            return value.expanduser().resolve()
-        return tuple(path.expanduser().resolve() for path in value)
+            return real_path(value.expanduser())
+        return tuple(real_path(path.expanduser()) for path in value)
 
 
 def settings() -> Settings:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from geo_xmodal.small_files import real_path
 from geo_xmodal_app.settings import settings
 from geo_xmodal_app.uploads import uploads
 
@@ -83,5 +84,5 @@ def _walk(root: Path) -> Iterator[Path]:
         inner[:] = sorted(name for name in inner if not name.startswith(".")) if depth < _DEEPEST else []
         for name in sorted(files):
             path = here / name
-            if path.suffix.lower() in (*RASTERS, *VECTORS) and path.resolve().is_relative_to(root):
+            if path.suffix.lower() in (*RASTERS, *VECTORS) and real_path(path).is_relative_to(root):
                 yield path

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import geo_xmodal as gx
 from geo_xmodal.errors import GeoXmodalError, UsageError
 from geo_xmodal.outputs import unfinished, write_json
-from geo_xmodal.small_files import SmallFile, read_json_object
+from geo_xmodal.small_files import SmallFile, read_json_object, real_path
 from geo_xmodal_app.drafts import SCENE, is_made
 from geo_xmodal_app.sessions import session_folder
 from geo_xmodal_app.settings import settings
@@ -226,7 +226,7 @@ def _data_scenes() -> Iterator[SceneEntry]:
         for depth in range(_DEEPEST):
             for config in sorted(root.glob("/".join([*["*"] * depth, "scene.toml"]))):
                 folder = config.parent
-                if folder.resolve().is_relative_to(root):
+                if real_path(folder).is_relative_to(root):
                     place = folder.relative_to(root.parent).as_posix()
                     yield _entry(f"data:{place}", folder.name, folder, "data")
 

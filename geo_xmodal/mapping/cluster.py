@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import logging
 import time
 import uuid
@@ -21,7 +20,15 @@ from distributed import Client, KilledWorker, LocalCluster, Security, get_worker
 from geo_xmodal.errors import ClusterError, GeoXmodalError, UsageError
 from geo_xmodal.mapping.runtimes import Runtime
 from geo_xmodal.mapping.tasks import WindowTask, run_window
+from geo_xmodal.small_files import SmallFile, read_json_object
 from geo_xmodal.types import Window
+
+_SCHEDULER_FILE = SmallFile(
+    "the file that `dask scheduler --scheduler-file` writes",
+    ClusterError,
+    "has the scheduler begun?",
+    4 << 20,
+)
 
 _PATIENCE = 10.0
 """Seconds to wait for a scheduler, and for its first worker."""
@@ -253,16 +260,9 @@ def _address(scheduler: str) -> str:
     path = Path(scheduler)
     if "://" in scheduler or not (path.suffix == ".json" or path.is_file()):
         return scheduler
-    try:
-        address = json.loads(path.read_text(encoding="utf-8"))["address"]
-    except OSError as error:
-        raise ClusterError(
-            f"{path}: {error.strerror}: has `dask scheduler --scheduler-file` begun?"
-        ) from None
-    except (ValueError, TypeError, KeyError):
-        address = None
+    address = read_json_object(path, _SCHEDULER_FILE).get("address")
     if not isinstance(address, str):
-        raise ClusterError(f"{path} is no file that `dask scheduler --scheduler-file` wrote")
+        raise _SCHEDULER_FILE.refuse(path, "names no address")
     return address
 
 

@@ -13,9 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from geo_xmodal.errors import LabelError
+from geo_xmodal.small_files import SmallFile, read_bytes
 from geo_xmodal.types import ClassArray
 
-_LARGEST = 64 * 2**20
+_FILE = SmallFile(
+    "a text export of ENVI regions of interest", LabelError, "export it from the .roi again", 64 << 20
+)
 _MOST_PIXELS = 2**28
 
 
@@ -29,18 +32,12 @@ def read_regions(path: Path, names: tuple[str, ...]) -> ClassArray:
     Raises:
         LabelError: The file is no such export, is incomplete, or names other regions.
     """
-    try:
-        size = path.stat().st_size
-        text = path.read_text(encoding="utf-8", errors="replace") if size <= _LARGEST else ""
-    except OSError as error:
-        raise LabelError(f"{path}: cannot be read: {error.strerror}") from None
+    text = read_bytes(path, _FILE).decode("utf-8", "replace")
     dimension = re.search(r"^;\s*File Dimension:\s*(\d{1,9})\s*x\s*(\d{1,9})", text, re.M)
     found = re.findall(r"^;\s*ROI name:[ \t]*(.*?)[ \t\r]*$", text, re.M)
     counts = [int(count) for count in re.findall(r"^;\s*ROI npts:\s*(\d{1,9})", text, re.M)]
     if dimension is None or not found or len(found) != len(counts):
-        raise LabelError(
-            f"{path}: not a text export of ENVI regions of interest; export it from the .roi again"
-        )
+        raise _FILE.refuse(path, "has no size of the image, or regions without their number of points")
     cols, rows = int(dimension[1]), int(dimension[2])
     if not 0 < rows * cols <= _MOST_PIXELS:
         raise LabelError(
@@ -76,4 +73,4 @@ def _points(path: Path, text: str) -> np.ndarray:
     try:
         return np.array([[int(line[1]), int(line[2])] for line in lines], np.int64).reshape(-1, 2)
     except (ValueError, IndexError, OverflowError):
-        raise LabelError(f"{path}: a line of points is not ID X Y; export it from the .roi again") from None
+        raise _FILE.refuse(path, "a line of points is not ID X Y") from None

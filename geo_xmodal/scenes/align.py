@@ -49,6 +49,7 @@ from geo_xmodal.scenes.labelled import all_labelled
 from geo_xmodal.scenes.legend import color_table, legend_of
 from geo_xmodal.scenes.scene import Scene, Split, open_scene
 from geo_xmodal.scenes.splits import default_split
+from geo_xmodal.small_files import real_path
 from geo_xmodal.types import ClassArray, FloatArray, LandClass, Progress, Window, windows_over
 
 Scale = Literal["linear", "db"]
@@ -159,7 +160,7 @@ def align_scene(
     legend, inputs = _legend(inputs, Path(classes) if classes is not None else None)
     config = parse_config(
         {
-            "name": scene_name(name or out.resolve().name),
+            "name": scene_name(name or real_path(out).name),
             "description": f"Aligned to the grid of {reference.name}",
             "target": target,
             "modalities": {
@@ -187,7 +188,7 @@ def align_scene(
 
 def _with_reference(files: dict[str, Path], reference: Path) -> tuple[dict[str, Path], str]:
     for key, path in files.items():
-        if path.resolve() == reference.resolve():
+        if real_path(path) == real_path(reference):
             return files, key
     guess = _kind("", reference, {})
     target = "target" if guess == "other" or guess in files else guess

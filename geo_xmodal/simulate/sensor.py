@@ -34,6 +34,7 @@ from geo_xmodal.simulate.response import (
     require_covered,
 )
 from geo_xmodal.simulate.response_files import read_response
+from geo_xmodal.small_files import real_path
 from geo_xmodal.types import FloatArray, Progress, Window, windows_over
 
 _SMALL_BLOCK, _SMALL_FROM = 16, 8
@@ -117,7 +118,7 @@ def simulate_sensor(
         response, weights = response.where(enough), weights[np.ix_(enough, hsi.good)]
         labels = _labels(hsi)
         table = _config(hsi, response, left_out, coarse, labels)
-        config = parse_config(table | {"name": scene_name(name or out.resolve().name)}, str(out))
+        config = parse_config(table | {"name": scene_name(name or real_path(out).name)}, str(out))
         layers = [_msi_layer(hsi, response, weights)]
         if coarse is not None:
             layers.append(_coarse_layer(hsi, coarse))

@@ -378,6 +378,17 @@ def test_a_side_car_beside_a_file_is_never_followed(visit: Visit, tmp_path: Path
     assert list(page.dataframe[0].value["sensor"]) == ["data/radar.tif (target)"]
 
 
+def test_a_loop_of_links_in_a_data_folder_is_a_file_that_is_not_there(visit: Visit, tmp_path: Path) -> None:
+    here, there = (tmp_path / "data" / name for name in ("here.tif", "there.tif"))
+    here.symlink_to(there)
+    there.symlink_to(here)
+    page = visit("scenes", new="1")
+    page.multiselect[0].set_value(["data:data/here.tif"])
+    page.run()
+    assert not page.exception
+    assert any("no such file" in error.value.replace("\\", "") for error in page.error)
+
+
 def test_what_is_taken_for_granted_is_said_before_and_after(visit: Visit, tmp_path: Path) -> None:
     folder = write_scene(tmp_path / "good")
     shutil.copy(folder / "sar.tif", tmp_path / "data" / "radar.tif")

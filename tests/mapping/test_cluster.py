@@ -325,13 +325,18 @@ def test_scheduler_holds_little_of_many_windows(cluster: Cluster, work: Work, tm
     wait_until(lambda: cluster.tasks() == 0)
 
 
+_EXPECTED = "expected the file that `dask scheduler --scheduler-file` writes"
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "No such file.*has `dask scheduler --scheduler-file` begun"),
-        ("no JSON", "is no file that `dask scheduler --scheduler-file` wrote"),
-        ('{"address": 1}', "is no file that `dask scheduler --scheduler-file` wrote"),
-        ('["tcp://127.0.0.1:1"]', "is no file that `dask scheduler --scheduler-file` wrote"),
+        (None, f"no such file; {_EXPECTED}: has the scheduler begun"),
+        ("no JSON", _EXPECTED),
+        ('{"address": 1}', f"names no address; {_EXPECTED}"),
+        ('{"address": "tcp://127.0.0.1:1"', _EXPECTED),
+        ("[" * 100_000, _EXPECTED),
+        ('["tcp://127.0.0.1:1"]', _EXPECTED),
     ],
 )
 def test_scheduler_file_that_is_none_is_one_line(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -334,7 +335,7 @@ def test_regions_of_interest(tmp_path: Path) -> None:
         ("5    4", "6    4", "points outside its 4 x 5 pixels"),
         ("1     2    3", "1     0    3", "points outside"),
         ("5    4", "five four", "a line of points is not ID X Y"),
-        ("; File Dimension: 5 x 4", ";", "not a text export"),
+        ("; File Dimension: 5 x 4", ";", "expected a text export of ENVI regions"),
         ("5 x 4", "999999999 x 999999999", "expected at most"),
     ],
 )
@@ -343,6 +344,22 @@ def test_regions_of_interest_that_are_none(old: str, new: str, words: str, tmp_p
     path.write_text(REGIONS.replace(old, new))
     with pytest.raises(LabelError, match=words):
         read_regions(path, ("Water", "forest"))
+
+
+def test_regions_of_interest_that_cannot_be_read(tmp_path: Path) -> None:
+    large, pipe = tmp_path / "large.txt", tmp_path / "pipe.txt"
+    with large.open("wb") as file:
+        file.truncate(1 << 30)
+    os.mkfifo(pipe)
+    for path, words in (
+        (large, "larger than"),
+        (pipe, "expected a text export"),
+        (tmp_path / "none.txt", "no such file"),
+        (tmp_path, "expected a text export"),
+    ):
+        with pytest.raises(LabelError, match=words) as caught:
+            read_regions(path, ("Water", "forest"))
+        assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_something_in_the_way_is_left_alone(copy: Path) -> None:

@@ -10,11 +10,13 @@ import shapely
 from odc.geo.geobox import GeoBox
 from rasterio import Affine
 
+from geo_xmodal.commands.app import run
 from geo_xmodal.errors import AlignmentError, GeoXmodalError, LabelError, OutputError, RasterError, UsageError
 from geo_xmodal.raster.files import describe_raster
 from geo_xmodal.raster.reader import aligned_reader
 from geo_xmodal.scenes.align import align_scene
 from geo_xmodal.types import Window
+from tests import tiny
 from tests.rasters import (
     WGS84,
     position_values,
@@ -302,3 +304,16 @@ def test_real_scenes(tmp_path: Path, real_data: Path):
     )
     power = scene.reader("sar").read(Window(0, 0, 512, 512))
     assert 0 < np.nanmedian(power[1]) < np.nanmedian(power[0]) < 1
+
+
+@pytest.mark.parametrize("place", ["out", "--reference", "--hsi", "--train-labels"])
+def test_a_loop_of_links_is_one_line(place: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scene = tiny.write_scene(tmp_path / "tiny")
+    (tmp_path / "here.tif").symlink_to(tmp_path / "there.tif")
+    (tmp_path / "there.tif").symlink_to(tmp_path / "here.tif")
+    files = {"--reference": "sar", "--hsi": "hsi", "--train-labels": "train"}
+    paths = {"out": tmp_path / "made"} | {option: scene / f"{name}.tif" for option, name in files.items()}
+    paths[place] = tmp_path / "here.tif"
+    options = [word for option, path in list(paths.items())[1:] for word in (option, str(path))]
+    assert run(["align", str(paths["out"]), "--target-kind", "sar", *options]) == 2
+    assert str(tmp_path / "here.tif") in capsys.readouterr().err.splitlines()[-1]
