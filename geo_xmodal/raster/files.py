@@ -99,6 +99,9 @@ _STATISTICS = frozenset(
 )
 """Elements of the notes of GDAL that hold statistics and histograms alone."""
 
+_MIN_PIXEL, _MAX_PLACE = 1e-12, 1e12
+"""No unit has pixels or places beyond these, and no number holds the squares of what is far beyond."""
+
 _BLOCKS_CHECKED = 64
 
 _HEADER_BYTES, _PIECE_BYTES, _PIECES = 1 << 16, 1 << 12, 64
@@ -411,10 +414,19 @@ def _check(
         advice = "; convert complex values to power (|z|^2) first" if "complex" in others[0] else ""
         raise RasterError(f"{file}: pixels of type {others[0]}, expected integers or floats{advice}")
     affine = dataset.transform
-    if not all(map(math.isfinite, affine)) or affine.is_degenerate:
+    sides = (math.hypot(affine.a, affine.d), math.hypot(affine.b, affine.e))
+    sound = all(map(math.isfinite, affine)) and not affine.is_degenerate
+    if not sound or min(sides) < _MIN_PIXEL:
         raise RasterError(
             f"{file}: its geotransform {tuple(affine)[:6]} gives pixels no size; set it with "
             "gdal_edit.py -a_ullr"
+        )
+    corners = [affine @ (col, row) for col in (0, width) for row in (0, height)]
+    farthest = max(abs(one) for corner in corners for one in corner)
+    if farthest > _MAX_PLACE:
+        raise RasterError(
+            f"{file}: its geotransform {tuple(affine)[:6]} places it at {farthest:.3g}, expected coordinates "
+            f"within {_MAX_PLACE:.0e}; set it with gdal_edit.py -a_ullr"
         )
     itemsize = max(np.dtype(name).itemsize for name in dataset.dtypes)
     rows, cols = dataset.block_shapes[0]

@@ -231,7 +231,12 @@ def _polygons(layer: Layer, shapes: ObjectArray, grid: GeoBox, most_vertices: in
             f"{layer.path}: layer {layer.name!r} reaches beyond the CRS of the grid; cut it first"
         )
     parts = shapely.get_parts(shapely.make_valid(shapely.get_parts(pixels)))
-    return np.asarray(parts[shapely.get_dimensions(parts) == 2])
+    areas = np.asarray(parts[(shapely.get_dimensions(parts) == 2) & ~shapely.is_empty(parts)])
+    if not len(areas):
+        raise VectorError(
+            f"{layer.path}: the polygons of layer {layer.name!r} enclose nothing: their outlines are lines"
+        )
+    return areas
 
 
 @lru_cache(maxsize=8)

@@ -259,6 +259,9 @@ def test_areas_that_cannot_be_are_one_line(reader: AlignedReader, tmp_path: Path
 
     line = shapely.LineString([(10, 10), (50, 50)])
     refused(write_area(tmp_path / "line.gpkg", reader.grid, line), "holds LineStrings, expected polygons")
+    flat = shapely.Polygon([(10, 10), (10.5, 60), (90, 61), (10.5, 60), (10, 10)])
+    for name, crs in (("flat.gpkg", None), ("flat.geojson", "EPSG:4326")):
+        refused(write_area(tmp_path / name, reader.grid, flat, crs), "'flat' enclose nothing")
     far = shapely.box(1000, 10, 1100, 50)
     refused(write_area(tmp_path / "far.gpkg", reader.grid, far), "does not overlap the input: the area")
     empty = tmp_path / "empty.geojson"

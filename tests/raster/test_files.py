@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
+from odc.geo.geobox import GeoBox
 from rasterio.transform import GroundControlPoint
 from rasterio.vrt import WarpedVRT
 
@@ -223,6 +226,20 @@ def test_damaged_block_names_file_and_window(tmp_path: Path):
     with pytest.raises(RasterError, match=where) as caught, open_raster(path) as dataset:
         read_window(dataset, [1], part)
     assert "previous exception" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("affine", "message"),
+    [
+        (Affine(10, 0, 4e5, 0, -1e290, 5e6), r"places it at 3e\+291, "),
+        (Affine(1e-200, 0, 4e5, 0, -1e-200, 5e6), "gives pixels no size"),
+        (Affine(10, 0, -1e200, 0, -10, 5e6), r"places it at 1e\+200, expected coordinates within 1e\+12"),
+        (Affine(1e11, 0, 0, 0, -1e11, 0), r"places it at 4e\+12, "),
+    ],
+)
+def test_places_beyond_numbers_are_refused(tmp_path: Path, affine: Affine, message: str):
+    grid = GeoBox((30, 40), affine, "EPSG:32633")
+    assert re.search(message, refusal(write_raster(tmp_path / "x.tif", np.ones((1, 30, 40), np.uint8), grid)))
 
 
 def test_missing_georeference_is_no_warning(tmp_path: Path):
