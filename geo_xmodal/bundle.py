@@ -15,7 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from geo_xmodal.errors import BundleError, OutputError
 from geo_xmodal.outputs import replaced_folder, unfinished
@@ -95,6 +102,12 @@ class NetworkEntry(_Part):
 
     name: str = Field(max_length=100)
     options: dict[str, Any] = Field(default_factory=dict)
+    package: str | None = Field(default=None, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    """The installed package that adds the network, as pip calls it; left out for one of this package."""
+
+    @model_serializer(mode="wrap")
+    def _without_none(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in whole(self).items() if name != "package" or value}
 
 
 class Card(_Part):
@@ -175,11 +188,14 @@ def save(folder: Path, model: PixelModel, card: Card) -> Card:
     """
     from safetensors.torch import save as save_tensors
 
+    from geo_xmodal.networks import NETWORKS
+
     if folder.exists() and any(folder.iterdir()) and not (folder / CARD).exists():
         raise OutputError(f"{folder} is not empty and holds no model: choose another folder")
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     weights = save_tensors(state)
-    card = card.model_copy(update={"weights_sha256": hashlib.sha256(weights).hexdigest()})
+    network = card.network.model_copy(update={"package": NETWORKS.package_of(card.network.name)})
+    card = card.model_copy(update={"weights_sha256": hashlib.sha256(weights).hexdigest(), "network": network})
     with replaced_folder(folder) as beside:
         (beside / WEIGHTS).write_bytes(weights)
         (beside / CARD).write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
@@ -225,6 +241,7 @@ def load(folder: Path | str) -> Bundle:
             f"{path}: sha256 is {digest[:12]}..., the card says {card.weights_sha256[:12]}...: "
             "the file was changed or cut short; get the model again"
         )
+    _check_package(path.parent / CARD, card.network)
     _check_shapes(path, card)
     with file_errors(path, _WEIGHTS_FILE, SafetensorError):
         state = load_tensors(weights)
@@ -236,6 +253,24 @@ def load(folder: Path | str) -> Bundle:
             raise BundleError(f"{path}: weight '{name}' holds values that are not finite")
     model.load_state_dict(state)
     return Bundle(card, model.eval())
+
+
+def _check_package(path: Path, network: NetworkEntry) -> None:
+    """See that the network is known, and by the package that the card says."""
+    from geo_xmodal.networks import NETWORKS
+
+    if network.package is None:
+        return  # one of ours, or unknown as any other
+    if network.name not in NETWORKS:
+        raise BundleError(
+            f"{path}: its network '{network.name}' is one of the package {network.package}, which is not "
+            f"installed: pip install {network.package}"
+        )
+    if (here := NETWORKS.package_of(network.name)) != network.package:
+        raise BundleError(
+            f"{path}: its network '{network.name}' is one of the package {network.package}; here that name "
+            f"is of {here or 'geo_xmodal itself'}: install {network.package} in place of it"
+        )
 
 
 def _check_shapes(path: Path, card: Card) -> None:

@@ -66,6 +66,10 @@ class ValueRangeError(ModelMismatchError):
     """Values outside of those that a model was trained on; whoever asks for it gets them mapped."""
 
 
+class ExtensionError(GeoXmodalError):
+    """An installed package that adds to this one, and cannot be used."""
+
+
 class OutputError(GeoXmodalError):
     """An output that cannot be written: no permission, no room, or in the way of something else."""
 

@@ -74,8 +74,7 @@ def methods(
             "data_settings": _settings(gx.DATA_SETTINGS),
             "recipes": {kind: dict(recipe) for kind, recipe in method.recipes.items()},
         }
-        for method in gx.METHODS.values()
-        if name in (None, method.name)
+        for method in (gx.METHODS[one] for one in (gx.METHODS if name is None else (name,)))
     ]
     if name is None:
         human: list[rich.table.Table | str] = [

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
-from types import MappingProxyType
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from geo_xmodal.correlation.corrnet import CorrNet
@@ -18,8 +17,10 @@ from geo_xmodal.correlation.soft_hgr import SoftHGR
 from geo_xmodal.correlation.whitened import HGR, DeepCCA
 from geo_xmodal.correlation.yardsticks import Cosine, Dot
 from geo_xmodal.errors import UsageError
+from geo_xmodal.extensions import Registry
 
-_CLASSES: Mapping[str, type[Objective]] = MappingProxyType(
+_CLASSES: Registry[type[Objective]] = Registry(
+    "objectives",
     {
         "soft_hgr": SoftHGR,
         "unifast_hgr": UniFastHGR,
@@ -34,13 +35,27 @@ _CLASSES: Mapping[str, type[Objective]] = MappingProxyType(
         "deep_lda": DeepLDA,
         "cosine": Cosine,
         "dot": Dot,
-    }
+    },
+    lambda value: isinstance(value, type) and issubclass(value, Objective),
+    "a subclass of geo_xmodal.correlation.Objective",
 )
 
-OBJECTIVES: Mapping[str, str] = MappingProxyType(
-    {name: (inspect.getdoc(cls) or "").partition("\n")[0] for name, cls in _CLASSES.items()}
-)
-"""Name of every objective and what it is, in one line."""
+
+class _Summaries(Mapping[str, str]):
+    """The first line of the docstring of each."""
+
+    def __getitem__(self, name: str) -> str:
+        return (inspect.getdoc(_CLASSES[name]) or "").partition("\n")[0]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_CLASSES)
+
+    def __len__(self) -> int:
+        return len(_CLASSES)
+
+
+OBJECTIVES: Mapping[str, str] = _Summaries()
+"""Name of every objective and what it is, in one line; installed packages may add some."""
 
 
 def objective(name: str, **options: Any) -> Objective:

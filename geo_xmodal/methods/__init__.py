@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
+from geo_xmodal.extensions import Registry
 from geo_xmodal.methods.autoencoders import BimodalDae, BimodalSdae, CorrAe, CorrNet, MdlCw, UnimodalDae
 from geo_xmodal.methods.base import Batch, Learner, LoopOptions, Method, Options, Pool, Stage
 from geo_xmodal.methods.cca import Cca
@@ -27,6 +25,12 @@ _ALL: tuple[Method, ...] = (
     CorrNet(),
 )
 
-METHODS: Mapping[str, Method] = MappingProxyType({method.name: method for method in _ALL})
+METHODS: Registry[Method] = Registry(
+    "methods",
+    {method.name: method for method in _ALL},
+    lambda value: isinstance(value, Method),
+    "an instance of geo_xmodal.methods.Method",
+)
+"""By name; installed packages may add some (`geo_xmodal.extensions`)."""
 
 __all__ = ["METHODS", "Batch", "Learner", "LoopOptions", "Method", "Options", "Pool", "Stage"]

@@ -30,7 +30,7 @@ from geo_xmodal.methods.target_branch import (
     TaughtOptions,
     soft_cross_entropy,
 )
-from geo_xmodal.networks import BRANCHES, SpectralEncoder
+from geo_xmodal.networks import SpectralEncoder, branch_class
 from geo_xmodal.types import TrainingData
 
 LEAST_PAIRS = 2
@@ -70,7 +70,7 @@ class HgrOptions(TaughtOptions, PixelBranchOptions):
     @property
     def patchwise(self) -> bool:
         """Whether the encoders see the patch of each pixel as a picture of its own."""
-        return BRANCHES[self.encoder].patchwise
+        return branch_class(self.encoder).patchwise
 
 
 class HgrLearner(BranchLearner):

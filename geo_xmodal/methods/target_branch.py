@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Literal, Self, cast
 
 import torch
@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from geo_xmodal.errors import BundleError
 from geo_xmodal.kinds import KINDS
 from geo_xmodal.methods.base import Learner, LoopOptions, Pool, class_weights, joined_pool
-from geo_xmodal.networks import BRANCHES, Branch, NetworkSpec, PixelModel
+from geo_xmodal.networks import Branch, NetworkSpec, PixelModel, branch_class
 from geo_xmodal.types import TrainingData
 
 CHUNK = 4096
@@ -51,14 +51,13 @@ class BranchOptions(LoopOptions, ABC):
         return self.network.margin
 
 
-def _listed(names: Sequence[str]) -> str:
-    return f"{', '.join(names[:-1])} or {names[-1]}"
+_ENCODERS = ", ".join(branch_class(name).choice for name in ("pixel_cnn", "tanh_cnn", "resnet50"))
 
 
 class PixelBranchOptions(BranchOptions):
-    """The branch of `hgr` and `cnn`: one of `networks.BRANCHES`, which says which options are its own."""
+    """The branch of `hgr` and `cnn`: a network, which says which options are its own."""
 
-    encoder: str = Field("pixel_cnn", description=_listed([one.choice for one in BRANCHES.values()]))
+    encoder: str = Field("pixel_cnn", description=f"network: {_ENCODERS}, or one that a package adds")
     patch: int = Field(11, ge=1, description="side of the patches of resnet50, in pixels")
     contrasts: tuple[int, ...] = Field((7, 15), description="sizes of the means that bands are held against")
     kernels: tuple[int, ...] = Field((5, 3), description="sizes of the valid convolutions")
@@ -74,8 +73,10 @@ class PixelBranchOptions(BranchOptions):
     @field_validator("encoder")
     @classmethod
     def _encoder_exists(cls, name: str) -> str:
-        if name not in BRANCHES:
-            raise ValueError(f"unknown encoder; choose one of {', '.join(BRANCHES)}")
+        try:
+            branch_class(name)
+        except BundleError as error:
+            raise ValueError(str(error)) from None
         return name
 
 

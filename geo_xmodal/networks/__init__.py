@@ -5,11 +5,10 @@ from geo_xmodal.networks.encoders import PixelEncoder, SpectralEncoder
 from geo_xmodal.networks.folding import folded
 from geo_xmodal.networks.pixel_model import PixelModel, linear_model
 from geo_xmodal.networks.ranges import input_ranges
-from geo_xmodal.networks.registry import BRANCHES, NETWORKS, NetworkSpec, build_network
+from geo_xmodal.networks.registry import NETWORKS, NetworkSpec, branch_choices, branch_class, build_network
 from geo_xmodal.networks.standardize import Standardize
 
 __all__ = [
-    "BRANCHES",
     "NETWORKS",
     "Branch",
     "NetworkSpec",
@@ -17,6 +16,8 @@ __all__ = [
     "PixelModel",
     "SpectralEncoder",
     "Standardize",
+    "branch_choices",
+    "branch_class",
     "build_network",
     "folded",
     "input_ranges",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from pydantic import ValidationError
 from torch import nn
 
 from geo_xmodal.errors import BundleError
+from geo_xmodal.extensions import Registry
 from geo_xmodal.networks.branch import Branch
 from geo_xmodal.networks.limits import NetworkOptions
 from geo_xmodal.networks.pixel_cnn import PixelCnn, PixelCnnOptions
@@ -32,19 +33,50 @@ class LinearPixels(nn.Conv2d):
         super().__init__(bands, classes, 1)
 
 
-NETWORKS: Mapping[str, tuple[type[nn.Module], type[NetworkOptions]]] = {
-    "linear": (LinearPixels, LinearOptions),
-    "pixel_cnn": (PixelCnn, PixelCnnOptions),
-    "resnet50": (ResNet50, ResNetOptions),
-    "tanh_cnn": (TanhCnn, TanhCnnOptions),
-    "x_modalnet": (XModalNet, XModalNetOptions),
-}
+def _is_network(value: Any) -> bool:
+    return (
+        isinstance(value, tuple)
+        and len(value) == 2
+        and all(isinstance(one, type) for one in value)
+        and issubclass(value[0], nn.Module)
+        and issubclass(value[1], NetworkOptions)
+    )
 
 
-BRANCHES: Mapping[str, type[Branch]] = {
-    name: network for name, (network, _) in NETWORKS.items() if issubclass(network, Branch) and network.choice
-}
-"""The networks that users may choose as target branch."""
+NETWORKS: Registry[tuple[type[nn.Module], type[NetworkOptions]]] = Registry(
+    "networks",
+    {
+        "linear": (LinearPixels, LinearOptions),
+        "pixel_cnn": (PixelCnn, PixelCnnOptions),
+        "resnet50": (ResNet50, ResNetOptions),
+        "tanh_cnn": (TanhCnn, TanhCnnOptions),
+        "x_modalnet": (XModalNet, XModalNetOptions),
+    },
+    _is_network,
+    "a pair of classes: a torch Module (or Branch) and its NetworkOptions",
+)
+"""By name; installed packages may add some (`geo_xmodal.extensions`)."""
+
+
+def branch_choices() -> tuple[str, ...]:
+    """Names of the networks that users may choose as target branch; imports what packages add."""
+    return tuple(name for name in NETWORKS if _is_choice(name))
+
+
+def branch_class(name: str) -> type[Branch]:
+    """The target branch of a name.
+
+    Raises:
+        BundleError: No network has that name, or it is none that users choose.
+    """
+    if name not in NETWORKS or not _is_choice(name):
+        raise BundleError(f"'{name}' is no target branch: choose one of {', '.join(branch_choices())}")
+    return cast(type[Branch], NETWORKS[name][0])
+
+
+def _is_choice(name: str) -> bool:
+    network = NETWORKS[name][0]
+    return issubclass(network, Branch) and bool(network.choice)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 
 from geo_xmodal.errors import UsageError
+from geo_xmodal.extensions import Registry
 from geo_xmodal.published.augsburg import AUGSBURG
 from geo_xmodal.published.berlin import BERLIN
 from geo_xmodal.published.catalogue import PublishedScene
@@ -13,12 +14,17 @@ from geo_xmodal.published.houston2018 import HOUSTON2018
 from geo_xmodal.published.muufl import MUUFL
 from geo_xmodal.published.trento import TRENTO
 
-_SCENES = (BERLIN, AUGSBURG, HOUSTON2013, HOUSTON2018, MUUFL, TRENTO)
+_SCENES: Registry[PublishedScene] = Registry(
+    "published_scenes",
+    {scene.name: scene for scene in (BERLIN, AUGSBURG, HOUSTON2013, HOUSTON2018, MUUFL, TRENTO)},
+    lambda value: isinstance(value, PublishedScene),
+    "a geo_xmodal.published.PublishedScene",
+)
 
 
 def published_scenes() -> tuple[PublishedScene, ...]:
-    """All published scenes that `import_scene` knows."""
-    return _SCENES
+    """All published scenes that `import_scene` knows, with those that installed packages add."""
+    return tuple(_SCENES.values())
 
 
 def find_scene(name: str) -> PublishedScene:
@@ -27,9 +33,8 @@ def find_scene(name: str) -> PublishedScene:
     Raises:
         UsageError: No such scene.
     """
-    known = {scene.name: scene for scene in _SCENES}
-    if name.lower() in known:
-        return known[name.lower()]
-    near = difflib.get_close_matches(name.lower(), known, n=1)
+    if name.lower() in _SCENES:
+        return _SCENES[name.lower()]
+    near = difflib.get_close_matches(name.lower(), _SCENES, n=1)
     hint = f"did you mean {near[0]}? " if near else ""
-    raise UsageError(f"no published scene {name!r}; {hint}known: {', '.join(known)}")
+    raise UsageError(f"no published scene {name!r}; {hint}known: {', '.join(_SCENES)}")

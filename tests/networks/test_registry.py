@@ -7,14 +7,14 @@ import torch
 
 from geo_xmodal.errors import BundleError
 from geo_xmodal.methods import METHODS
-from geo_xmodal.networks import BRANCHES, Branch, NetworkSpec, build_network
+from geo_xmodal.networks import Branch, NetworkSpec, branch_choices, branch_class, build_network
 
 SETTINGS = {
     "patch": 7, "contrasts": (), "kernels": (3,), "widths": (8,), "embedding": 6, "dropout": 0.1, "ours": 1,
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", BRANCHES)
+@pytest.mark.parametrize("name", branch_choices())
 def test_a_branch_takes_its_own_of_the_settings_and_keeps_its_word(name: str) -> None:
     spec = NetworkSpec.chosen(name, SETTINGS)
     assert list(spec.options) == list(NetworkSpec.chosen(name, dict(reversed(SETTINGS.items()))).options)
@@ -29,15 +29,17 @@ def test_a_branch_takes_its_own_of_the_settings_and_keeps_its_word(name: str) ->
             assert network.paired_encoder(5, 6).eval()(torch.zeros(2, 5, side, side)).shape == (2, 6)
 
 
-@pytest.mark.parametrize("name", BRANCHES)
+@pytest.mark.parametrize("name", branch_choices())
 def test_help_tells_of_every_branch(name: str) -> None:
     for method in ("hgr", "cnn"):
         described = METHODS[method].Options.model_fields["encoder"].description
-        assert described is not None and BRANCHES[name].choice in described
+        assert described is not None and branch_class(name).choice in described
 
 
 def test_what_is_no_branch_is_no_choice() -> None:
-    with pytest.raises(ValueError, match="unknown encoder; choose one of pixel_cnn, resnet50, tanh_cnn"):
+    with pytest.raises(
+        ValueError, match="'linear' is no target branch: choose one of pixel_cnn, resnet50, tanh_cnn"
+    ):
         METHODS["cnn"].Options(encoder="linear")  # type: ignore[call-arg]
     with pytest.raises(BundleError, match="unknown network 'gpt'"):
         NetworkSpec.chosen("gpt", SETTINGS)
