@@ -27,6 +27,7 @@ from rasterio.transform import GCPTransformer
 from rasterio.warp import calculate_default_transform
 
 from geo_xmodal.errors import RasterError
+from geo_xmodal.raster.ground import MAX_PLACE, MIN_PIXEL
 
 WarpGcps = Literal["polynomial", "tps"]
 """What follows points that no affine transform does: a polynomial near them, or a thin plate spline."""
@@ -167,9 +168,12 @@ def _fitted(
     if count < _LEAST:
         raise RasterError(f"{name}: has {count} ground control points, expected at least {_LEAST}")
     array = np.array(points)
-    if not np.isfinite(array).all():
-        raise RasterError(f"{name}: a ground control point has a coordinate that is no finite number")
-    if _on_a_line(array[:, :2]) or _on_a_line(array[:, 2:]):
+    if not (np.abs(array) <= MAX_PLACE).all():
+        raise RasterError(
+            f"{name}: a ground control point has a coordinate that is no number within {MAX_PLACE:.0e}"
+        )
+    small = np.ptp(array[:, 2:], axis=0).max() < MIN_PIXEL * max(shape)
+    if small or _on_a_line(array[:, :2]) or _on_a_line(array[:, 2:]):
         raise RasterError(
             f"{name}: its {count} ground control points lie on a line, expected points that span an area"
         )

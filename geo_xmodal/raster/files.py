@@ -34,6 +34,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from geo_xmodal.errors import RasterError
 from geo_xmodal.outputs import unfinished
 from geo_xmodal.raster.grid import grid_of
+from geo_xmodal.raster.ground import MAX_PLACE, MIN_PIXEL
 from geo_xmodal.small_files import real_path
 from geo_xmodal.types import Window
 
@@ -72,6 +73,9 @@ _DTYPES = frozenset(
     ["uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64"]
 )
 
+_COLOR_SPACES = frozenset(["CMYK", "CIELAB"])
+"""Colours that GDAL computes others from; those of photos (YCbCr) are stored for red, green and blue."""
+
 _OFFLINE = {
     "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".none",
     "GDAL_HTTP_TIMEOUT": "5",
@@ -99,8 +103,8 @@ _STATISTICS = frozenset(
 )
 """Elements of the notes of GDAL that hold statistics and histograms alone."""
 
-_MIN_PIXEL, _MAX_PLACE = 1e-12, 1e12
-"""No unit has pixels or places beyond these, and no number holds the squares of what is far beyond."""
+_PLACES_BESIDE = (".tfw", ".TFW", ".tifw", ".wld", ".RPB", "_RPC.TXT", "_rpc.txt")
+"""Endings of world files and of files of rational polynomials."""
 
 _BLOCKS_CHECKED = 64
 
@@ -315,9 +319,18 @@ def content_digest(path: Path) -> dict[str, str]:
     }
 
 
-def sidecars(path: Path) -> str:
-    """What lies beside a raster and is not read, with the way to take it in; empty if nothing does."""
+def sidecars(path: Path, *, placed: bool = True) -> str:
+    """What lies beside a raster and is not read, with the way to take it in; empty if nothing does.
+
+    A place that lies beside a raster is of interest only where that has none (`placed`).
+    """
     found = []
+    for ending in () if placed else _PLACES_BESIDE:
+        if (beside := path.with_name(path.stem + ending)).is_file():
+            found.append(
+                f"{beside.name} (its place) is not read: take it in with: gdal_translate INPUT OUTPUT.tif"
+            )
+            break
     if (mask := path.with_name(path.name + ".msk")).is_file():
         found.append(
             f"{mask.name} (a mask) is not read: take it in with: "
@@ -409,6 +422,12 @@ def _check(
         raise RasterError(f"{file}: {height} x {width} pixels, expected at most {limits.side} a side")
     if not 0 < count <= limits.bands:
         raise RasterError(f"{file}: {count} bands, expected 1 to {limits.bands}")
+    colors = dataset.tags(ns="IMAGE_STRUCTURE").get("SOURCE_COLOR_SPACE")
+    if colors in _COLOR_SPACES:
+        raise RasterError(
+            f"{file}: its values are colours ({colors}), expected measurements: write its bands anew "
+            "without that photometric interpretation"
+        )
     others = sorted(set(dataset.dtypes) - _DTYPES)
     if others:
         advice = "; convert complex values to power (|z|^2) first" if "complex" in others[0] else ""
@@ -416,17 +435,17 @@ def _check(
     affine = dataset.transform
     sides = (math.hypot(affine.a, affine.d), math.hypot(affine.b, affine.e))
     sound = all(map(math.isfinite, affine)) and not affine.is_degenerate
-    if not sound or min(sides) < _MIN_PIXEL:
+    if not sound or min(sides) < MIN_PIXEL:
         raise RasterError(
             f"{file}: its geotransform {tuple(affine)[:6]} gives pixels no size; set it with "
             "gdal_edit.py -a_ullr"
         )
     corners = [affine @ (col, row) for col in (0, width) for row in (0, height)]
     farthest = max(abs(one) for corner in corners for one in corner)
-    if farthest > _MAX_PLACE:
+    if farthest > MAX_PLACE:
         raise RasterError(
             f"{file}: its geotransform {tuple(affine)[:6]} places it at {farthest:.3g}, expected coordinates "
-            f"within {_MAX_PLACE:.0e}; set it with gdal_edit.py -a_ullr"
+            f"within {MAX_PLACE:.0e}; set it with gdal_edit.py -a_ullr"
         )
     itemsize = max(np.dtype(name).itemsize for name in dataset.dtypes)
     rows, cols = dataset.block_shapes[0]

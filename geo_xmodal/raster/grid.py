@@ -6,10 +6,12 @@ The affine may be rotated or not north-up, and the CRS may be missing; every fun
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyproj
 import rasterio
 import shapely
 from odc.geo.geobox import GeoBox
@@ -25,6 +27,9 @@ Points = npt.NDArray[np.float64]
 
 PixelPlaces = GeoBox | ControlGrid
 """Where the pixels of a file lie: on a grid, or by ground control points."""
+
+_PLANE = 2
+"""Axes of a CRS without heights."""
 
 _SAME = 0.01
 """Grids are one when no corner is further apart than this share of a pixel."""
@@ -42,9 +47,18 @@ _TORN = 16.0
 
 
 def grid_of(dataset: rasterio.DatasetReader) -> GeoBox:
-    """The grid of an open raster."""
-    crs = dataset.crs.to_wkt() if dataset.crs else None
+    """The grid of an open raster: heights that its CRS also tells are no part of it."""
+    crs = _horizontal(dataset.crs.to_wkt()) if dataset.crs else None
     return GeoBox((dataset.height, dataset.width), dataset.transform, crs)
+
+
+@lru_cache(maxsize=64)
+def _horizontal(wkt: str) -> str:
+    """A CRS without heights, or two files of one place would not have the same pixels."""
+    crs = pyproj.CRS(wkt)
+    if crs.is_compound:
+        return crs.sub_crs_list[0].to_wkt()
+    return crs.to_2d().to_wkt() if len(crs.axis_info) > _PLANE else wkt
 
 
 def places_of(

@@ -22,6 +22,9 @@ from odc.geo.geobox import GeoBox
 
 from geo_xmodal.types import IntArray, Window
 
+MIN_PIXEL, MAX_PLACE = 1e-12, 1e12
+"""No unit has pixels or places beyond these, and no number holds the squares of what is far beyond."""
+
 Floats = npt.NDArray[np.floating[Any]]
 Unit = Literal["m", "unit"]
 

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import rasterio
 from odc.geo.geobox import GeoBox
-from rasterio.enums import MaskFlags
+from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.windows import Window as FileWindow
 
 from geo_xmodal.errors import AlignmentError, RasterError
@@ -312,7 +312,8 @@ def aligned_reader(
             sensor,
             warp_gcps,
         )
-    fields["assumptions"] += _beside(Path(path))
+        placed = dataset.crs is not None or not dataset.transform.is_identity
+    fields["assumptions"] += _beside(Path(path), placed)
     return AlignedReader(path=Path(path).resolve(), **fields)
 
 
@@ -386,6 +387,8 @@ def _fields(
         about_alpha,
         _about_scales(name, known),
         _about_place(dataset, name, warp_gcps),
+        _about_images(dataset),
+        _about_colors(dataset, chosen),
         _about_nodata(kind, dataset.nodata, nodata),
     ]
     flags = dataset.mask_flag_enums[0]
@@ -474,6 +477,21 @@ def _about_place(dataset: rasterio.DatasetReader, name: str, warp_gcps: WarpGcps
     return "place", "has no CRS: its coordinates are taken as they are"
 
 
+def _about_images(dataset: rasterio.DatasetReader) -> _Said:
+    if not (images := dataset.subdatasets):
+        return None
+    return "images", (
+        f"holds {len(images)} images, the first of which is read: take another one out with: "
+        "gdal_translate GTIFF_DIR:2:INPUT OUTPUT.tif"
+    )
+
+
+def _about_colors(dataset: rasterio.DatasetReader, bands: Sequence[int]) -> _Said:
+    if not any(dataset.colorinterp[band - 1] == ColorInterp.palette for band in bands):
+        return None
+    return "colors", "has a colour table: its values are taken as they are, and not as the colours"
+
+
 def _about_nodata(kind: Kind, *told: float | None) -> _Said:
     usual = KINDS[kind].nodata
     if not usual or any(value is not None for value in told):
@@ -484,9 +502,9 @@ def _about_nodata(kind: Kind, *told: float | None) -> _Said:
     )
 
 
-def _beside(path: Path) -> tuple[Assumption, ...]:
+def _beside(path: Path, placed: bool) -> tuple[Assumption, ...]:
     """What is said of files beside a raster, which are not read."""
-    found = sidecars(path)
+    found = sidecars(path, placed=placed)
     return (Assumption("beside", found, path.name),) if found else ()
 
 

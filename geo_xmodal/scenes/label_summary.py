@@ -33,7 +33,9 @@ TAG = "GEO_XMODAL_LABELS"
 """TIFF tag of an aligned label raster, which says what the labels were before."""
 
 _WINDOW = 1024
-_LIKE_MISSING = frozenset(("nan", "none", "null", "na", "n/a", "<na>", "unlabelled", "unlabeled", "no data"))
+_LIKE_MISSING = frozenset(
+    ("nan", "nat", "none", "null", "na", "n/a", "<na>", "unlabelled", "unlabeled", "no data")
+)
 _MAX_TAG = 1 << 20
 
 

@@ -231,9 +231,14 @@ def test_the_residual_is_that_of_least_squares(tmp_path: Path) -> None:
             points_of(on(GRID), CORNERS[:3]) + points_of(lambda c, r: on(GRID)(0, 0), CORNERS[3:]),
             r"(its 4 ground control points contradict each other|cannot follow its 4 ground control points)",
         ),
-        (points_of(lambda c, r: (np.nan, 1.0), CORNERS), r"coordinate that is no finite number"),
+        (points_of(lambda c, r: (np.nan, 1.0), CORNERS), r"is no number within 1e\+12"),
+        (
+            points_of(lambda c, r: (1e300 * c, 1e300 * r), CORNERS),
+            r"coordinate that is no number within 1e\+12",
+        ),
+        (points_of(lambda c, r: (1e-200 * c, 1e-200 * r), CORNERS), r"expected points that span an area"),
     ],
-    ids=["two", "a line of pixels", "a line of places", "two images", "no number"],
+    ids=["two", "a line of pixels", "a line of places", "two images", "no number", "far", "small"],
 )
 def test_points_that_tell_no_place_are_refused(
     tmp_path: Path, points: list[GroundControlPoint], message: str

@@ -288,7 +288,7 @@ class TestVectors:
         assert (found[20:22, [0, 1, 5, 6]] == 2).all() and (found == 2).sum() == 8
         assert (found[30:32, :2] == 7).all() and found[30, 20] == 7 and (found == 7).sum() == 5
 
-    @pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:3857", "EPSG:25832"])
+    @pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:3857", "EPSG:25832", "EPSG:31468"])
     def test_any_crs_lands_on_the_same_pixels(self, tmp_path: Path, crs: str) -> None:
         shapes = [rectangle(GRID, 3.2, 4.2, 8.6, 9.6), shapely.Point(*pixels(GRID, (20.4, 30.6))[0])]
         here = read(write_vector(tmp_path / "here.gpkg", shapes, [1, 2]))
@@ -414,10 +414,11 @@ class TestDoor:
             database.commit()
         self.refused(path, "not a GeoPackage")
 
-    def test_a_shapefile_is_told_how_to_be_converted(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("ending", ["shp", "fgb", "gml", "sqlite", "tab"])
+    def test_another_format_is_told_how_to_be_converted(self, tmp_path: Path, ending: str) -> None:
         frame = geopandas.GeoDataFrame({"class": [1]}, geometry=[rectangle(GRID, 0, 0, 2, 2)], crs=UTM)
-        frame.to_file(tmp_path / "labels.shp")
-        self.refused(tmp_path / "labels.shp", r"ogr2ogr -f GPKG labels\.gpkg labels\.shp")
+        frame.to_file(tmp_path / f"labels.{ending}", **({"driver": "SQLite"} if ending == "sqlite" else {}))
+        self.refused(tmp_path / f"labels.{ending}", rf"ogr2ogr -f GPKG labels\.gpkg labels\.{ending}")
 
     def test_a_truncated_geopackage(self, tmp_path: Path) -> None:
         path = write_vector(tmp_path / "labels.gpkg", [rectangle(GRID, 0, 0, 2, 2)], [1])

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import pyproj
 import pytest
 import rasterio
 from hypothesis import given, settings
@@ -507,3 +508,91 @@ def test_a_dem_that_names_no_value_has_the_usual_ones(tmp_path: Path):
     assert not told.assumptions
     other = aligned_reader(tmp_path / "silent.tif", kind="lidar")
     np.testing.assert_array_equal(other.read(Window(0, 0, 1, 6)), values)
+
+
+@pytest.mark.parametrize(
+    ("written", "plain", "size"),
+    [("EPSG:32633+5773", UTM33, (10.0, 4e5, 5e6)), ("EPSG:4979", WGS84, (1e-4, 13.0, 45.0))],
+    ids=["with heights above the geoid", "with heights above the ellipsoid"],
+)
+def test_heights_of_a_crs_are_no_part_of_its_place(
+    tmp_path: Path, written: str, plain: str, size: tuple[float, float, float]
+) -> None:
+    pixel, x, y = size
+    affine = Affine(pixel, 0, x, 0, -pixel, y)
+    grid = GeoBox((40, 30), affine, plain)
+    path = write_positions(tmp_path / "x.tif", GeoBox((40, 30), affine, pyproj.CRS(written).to_wkt()))
+    reader = aligned_reader(path, grid=grid)
+    assert reader.resampling is None and reader.source == grid
+    np.testing.assert_array_equal(whole(reader), position_values(grid))
+
+
+_DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64")
+
+
+def test_the_types_of_values_that_are_read(tmp_path: Path) -> None:
+    for dtype in [
+        "uint8",
+        "int8",
+        "uint16",
+        "int16",
+        "uint32",
+        "int32",
+        "uint64",
+        "int64",
+        "float32",
+        "float64",
+    ]:
+        low = -100 if dtype.startswith(("i", "f")) else 0
+        values = np.linspace(low, 120, 400).reshape(1, 20, 20).astype(dtype)
+        path = write_raster(tmp_path / f"{dtype}.tif", values, utm_grid(20, 20))
+        np.testing.assert_array_equal(whole(aligned_reader(path)), values.astype(np.float32))
+    for bits, dtype in ((1, "uint8"), (12, "uint16"), (16, "float32")):
+        values = (np.arange(400) % 2).reshape(1, 20, 20).astype(dtype)
+        path = write_raster(tmp_path / f"{bits}.tif", values, utm_grid(20, 20), nbits=bits)
+        np.testing.assert_array_equal(whole(aligned_reader(path)), values)
+    large = np.full((1, 20, 20), 2**24 + 1, np.int32)
+    read = whole(aligned_reader(write_raster(tmp_path / "large.tif", large, utm_grid(20, 20))))
+    assert (read == 2**24).all()  # float32 holds 24 bits
+    beyond = np.full((1, 20, 20), 1e300)
+    assert np.isnan(whole(aligned_reader(write_raster(tmp_path / "x.tif", beyond, utm_grid(20, 20))))).all()
+
+
+def test_how_pixels_are_stored_changes_no_value(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).integers(0, 255, (3, 200, 180)).astype(np.uint8)
+    grid = utm_grid(200, 180)
+    ways: list[dict[str, object]] = [
+        {"compress": name}
+        for name in ("lzw", "packbits", "lzma", "zstd", "lerc", "lerc_zstd", "lerc_deflate", "deflate")
+    ]
+    ways += [
+        {"bigtiff": "yes"},
+        {"interleave": "band"},
+        {"interleave": "pixel", "predictor": 2},
+        {"tiled": False, "blockysize": 1},
+        {"blockxsize": 16, "blockysize": 32},
+        {"interleave": "pixel", "compress": "webp", "webp_lossless": True},
+        {"endianness": "big"},
+    ]
+    for number, way in enumerate(ways):
+        path = write_raster(tmp_path / f"{number}.tif", values, grid, **way)
+        np.testing.assert_array_equal(whole(aligned_reader(path)), values)
+    with rasterio.open(tmp_path / "0.tif", "r+") as dataset:
+        dataset.build_overviews([2, 4])
+        dataset.update_tags(TIFFTAG_DATETIME="2024:05:01 10:00:00", AREA_OR_POINT="Point")
+    np.testing.assert_array_equal(whole(aligned_reader(tmp_path / "0.tif")), values)
+    assert aligned_reader(tmp_path / "0.tif").grid == grid
+    smaller = utm_grid(50, 45, size=40)
+    np.testing.assert_array_equal(
+        whole(aligned_reader(tmp_path / "0.tif", grid=smaller)),
+        whole(aligned_reader(tmp_path / "1.tif", grid=smaller)),
+    )
+
+
+def test_blocks_that_are_not_stored_hold_the_value_of_no_data_or_0(tmp_path: Path) -> None:
+    for nodata, expected in ((None, 0.0), (7, np.nan)):
+        path = tmp_path / f"{nodata}.tif"
+        options = {"height": 20, "width": 20, "count": 1, "dtype": "uint8", "sparse_ok": True}
+        with rasterio.open(path, "w", driver="GTiff", crs=UTM33, nodata=nodata, **options) as dataset:
+            dataset.transform = utm_grid().affine
+        np.testing.assert_array_equal(whole(aligned_reader(path)), np.full((1, 20, 20), expected))

@@ -279,3 +279,44 @@ def test_what_the_source_said_is_not_said_again_of_its_copy(tmp_path: Path) -> N
     lines = [str(one) for name in ("sar", "sar2") for one in checked_values(scene.reader(name))]
     no_place = "has no CRS: its coordinates are taken as they are"
     assert lines == [f"radar.tif: {no_place}", f"other.tif: {no_place}"]
+
+
+def test_several_images_and_a_colour_table_are_said(tmp_path: Path) -> None:
+    values = np.arange(1600, dtype=np.uint16).reshape(1, 40, 40)
+    path = write_raster(tmp_path / "two.tif", values, GRID)
+    write_raster(path, values[:, :20, :20], utm_grid(20, 20), APPEND_SUBDATASET="YES")
+    reader = aligned_reader(path)
+    np.testing.assert_array_equal(whole(reader), values)
+    assert "holds 2 images, the first of which is read" in said(reader)["images"]
+    ids = (values % 7).astype(np.uint8)
+    table = write_raster(tmp_path / "table.tif", ids, GRID, photometric="palette")
+    with rasterio.open(table, "r+") as dataset:
+        dataset.write_colormap(1, {1: (255, 0, 0, 255), 2: (0, 255, 0, 0)})
+    np.testing.assert_array_equal(whole(aligned_reader(table)), ids)
+    assert "has a colour table: its values are taken as they are" in said(aligned_reader(table))["colors"]
+
+
+@pytest.mark.parametrize(("photometric", "bands"), [("cmyk", 4), ("cielab", 3)])
+def test_colours_that_are_computed_are_refused(tmp_path: Path, photometric: str, bands: int) -> None:
+    values = np.random.default_rng(0).integers(1, 200, (bands, 40, 40)).astype(np.uint8)
+    path = write_raster(tmp_path / "x.tif", values, GRID, photometric=photometric)
+    with pytest.raises(RasterError, match=rf"x\.tif: its values are colours \({photometric.upper()}\)"):
+        aligned_reader(path)
+
+
+@pytest.mark.parametrize("photometric", ["minisblack", "miniswhite"])
+def test_which_end_is_white_changes_no_value(tmp_path: Path, photometric: str) -> None:
+    values = np.arange(1600).reshape(1, 40, 40).astype(np.uint8)
+    path = write_raster(tmp_path / "x.tif", values, GRID, photometric=photometric)
+    np.testing.assert_array_equal(whole(aligned_reader(path)), values)
+
+
+@pytest.mark.parametrize("beside", ["x.tfw", "x.wld", "x_RPC.TXT"])
+def test_a_place_beside_a_file_without_one_is_said(tmp_path: Path, beside: str) -> None:
+    (tmp_path / beside).write_text("10\n0\n0\n-10\n400005\n4999995\n")
+    bare = aligned_reader(without_place(tmp_path / "x.tif"))
+    assert bare.grid.affine.is_identity
+    assert f"{beside} (its place) is not read: take it in with: gdal_translate" in said(bare)["beside"]
+    (tmp_path / "x.tif").unlink()
+    placed = write_raster(tmp_path / "x.tif", np.ones((1, 40, 40), np.float32), GRID)
+    assert aligned_reader(placed).assumptions == ()
