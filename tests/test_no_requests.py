@@ -1,6 +1,7 @@
 """No file of a user causes a request, whatever it names: a listener on loopback hears nothing.
 
-The QGIS plugin reads no file itself: it runs the commands that are run here.
+The QGIS plugin reads no file itself: it runs the commands that are run here. QGIS does: it opens what is
+chosen before the plugin sees it, and follows what a VRT or a sidecar names (docs/qgis-plugin.md says so).
 """
 
 from __future__ import annotations

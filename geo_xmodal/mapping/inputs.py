@@ -193,8 +193,10 @@ def _doubts_of_values(
     statistics = card.statistics
     known = values[worst][np.isfinite(values[worst])]
     low, high = np.percentile(known, (LOW_PERCENTILE, HIGH_PERCENTILE))
+    name = reader.band_names[worst]
+    band = name if _UNNAMED.fullmatch(name) else f"band {name}"
     ranges = (
-        f"{outside[worst]:.0%} of the values of band {reader.band_names[worst]} lie outside of the model's "
+        f"{outside[worst]:.0%} of the values of {band} lie outside of the model's "
         f"range: the input has {low:.4g} to {high:.4g}, training had {statistics.low[worst]:.4g} to "
         f"{statistics.high[worst]:.4g}"
     )

@@ -272,6 +272,7 @@ def test_labels_of_one_of_several_layers(visit: Visit, two_layers: Path) -> None
     page.run()
     assert next(one for one in page.selectbox if one.label == "Class column").options == ["crop"]
     assert list(page.dataframe[1].value["class"]) == ["east 1", "east 2"]
+    assert not [one.value for one in page.warning if "no label was seen" in one.value]
     assert "--labels=data/two.gpkg:east:crop" in page.code[0].value
 
 
