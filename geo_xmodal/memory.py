@@ -246,5 +246,9 @@ def _mapped_by_torch() -> int:
 def _threads() -> int:
     """Threads that libraries start at once."""
     asked = os.environ.get("OMP_NUM_THREADS", "")
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(usable, int(asked)) if asked.isdigit() and int(asked) else usable
+    return min(usable_processors(), int(asked)) if asked.isdigit() and int(asked) else usable_processors()
+
+
+def usable_processors() -> int:
+    """Processors that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

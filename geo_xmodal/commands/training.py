@@ -24,7 +24,12 @@ def train(
         Path | None, typer.Option(help="The run folder (default: runs/SCENE-METHOD).", show_default=False)
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training pixels.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="The first seed.")] = 0,
+    seed: Annotated[
+        int,
+        typer.Option(
+            min=0, help="The first seed. It gives the same model on as many threads (OMP_NUM_THREADS)."
+        ),
+    ] = 0,
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds, from --seed on.")] = 1,
     control: Annotated[
         bool, typer.Option("--control", help="Also train without the second sensor, to know its worth.")

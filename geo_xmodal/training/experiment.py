@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from geo_xmodal import bundle
 from geo_xmodal.accuracy import MEASURES, ConfusionMatrix, metrics, paired_gain, spread
@@ -29,6 +30,7 @@ from geo_xmodal.training.progress import RunsProgress, reading
 from geo_xmodal.training.report import run_report
 from geo_xmodal.training.request import Plan, TrainRequest, Variant, checked_plan, resolve, target_kind
 from geo_xmodal.training.run import RunResult, run_variant
+from geo_xmodal.training.threads import recorded_threads, threads_for
 from geo_xmodal.types import LandClass, Progress, TrainingData
 
 
@@ -69,22 +71,55 @@ def train_scene(
     with held_run(out):
         data = gather(scene, plan.gather_for(plan.seeds[0]), reading(progress, 0, 0))
         plan = checked_plan(plan, data)
-        plan = dataclasses.replace(plan, notes=(*warnings_of(data), *plan.notes))
-        for line in plan.notes:
+        threads = threads_for(out, request.resume)
+        plan = dataclasses.replace(
+            plan, notes=(*warnings_of(data), *plan.notes, *_lacking_threads(out, threads, request.resume))
+        )
+        for line in (*plan.notes, *_other_threads(out, threads, request.resume)):
             note(line)
         with begun_run(out, request.resume):
-            return _train(scene, data, out, plan, request.resume, progress)
+            return _train(scene, data, out, plan, threads, request.resume, progress)
+
+
+def _lacking_threads(out: Path, threads: int, resume: bool) -> list[str]:
+    """What the result differs by, where a run cannot go on with as many threads."""
+    begun = recorded_threads(out) if resume and not is_finished(out) else None
+    if begun in (None, threads):
+        return []
+    return [
+        f"the run was begun on {begun} threads and goes on with {threads}, as there are no more processors: "
+        "the model is another one than without the interruption"
+    ]
+
+
+def _other_threads(out: Path, threads: int, resume: bool) -> list[str]:
+    """What is done otherwise than the machine is set, so that the result does not differ."""
+    begun = recorded_threads(out) if resume and not is_finished(out) else None
+    if begun != threads or threads == torch.get_num_threads():
+        return []
+    return [
+        f"going on with the {threads} threads that the run was begun on, not {torch.get_num_threads()}: "
+        "another number would give another model"
+    ]
 
 
 def _train(
-    scene: Scene, first: TrainingData, out: Path, plan: Plan, resume: bool, progress: Progress | None
+    scene: Scene,
+    first: TrainingData,
+    out: Path,
+    plan: Plan,
+    threads: int,
+    resume: bool,
+    progress: Progress | None,
 ) -> dict[str, Any]:
     """All seeds of all variants; `first` is what the first seed learns from."""
+    known = recorded_threads(out) if is_finished(out) else threads
     variants = (plan.main, *plan.controls)
     results: dict[str, list[RunResult]] = {variant.name: [] for variant in variants}
     files = {}
     if len(plan.seeds) > 1:
-        files[CONFIG] = as_json({"scene": scene.name, **plan.describe()})
+        said = {} if known is None else {"threads": known}  # older runs do not know it
+        files[CONFIG] = as_json({"scene": scene.name, **plan.describe(), **said})
         if not is_finished(out):
             write_text(out / CONFIG, files[CONFIG])
     runs = RunsProgress(progress, [expected_steps(one.options, first) for one in variants], len(plan.seeds))
@@ -99,6 +134,7 @@ def _train(
                 _folder(out, variant, plan, seed),
                 transductive=plan.gather.transductive,
                 resume=resume,
+                threads=threads,
                 alone=_folder(out, variant, plan, seed) != out,
                 progress=runs.next(f"seed {seed}, {variant.name}"),
             )
@@ -109,7 +145,7 @@ def _train(
         scores["notes"] = list(plan.notes)
     shipped = bundle.load(main[0].folder / "model")
     files[METRICS] = as_json(scores)
-    files[REPORT] = run_report(scene, plan, main, results, shipped)
+    files[REPORT] = run_report(scene, plan, main, results, shipped, known)
     _put_in_place(out, files, shipped if len(plan.seeds) > 1 else None)
     return scores
 

@@ -25,8 +25,9 @@ def run_report(
     main: Sequence[RunResult],
     controls: Mapping[str, Sequence[RunResult]],
     trained: bundle.Bundle,
+    threads: int | None,
 ) -> str:
-    """The page as HTML; its map is that of the first seed's model, `trained`."""
+    """The page as HTML; its map is that of the first seed's model, `trained`, which learned on `threads`."""
     notes = main[0].data_notes
     window, ids = preview(trained, scene.reader(trained.card.target.modality))
     metres = pixel_size(scene.grid)
@@ -40,7 +41,7 @@ def run_report(
         method=plan.main.name,
         simulated=scene.simulated,
         transductive=plan.gather.transductive,
-        description=_description(scene, plan, trained, notes),
+        description=_description(scene, plan, trained, notes, threads),
         command=_command(scene, plan),
         groups=Groups(**{name: int(count) for name, count in notes["counts"].items()}),
         overlap_share=notes.get("overlap_share"),
@@ -60,7 +61,7 @@ def run_report(
 
 
 def _description(
-    scene: Scene, plan: Plan, trained: bundle.Bundle, notes: Mapping[str, Any]
+    scene: Scene, plan: Plan, trained: bundle.Bundle, notes: Mapping[str, Any], threads: int | None
 ) -> dict[str, str]:
     card = trained.card
     side = 2 * card.margin + 1
@@ -74,6 +75,7 @@ def _description(
         "Looks at": f"{side} x {side} pixels around each pixel",
         **({"Taken for granted": "; ".join(assumed)} if assumed else {}),
         "Seeds": ", ".join(str(seed) for seed in plan.seeds),
+        **({} if threads is None else {"Threads": f"{threads}; another number gives another model"}),
         "Versions": f"geo_xmodal {card.training['version']}, torch {torch.__version__}",
     }  # fmt: skip
 

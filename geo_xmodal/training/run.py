@@ -27,6 +27,7 @@ from geo_xmodal.training.files import CONFIG, LOG, METRICS, WAY_OUT, RunLog, che
 from geo_xmodal.training.loop import fit
 from geo_xmodal.training.progress import train_and_test
 from geo_xmodal.training.request import Variant
+from geo_xmodal.training.threads import on_threads, recorded_threads, threads_for
 from geo_xmodal.types import ClassArray, FloatArray, IntArray, PixelGroup, Progress, TrainingData, Window
 from geo_xmodal.version import VERSION
 
@@ -58,6 +59,7 @@ def run_variant(
     *,
     transductive: bool = False,
     resume: bool = False,
+    threads: int | None = None,
     alone: bool = True,
     progress: Progress | None = None,
 ) -> RunResult:
@@ -74,7 +76,8 @@ def run_variant(
         seed: of everything drawn.
         folder: where it goes.
         transductive: whether test pixels are among the unlabelled ones.
-        resume: go on with what an earlier run left.
+        resume: go on with what an earlier run left, on as many threads.
+        threads: what to train on otherwise; None for PyTorch's number.
         alone: the folder is finished with this; else whoever calls has more to write, and says so then.
         progress: told of each epoch.
 
@@ -111,27 +114,30 @@ def run_variant(
     with output_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         mark_unfinished(folder, WAY_OUT)
-    write_json(folder / CONFIG, config | {"mark": mark})
-    learner = variant.method.learner(data, variant.options, seed)
+    if threads is None or recorded_threads(folder) is not None:
+        threads = threads_for(folder, resume)
+    write_json(folder / CONFIG, config | {"threads": threads, "mark": mark})
     training, testing = train_and_test(progress)
 
     def logged(row: dict[str, Any]) -> None:
         check_there(folder)
         log.append(row)
 
-    if learner.stages:
-        fit(
-            learner,
-            cast(LoopOptions, variant.options),
-            seed,
-            mark=mark,
-            folder=folder,
-            resume=resume,
-            validate=_validator(data.validation) if len(data.validation) else None,
-            log=logged,
-            progress=training,
-        )
-    model = learner.pixel_model()
+    with on_threads(threads):
+        learner = variant.method.learner(data, variant.options, seed)
+        if learner.stages:
+            fit(
+                learner,
+                cast(LoopOptions, variant.options),
+                seed,
+                mark=mark,
+                folder=folder,
+                resume=resume,
+                validate=_validator(data.validation) if len(data.validation) else None,
+                log=logged,
+                progress=training,
+            )
+        model = learner.pixel_model()
     check_there(folder)
     bundle.save(folder / "model", model, _card(scene, data, variant, model, config | {"mark": mark}))
     scores = test_scores(scene, bundle.load(folder / "model"), scene.reader(data.target.name), testing)

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from geo_xmodal import bundle
 from geo_xmodal.accuracy import MEASURES
@@ -18,9 +20,10 @@ from geo_xmodal.errors import (
     TrainingDataError,
     UsageError,
 )
+from geo_xmodal.memory import usable_processors
 from geo_xmodal.scenes import open_scene
 from geo_xmodal.training import TrainRequest, resolve, train_scene
-from geo_xmodal.types import Window
+from geo_xmodal.types import Progress, Window
 from tests.tiny import HSI_COLUMNS, SIDE, truth, write_scene
 
 QUICK = {
@@ -143,6 +146,58 @@ def test_a_stopped_experiment_resumes_to_the_same_bytes(
     for part in (".", "controls/target_only/seed-0", "controls/self_training/seed-0"):
         weights = [tmp_path / name / part / "model" / "model.safetensors" for name in ("whole", "run")]
         assert weights[0].read_bytes() == weights[1].read_bytes()
+
+
+@pytest.fixture
+def threads() -> Iterator[Callable[[int], None]]:
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+def stop_after(share: float) -> Progress:
+    def stop(done: int, total: int, message: str) -> None:
+        if done > share * total:
+            raise StopError
+
+    return stop
+
+
+@pytest.mark.skipif(usable_processors() < 2, reason="one processor")
+def test_a_run_goes_on_with_the_threads_that_it_was_begun_on(
+    scene_folder: Path, tmp_path: Path, threads: Callable[[int], None]
+) -> None:
+    threads(2)
+    few = {**QUICK, "teachers": "1", "least_steps": "4", "unlabelled": "200"}
+    wanted = request(settings=few)
+    expected = train_scene(open_scene(scene_folder), tmp_path / "whole", wanted)
+    with pytest.raises(StopError):
+        train_scene(open_scene(scene_folder), tmp_path / "run", wanted, stop_after(0.6))
+    threads(1)
+    notes: list[str] = []
+    resumed = request(settings=few, resume=True)
+    observed = train_scene(open_scene(scene_folder), tmp_path / "run", resumed, note=notes.append)
+    assert observed == expected and torch.get_num_threads() == 1
+    assert sum("with the 2 threads that the run was begun on, not 1" in line for line in notes) == 1
+    weights = [tmp_path / name / "model" / "model.safetensors" for name in ("whole", "run")]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+    assert read(tmp_path / "run" / "config.json")["threads"] == 2
+    assert "2; another number gives another model" in (tmp_path / "run" / "report.html").read_text()
+    again: list[str] = []
+    train_scene(open_scene(scene_folder), tmp_path / "run", resumed, note=again.append)
+    assert not any("threads" in line for line in again)  # of a finished run nothing is computed
+
+
+def test_a_run_that_cannot_have_its_threads_any_more_says_so(scene_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(StopError):
+        train_scene(open_scene(scene_folder), tmp_path / "run", request(), stop_after(0.7))
+    config = read(tmp_path / "run" / "config.json")
+    assert config["threads"] == torch.get_num_threads()
+    (tmp_path / "run" / "config.json").write_text(json.dumps(config | {"threads": 4096}))
+    notes: list[str] = []
+    scores = train_scene(open_scene(scene_folder), tmp_path / "run", request(resume=True), note=notes.append)
+    (line,) = (line for line in notes if "threads" in line)
+    assert "begun on 4096 threads" in line and line in scores["notes"]
 
 
 def test_a_class_that_was_renamed_does_not_forbid_to_resume(scene_folder: Path, tmp_path: Path) -> None:
