@@ -92,7 +92,9 @@ def least(proc: Path = PROC) -> Room:
     return min(rooms(proc), key=lambda room: room.free)
 
 
-def check_memory(what: str, needed: int, instead: str, *, mapped: int = 0, proc: Path = PROC) -> None:
+def check_memory(
+    what: str, needed: int, instead: str, *, mapped: int = 0, elsewhere: int = 0, proc: Path = PROC
+) -> None:
     """See that there is memory for what is to come.
 
     Args:
@@ -100,13 +102,14 @@ def check_memory(what: str, needed: int, instead: str, *, mapped: int = 0, proc:
         needed: Bytes of memory, beyond those that the process has now.
         instead: What to do where there is less.
         mapped: Bytes of address space beside, filled by files.
+        elsewhere: Bytes of memory that other processes take for it.
         proc: As for `rooms`.
 
     Raises:
         MemoryShortageError: There is less.
     """
     for room in rooms(proc):
-        wanted = needed + mapped if room.address_space else needed
+        wanted = needed + (mapped if room.address_space else elsewhere)
         if wanted > room.free:
             kind = "address space" if room.address_space else "memory"
             raise MemoryShortageError(f"{what} needs {in_words(wanted)} of {kind}, {room}: {instead}")

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from geo_xmodal.errors import UsageError
+from geo_xmodal.memory import check_memory
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -52,6 +53,7 @@ def read_pairs(x: Path, y: Path, blocks: Path | None, samples: int, seed: int) -
 
     Raises:
         UsageError: a file is missing, is no .npy file, is pickled or truncated, or holds something else.
+        MemoryShortageError: there is too little memory for the samples.
     """
     first, second = _matrix(x), _matrix(y)
     if len(first) != len(second):
@@ -66,6 +68,8 @@ def read_pairs(x: Path, y: Path, blocks: Path | None, samples: int, seed: int) -
     kept = whole
     if len(whole) > samples:
         kept = np.sort(np.random.default_rng(seed).choice(whole, samples, replace=False))
+    columns = first.shape[1] + second.shape[1]
+    check_memory(f"{len(kept)} samples of {columns} columns", 8 * len(kept) * columns, "lower --samples")
     return PairedRows(
         x=np.asarray(first[kept], dtype=np.float64),
         y=np.asarray(second[kept], dtype=np.float64),

@@ -87,7 +87,8 @@ def map_scene(
             Python's multiprocessing does: it needs its `if __name__ == "__main__"`.
         scheduler: Address of a Dask scheduler whose workers see the same files, or the file that holds it, in
             place of `workers`.
-        threads: Windows at once with `workers=1`; None for torch's number of threads.
+        threads: Windows at once with `workers=1`; None for torch's number of threads, or as many as there is
+            memory for.
         engine: What runs the network; None for OpenVINO on a CPU where it is installed, else PyTorch.
         precision: Numbers that it computes with; with less than float32 some labels differ.
         device: Where it runs.
@@ -109,6 +110,7 @@ def map_scene(
         RasterError: If the input cannot be read.
         ResumeError: If what an earlier run left is of something else.
         OutputError: If the map cannot be written.
+        MemoryShortageError: If there is too little memory for it.
     """
     bundle_folder, out = Path(bundle_folder), Path(out)
     started = time.monotonic()
@@ -132,7 +134,7 @@ def map_scene(
         todo = [(index, part) for index, part in enumerate(windows) if index not in journal.finished]
         speed = Speed(sum(part.height * part.width for _, part in todo))
         if todo:
-            with window_pool(task, workers, scheduler, threads) as pool:
+            with window_pool(task, workers, scheduler, prepared.threads) as pool:
                 for index, payload in computed(pool, todo):
                     journal.append(index, payload)
                     message = speed.after(windows[index], unpack_sums(task.layers, payload))

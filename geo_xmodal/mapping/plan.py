@@ -12,25 +12,18 @@ from pathlib import Path
 from odc.geo.crs import CRS
 
 from geo_xmodal import bundle
-from geo_xmodal.mapping.geotiff import CACHE_BYTES
 from geo_xmodal.mapping.journal import finished_windows
 from geo_xmodal.mapping.layers import Layers, unpack_sums
 from geo_xmodal.mapping.outputs import room_for_files
 from geo_xmodal.mapping.pools import WindowPool, computed, window_pool
 from geo_xmodal.mapping.prepare import PreparedMap, prepare_map
 from geo_xmodal.mapping.runtimes import Device, Engine, Precision, Runtime
-from geo_xmodal.mapping.tasks import FILE_CACHE_BYTES, WindowTask
+from geo_xmodal.mapping.tasks import WindowTask
 from geo_xmodal.raster import Assumption, WindowReader, pixel_size
 from geo_xmodal.types import Window
 
 _TRIAL_SIDE, _TRIALS = 512, 8
 """Pixels along a side of what is computed of a window to time it; so many are tried until one has data."""
-
-_PROCESS_BYTES = {"torch": 680 << 20, "openvino": 780 << 20}
-"""Resident memory of a process once its engine has computed a tile, with the libraries that it maps."""
-
-_TILE_BYTES = 16 << 20
-"""Activations of the network for one tile; see `runtimes`."""
 
 _WRITTEN_PER_SECOND = 25e6
 """Bytes of finished windows, uncompressed, that are put together to files; a small part of the whole."""
@@ -131,15 +124,12 @@ def plan_map(
     )
     finished = finished_windows(prepared.files.journal, prepared.identity) if resume else frozenset()
     todo = [part for index, part in enumerate(prepared.windows) if index not in finished]
-    with window_pool(prepared.task, workers, scheduler, threads) as pool:
+    with window_pool(prepared.task, workers, scheduler, prepared.threads) as pool:
         trial = _try(pool, prepared, max(workers, pool.slots()))
     rows, cols = prepared.grid.shape
     pixels_left = sum(part.height * part.width for part in todo)
     speed, elsewhere = trial.pixels_per_second, workers > 1 or scheduler is not None
     model = bundle.load(bundle_folder).model
-    side = min(window, max(rows, cols))
-    per_window = window_bytes(prepared.task, len(prepared.card.classes), side, model.margin)
-    own, worker = _memory(prepared, per_window, trial.slots, elsewhere)
     *pixel, unit = pixel_size(prepared.grid)
     crs = prepared.grid.crs
     bound = rows * cols * prepared.files.layers.bytes_per_pixel(len(prepared.card.classes))
@@ -157,8 +147,8 @@ def plan_map(
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         runtime=str(prepared.task.runtime),
         slots=trial.slots,
-        memory=own,
-        worker_memory=worker,
+        memory=prepared.memory.own(trial.slots, elsewhere),
+        worker_memory=prepared.memory.worker if elsewhere else None,
         disk_expected=None if expected is None else expected + room_for_files(expected),
         disk_bound=bound + room_for_files(bound),
         disk_free=shutil.disk_usage(folder).free,
@@ -169,32 +159,9 @@ def plan_map(
     )
 
 
-def window_bytes(task: WindowTask, classes: int, side: int, margin: int) -> int:
-    """Memory that one window takes while it is computed.
-
-    Its values as read and with what is missing marked; classes, probability and percents; the
-    probabilities of all classes where they are asked for; and what the network keeps of a tile.
-    """
-    values = len(task.reader.band_names) * (side + 2 * margin) ** 2 * 4
-    per_pixel = 16 + (6 * classes + 8 if task.layers.need_all_classes else 0)
-    return 2 * values + per_pixel * side**2 + _TILE_BYTES
-
-
 def _crs_text(crs: CRS) -> str:
     code = crs.proj.to_epsg()
     return crs.proj.name if code is None else f"{crs.proj.name} (EPSG:{code})"
-
-
-def _memory(prepared: PreparedMap, per_window: int, slots: int, elsewhere: bool) -> tuple[int, int | None]:
-    """Bytes that this process and each of its workers take: themselves, windows at once, GDAL's cache."""
-    process = _PROCESS_BYTES[prepared.task.runtime.engine]
-    pixels = prepared.grid.shape[0] * prepared.grid.shape[1]
-    reading = min(FILE_CACHE_BYTES, 4 * pixels * len(prepared.task.reader.band_names))
-    largest = len(prepared.card.classes) if prepared.files.layers.class_probabilities else 1
-    writing = min(CACHE_BYTES, 2 * pixels * largest)
-    if elsewhere:
-        return process + writing, process + per_window + reading
-    return process + slots * per_window + max(reading, writing), None
 
 
 def _try(pool: WindowPool, prepared: PreparedMap, slots: int) -> _Trial:

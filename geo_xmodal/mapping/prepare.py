@@ -15,6 +15,7 @@ from geo_xmodal.bundle import Card
 from geo_xmodal.errors import UsageError
 from geo_xmodal.mapping.inputs import check_fit
 from geo_xmodal.mapping.layers import PAYLOAD, Layers
+from geo_xmodal.mapping.needs import MapMemory, map_memory, windows_at_once
 from geo_xmodal.mapping.outputs import SOFTWARE, MapFiles
 from geo_xmodal.mapping.runtimes import Runtime
 from geo_xmodal.mapping.tasks import WindowTask
@@ -37,6 +38,8 @@ class PreparedMap:
         windows: What tiles the grid.
         identity: What the windows depend on; a map is resumed only if it is the same.
         mapped: What is mapped, by name.
+        memory: What it takes.
+        threads: Windows that this process computes at once; None where others do.
         begun: Today, or the day that `SOURCE_DATE_EPOCH` says.
         warnings: Lines that the user should see.
         assumptions: What is taken for granted about the input.
@@ -49,6 +52,8 @@ class PreparedMap:
     windows: tuple[Window, ...]
     identity: Mapping[str, str]
     mapped: str
+    memory: MapMemory
+    threads: int | None
     begun: date
     warnings: tuple[str, ...]
     assumptions: tuple[Assumption, ...]
@@ -88,6 +93,7 @@ def prepare_map(
         layers=layers,
     )
     rows, cols = reader.grid.shape
+    memory = map_memory(task, reader.grid, len(card.classes), window, card.margin)
     return PreparedMap(
         files=files,
         task=task,
@@ -96,6 +102,8 @@ def prepare_map(
         windows=tuple(windows_over(rows, cols, window)),
         identity=_identity(task, window),
         mapped=mapped or ", ".join(sorted(path.name for path in reader.files)),
+        memory=memory,
+        threads=windows_at_once(memory, window, workers, scheduler, threads),
         begun=_today(),
         warnings=fit.warnings,
         assumptions=fit.assumptions,

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from geo_xmodal.errors import LabelError, TrainingDataError, UsageError
 from geo_xmodal.kinds import KINDS
+from geo_xmodal.memory import check_memory
 from geo_xmodal.raster import WindowReader, checked_values, described
 from geo_xmodal.samples.patches import read_patches
 from geo_xmodal.samples.pools import (
@@ -95,6 +96,7 @@ def gather(scene: Scene, options: GatherOptions, progress: Progress | None = Non
         LabelError: Training labels are missing, of one class only, outside the class list, or test labels.
         TrainingDataError: The target has no data at training pixels, or no pixel has both sensors.
         UsageError: The patches would not fit into `options.memory`.
+        MemoryShortageError: There is no memory for them.
         SceneError: No such modality.
     """
     target_name, rich_name = _modalities(scene, options)
@@ -302,6 +304,9 @@ def _check_memory(
             f"patches of {pixels} pixels take {needed:.3g} GiB, more than memory = {options.memory:g}; lower "
             "labels_per_class, unlabelled, margin or rich_margin, or raise memory"
         )
+    check_memory(
+        f"patches of {pixels} pixels", 4 * values, "lower labels_per_class, unlabelled, margin or rich_margin"
+    )
 
 
 def _read(
