@@ -11,8 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scipy import stats
-
 from geo_xmodal.accuracy.gain import PairedGain, compare
 
 _DIGITS = 12
@@ -77,6 +75,8 @@ def paired_t(pairs: Sequence[tuple[float, float]]) -> float | None:
     """Two-sided p of the paired t-test; None for fewer than two pairs or differences that do not vary."""
     if len({round(a - b, _DIGITS) for a, b in pairs}) < 2:
         return None
+    from scipy import stats  # slow to import
+
     return float(stats.ttest_rel([a for a, _ in pairs], [b for _, b in pairs]).pvalue)
 
 
@@ -85,6 +85,8 @@ def signed_rank(pairs: Sequence[tuple[float, float]]) -> float | None:
     difference = [round(a - b, _DIGITS) for a, b in pairs]  # equal differences are ties, not ranks
     if len(difference) < 2 or not any(difference):
         return None
+    from scipy import stats  # slow to import
+
     with warnings.catch_warnings():
         # ties and zeros among few seeds: the normal approximation that follows is what can be had
         warnings.simplefilter("ignore")

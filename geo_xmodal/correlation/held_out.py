@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-import scipy.stats
+from scipy.special import stdtrit
 
 from geo_xmodal.correlation.features import FeatureError
 from geo_xmodal.correlation.linear_cca import FloatArray
@@ -124,6 +124,6 @@ def t_interval(estimate: float, variance: float, count: int, level: float) -> tu
         count: independent units that the variance was taken over.
         level: confidence level.
     """
-    half = scipy.stats.t.ppf((1 + level) / 2, count - 1) * np.sqrt(variance)
+    half = stdtrit(count - 1, (1 + level) / 2) * np.sqrt(variance)
     middle = float(fisher(np.array(estimate)))
     return float(np.tanh(middle - half)), float(np.tanh(middle + half))

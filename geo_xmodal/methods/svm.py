@@ -7,7 +7,6 @@ from typing import Literal, cast
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
-from sklearn.svm import LinearSVC
 from torch import Tensor
 
 from geo_xmodal.methods.base import Batch, Learner, Method, Options, Pool, joined_pool
@@ -81,6 +80,8 @@ def hyperplanes(
     Returns:
         Weight (classes, d) and bias (classes,).
     """
+    from sklearn.svm import LinearSVC  # slow to import
+
     solver = LinearSVC(
         C=options.C, class_weight=None if options.class_weight == "none" else "balanced",
         dual=False, max_iter=10_000, random_state=seed % 2**32,

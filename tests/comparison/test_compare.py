@@ -27,6 +27,7 @@ QUICK = {
     "epochs": "3", "learning_rate": "0.01", "contrasts": "", "widths": "8,8", "embedding": "8",
     "teachers": "1", "unlabelled": "300", "batch_size": "128", "least_steps": "4",
 }  # fmt: skip
+STRIP_ROWS = 12
 SETTINGS = [word for key, value in QUICK.items() for word in ("--set", f"{key}={value}")]
 
 
@@ -55,6 +56,23 @@ def write_scene(folder: Path, seed: int = 0) -> Path:
             np.where(np.random.default_rng(seed).random(ids.shape) < 0.1, ids, 0).astype(ids.dtype), 1
         )
     return folder
+
+
+def write_labelled_strip(folder: Path) -> Path:
+    """The north of the tiny scene, in which every pixel has a label."""
+    whole = tiny.write_scene(folder / "whole")
+    strip = folder / "strip"
+    strip.mkdir()
+    shutil.copy(whole / "scene.toml", strip)
+    for name in ("sar", "hsi", "train", "test"):
+        with rasterio.open(whole / f"{name}.tif") as dataset:
+            values = dataset.read()[:, :STRIP_ROWS]
+        if name == "train":
+            trained = values[0] > 0
+        elif name == "test":
+            values = np.where(trained, 0, tiny.truth(STRIP_ROWS))[None].astype(np.uint8)
+        tiny.write_raster(strip / f"{name}.tif", values)
+    return strip
 
 
 @pytest.fixture(scope="module")
@@ -158,11 +176,7 @@ def test_patches_that_overlap_are_confessed(world: World, tmp_path: Path) -> Non
 
 
 def test_what_a_run_needs_is_checked_before_any_trains(world: World, tmp_path: Path) -> None:
-    scene = write_scene(tmp_path / "tiny")
-    with rasterio.open(scene / "train.tif") as train:
-        trained = train.read(1) > 0
-    with rasterio.open(scene / "test.tif", "r+") as labels:
-        labels.write(np.where(trained, 0, tiny.truth()), 1)
+    scene = write_labelled_strip(tmp_path)
     out = tmp_path / "comparison"
     assert compare(scene, out, "--methods", "svm,x_modalnet", "--seeds", 1) == 2
     assert not out.exists()

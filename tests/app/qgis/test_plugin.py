@@ -13,25 +13,29 @@ import psutil
 import pytest
 import rasterio
 import shapely
+from rasterio.windows import Window
 
 from geo_xmodal.commands import app
 from geo_xmodal.version import VERSION
+from tests.app.journey import cut
 from tests.app.qgis.conftest import Qgis
 from tests.conftest import REPOSITORY
 
 SAMPLE = REPOSITORY / "sample_scenes" / "berlin"
 MODEL = "berlin-sar-hgr"
 ROWS = 128
+PART = Window(0, 200, 240, 160)
 
 Answers = dict[str, dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Files of the sample scene, where QGIS may leave its side-cars."""
+    """A part of the sample scene with training and test pixels, where QGIS may leave its side-cars."""
     folder = tmp_path_factory.mktemp("berlin")
-    for name in ("sar", "hsi", "train", "test"):
-        shutil.copy(SAMPLE / f"{name}.tif", folder)
+    for name in ("sar", "train", "test"):
+        cut(SAMPLE / f"{name}.tif", folder / f"{name}.tif", PART)
+    shutil.copy(SAMPLE / "hsi.tif", folder)
     return folder
 
 
@@ -208,7 +212,7 @@ def test_qgis_process_makes_the_bytes_of_the_command_line(qgis: Qgis, scene: Pat
 
 
 def test_cancel_leaves_no_process(qgis: Qgis, scene: Path, tmp_path: Path) -> None:
-    raster = _repeated(scene / "sar.tif", tmp_path / "large.tif", times=6)
+    raster = _repeated(scene / "sar.tif", tmp_path / "large.tif", times=10)
     values = {"INPUT": raster, "MODEL": MODEL, "WINDOW": 64, "WORKERS": 2, "OUTPUT": tmp_path / "map.tif"}
     told = qgis.steps(tmp_path, [_step("cancelled", "cancel", "map", values)])["cancelled"]
     assert told["seconds"] < 15
@@ -279,7 +283,8 @@ def _two_layers(raster: Path, out: Path) -> Path:
 def _repeated(source: Path, out: Path, times: int) -> Path:
     with rasterio.open(source) as dataset:
         pixels = np.tile(dataset.read(), (1, times, times))
-        profile = dataset.profile | {"height": pixels.shape[1], "width": pixels.shape[2]}
+        size = {"height": pixels.shape[1], "width": pixels.shape[2]}
+        profile = dataset.profile | size | {"compress": None}
     with rasterio.open(out, "w", **profile) as dataset:
         dataset.write(pixels)
     return out
