@@ -291,6 +291,16 @@ def band_names(dataset: rasterio.DatasetReader) -> tuple[str, ...]:
     return tuple(name or f"band {band}" for band, name in enumerate(dataset.descriptions, start=1))
 
 
+def control_points(path: Path) -> tuple[tuple[float, float, float, float], ...]:
+    """Column, row, x and y of the ground control points of a raster; none where it has none.
+
+    Raises:
+        RasterError: It cannot be opened.
+    """
+    with open_raster(path) as dataset:
+        return tuple((point.col, point.row, point.x, point.y) for point in dataset.gcps[0])
+
+
 def content_digest(path: Path) -> dict[str, str]:
     """Size and time of a file, and the sha256 of its header and of pieces spread over it.
 

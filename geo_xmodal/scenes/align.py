@@ -24,11 +24,13 @@ from geo_xmodal.raster import (
     WarpGcps,
     aligned_reader,
     checked_values,
+    control_points,
     create_raster,
     describe_raster,
     described,
     extent_text,
     file_window,
+    is_raster,
     label_place,
     north_up,
     overlap,
@@ -157,6 +159,8 @@ def align_scene(
     }
     notes = {key: tuple(map(str, checked_values(reader))) for key, reader in readers.items()}
     inputs = _label_inputs(labels or {}, unlabelled, grid, warp_gcps)
+    if grid.crs is None:
+        _check_points(reference, [*files.values(), *(item.path for item in inputs if is_raster(item.path))])
     legend, inputs = _legend(inputs, Path(classes) if classes is not None else None)
     config = parse_config(
         {
@@ -184,6 +188,23 @@ def align_scene(
         _write_layers(layers, folder, grid, progress)
         write_config(_divided(config, folder, grid), folder)
     return open_scene(out)
+
+
+def _check_points(reference: Path, others: Sequence[Path]) -> None:
+    """See that files whose place is ground control points have the same, where these are not followed.
+
+    Raises:
+        AlignmentError: They have others, and so lie elsewhere; on one pixel grid they would lie together.
+    """
+    points = control_points(reference)
+    for path in others:
+        found = control_points(path)
+        if points and found and found != points:
+            raise AlignmentError(
+                f"{path}: its {len(found)} ground control points are not the {len(points)} of {reference}, "
+                "so that it lies elsewhere: have both warped with --warp-gcps polynomial or tps (warp_gcps in "
+                "Python)"
+            )
 
 
 def _with_reference(files: dict[str, Path], reference: Path) -> tuple[dict[str, Path], str]:

@@ -9,6 +9,7 @@ import rasterio
 import shapely
 from odc.geo.geobox import GeoBox
 from rasterio import Affine
+from rasterio.control import GroundControlPoint
 
 from geo_xmodal.commands.app import run
 from geo_xmodal.errors import AlignmentError, GeoXmodalError, LabelError, OutputError, RasterError, UsageError
@@ -18,6 +19,7 @@ from geo_xmodal.scenes.align import align_scene
 from geo_xmodal.types import Window
 from tests import tiny
 from tests.rasters import (
+    UTM33,
     WGS84,
     position_values,
     turned_grid,
@@ -317,3 +319,23 @@ def test_a_loop_of_links_is_one_line(place: str, tmp_path: Path, capsys: pytest.
     options = [word for option, path in list(paths.items())[1:] for word in (option, str(path))]
     assert run(["align", str(paths["out"]), "--target-kind", "sar", *options]) == 2
     assert str(tmp_path / "here.tif") in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_files_of_other_control_points_lie_on_no_common_pixel_grid(tmp_path: Path) -> None:
+    grid, corners = utm_grid(), [(0, 0), (50, 0), (0, 60), (50, 60)]
+    for name, east in (("sar", 0), ("hsi", 200), ("msi", 0)):
+        points = [
+            GroundControlPoint(row, col, x + east, y, 0)
+            for col, row in corners
+            for x, y in [grid.affine @ (col, row)]
+        ]
+        profile = {"driver": "GTiff", "count": 2, "height": 60, "width": 50, "dtype": "float32"}
+        with rasterio.open(tmp_path / f"{name}.tif", "w", gcps=points, crs=UTM33, **profile) as file:
+            file.write(np.full((2, 60, 50), 0.5, np.float32))
+    sar, hsi, msi = (tmp_path / f"{name}.tif" for name in ("sar", "hsi", "msi"))
+    with pytest.raises(AlignmentError, match=r"hsi\.tif: its 4 ground control points are not the 4 of .*sar"):
+        align_scene(tmp_path / "apart", sar, {"hsi": hsi})
+    assert not (tmp_path / "apart").exists()
+    assert align_scene(tmp_path / "same", sar, {"msi": msi}).grid.crs is None
+    warped = align_scene(tmp_path / "warped", sar, {"hsi": hsi}, warp_gcps="polynomial")
+    assert warped.grid.crs is not None
