@@ -202,8 +202,8 @@ def _check_points(reference: Path, others: Sequence[Path]) -> None:
         if points and found and found != points:
             raise AlignmentError(
                 f"{path}: its {len(found)} ground control points are not the {len(points)} of {reference}, "
-                "so that it lies elsewhere: have both warped with --warp-gcps polynomial or tps (warp_gcps in "
-                "Python)"
+                "so that it lies elsewhere: have both warped with --warp-gcps polynomial or tps (warp_gcps "
+                "in Python)"
             )
 
 

@@ -334,8 +334,8 @@ def test_files_of_other_control_points_lie_on_no_common_pixel_grid(tmp_path: Pat
             file.write(np.full((2, 60, 50), 0.5, np.float32))
     sar, hsi, msi = (tmp_path / f"{name}.tif" for name in ("sar", "hsi", "msi"))
     with pytest.raises(AlignmentError, match=r"hsi\.tif: its 4 ground control points are not the 4 of .*sar"):
-        align_scene(tmp_path / "apart", sar, {"hsi": hsi})
+        align_scene(tmp_path / "apart", reference=sar, modalities={"hsi": hsi})
     assert not (tmp_path / "apart").exists()
-    assert align_scene(tmp_path / "same", sar, {"msi": msi}).grid.crs is None
-    warped = align_scene(tmp_path / "warped", sar, {"hsi": hsi}, warp_gcps="polynomial")
+    assert align_scene(tmp_path / "same", reference=sar, modalities={"msi": msi}).grid.crs is None
+    warped = align_scene(tmp_path / "warped", reference=sar, modalities={"hsi": hsi}, warp_gcps="polynomial")
     assert warped.grid.crs is not None
