@@ -35,6 +35,9 @@ MAX_KEY_PARTS = 16
 MAX_HEADER_BYTES = 16 << 20
 """Bytes of the header of a safetensors file; that of a ResNet-50 has 30,000."""
 
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+"""Half of a surrogate pair, which no encoding can write."""
+
 _ITEM_BYTES: Mapping[str, int] = {
     "BOOL": 1, "U8": 1, "I8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "I16": 2, "U16": 2, "F16": 2, "BF16": 2,
     "I32": 4, "U32": 4, "F32": 4, "I64": 8, "U64": 8, "F64": 8,
@@ -51,7 +54,6 @@ _TOML_TEXT = re.compile(
     re.DOTALL,
 )
 _TOML_LONG_KEY = re.compile(rf"(?<![\w-])(?:[\w-]++[ \t]*+\.[ \t]*+){{{MAX_KEY_PARTS}}}")
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -74,7 +76,7 @@ class SmallFile:
 
     def refuse(self, name: Path | str, problem: str) -> GeoXmodalError:
         """The error for `name`, on one line."""
-        return self.error(f"{name}: {_shortened(problem)}; expected {self.expected}: {self.advice}")
+        return self.error(f"{name}: {shortened(problem)}; expected {self.expected}: {self.advice}")
 
 
 @dataclass(frozen=True)
@@ -167,9 +169,7 @@ def parse_json(text: str, name: Path | str, kind: SmallFile) -> Any:
         value = json.loads(text)
     except ValueError as error:
         raise kind.refuse(name, f"not JSON ({error})") from None
-    if re.search(r"\\u[dD][89a-fA-F]", text) and _LONE_SURROGATE.search(
-        json.dumps(value, ensure_ascii=False)
-    ):
+    if re.search(r"\\u[dD][89a-fA-F]", text) and LONE_SURROGATE.search(json.dumps(value, ensure_ascii=False)):
         raise kind.refuse(name, "not JSON (half of a surrogate pair in a text)")
     return value
 
@@ -267,11 +267,17 @@ def validated(model: type[_Model], value: Any, name: Path | str, kind: SmallFile
 def first_problem(error: ValidationError, *prefix: str) -> str:
     """The first thing that does not fit a model: where, what is wrong, what was found, how many more."""
     first, *others = error.errors(include_url=False, include_context=False)
-    key = ".".join(_shortened(str(part)) for part in (*prefix, *first["loc"]) if part != "[key]")
+    key = ".".join(shortened(str(part)) for part in (*prefix, *first["loc"]) if part != "[key]")
     given = first["input"]
     shown = f", found {_shown(given)}" if isinstance(given, str | int | float | bool) else ""
     more = f" (and {len(others)} more)" if others else ""
     return f"{key + ': ' if key else ''}{first['msg'].removeprefix('Value error, ')}{shown}{more}"
+
+
+def shortened(text: str) -> str:
+    """A text from a file for a message: on one line, and not without end."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= _MAX_SHOWN * 3 else f"{flat[: _MAX_SHOWN * 3]}..."
 
 
 def _size(path: Path, kind: SmallFile) -> int:
@@ -287,7 +293,7 @@ def _size(path: Path, kind: SmallFile) -> int:
 def _shown(value: str | float) -> str:
     if isinstance(value, int) and value.bit_length() > 64:  # Python refuses to write out very long numbers
         return f"a number of {value.bit_length()} bits"
-    return _shortened(repr(value))
+    return shortened(repr(value))
 
 
 def _shape(name: str, entry: Any, path: Path, kind: SmallFile) -> tuple[int, ...]:
@@ -299,7 +305,7 @@ def _shape(name: str, entry: Any, path: Path, kind: SmallFile) -> tuple[int, ...
         or not isinstance(entry.get("dtype"), str)
         or entry["dtype"] not in _ITEM_BYTES
     ):
-        raise kind.refuse(path, f"not a safetensors file (no shape and type of {_shortened(name)!r})")
+        raise kind.refuse(path, f"not a safetensors file (no shape and type of {shortened(name)!r})")
     return tuple(shape)
 
 
@@ -310,8 +316,3 @@ def _check_depth(plain: str, name: Path | str, kind: SmallFile) -> None:
         depth += 1 if bracket in "[{" else -1
         if depth > MAX_DEPTH:
             raise kind.refuse(name, f"nested more than {MAX_DEPTH} levels deep")
-
-
-def _shortened(text: str) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= _MAX_SHOWN * 3 else f"{flat[: _MAX_SHOWN * 3]}..."

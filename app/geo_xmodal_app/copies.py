@@ -28,6 +28,7 @@ from rasterio.errors import RasterioError
 
 import geo_xmodal as gx
 from geo_xmodal.outputs import new_file
+from geo_xmodal.small_files import real_path
 from geo_xmodal.types import Window, windows_over
 from geo_xmodal_app.sessions import session_folder
 
@@ -252,7 +253,7 @@ def made_once(session: str, mark: str, write: Writer) -> Copying:
 
 def _mark(path: Path) -> str:
     stat = path.stat()
-    return f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
+    return f"{real_path(path)}|{stat.st_size}|{stat.st_mtime_ns}"
 
 
 def _write_labels(scene: gx.Scene, split: Literal["train", "test"], out: Path, tell: Tell) -> None:

@@ -11,13 +11,14 @@ import geo_xmodal as gx
 from geo_xmodal.commands.console import Console, fields, table
 from geo_xmodal.commands.results import gain_words
 from geo_xmodal.errors import UsageError
-from geo_xmodal.small_files import SmallFile, read_json_object, validated
+from geo_xmodal.small_files import SmallFile, read_bytes, read_json_object, validated
 
 VECTORS = frozenset([".gpkg", ".geojson", ".json"])
 """Names of vector files."""
 
 _CONFIG = SmallFile("the settings of a run", UsageError, "train anew", 32 << 20)
 _METRICS = SmallFile("the measures of a run", UsageError, "train again", 32 << 20)
+_LOG = SmallFile("the log of a run, one JSON object an epoch", UsageError, "train again", 64 << 20)
 _VALUES = 12
 _TAGS = {"METHOD": "method", "TRAINED_ON": "trained on", "TARGET": "maps from", "MAPPED": "mapped"}
 
@@ -196,7 +197,7 @@ def show_unfinished_run(folder: Path, console: Console) -> None:
     """What is trained, how far it is, and how to go on."""
     config = read_json_object(folder / "config.json", _CONFIG)
     scene = config.get("scene")
-    epochs = sum(log.read_bytes().count(b"\n") for log in folder.rglob("log.jsonl"))
+    epochs = sum(read_bytes(log, _LOG).count(b"\n") for log in folder.rglob("log.jsonl"))
     console.result(
         {"type": "run", "folder": folder, "finished": False, "epochs_done": epochs, "config": config},
         fields(

@@ -31,6 +31,7 @@ from geo_xmodal.mapping import qml
 from geo_xmodal.mapping.attribute_table import printable
 from geo_xmodal.outputs import folder_beside
 from geo_xmodal.raster import SQUARE_METRES, PixelAreas, Points, pixel_areas, pixel_size
+from geo_xmodal.small_files import real_path
 from geo_xmodal.types import IntArray, Progress, Window
 
 LAYER = "land_cover"
@@ -209,7 +210,9 @@ def _check_whole(path: Path, count: int) -> None:
         ("SELECT count(*) FROM layer_styles", 1),
     )
     try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)) as database:
+        with closing(
+            sqlite3.connect(f"{real_path(path).as_uri()}?mode=ro&immutable=1", uri=True)
+        ) as database:
             whole = all(database.execute(query).fetchone()[0] == wanted for query, wanted in queries)
     except sqlite3.Error:
         whole = False

@@ -16,6 +16,7 @@ from geo_xmodal.errors import OutputError, UsageError
 from geo_xmodal.export.stac_map import describe_map
 from geo_xmodal.export.stac_model import describe_model
 from geo_xmodal.outputs import held, write_json
+from geo_xmodal.small_files import real_path
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ def _moment(text: str, of_day: time) -> datetime:
 
 def _item_id(source: Path) -> str:
     """What the map or the model is called; a run's model has the name of the run."""
-    path = source.resolve()
+    path = real_path(source)
     if source.is_dir():
         return path.parent.name if path.name == "model" else path.name
     return path.stem

@@ -100,8 +100,11 @@ def read_class_names(raster: Path) -> dict[int, str]:
 
     Empty where nothing lies beside it, or nothing that can be read; GDAL opens no file for it.
     """
+    notes = raster.with_name(raster.name + ".aux.xml")
+    if not notes.is_file():
+        return {}
     try:
-        with raster.with_name(raster.name + ".aux.xml").open("rb") as file:
+        with notes.open("rb") as file:
             text = file.read(_MAX_SIDE_CAR + 1)
         if len(text) > _MAX_SIDE_CAR or b"<!" in text.replace(b"<!--", b""):
             return {}  # a document type could define entities

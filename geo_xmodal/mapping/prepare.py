@@ -20,6 +20,7 @@ from geo_xmodal.mapping.outputs import SOFTWARE, MapFiles
 from geo_xmodal.mapping.runtimes import Runtime
 from geo_xmodal.mapping.tasks import WindowTask
 from geo_xmodal.raster import Assumption, WindowReader
+from geo_xmodal.small_files import real_path
 from geo_xmodal.types import Window, windows_over
 
 _MAX_WINDOW = 1 << 16
@@ -86,7 +87,7 @@ def prepare_map(
     fit = check_fit(card, reader, any_values=any_values)
     reader = fit.reader
     task = WindowTask(
-        bundle_folder=bundle.bundle_folder(bundle_folder).resolve(),
+        bundle_folder=real_path(bundle.bundle_folder(bundle_folder)),
         weights_sha256=card.weights_sha256,
         runtime=runtime,
         reader=reader,

@@ -20,6 +20,7 @@ import rasterio
 from rasterio.errors import RasterioError
 
 from geo_xmodal.errors import RasterError
+from geo_xmodal.small_files import real_path
 
 _GUARD = {"GDAL_PAM_ENABLED": "NO", "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".none", "GDAL_HTTP_TIMEOUT": "5"}
 
@@ -39,7 +40,7 @@ def open_envi(data: Path, header: Path) -> Iterator[Any]:
     try:
         with tempfile.TemporaryDirectory(prefix="envi.") as private:
             pixels = Path(private) / "image.dat"
-            pixels.symlink_to(data.resolve())
+            pixels.symlink_to(real_path(data))
             pixels.with_suffix(".hdr").write_bytes(_in_utf8(text))
             with rasterio.Env(**_GUARD), rasterio.open(pixels, driver="ENVI") as dataset:
                 _check(dataset, data, text)

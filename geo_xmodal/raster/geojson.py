@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ import shapely
 
 from geo_xmodal.errors import VectorError
 from geo_xmodal.raster.features import Bounds, Contents, Features, ObjectArray, collected, objects
+from geo_xmodal.small_files import LONE_SURROGATE, shortened
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 RECORD_SEPARATOR = "\x1e"
@@ -154,13 +156,16 @@ def _object(pairs: list[tuple[str, Any]]) -> Any:
     """An object of the text: a geometry where it is one, else a table.
 
     Raises:
-        ValueError: A key comes twice.
+        ValueError: A key comes twice, or a text cannot be written again.
     """
     made = dict(pairs)
     if len(made) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"an object has the key {twice!r} more than once")
+        counts = Counter(key for key, _ in pairs)
+        twice = next(key for key, count in counts.items() if count > 1)
+        raise ValueError(f"an object has the key {shortened(repr(twice))} more than once")
+    for text in (*made, *made.values()):
+        if isinstance(text, str) and not text.isascii() and LONE_SURROGATE.search(text):
+            raise ValueError(f"{shortened(repr(text))} holds half of a surrogate pair")
     kind = made.get("type")
     if kind == "GeometryCollection" and "geometries" in made:
         return _collection(made["geometries"])

@@ -42,6 +42,7 @@ from geo_xmodal.raster.features import (
     objects,
 )
 from geo_xmodal.raster.files import content_digest
+from geo_xmodal.small_files import real_path
 
 SQLITE_MAGIC = b"SQLite format 3\0"
 
@@ -264,7 +265,7 @@ def how_to_convert(path: Path) -> str:
 
 def side_files(path: Path) -> tuple[Path, Path]:
     """Where SQLite keeps what is not yet in the file: its journal, and its write-ahead log."""
-    real = path.resolve()
+    real = real_path(path)
     return real.with_name(f"{real.name}-journal"), real.with_name(f"{real.name}-wal")
 
 
@@ -390,7 +391,7 @@ def _opened(path: Path, stamp: Stamp, *tables: str) -> Iterator[sqlite3.Connecti
         VectorError: The file is in use, or changed since `stamp`.
     """
     file = _settled(path, stamp)
-    address = f"{file.resolve().as_uri()}?mode=ro&immutable=1"
+    address = f"{real_path(file).as_uri()}?mode=ro&immutable=1"
     with closing(sqlite3.connect(address, uri=True, isolation_level=None)) as database:
         _confine(database, file.stat().st_size, tables)
         yield database

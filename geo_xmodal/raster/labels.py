@@ -25,6 +25,7 @@ from geo_xmodal.raster.files import file_window, open_raster
 from geo_xmodal.raster.geopackage import Stamp, stamp_of
 from geo_xmodal.raster.grid import PixelPlaces, grid_over, pixel_size, places_of, to_pixels
 from geo_xmodal.raster.reader import aligned_reader
+from geo_xmodal.small_files import shortened
 from geo_xmodal.types import ClassArray, IntArray, LandClass, Window, windows_over
 
 BoolArray = npt.NDArray[np.bool_]
@@ -323,6 +324,8 @@ def is_raster(path: Path) -> bool:
     """Whether labels at `path` are a raster: by name, or by content where the name says nothing."""
     if path.suffix.lower() in (".tif", ".tiff"):
         return True
+    if not path.is_file():  # a pipe never ends, and may never begin
+        return False
     try:
         with path.open("rb") as file:
             return file.read(4) in _TIFF_MAGIC
@@ -552,7 +555,9 @@ def _ids(
     }
     unknown = sorted((text for text in found if ids[text] < 0), key=lambda text: (number_of(text), text))
     if unknown:
-        listed = ", ".join(f"{text!r} ({found[text]} {what})" for text in unknown[:MOST_LISTED])
+        listed = ", ".join(
+            f"{shortened(repr(text))} ({found[text]} {what})" for text in unknown[:MOST_LISTED]
+        )
         more = f" and {len(unknown) - MOST_LISTED} more" if len(unknown) > MOST_LISTED else ""
         known = ", ".join(f"{entry.id} {entry.name}" for entry in classes)
         raise LabelError(

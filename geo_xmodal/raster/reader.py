@@ -44,6 +44,7 @@ from geo_xmodal.raster.window_reader import (
     ReaderDefaults,
     grid_identity,
 )
+from geo_xmodal.small_files import real_path
 from geo_xmodal.types import MAX_UNIT, FloatArray, Kind, Window, lattice
 
 _ALPHA_NAME = re.compile(r"alpha|mask|transparen|opacity", re.IGNORECASE)
@@ -314,7 +315,7 @@ def aligned_reader(
         )
         placed = dataset.crs is not None or not dataset.transform.is_identity
     fields["assumptions"] += _beside(Path(path), placed)
-    return AlignedReader(path=Path(path).resolve(), **fields)
+    return AlignedReader(path=real_path(Path(path)), **fields)
 
 
 def remote_reader(

@@ -6,6 +6,7 @@ import difflib
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -318,9 +319,10 @@ def _classes_in(file: Path, entry: type[_Class]) -> tuple[_Class, ...]:
 def _twice(ids: Sequence[int], names: Sequence[str]) -> str | None:
     """What of a class list comes more than once; names that look alike are one."""
     keys = [name_key(name) for name in names]
+    of_id, of_key = Counter(ids), Counter(keys)
     for what, twice in (
-        ("id", {str(id_) for id_ in ids if ids.count(id_) > 1}),
-        ("name", {name for name, key in zip(names, keys, strict=True) if keys.count(key) > 1}),
+        ("id", {str(id_) for id_ in ids if of_id[id_] > 1}),
+        ("name", {name for name, key in zip(names, keys, strict=True) if of_key[key] > 1}),
     ):
         if twice:
             return f"classes: {what} {', '.join(sorted(twice))} is used more than once"

@@ -27,6 +27,7 @@ from geo_xmodal.raster import (
 from geo_xmodal.scenes.config import LabelsConfig, scene_file
 from geo_xmodal.scenes.labelled import SIDES, Labelled, labelled_pixels, labelled_windows
 from geo_xmodal.scenes.splits import DEFAULT_MARGIN, overlap_share
+from geo_xmodal.small_files import shortened
 from geo_xmodal.types import ClassArray, LandClass, Window, windows_over
 
 TAG = "GEO_XMODAL_LABELS"
@@ -87,7 +88,7 @@ class LabelSummary:
             yield f"{_count(self.missing, one)} without a class (NULL or NaN) left out"
         for value, count in self.unlabelled.items():
             keep = "; if it is a class, give --unlabelled nodata" if value == "0" else ""
-            yield f"{_count(count, one)} with value {value!r} taken as unlabelled{keep}"
+            yield f"{_count(count, one)} with value {shortened(repr(value))} taken as unlabelled{keep}"
         for entry in self.classes:
             if name_key(entry.name) in _LIKE_MISSING:
                 yield f"{entry.name!r} is text, and so a class; if it means unlabelled, say so (--unlabelled)"

@@ -5,10 +5,13 @@ from __future__ import annotations
 import colorsys
 from collections.abc import Iterable, Sequence
 
+from pydantic import ValidationError
+
 from geo_xmodal.errors import LabelError
 from geo_xmodal.raster import first_spellings
 from geo_xmodal.scenes.config import ClassConfig
-from geo_xmodal.types import LandClass
+from geo_xmodal.small_files import first_problem, shortened
+from geo_xmodal.types import MAX_NAME, LandClass
 
 PALETTE = (
     "#332288", "#117733", "#ddcc77", "#cc6677", "#88ccee",
@@ -31,24 +34,31 @@ def legend_of(values: Sequence[str], where: str) -> tuple[tuple[ClassConfig, ...
         where: The label files, for the message.
 
     Raises:
-        LabelError: Fewer than two classes, or more than a map can hold.
+        LabelError: Fewer than two classes, or more than a map can hold, or a value that cannot name one.
     """
     spellings = first_spellings(values)
     names = list(spellings)
     if not 2 <= len(names) <= 255:
-        found = f" ({', '.join(names[:5])})" if names else ""
+        found = f" ({', '.join(shortened(name) for name in names[:5])})" if names else ""
         raise LabelError(f"{where}: {len(names)} different labels{found}, expected 2 to 255 classes")
-    numbers = [int(name) for name in names if name.isdecimal()]
+    # Python reads no number of very many digits
+    numbers = [int(name) for name in names if name.isdecimal() and len(name) <= MAX_NAME]
     are_ids = len(set(numbers)) == len(names) and max(numbers) <= 255
     ids = {name: int(name) if are_ids else order for order, name in enumerate(names, 1)}
     for name, id_ in ids.items():
         if id_ == 0:
             ids[name] = free_id(ids.values())
     names.sort(key=lambda name: ids[name])
-    classes = tuple(
-        ClassConfig(id=ids[name], name=f"class {name}" if are_ids else name, color=color)
-        for name, color in zip(names, palette(len(names)), strict=True)
-    )
+    try:
+        classes = tuple(
+            ClassConfig(id=ids[name], name=f"class {name}" if are_ids else name, color=color)
+            for name, color in zip(names, palette(len(names)), strict=True)
+        )
+    except ValidationError as error:
+        raise LabelError(
+            f"{where}: a label that cannot name a class: {first_problem(error)}; choose another column, or "
+            "shorten it"
+        ) from None
     return classes, {spelling: ids[name] for name, found in spellings.items() for spelling in found}
 
 

@@ -230,12 +230,22 @@ class TestBroken:
             ('{"a": ' * 100_000, "nest too deeply"),
             ('{"a": ' + "9" * 10_000 + "}", "cannot be read: Exceeds the limit"),
             ("{}", "its type is None"),
+            ('{"a": 1, "b": 2, "a": 3}', "cannot be read: an object has the key 'a' more than once"),
+            ('{"%s": 1, "%s": 2}' % (("k" * 10_000,) * 2), r"key 'k{299}\.\.\. more than once$"),
+            ('{"a": "\\ud800"}', r"cannot be read: '\\ud800' holds half of a surrogate pair"),
+            ('{"\\udfff": 1}', r"cannot be read: '\\udfff' holds half of a surrogate pair"),
         ],
     )
     def test_texts(self, tmp_path: Path, text: str, match: str) -> None:
         path = tmp_path / "a.geojson"
         path.write_text(text)
         refused(path, match)
+
+    def test_a_key_that_comes_twice_among_very_many(self, tmp_path: Path) -> None:
+        keys = ",".join(f'"{number}":0' for number in range(200_000))
+        path = tmp_path / "a.geojson"
+        path.write_text(f'{{{keys},"twice":1,"twice":2}}')
+        refused(path, "has the key 'twice' more than once")  # quadratic, it takes ten minutes
 
     def test_another_encoding(self, tmp_path: Path) -> None:
         path = tmp_path / "a.geojson"

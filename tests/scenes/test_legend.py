@@ -57,3 +57,19 @@ def test_too_few_or_too_many(count: int, found: str):
 def test_colours_differ():
     assert palette(4) == PALETTE[:4]
     assert len(set(palette(255))) == 255
+
+
+@pytest.mark.parametrize(
+    "value", ["1" * 5000, "1" * 4000, "٣" * 5000, "x" * 100_000, "\ud800"], ids=lambda value: f"{value[:1]!a}"
+)
+def test_values_that_cannot_name_a_class(value: str):
+    with pytest.raises(LabelError, match=r"x\.gpkg: a label that cannot name a class: name: ") as caught:
+        legend_of([value, "2"], "x.gpkg")
+    assert repr(value)[:8] in str(caught.value)
+    assert len(str(caught.value)) < 700 and "\n" not in str(caught.value)
+
+
+def test_values_too_few_or_too_many_are_shown_in_short():
+    with pytest.raises(LabelError) as caught:
+        legend_of(["x" * 100_000], "x.gpkg")
+    assert len(str(caught.value)) < 700
