@@ -67,8 +67,10 @@ def test_what_lies_beside_a_raster(
         pipe(f"tiny/test.tif{ending}")
     for ending in (".tfw", ".qml", "_probability.tif"):
         pipe(f"tiny/test{ending}")
-    assert run(["info", str(scene / "test.tif")]) == 0
+    file = str(scene / "test.tif")
+    assert run(["info", file]) == 0
     assert "test.tif" in capsys.readouterr().out
+    assert run(["evaluate", "--map", file, "--reference", file]) == 0
 
 
 def test_files_of_a_run(
