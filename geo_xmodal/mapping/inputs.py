@@ -12,7 +12,7 @@ import numpy.typing as npt
 from odc.geo.geobox import GeoBox
 
 from geo_xmodal.bundle import Card
-from geo_xmodal.errors import ModelMismatchError, ValueRangeError
+from geo_xmodal.errors import ModelMismatchError, UsageError, ValueRangeError
 from geo_xmodal.raster import (
     Adaptation,
     Assumption,
@@ -155,11 +155,18 @@ def _with_the_models_values(
         return reader, assumptions, ["no value was found in the windows looked at: ranges are not checked"]
     outside = _outside(card.statistics, values)
     if any(band.tagged for band in reader.bands) and not card.target.scaled:
+        first = reader
         for encoding in ("stored", "shifted"):
-            other = reader.adapted(Adaptation(encoding=encoding))
-            about, there = checked_sample(other)
+            if outside.mean() <= _BETTER:
+                break
+            other = first.adapted(Adaptation(encoding=encoding))
+            try:
+                about, there = checked_sample(other)
+            except UsageError:  # of a trial, not of the input: such numbers cannot be meant
+                continue
+            lost = np.isfinite(there).sum() < np.isfinite(values).sum()  # 10^(3500 / 10) is no number
             shares = _outside(card.statistics, there)
-            if shares.mean() < outside.mean() - _BETTER:
+            if not lost and shares.mean() < outside.mean() - _BETTER:
                 reader, values, outside = other, there, shares
                 text = _ENCODED[encoding]
                 kept = tuple(one for one in about if one.code != "scale")

@@ -139,6 +139,34 @@ def test_decibels_and_photos_are_no_power(power: np.ndarray, tmp_path: Path) -> 
         check_fit(card, aligned_reader(photo, kind="sar"))
 
 
+@pytest.mark.parametrize("trained", ["on the same", "on brighter places"])
+@pytest.mark.parametrize(("dtype", "offset", "nodata"), [("int16", 0, -32768), ("uint16", -50, 0)])
+def test_decibels_in_whole_numbers_are_mapped_as_those_in_floats(
+    power: np.ndarray, dtype: str, offset: float, nodata: int, trained: str, tmp_path: Path
+) -> None:
+    names = ("VV", "VH")
+    card = trained_on(power if trained == "on the same" else power * 1.5, names, "sar")
+    bundle.save(tmp_path / "model", random_model(2), card)
+    stored = ((10 * np.log10(power) - offset) * 100).round().astype(dtype)
+    stored[:, 90:110, 30:60] = nodata
+    twin = (stored * 0.01 + offset).astype(np.float32)
+    twin[stored == nodata] = np.nan
+    whole = write(tmp_path / "whole.tif", stored, names, scale=0.01, offset=offset)
+    with rasterio.open(whole, "r+") as dataset:
+        dataset.nodata = nodata
+    maps = []
+    for path in (whole, write(tmp_path / "twin.tif", twin, names)):
+        reader = map_input([path], card, decibel=True).reader
+        result = map_scene(tmp_path / "model", reader, tmp_path / f"{path.stem}_map.tif")
+        told = ["scale"] if path == whole else []
+        assert [one.code for one in result.assumptions] == told, result.assumptions
+        assert all("tags are applied" in one.text for one in result.assumptions)
+        with rasterio.open(result.out) as dataset:
+            maps.append(dataset.read(1))
+    np.testing.assert_array_equal(*maps)
+    np.testing.assert_array_equal(maps[0] == 0, (stored == nodata).all(axis=0))
+
+
 def test_no_signal_in_the_middle_does_not_hide_decibels(power: np.ndarray, tmp_path: Path) -> None:
     decibels = (10 * np.log10(power)).astype(np.float32)
     decibels[:, 20:108, 20:108] = -np.inf
