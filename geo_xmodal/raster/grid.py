@@ -204,6 +204,26 @@ def extended(grid: GeoBox, window: Window) -> GeoBox:
     )
 
 
+def columns_of_turn(grid: GeoBox) -> float | None:
+    """Columns of a full turn of longitude; None where columns are not steps of longitude alone."""
+    affine = grid.affine
+    if grid.crs is None or not grid.crs.geographic or affine.b or affine.d:
+        return None
+    return _full_turn(grid) / abs(affine.a)
+
+
+def turned_round(grid: GeoBox, turns: int) -> GeoBox:
+    """The same pixels of a geographic grid, their longitudes full turns further in direction of columns."""
+    step = math.copysign(_full_turn(grid), grid.affine.a)
+    return GeoBox(grid.shape, Affine.translation(turns * step, 0) @ grid.affine, grid.crs)
+
+
+def _full_turn(grid: GeoBox) -> float:
+    """360 degrees in the unit of a geographic CRS."""
+    assert grid.crs is not None
+    return 2 * math.pi / float(grid.crs.proj.axis_info[0].unit_conversion_factor)
+
+
 def with_pixels(grid: GeoBox, rows: float, cols: float) -> GeoBox:
     """The same extent from the same first corner, in pixels `rows` times as high and `cols` times as wide.
 

@@ -14,7 +14,7 @@ from odc.geo.geobox import GeoBox
 
 from geo_xmodal.errors import AlignmentError
 from geo_xmodal.raster.files import DEFAULT_LIMITS
-from geo_xmodal.raster.grid import extended, extent_text, placed
+from geo_xmodal.raster.grid import columns_of_turn, extended, extent_text, placed, turned_round
 from geo_xmodal.raster.resampled import ResampledReader
 from geo_xmodal.raster.window_reader import (
     Adaptation,
@@ -28,6 +28,12 @@ from geo_xmodal.raster.window_reader import (
 )
 from geo_xmodal.types import FloatArray, Kind, Window
 
+_MIN_SHARE = 0.001
+"""Share of the pixels of a mosaic that its tiles cover at least ..."""
+
+_SMALL_GRID = 1 << 26
+"""... unless it has no more pixels than that: a few chips of one town are soon mapped."""
+
 
 @dataclass(frozen=True)
 class MosaicReader(ReaderDefaults):
@@ -37,7 +43,7 @@ class MosaicReader(ReaderDefaults):
     the first with data in any.
 
     Attributes:
-        tiles: Readers on `grid`, the first wins.
+        tiles: Readers on `grid`, or on the same pixels full turns of longitude away; the first wins.
         places: Where on `grid` each of them may have data.
         grid: CRS, pixel size and anchoring of the first tile, over the extent of all.
     """
@@ -120,26 +126,28 @@ def mosaic(tiles: Sequence[tuple[str, WindowReader]], *, same_names: bool = True
 
     Tiles whose pixels are those of the first tile's grid are read as they are. Others with pixels of about
     that size (of another UTM zone, say) give each pixel their nearest value, and tiles of another pixel size
-    are resampled.
+    are resampled. In degrees, tiles from both sides of 180 lie beside each other: the grid runs past it.
 
     Args:
         tiles: Each by the name that messages call it; the first wins.
         same_names: Whether bands must have the same names, or only be as many.
 
     Raises:
-        AlignmentError: Tiles have different bands, or only some a CRS, or lie too far apart for one grid.
+        AlignmentError: Tiles have different bands, or only some a CRS, or lie too far apart for one grid,
+            or cover hardly any of it.
     """
     (first_name, first), *_ = tiles
     if same_names:
         tiles = [(name, _in_order(first, tile)) for name, tile in tiles]
-    spans = []
     for name, tile in tiles:
         _check_alike(first_name, first, name, tile, same_names)
         _check_placed(first_name, name, tile, len(tiles))
-        try:
-            spans.append(placed(tile.grid, first.grid))
-        except AlignmentError as error:
-            raise AlignmentError(f"{name}: cannot be put beside {first_name}: {error}") from None
+    spans = [_span(name, tile, first_name, first.grid) for name, tile in tiles]
+    turns = _turns(spans, columns_of_turn(first.grid))
+    spans = [
+        _span(name, tile, first_name, turned_round(first.grid, -turn)) if turn else span
+        for (name, tile), turn, span in zip(tiles, turns, spans, strict=True)
+    ]
     row, col = min(span.row for span in spans), min(span.col for span in spans)
     whole = Window(
         row,
@@ -147,18 +155,71 @@ def mosaic(tiles: Sequence[tuple[str, WindowReader]], *, same_names: bool = True
         max(span.row + span.height for span in spans) - row,
         max(span.col + span.width for span in spans) - col,
     )
-    if max(whole.height, whole.width) > DEFAULT_LIMITS.side:
-        far = max(range(len(spans)), key=lambda index: abs(spans[index].row) + abs(spans[index].col))
-        raise AlignmentError(
-            f"{len(spans)} tiles span {whole.height} x {whole.width} pixels, expected at most "
-            f"{DEFAULT_LIMITS.side} a side: {tiles[far][0]} lies far from {first_name}; map it apart"
-        )
+    _check_near(tiles, spans, whole)
     grid = extended(first.grid, whole)
     return MosaicReader(
-        tiles=tuple(_on(name, tile, grid) for name, tile in tiles),
+        tiles=tuple(
+            _on(name, tile, turned_round(grid, -turn) if turn else grid)
+            for (name, tile), turn in zip(tiles, turns, strict=True)
+        ),
         places=tuple(span.seen_from(whole) for span in spans),
         grid=grid,
     )
+
+
+def _span(name: str, tile: WindowReader, first_name: str, grid: GeoBox) -> Window:
+    try:
+        return placed(tile.grid, grid)
+    except AlignmentError as error:
+        raise AlignmentError(f"{name}: cannot be put beside {first_name}: {error}") from None
+
+
+def _turns(spans: Sequence[Window], turn: float | None) -> list[int]:
+    """Full turns, of `turn` columns each, by which each place moves so that all together are narrowest.
+
+    All are 0 where nothing is gained, and that of the first place always is.
+    """
+    still = [0] * len(spans)
+    if turn is None:
+        return still
+    left = np.array([span.col for span in spans], np.float64)
+    right = left + [span.width for span in spans]
+    turns = -np.floor((left - left[0]) / turn)
+    order = np.argsort(left + turns * turn, kind="stable")
+    lefts, rights = (left + turns * turn)[order], (right + turns * turn)[order]
+    # What lies west of the place that becomes the westernmost goes around to the east of all.
+    from_here = np.maximum.accumulate(rights[::-1])[::-1]
+    gone_round = np.concatenate([[-np.inf], np.maximum.accumulate(rights)[:-1] + turn])
+    widths = np.maximum(from_here, gone_round) - lefts
+    westernmost = int(np.argmin(widths))
+    if widths[westernmost] > right.max() - left.min() - 1:
+        return still
+    turns[order[:westernmost]] += 1
+    return [int(one) for one in turns - turns[0]]
+
+
+def _check_near(tiles: Sequence[tuple[str, WindowReader]], spans: Sequence[Window], whole: Window) -> None:
+    """See that tiles make one map, and not an empty frame around a few of them."""
+    covered = sum(span.height * span.width for span in spans) / (whole.height * whole.width)
+    if max(whole.height, whole.width) > DEFAULT_LIMITS.side:
+        wrong = f"span {whole.height} x {whole.width} pixels, expected at most {DEFAULT_LIMITS.side} a side"
+    elif whole.height * whole.width > _SMALL_GRID and covered < _MIN_SHARE:
+        wrong = (
+            f"cover {100 * covered:.2g} % of the {whole.height} x {whole.width} pixels that they span, "
+            f"expected at least {100 * _MIN_SHARE:g} %"
+        )
+    else:
+        return
+    far = max(range(len(spans)), key=lambda index: _distance(spans[0], spans[index]))
+    (first_name, first), (name, tile) = tiles[0], tiles[far]
+    raise AlignmentError(
+        f"{len(spans)} tiles {wrong}: {name} lies far from {first_name} ({extent_text(tile.grid)}; "
+        f"{extent_text(first.grid)}); map it apart"
+    )
+
+
+def _distance(a: Window, b: Window) -> int:
+    return abs(a.row - b.row) + abs(a.col - b.col)
 
 
 def _in_order(first: WindowReader, tile: WindowReader) -> WindowReader:

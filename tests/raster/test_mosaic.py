@@ -174,6 +174,54 @@ def test_tiles_that_do_not_go_together_are_one_line(tmp_path: Path) -> None:
     refused((one[0], GeoBox((20, 20), grid.affine, None)), "two.tif: cannot be put beside one.tif: .*CRS")
 
 
+DEGREES = "EPSG:4326"
+
+
+@pytest.mark.parametrize("first", [0, 1, 2])
+def test_tiles_on_both_sides_of_180_degrees_are_one_grid_that_runs_past_it(
+    first: int, tmp_path: Path
+) -> None:
+    """Against one file of the same pixels, which runs past 180 by itself."""
+    home = GeoBox((20, 90), Affine(7e-4, 0, 179.97, 0, -7e-4, -16.0), DEGREES)
+    seen = places(home, home)
+    tiles = {}
+    for name, col in {"west": 0, "middle": 30, "east": 60}.items():
+        grid = part(home, 0, col, 20, 30)
+        if col == 60:  # 180.012 east
+            grid = GeoBox(grid.shape, Affine.translation(-360, 0) @ grid.affine, DEGREES)
+        tiles[name] = (seen[:, :, col : col + 30], grid)
+    names = list(tiles)
+    reader = joined(tmp_path, {name: tiles[name] for name in names[first:] + names[:first]})
+    assert reader.grid.shape == home.shape
+    around = -360 if first == 2 else 0
+    assert reader.grid.affine.almost_equals(Affine.translation(around, 0) @ home.affine, 1e-6)
+    np.testing.assert_allclose(whole(reader), seen, atol=1e-3)
+
+
+def test_tiles_around_the_whole_earth_stay_where_they_are(tmp_path: Path) -> None:
+    home = GeoBox((18, 36), Affine(10, 0, -180, 0, -10, 90), DEGREES)
+    tiles = {
+        str(col): (places(home, home)[:, :, col : col + 9], part(home, 0, col, 18, 9))
+        for col in (0, 9, 18, 27)
+    }
+    reader = joined(tmp_path, tiles)
+    assert reader.grid == home
+    np.testing.assert_array_equal(whole(reader), places(home, home))
+
+
+def test_tiles_that_cover_hardly_any_of_their_grid_are_refused(tmp_path: Path) -> None:
+    near, values = utm_grid(20, 20), np.zeros((2, 20, 20), np.float32)
+    tiles = {"near": (values, near), "far": (values, part(near, 9_000, 9_000, 20, 20))}
+    message = (
+        r"2 tiles cover 0\.00098 % of the 9020 x 9020 pixels .* expected at least 0\.1 %: far\.tif lies far "
+        r"from near\.tif \(x 490000 to 490200, .*; x 400000 to 400200, .*map it apart"
+    )
+    with pytest.raises(AlignmentError, match=message) as caught:
+        joined(tmp_path, tiles)
+    assert "\n" not in str(caught.value)
+    joined(tmp_path, tiles | {"far": (values, part(near, 7_000, 7_000, 20, 20))})  # chips of one town
+
+
 def test_names_of_bands_must_agree_unless_bands_were_chosen(tmp_path: Path) -> None:
     import rasterio
 
