@@ -81,26 +81,33 @@ def checked_sample(reader: WindowReader) -> tuple[tuple[Assumption, ...], FloatA
 
 
 def _about_zeros(reader: WindowReader, every: FloatArray, values: FloatArray) -> list[Assumption]:
-    """What is said of pixels that are 0 in all bands: of `every` value, and of those that the kind leaves."""
+    """What is said of pixels that are 0: of `every` value, and of those that the kind leaves."""
     kind = KINDS[reader.kind]
     blank = np.asarray(np.isnan(values).all(axis=0))
     zero = ((every == 0) | np.isnan(every)).all(axis=0)
+    some = (every == 0).any(axis=0) & np.isfinite(every).all(axis=0) & ~zero
+    texts = []
     if blank.any():
         advice = ""
         if kind.zero_unless_told:
-            advice = (
-                "; where 0 is measured, say which value is no data: nodata in scene.toml, or "
-                "gdal_edit.py -a_nodata -9999 FILE"
-            )
-        text = f"{_share(blank)} of the pixels looked at are 0 in all bands: taken as no data{advice}"
+            advice = f"; where 0 is measured, say which value is no data: {_saying('-9999')}"
+        texts.append(f"{_share(blank)} of the pixels looked at are 0 in all bands: taken as no data{advice}")
     elif zero.any():
-        text = (
+        texts.append(
             f"{_share(zero)} of the pixels looked at are 0 in all bands: taken as data, as the file says "
             "that another value is no data"
         )
-    else:
-        return []
-    return [Assumption("zeros", text, source_name(reader))]
+    if some.any():
+        texts.append(
+            f"{_share(some)} of the pixels looked at are 0 in some bands, but not in all: taken as data; "
+            f"where 0 is no data in one band, say so: {_saying('0')}"
+        )
+    return [Assumption("zeros", text, source_name(reader)) for text in texts]
+
+
+def _saying(value: str) -> str:
+    """How a user says that a value is no data."""
+    return f"nodata in scene.toml, or gdal_edit.py -a_nodata {value} FILE"
 
 
 def _about_range(reader: WindowReader, values: FloatArray) -> list[Assumption]:
@@ -109,10 +116,14 @@ def _about_range(reader: WindowReader, values: FloatArray) -> list[Assumption]:
     if kind.plausible.fits(values):
         return []
     low, high = kind.plausible.low, kind.plausible.high
+    outside = (values < low) | (values > high)
+    found, counts = np.unique(values[outside], return_counts=True)
+    tagged = any(band.tagged for band in reader.bands)  # no data is a number as stored
+    fill = "VALUE" if tagged or counts.max() <= counts.sum() / 2 else f"{found[counts.argmax()]:.9g}"
     text = (
-        f"{_share((values < low) | (values > high))} of the values looked at lie outside of {low:g} to "
+        f"{_share(outside)} of the values looked at lie outside of {low:g} to "
         f"{high:g} {kind.unit}, where {kind.adjective} values lie (median {np.median(values):.4g}): taken as "
-        "they are; see that unit, scale, offset and no data are right"
+        f"they are; see that unit, scale and offset are right, or say which value is no data: {_saying(fill)}"
     )
     return [Assumption("range", text, source_name(reader))]
 

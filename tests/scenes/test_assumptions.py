@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -123,10 +124,13 @@ def test_radar_of_0_in_all_bands_is_no_data(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.isnan(whole(untagged)).all(axis=0), outside)
     assert whole(untagged)[0, 20, 20] == 0
     assert [one.text for one in checked_values(untagged)] == [
-        "25% of the pixels looked at are 0 in all bands: taken as no data"
+        "25% of the pixels looked at are 0 in all bands: taken as no data",
+        "less than 1% of the pixels looked at are 0 in some bands, but not in all: taken as data; where 0 is "
+        "no data in one band, say so: nodata in scene.toml, or gdal_edit.py -a_nodata 0 FILE",
     ]
+    lit = write_raster(tmp_path / "b.tif", np.where(power == 0, np.float32(0.1), power), GRID)
+    assert checked_values(aligned_reader(lit, kind="sar")) == ()
     power[:, :, :10] = 0.1
-    assert checked_values(aligned_reader(write_raster(tmp_path / "b.tif", power, GRID), kind="sar")) == ()
     half = utm_grid(20, 20, size=20)
     averaged = aligned_reader(tmp_path / "a.tif", grid=half, kind="sar")
     np.testing.assert_array_equal(np.isnan(whole(averaged)).all(axis=0)[:, :5], np.full((20, 5), True))
@@ -134,6 +138,26 @@ def test_radar_of_0_in_all_bands_is_no_data(tmp_path: Path) -> None:
     np.testing.assert_allclose(whole(averaged)[:, :, 6:], means, rtol=1e-5)
     other = aligned_reader(tmp_path / "a.tif", kind="msi")
     assert (whole(other)[:, :, :4] == 0).all() and checked_values(other) == ()
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+@pytest.mark.parametrize("border", [0, 8])
+def test_radar_of_0_in_one_of_two_bands_is_data_and_said(tmp_path: Path, lost: int, border: int) -> None:
+    power = np.random.default_rng(0).gamma(4, 0.01, (2, 40, 40)).astype(np.float32)
+    power[lost, :, :20] = 0
+    power[:, :, :border] = 0
+    path = write_raster(tmp_path / "a.tif", power, GRID)
+    reader = aligned_reader(path, kind="sar")
+    *_, line = checked_values(reader)
+    assert line.text.startswith(f"{(20 - border) / 40:.0%} of the pixels looked at are 0 in some bands, but")
+    assert len(checked_values(reader)) == (2 if border else 1)
+    np.testing.assert_array_equal(whole(reader)[:, :, border:], power[:, :, border:])
+    with rasterio.open(path, "r+") as dataset:
+        dataset.nodata = 0
+    told = aligned_reader(path, kind="sar")
+    assert checked_values(told) == ()
+    np.testing.assert_array_equal(np.isfinite(whole(told)).all(axis=0), (power != 0).all(axis=0))
+    assert checked_values(aligned_reader(tmp_path / "a.tif", kind="msi")) == ()
 
 
 def test_thermal_0_is_data_where_another_value_is_none(tmp_path: Path) -> None:
@@ -180,6 +204,35 @@ def test_values_that_a_kind_cannot_have_are_said(tmp_path: Path, kind: Kind, val
     assert checked_values(aligned_reader(path, kind="other")) == ()
     plausible = write_raster(tmp_path / "y.tif", np.full((1, 40, 40), 291, np.float32), GRID, nodata=1)
     assert checked_values(aligned_reader(plausible, kind=kind)) == ()
+
+
+@pytest.mark.parametrize("fill", [-3.4028235e38, -99999.0, 32767.0])
+def test_a_fill_value_that_is_not_told_is_named(tmp_path: Path, fill: float) -> None:
+    metres = np.random.default_rng(0).normal(200, 50, (1, 40, 40)).astype(np.float32)
+    metres[:, :6] = fill
+    metres[:, 6, :9] = np.arange(20_000, 20_009)
+    path = write_raster(tmp_path / "x.tif", metres, GRID)
+    line = str(checked_values(aligned_reader(path, kind="dem"))[-1])
+    found = re.search(
+        r"(\d+)% of the values .*: nodata in scene.toml, or gdal_edit.py -a_nodata (\S+) FILE", line
+    )
+    assert found is not None, line
+    assert found[1] == "16" and np.float32(found[2]) == np.float32(fill)
+    with rasterio.open(path, "r+") as dataset:
+        dataset.nodata = float(found[2])
+    np.testing.assert_array_equal(
+        np.isnan(whole(aligned_reader(path, kind="dem"))), metres == np.float32(fill)
+    )
+
+
+def test_values_out_of_range_without_a_fill_name_none(tmp_path: Path) -> None:
+    metres = np.random.default_rng(0).uniform(20_000, 30_000, (1, 40, 40)).astype(np.float32)
+    line = checked_values(aligned_reader(write_raster(tmp_path / "x.tif", metres, GRID), kind="dem"))[-1]
+    assert line.text.endswith("-a_nodata VALUE FILE")
+    stored = write_raster(tmp_path / "y.tif", np.full((1, 40, 40), 30_000, np.uint16), GRID)
+    with rasterio.open(stored, "r+") as dataset:
+        dataset.scales = (2.0,)
+    assert checked_values(aligned_reader(stored, kind="dem"))[-1].text.endswith("-a_nodata VALUE FILE")
 
 
 def test_what_lies_beside_a_file_is_said(tmp_path: Path) -> None:
