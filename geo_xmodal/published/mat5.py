@@ -27,6 +27,7 @@ _PLAIN = frozenset(range(6, 16))
 _COMPLEX = 0x0800
 
 _DEEPEST = 32
+_MOST_ELEMENTS = 100_000
 _LONGEST_NAME = 4096
 _HEADER = 128
 _PIECE = 1 << 20
@@ -36,12 +37,16 @@ class _FaultError(Exception):
     """What is wrong with the bytes, without the file's name."""
 
 
-def check_variable(path: Path, name: str) -> None:
+def check_variable(path: Path, name: str) -> int:
     """See that the variable is built as the format says, all elements of its cells and structs included.
+
+    Returns:
+        Bytes that it has unpacked; 0 where there is no such variable.
 
     Raises:
         RasterError: An element has a kind that does not belong there or leaves the one around it, a cell or
-            struct claims more elements than it has, or they lie deeper than 32 levels.
+            struct claims more elements than it has, or they are more than 100,000, or lie deeper than 32
+            levels.
     """
     try:
         with path.open("rb") as file:
@@ -51,7 +56,8 @@ def check_variable(path: Path, name: str) -> None:
                 raise _FaultError(f"expected the byte order IM or MI, found {order!r}")
             for stream, size in _variables(file, "little" if order == b"IM" else "big"):
                 if _Walk(stream, size).matrix(name):
-                    return
+                    return size
+            return 0
     except (_FaultError, zlib.error) as fault:
         raise RasterError(f"{path}: damaged or incomplete: {name}: {fault}; fetch it again") from None
 
@@ -137,6 +143,7 @@ class _Walk:
         self._stream = stream
         self._left = size
         self._depth = 0
+        self._elements = 0
 
     def matrix(self, name: str | None = None) -> bool:
         """Walk through a matrix behind its tag; False, at once, where it has another name than that."""
@@ -191,6 +198,9 @@ class _Walk:
     def _matrices(self, count: int) -> None:
         if count * 8 > self._left:
             raise _FaultError(f"{count} elements in {self._left} bytes")
+        self._elements += count
+        if self._elements > _MOST_ELEMENTS:  # an empty one has 8 bytes, and a hundred as an object
+            raise _FaultError(f"more than {_MOST_ELEMENTS} elements in cells or structs")
         if self._depth == _DEEPEST:
             raise _FaultError(f"cells or structs deeper than {_DEEPEST} levels")
         self._depth += 1

@@ -20,7 +20,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.io
 
-from geo_xmodal.errors import RasterError
+from geo_xmodal.errors import GeoXmodalError, RasterError
+from geo_xmodal.memory import RAISE, check_memory
 from geo_xmodal.published.mat5 import check_variable
 
 Array = npt.NDArray[Any]
@@ -36,6 +37,9 @@ _ITEM_BYTES = {
     "int16": 2, "uint16": 2, "int8": 1, "uint8": 1, "logical": 1,
 }  # fmt: skip
 """MATLAB's numeric classes; whole numbers are often stored in less than their class needs."""
+
+_MOST_PACKED = 2048
+"""Bytes that one stored byte becomes; deflate, which MATLAB packs with, makes 1032 at most."""
 
 _MOST_LISTED = 8
 
@@ -87,7 +91,8 @@ def read_variable(path: Path, name: str) -> Array:
             of structs.
 
     Raises:
-        RasterError: There is none, it is no array of real numbers, or larger than `LARGEST`.
+        RasterError: There is none, it is no array of real numbers, larger than `LARGEST`, or not in the file.
+        MemoryShortageError: It does not fit into memory.
     """
     root, *steps = re.findall(r"\w+|\[\d+\]", name)
     known = {variable.name: variable for variable in list_variables(path)}
@@ -135,7 +140,7 @@ def _reading(path: Path) -> Iterator[None]:
     """Whatever a library says of a damaged file, as one line: on hostile bytes it may raise anything."""
     try:
         yield
-    except RasterError:
+    except GeoXmodalError:
         raise
     except MemoryError:
         raise RasterError(f"{path}: holds more than this machine's memory") from None
@@ -149,12 +154,27 @@ def _check_size(path: Path, name: str, size: int) -> None:
         raise RasterError(f"{path}: {name} has {size} bytes, expected at most {LARGEST}")
 
 
+def _check_stored(path: Path, name: str, dataset: Any) -> None:
+    """See that the file holds the numbers: HDF5 makes up all that were never written."""
+    size = dataset.size * dataset.dtype.itemsize
+    piece = math.prod(dataset.chunks or (0,)) * dataset.dtype.itemsize
+    _check_size(path, name, size)
+    _check_size(path, name, piece)
+    stored = dataset.id.get_storage_size()
+    if max(size, piece) > stored * _MOST_PACKED:
+        raise RasterError(
+            f"{path}: {name} has {size} bytes, the file holds {stored} for them: it was never filled, "
+            "or is packed beyond measure; fetch it again, or save it again with -v7"
+        )
+    check_memory(f"{path}: {name}", size + piece, RAISE)
+
+
 def _plain(found: Any) -> Array | None:
     return found if isinstance(found, np.ndarray) and found.dtype.kind in "biuf" else None
 
 
 def _read_5(path: Path, root: str, steps: Sequence[str]) -> Array | None:
-    check_variable(path, root)
+    check_memory(f"{path}: {root}", check_variable(path, root), RAISE)
     found = scipy.io.loadmat(path, appendmat=False, variable_names=[root])[root]
     for step in steps:
         if not isinstance(found, np.ndarray) or not found.size:
@@ -188,8 +208,7 @@ def _read_73(path: Path, root: str, steps: Sequence[str]) -> Array | None:
         _check_storage(path, found)
         if found.dtype.kind not in "biuf":
             return None
-        _check_size(path, root, found.size * found.dtype.itemsize)
-        _check_size(path, root, math.prod(found.chunks or (0,)) * found.dtype.itemsize)
+        _check_stored(path, root, found)
         # HDF5 lists the slowest axis first, MATLAB the fastest
         return np.asarray(found[()]).T
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -258,6 +261,77 @@ def test_more_than_a_machine_holds_is_refused_before_it_is_read(copy: Path) -> N
         lambda file: file.create_dataset("HSI", (200_000, 200_000, 63), np.float64, chunks=(64, 64, 1)),
     )
     assert "bytes, expected at most" in refused(RasterError, "trento", copy)
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        {},
+        {"chunks": (63, 1000, 1000)},
+        {"chunks": (1, 1000, 1000), "compression": "gzip"},
+        {"chunks": (1, 1000, 1000), "compression": "gzip", "fillvalue": 7},
+    ],
+    ids=str,
+)
+def test_numbers_that_were_never_written_are_refused_before_memory_is_taken(
+    kept: dict[str, Any], copy: Path
+) -> None:
+    def fill(file: h5py.File) -> None:
+        file.create_dataset("HSI", (63, 4000, 4000), np.float64, **kept)
+
+    hostile_73(copy / "HSI.mat", fill)
+    assert (copy / "HSI.mat").stat().st_size < 10_000
+    line = refused(RasterError, "trento", copy)
+    assert "HSI has 8064000000 bytes, the file holds 0 for them: it was never filled" in line
+
+
+def test_a_piece_larger_than_what_is_in_it_is_refused(tmp_path: Path) -> None:
+    def fill(file: h5py.File) -> None:
+        file.create_dataset("HSI", (2, 2), np.uint8, chunks=(2**14, 2**14), maxshape=(None, None))
+
+    hostile_73(tmp_path / "HSI.mat", fill)
+    with pytest.raises(RasterError, match="HSI has 4 bytes, the file holds 0 for them"):
+        matfile.read_variable(tmp_path / "HSI.mat", "HSI")
+
+
+def test_what_packs_best_is_read(tmp_path: Path) -> None:
+    def fill(file: h5py.File) -> None:
+        file.create_dataset("one", data=np.zeros((2000, 2000)), chunks=(2000, 2000), compression="gzip")
+        file.create_dataset("none", data=np.zeros((0, 3)))
+
+    hostile_73(tmp_path / "zeros.mat", fill)
+    assert matfile.read_variable(tmp_path / "zeros.mat", "one").shape == (2000, 2000)
+    assert matfile.read_variable(tmp_path / "zeros.mat", "none").shape == (3, 0)
+
+
+LITTLE_MEMORY = """
+import sys
+from pathlib import Path
+from geo_xmodal.errors import MemoryShortageError
+from geo_xmodal.published import matfile
+from tests.memory import limit_memory
+
+limit_memory(64)
+try:
+    matfile.read_variable(Path(sys.argv[1]), "HSI")
+except MemoryShortageError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the address space of a process")
+@pytest.mark.parametrize("version", ["5", "7.3"])
+def test_memory_is_asked_for_before_an_array_is_read(version: str, tmp_path: Path) -> None:
+    path = tmp_path / "image.mat"
+    # packs a hundredfold: of what packs better SciPy unpacks much before it looks at it
+    values = np.resize(np.random.default_rng(0).integers(0, 256, 20_000, np.uint8), (128, 1000, 1000))
+    if version == "5":
+        scipy.io.savemat(path, {"HSI": values}, do_compression=True)
+    else:
+        hostile_73(path, lambda file: file.create_dataset("HSI", data=values, compression="gzip"))
+    done = subprocess.run([sys.executable, "-c", LITTLE_MEMORY, path], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"{path}: HSI needs 12") and done.stdout.count("\n") == 1
 
 
 def test_mat5_that_claims_too_much_is_refused(copy: Path) -> None:

@@ -121,6 +121,8 @@ def nested(levels: int) -> bytes:
         (matrix(1, (100_000, 100_000), b"", b""), "10000000000 elements in 0 bytes"),
         (nested(20_000), "deeper than 32 levels"),
         (matrix(6, (1, 1), b"", element(8, bytes(8))), "an element of kind 8, expected"),
+        (matrix(1, (300, 400), b"", element(14, b"") * 120_000), "more than 100000 elements"),
+        (matrix(1, (1, 2), b"", matrix(1, (1, 60_000), b"", element(14, b"") * 60_000) * 2), "more than 100"),
         (matrix(99, (1, 1), b"", b""), "class 99"),
         (matrix(6, (1,), b"", element(9, bytes(8))), "an array of 1"),
         (struct.pack("<II", 14, 4000), "an element of 4000 bytes in one of 0"),
