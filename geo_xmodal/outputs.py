@@ -17,7 +17,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -143,6 +143,39 @@ def beside(out: Path, what: str) -> Path:
     return out.with_name(f".{out.name}.{what}")
 
 
+def without_link(path: Path) -> Path:
+    """A hidden name of ours, at which no link lies: what is written there would go where the link leads.
+
+    Raises:
+        OSError: The link cannot be taken away.
+    """
+    if path.is_symlink():
+        path.unlink()
+    return path
+
+
+def check_no_links(folder: Path, ours: Callable[[str], bool]) -> None:
+    """See that what a command goes on with in a folder lies in it: links there may lead anywhere.
+
+    Args:
+        folder: There or not.
+        ours: Which names in it are the command's; all that lies below these is.
+
+    Raises:
+        OutputError: One of them is a link.
+    """
+    for place, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            path = Path(place, name)
+            if (Path(place) != folder or ours(name)) and path.is_symlink():
+                raise OutputError(
+                    f"{path} is a link to {path.readlink()}, expected a file or folder of its own: take it "
+                    "away, or choose another output"
+                )
+        if Path(place) == folder:
+            folders[:] = [name for name in folders if ours(name)]
+
+
 def try_lock(file: BinaryIO, *, alone: bool) -> bool:
     """Lock an open file against other processes until it is closed; False where another has it.
 
@@ -171,7 +204,7 @@ def _locked(path: Path) -> BinaryIO | None:
     """The lock file, locked; None where another process has it."""
     while True:
         with ExitStack() as stack:
-            file: BinaryIO = stack.enter_context(path.open("ab", buffering=0))
+            file: BinaryIO = stack.enter_context(without_link(path).open("ab", buffering=0))
             if not try_lock(file, alone=True):
                 return None
             with suppress(FileNotFoundError):  # whoever held it took it away meanwhile
@@ -204,6 +237,7 @@ def new_file(out: Path, *also: type[Exception], make_parents: bool = True) -> It
         try:
             if make_parents:
                 out.parent.mkdir(parents=True, exist_ok=True)
+            partial.unlink(missing_ok=True)  # what a killed process left, or a link that leads elsewhere
             yield partial
             partial.replace(out)
         finally:
@@ -295,7 +329,7 @@ def replaced_folder(out: Path, *also: type[Exception]) -> Iterator[Path]:
 
 def recover_folder(place: Path) -> None:
     """Put the older folder back whose successor did not come, or take it away if it did."""
-    older = beside(place, OLD)
+    older = without_link(beside(place, OLD))
     if older.is_dir():
         if place.exists():
             _take_away(older)
@@ -324,7 +358,7 @@ def put_folder(new: Path, place: Path) -> None:
 
 
 def _take_away(folder: Path) -> None:
-    if folder.exists():
+    if without_link(folder).exists():
         shutil.rmtree(folder)
 
 
@@ -378,7 +412,7 @@ def to_disk(path: Path) -> None:
 
 def mark_unfinished(folder: Path, way_out: str) -> None:
     """Say in a folder that what is there is not whole; that the file is there counts, not what it says."""
-    mark = folder / UNFINISHED
+    mark = without_link(folder / UNFINISHED)
     if not mark.exists():
         mark.write_text(_mark(way_out), encoding="utf-8")
 

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from geo_xmodal.errors import OutputError
-from geo_xmodal.outputs import check_writable, folder_beside, new_file, new_folder, output_errors, write_text
+from geo_xmodal.outputs import (
+    check_no_links,
+    check_writable,
+    files_together,
+    folder_beside,
+    held,
+    new_file,
+    new_folder,
+    output_errors,
+    replaced_folder,
+    write_text,
+)
 
 
 class LibraryError(Exception):
@@ -107,3 +119,57 @@ def test_checking_leaves_nothing(tmp_path: Path) -> None:
     check_writable(tmp_path / "a" / "b")
     check_writable(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[Path]:
+    """A file and a folder of somebody else, which are found as they were."""
+    place = tmp_path / "elsewhere"
+    (place / "folder").mkdir(parents=True)
+    (place / "file").write_text("theirs")
+    (place / "folder" / "more").write_text("theirs")
+    yield place
+    assert sorted(path.relative_to(place).as_posix() for path in place.rglob("*")) == [
+        "file",
+        "folder",
+        "folder/more",
+    ]
+    assert (place / "file").read_text() == (place / "folder" / "more").read_text() == "theirs"
+
+
+@pytest.mark.parametrize("target", ["file", "folder", "nothing"])
+@pytest.mark.parametrize("hidden", ["partial", "lock", "old"])
+def test_nothing_is_written_where_a_link_at_a_hidden_name_leads(
+    hidden: str, target: str, elsewhere: Path, tmp_path: Path
+) -> None:
+    for name in ("a", "b", "c", "d"):
+        (tmp_path / f".{name}.{hidden}").symlink_to(elsewhere / target)
+    with held(tmp_path / "a"), new_file(tmp_path / "a") as file:
+        file.write_text("ours")
+    for name, kind in (("b", new_folder), ("c", replaced_folder)):
+        with kind(tmp_path / name) as folder:
+            (folder / "file").write_text("ours")
+    (tmp_path / "d").mkdir()
+    for name in (".partial", "unfinished.txt"):
+        (tmp_path / "d" / name).symlink_to(elsewhere / target)
+    with held(tmp_path / "d"), files_together(tmp_path / "d") as folder:
+        (folder / "file").write_text("ours")
+    for path in (tmp_path / "a", *(tmp_path / name / "file" for name in ("b", "c", "d"))):
+        assert path.read_text() == "ours" and not path.is_symlink() and not path.parent.is_symlink()
+
+
+def test_a_hard_link_at_a_hidden_name_is_let_go(elsewhere: Path, tmp_path: Path) -> None:
+    os.link(elsewhere / "file", tmp_path / ".a.partial")
+    write_text(tmp_path / "a", "ours")
+    assert (tmp_path / "a").read_text() == "ours"
+
+
+def test_links_in_what_is_gone_on_with_are_named(elsewhere: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    (folder / "model").mkdir(parents=True)
+    (folder / "of-the-user").symlink_to(elsewhere / "folder")
+    check_no_links(folder, lambda name: name == "model")
+    check_no_links(tmp_path / "nothing", lambda name: True)
+    (folder / "model" / "card.json").symlink_to(elsewhere / "file")
+    with pytest.raises(OutputError, match=r"run/model/card\.json is a link to .*elsewhere/file, expected"):
+        check_no_links(folder, lambda name: name == "model")

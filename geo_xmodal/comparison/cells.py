@@ -13,7 +13,14 @@ import numpy as np
 
 from geo_xmodal.comparison.request import ComparisonPlan
 from geo_xmodal.errors import OutputError, ResumeError
-from geo_xmodal.outputs import AGAIN, UNFINISHED, check_writable, mark_unfinished, output_errors
+from geo_xmodal.outputs import (
+    AGAIN,
+    UNFINISHED,
+    check_no_links,
+    check_writable,
+    mark_unfinished,
+    output_errors,
+)
 from geo_xmodal.samples import GatherOptions, gather
 from geo_xmodal.scenes import Scene
 from geo_xmodal.training.checkpoint import FILE as CHECKPOINT
@@ -36,6 +43,7 @@ def check_folder(out: Path) -> None:
         OutputError: It cannot, or it does.
     """
     check_writable(out)
+    check_no_links(out, lambda name: name in (CELLS, UNFINISHED))
     found = {path.name for path in out.iterdir()} if out.is_dir() else set()
     if found - {UNFINISHED} and not (out / CELLS).is_dir():
         raise OutputError(f"{out} is not empty and holds no comparison: choose another --out")

@@ -42,15 +42,19 @@ class Journal:
         identity: What the windows depend on.
         resume: Keep the windows of an earlier run, which must have the same identity.
         begun: The day on which the map is begun; an earlier run's is kept with its windows.
+        out: What messages name in place of the file; the file if None.
 
     Raises:
         ResumeError: If the earlier run differs, saying in what.
         OutputError: If another process holds the file, or it cannot be written.
     """
 
-    def __init__(self, path: Path, identity: Mapping[str, str], resume: bool, begun: date) -> None:
+    def __init__(
+        self, path: Path, identity: Mapping[str, str], resume: bool, begun: date, out: Path | None = None
+    ) -> None:
         self.path = path
-        with ExitStack() as stack, output_errors(path):
+        self._out = out or path
+        with ExitStack() as stack, output_errors(self._out):
             self._file: BinaryIO = stack.enter_context(path.open("a+b", buffering=0))
             _lock(self._file, path, alone=True)
             found = _scan(self._file, identity, path) if resume else _Sound()
@@ -84,7 +88,7 @@ class Journal:
         Raises:
             OutputError: If the disk is full, say; the windows before this one stay.
         """
-        with output_errors(self.path):
+        with output_errors(self._out):
             self._write(_RECORD.pack(window, len(payload), _checksum(window, payload)) + payload)
             if time.monotonic() - self._synced > _SYNC_SECONDS:  # bounds what a power cut can take
                 os.fsync(self._file.fileno())

@@ -26,7 +26,7 @@ from geo_xmodal.mapping.geotiff import RasterLayer, assumed_tag, legend_tag, wri
 from geo_xmodal.mapping.journal import Journal
 from geo_xmodal.mapping.layers import NO_PROBABILITY, LayerName, Layers, unpack_layer, unpack_sums
 from geo_xmodal.mapping.picture import draw_picture
-from geo_xmodal.outputs import beside, held, output_errors, real, to_disk
+from geo_xmodal.outputs import beside, held, output_errors, real, to_disk, without_link
 from geo_xmodal.raster import Assumption, open_raster, pixel_areas
 from geo_xmodal.types import ClassArray, IntArray, Window
 from geo_xmodal.version import VERSION
@@ -101,6 +101,13 @@ class MapFiles:
                 raise OutputError(f"{path} is a folder: give another output")
             if real(path) in inputs:
                 raise UsageError(f"{path} is the input: give another output")
+        for name, path in self.rasters.items():
+            if name != "classes" and path.exists() and not _is_layer(path):
+                what = f"the {name.replace('_', ' ')} layer of {self.out.name}"
+                raise OutputError(
+                    f"{path} is in the way: {what} goes there, and this is no layer of an earlier map: "
+                    "move it, or give another output"
+                )
 
 
 def layer_file(out: Path, name: LayerName) -> Path:
@@ -138,9 +145,10 @@ def unfinished_map(
     """
     with held(files.out):
         with output_errors(files.out):
-            files.work.mkdir(exist_ok=True)
+            without_link(files.work).mkdir(exist_ok=True)
+            without_link(files.journal)
         try:
-            journal = Journal(files.journal, identity, resume, begun)
+            journal = Journal(files.journal, identity, resume, begun, files.out)
         except GeoXmodalError:
             _remove_if_empty(files)
             raise
@@ -192,7 +200,7 @@ def write_map(
     whole = files.work / _WHOLE
     _check_room(files, journal.size)
     with _beside_picture(files) as picture, output_errors(files.out):
-        shutil.rmtree(whole, ignore_errors=True)  # what a killed run may have left
+        shutil.rmtree(without_link(whole), ignore_errors=True)  # what a killed run may have left
         try:
             whole.mkdir()
             for name, path in files.rasters.items():
@@ -229,6 +237,8 @@ def _beside_picture(files: MapFiles) -> Iterator[Path | None]:
         return
     hidden = beside(files.picture, "partial")
     with held(files.picture):
+        with output_errors(files.picture):
+            hidden.unlink(missing_ok=True)
         try:
             yield hidden
         finally:
@@ -239,14 +249,14 @@ def _beside_picture(files: MapFiles) -> Iterator[Path | None]:
 def _outdated(files: MapFiles) -> list[Path]:
     """What an older map of that name shows besides, which would be taken for this one's; rasters last."""
     others = [layer_file(files.out, name) for name in _ENDINGS if name not in files.rasters]
-    return [one for path in others if _is_of_a_map(path) for one in (side_car(path), style_file(path), path)]
+    return [one for path in others if _is_layer(path) for one in (side_car(path), style_file(path), path)]
 
 
-def _is_of_a_map(path: Path) -> bool:
-    """Whether this package made a raster; a file of somebody else may have any name."""
+def _is_layer(path: Path) -> bool:
+    """Whether this package made a raster beside a class map; a file of somebody else may have any name."""
     try:
         with open_raster(path) as dataset:
-            return _MODEL_TAG in dataset.tags()
+            return _MODEL_TAG in dataset.tags() and not legend_tag(()).keys() & dataset.tags().keys()
     except RasterError:
         return False
 

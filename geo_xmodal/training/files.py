@@ -16,6 +16,7 @@ from geo_xmodal.outputs import (
     OLD,
     UNFINISHED,
     beside,
+    check_no_links,
     check_writable,
     held,
     is_marked,
@@ -25,6 +26,7 @@ from geo_xmodal.outputs import (
     put_folder,
     real,
     swap_folder,
+    without_link,
     write_text,
 )
 from geo_xmodal.small_files import SmallFile, read_json_lines, read_json_object
@@ -58,6 +60,7 @@ def held_run(out: Path) -> Iterator[None]:
     check_writable(out)
     with held(out):
         with output_errors(out):
+            check_no_links(place, lambda name: _OURS.fullmatch(name) is not None)
             _mend(place)
             ours = _is_empty(place) or (place / CONFIG).is_file() or is_marked(place, WAY_OUT)
         if not ours:
@@ -164,7 +167,7 @@ def _take_back(place: Path, existed: bool) -> None:
 
 def _mend(place: Path) -> None:
     """Put right what a killed process left between two steps."""
-    new, older, dropped = (beside(place, what) for what in (_NEW, OLD, _DROPPED))
+    new, older, dropped = (without_link(beside(place, what)) for what in (_NEW, OLD, _DROPPED))
     if new.exists():
         shutil.rmtree(new)
     if not place.exists():

@@ -19,6 +19,7 @@ from rio_cogeo import cog_validate
 
 from geo_xmodal import bundle
 from geo_xmodal.bundle import Bundle
+from geo_xmodal.errors import OutputError
 from geo_xmodal.mapping import Classifier, map_scene
 from geo_xmodal.mapping.layers import Layers, pack_window, unpack_layer, unpack_sums
 from geo_xmodal.networks import linear_model
@@ -101,6 +102,22 @@ def test_what_else_is_asked_changes_no_byte(
         name: plain[name] for name in plain.keys() & made.keys()
     }
     assert len(made) == 3 * (1 + sum(asked.values()))
+
+
+def test_a_map_whose_name_is_that_of_a_layer_is_not_lost(
+    cnn_folder: Path, reader: AlignedReader, tmp_path: Path
+) -> None:
+    folder = tmp_path / "out"
+    other = folder / "map_probability.tif"
+    map_scene(cnn_folder, reader, other, engine="torch")
+    before = everything(folder)
+    with pytest.raises(
+        OutputError, match=r"map_probability\.tif is in the way: the probability layer of map"
+    ):
+        map_scene(cnn_folder, reader, folder / "map.tif", engine="torch", probability=True)
+    assert everything(folder) == before
+    map_scene(cnn_folder, reader, folder / "map.tif", engine="torch")
+    assert {name: everything(folder)[name] for name in before} == before
 
 
 def test_a_kill_changes_no_byte(cnn_folder: Path, reader: AlignedReader, tmp_path: Path) -> None:

@@ -81,6 +81,18 @@ def test_the_same_command_gives_the_same_bytes(scene_folder: Path, tmp_path: Pat
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
 
+def test_a_link_in_a_run_is_not_followed(tmp_path: Path) -> None:
+    scene = open_scene(write_scene(tmp_path / "tiny"))
+    (tmp_path / "run").mkdir()
+    victim = tmp_path / "theirs.txt"
+    victim.write_text("theirs")
+    (tmp_path / "run" / "unfinished.txt").touch()
+    (tmp_path / "run" / "config.json").symlink_to(victim)
+    with pytest.raises(OutputError, match=r"run/config\.json is a link to .*theirs\.txt"):
+        train_scene(scene, tmp_path / "run", TrainRequest(method="svm", resume=True))
+    assert victim.read_text() == "theirs"
+
+
 def test_seeds_and_controls(scene_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     scores = train_scene(open_scene(scene_folder), out, request(seeds=2, seed=3, control=True))
