@@ -101,7 +101,7 @@ def test_room_for_a_part_of_the_windows(whole: AlignedReader, tmp_path: Path) ->
             f"; {told['resumed']} of {WINDOWS} windows are kept: the same command with --resume"
             in (told["message"])
         )
-    assert "windows: No space left on device: free some space" in first["message"]
+    assert "map.tif: No space left on device: free some space" in first["message"]
     assert 0 < first["resumed"] < WINDOWS
     assert "map.tif: no room left on the disk" in second["message"]
     assert second["resumed"] == WINDOWS

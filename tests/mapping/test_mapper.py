@@ -365,7 +365,7 @@ def test_disk_that_fills_in_a_window_is_one_line_and_resumed(
     size = journal_size(cnn_folder, reader, whole)
     message = map_on_full_disk(tmp_path, out, size // 2)
     kept = re.search(
-        r"windows: File too large: .*; (\d+) of 35 windows are kept: the same command with", message
+        r"map\.tif: File too large: .*; (\d+) of 35 windows are kept: the same command with", message
     )
     assert kept is not None, message
     result = map_scene(cnn_folder, reader, out, window=64, probability=True, resume=True)
