@@ -29,6 +29,7 @@ from geo_xmodal.outputs import replaced_folder, unfinished
 from geo_xmodal.small_files import (
     SmallFile,
     file_errors,
+    inner_file,
     read_bytes,
     read_json_object,
     read_tensor_header,
@@ -209,7 +210,7 @@ def read_card(folder: Path | str) -> Card:
         BundleError: if there is none, or it does not fit the schema.
     """
     folder = Path(folder)
-    path = bundle_folder(folder) / CARD
+    path = _own(folder, CARD)
     raw = read_json_object(path, _CARD_FILE)
     version = raw.get("schema_version")
     if version != SCHEMA:
@@ -233,7 +234,7 @@ def load(folder: Path | str) -> Bundle:
     from geo_xmodal.networks import PixelModel
 
     card = read_card(folder)
-    path = bundle_folder(folder) / WEIGHTS
+    path = _own(folder, WEIGHTS)
     weights = read_bytes(path, _WEIGHTS_FILE)
     digest = hashlib.sha256(weights).hexdigest()
     if digest != card.weights_sha256:
@@ -299,6 +300,15 @@ def _check_shapes(path: Path, card: Card) -> None:
                 f"{path}: weight '{name}' has shape {observed.get(name)}, the card's network needs "
                 f"{expected.get(name)}: card and weights are not of the same model"
             )
+
+
+def _own(folder: Path, file: str) -> Path:
+    """Where a file of the bundle in a folder lies.
+
+    Raises:
+        BundleError: as `bundle_folder`, or a link leads out of the bundle.
+    """
+    return inner_file(bundle_folder(folder), file, "model folder", BundleError)
 
 
 def bundle_folder(folder: Path) -> Path:

@@ -124,6 +124,27 @@ def real_path(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
+def inner_file(folder: Path, file: str, what: str, error: type[GeoXmodalError]) -> Path:
+    """Where `file` of a folder lies, which may itself be a link; the file may be missing.
+
+    A folder that came from elsewhere must not show, in a message or a map, what else its user can read.
+
+    Args:
+        folder: As the user names it.
+        file: Relative to it.
+        what: What the folder is, for the message.
+        error: What is raised.
+
+    Raises:
+        GeoXmodalError: Of `error`: a symbolic link leads out of the folder.
+    """
+    path = folder / file
+    lies = real_path(path)
+    if not lies.is_relative_to(real_path(folder)):
+        raise error(f"{path}: leads out of the {what} to {lies}; copy the file into the folder")
+    return path
+
+
 def read_bytes(path: Path, kind: SmallFile) -> bytes:
     """A whole file.
 

@@ -199,6 +199,32 @@ def test_what_is_no_bundle(tmp_path: Path, saved: Path) -> None:
         bundle.load(saved)
 
 
+@pytest.mark.parametrize("name", [bundle.CARD, bundle.WEIGHTS])
+def test_a_link_out_of_the_folder_is_refused_and_not_shown(saved: Path, name: str) -> None:
+    secret = saved.parent / "secret"
+    (saved / name).rename(secret)
+    (saved / name).symlink_to(secret)
+    for folder in (saved, saved.parent):
+        with pytest.raises(BundleError, match=f"{name}: leads out of the model folder to .*secret; copy"):
+            bundle.load(folder)
+    if name == bundle.CARD:
+        secret.write_text('{"schema_version": "hidden"}')
+        with pytest.raises(BundleError) as caught:
+            bundle.read_card(saved)
+        assert "hidden" not in str(caught.value)
+
+
+def test_links_within_the_folder_and_to_it_are_fine(saved: Path) -> None:
+    for name in (bundle.CARD, bundle.WEIGHTS):
+        (saved / name).rename(saved / f"kept {name}")
+        (saved / name).symlink_to(f"kept {name}")
+    run = saved.parent / "run"
+    run.mkdir()
+    (run / "model").symlink_to(saved)
+    for folder in (saved, run, run / "model"):
+        assert bundle.load(folder).card.scene == "test"
+
+
 def test_a_folder_with_other_things_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.doc").write_text("years of work")
     with pytest.raises(OutputError, match="not empty"):

@@ -180,6 +180,23 @@ def test_a_raster_says_how_its_rows_run(
     assert pixel in " ".join(_shown(capsys, path).split())
 
 
+@pytest.mark.parametrize("name", ["config.json", "metrics.json"])
+def test_a_run_shows_no_file_of_another_folder(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secret = tmp_path / "secret.json"
+    secret.write_text('{"method": "hidden", "n": "hidden"}')
+    folder = tmp_path / "run"
+    folder.mkdir()
+    if name == "metrics.json":
+        (folder / "model").symlink_to(gx.find_model("berlin-sar-hgr"))
+    (folder / name).symlink_to(secret)
+    assert run(["info", str(folder)]) == 2
+    shown = capsys.readouterr()
+    assert "hidden" not in shown.out + shown.err
+    assert f"{folder / name}: leads out of the run folder to {secret}" in shown.err
+
+
 def test_a_finished_run_says_its_accuracy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     scene = gx.open_scene(tiny.write_scene(tmp_path / "tiny"))
     gx.train_scene(scene, tmp_path / "run", gx.TrainRequest(method="svm"))

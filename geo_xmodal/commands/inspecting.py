@@ -11,7 +11,7 @@ import geo_xmodal as gx
 from geo_xmodal.commands.console import Console, fields, table
 from geo_xmodal.commands.results import gain_words
 from geo_xmodal.errors import UsageError
-from geo_xmodal.small_files import SmallFile, read_bytes, read_json_object, validated
+from geo_xmodal.small_files import SmallFile, inner_file, read_bytes, read_json_object, validated
 
 VECTORS = frozenset([".gpkg", ".geojson", ".json"])
 """Names of vector files."""
@@ -74,7 +74,7 @@ def accuracy_of(run: Path) -> RunMetrics | None:
     Raises:
         UsageError: metrics.json is none.
     """
-    path = run / "metrics.json"
+    path = inner_file(run, "metrics.json", "run folder", UsageError)
     return validated(RunMetrics, read_json_object(path, _METRICS), path, _METRICS) if path.is_file() else None
 
 
@@ -195,7 +195,7 @@ def is_unfinished_run(folder: Path) -> bool:
 
 def show_unfinished_run(folder: Path, console: Console) -> None:
     """What is trained, how far it is, and how to go on."""
-    config = read_json_object(folder / "config.json", _CONFIG)
+    config = read_json_object(inner_file(folder, "config.json", "run folder", UsageError), _CONFIG)
     scene = config.get("scene")
     epochs = sum(read_bytes(log, _LOG).count(b"\n") for log in folder.rglob("log.jsonl"))
     console.result(

@@ -13,7 +13,7 @@ from geo_xmodal.errors import UsageError
 from geo_xmodal.export.class_map import ClassMap
 from geo_xmodal.outputs import unfinished
 from geo_xmodal.raster import pixel_size
-from geo_xmodal.small_files import SmallFile, read_json_object, validated
+from geo_xmodal.small_files import SmallFile, inner_file, read_json_object, validated
 
 _METRICS = "metrics.json"
 _FILE = SmallFile(
@@ -82,7 +82,7 @@ def accuracy_text(run: Path | None, tags: Mapping[str, str]) -> str:
     if (todo := unfinished(run)) is not None:
         raise UsageError(f"{run} {todo}")
     _check_same_model(run, tags)
-    path = run / _METRICS
+    path = inner_file(run, _METRICS, "run folder", UsageError)
     metrics = validated(_Metrics, read_json_object(path, _FILE), path, _FILE)
     # a run's model is that of its first seed
     one = metrics.seeds[0] if metrics.seeds else metrics

@@ -28,7 +28,7 @@ from geo_xmodal.kinds import KINDS
 from geo_xmodal.outputs import write_text
 from geo_xmodal.raster import Resampling, WarpGcps, name_key
 from geo_xmodal.scenes.splits import DEFAULT_BLOCK, DEFAULT_BUFFER
-from geo_xmodal.small_files import SmallFile, first_problem, read_toml, real_path
+from geo_xmodal.small_files import SmallFile, first_problem, inner_file, read_toml
 from geo_xmodal.types import MAX_NAME, MAX_SENSOR, Kind, LandClass
 
 CONFIG_NAME = "scene.toml"
@@ -262,10 +262,11 @@ def read_config(folder: Path | str) -> SceneConfig:
     """The checked `scene.toml` of `folder`.
 
     Raises:
-        SceneError: The file is missing, is not TOML, or does not describe a scene (one line, key named).
+        SceneError: The file is missing, is not TOML, or does not describe a scene (one line, key named); or
+            it, or a file that it names, is a link that leads out of the folder.
     """
     folder = Path(folder)
-    path = folder / CONFIG_NAME
+    path = scene_file(folder, CONFIG_NAME)
     if not path.is_file():
         raise SceneError(f"{folder} is not a scene folder: it holds no {CONFIG_NAME}")
     config = parse_config(read_toml(path, _FILE), str(path))
@@ -335,11 +336,7 @@ def scene_file(folder: Path, file: str) -> Path:
     Raises:
         SceneError: A symbolic link leads out of the folder.
     """
-    path = folder / file
-    lies = real_path(path)
-    if not lies.is_relative_to(real_path(folder)):
-        raise SceneError(f"{path}: leads out of the scene folder to {lies}; copy the file into the folder")
-    return path
+    return inner_file(folder, file, "scene folder", SceneError)
 
 
 def write_config(config: SceneConfig, folder: Path | str) -> Path:

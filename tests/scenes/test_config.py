@@ -21,6 +21,7 @@ from geo_xmodal.scenes.config import (
     to_toml,
     write_config,
 )
+from geo_xmodal.scenes.scene import open_scene
 from geo_xmodal.types import LandClass
 
 FULL = """
@@ -237,6 +238,25 @@ def test_link_out_of_the_folder_is_refused(tmp_path: Path):
     (scene / "deep").symlink_to(tmp_path)
     with pytest.raises(SceneError, match="out of the scene folder"):
         read_config(scene)
+
+
+@pytest.mark.parametrize("named", ["", "scene.toml"])
+def test_a_scene_toml_out_of_the_folder_is_refused_and_not_shown(tmp_path: Path, named: str):
+    scene, secret = tmp_path / "scene", tmp_path / "secret.toml"
+    scene.mkdir()
+    secret.write_text('token = "hidden"')
+    (scene / "scene.toml").symlink_to(secret)
+    for read in (read_config, open_scene) if not named else (open_scene,):
+        with pytest.raises(SceneError, match=r"scene\.toml: leads out of the scene folder") as caught:
+            read(scene / named)
+        assert "token" not in str(caught.value) and "hidden" not in str(caught.value)
+
+
+def test_a_scene_toml_that_links_within_the_folder_is_fine(tmp_path: Path):
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "real.toml").write_text(FULL)
+    (tmp_path / "scene.toml").symlink_to(Path("deep") / "real.toml")
+    assert read_config(tmp_path).name == "berlin"
 
 
 def test_folder_that_is_itself_a_link_is_fine(tmp_path: Path):
