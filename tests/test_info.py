@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -167,9 +168,9 @@ def _shown(capsys: pytest.CaptureFixture[str], path: Path) -> str:
 @pytest.mark.parametrize(
     ("transform", "pixel"),
     [
-        (Affine(10, 0, 5e5, 0, -20, 5e6), "pixel 20 x 10 nodata"),
-        (Affine(8, 6, 5e5, 6, -8, 5e6), "pixel 10 x 10, the grid is turned"),
-        (Affine(10, 0, 5e5, 0, 10, 5e6), "pixel 10 x 10, rows from south to north"),
+        (Affine(10, 0, 5e5, 0, -20, 5e6), "pixel 20 x 10 m nodata"),
+        (Affine(8, 6, 5e5, 6, -8, 5e6), "pixel 10 x 10 m, the grid is turned"),
+        (Affine(10, 0, 5e5, 0, 10, 5e6), "pixel 10 x 10 m, rows from south to north"),
     ],
 )
 def test_a_raster_says_how_its_rows_run(
@@ -195,6 +196,37 @@ def test_a_run_shows_no_file_of_another_folder(
     shown = capsys.readouterr()
     assert "hidden" not in shown.out + shown.err
     assert f"{folder / name}: leads out of the run folder to {secret}" in shown.err
+
+
+@pytest.mark.parametrize(
+    ("crs", "transform", "pixel"),
+    [
+        # Web Mercator at 60 degrees north: lengths are those on the ground over the cosine
+        ("EPSG:3857", Affine(20, 0, 0, 0, -20, 8_399_738), (20, 20, "m", 10.0)),
+        ("EPSG:4326", Affine(0.001, 0, 20, 0, -0.001, 0), (0.001, 0.001, "degrees", 111.0)),
+        ("EPSG:2263", Affine(100, 0, 984_000, 0, -100, 200_000), (100, 100, "US survey foot", 30.48)),
+        ("EPSG:32633", Affine(20, 0, 5e5, 0, -20, 5e6), (20, 20, "m", None)),
+        (None, Affine(2, 0, 0, 0, -2, 0), (2, 2, "", None)),
+    ],
+)
+def test_a_raster_says_the_unit_of_its_pixels_and_their_size_on_the_ground(
+    crs: str | None,
+    transform: Affine,
+    pixel: tuple[float, float, str, float | None],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = write_raster(tmp_path / "x.tif", np.ones((1, 4, 4), np.uint8), GeoBox((4, 4), transform, crs))
+    shown = " ".join(_shown(capsys, path).split())
+    found = re.search(
+        r"pixel (\S+) x (\S+) ?([^(]*?)(?: \((\S+) x (\S+) m on the ground.*?\))? nodata", shown
+    )
+    assert found is not None, shown
+    assert (float(found[1]), float(found[2]), found[3]) == pixel[:3]
+    if pixel[3] is None:
+        assert found[4] is None
+    else:
+        assert [float(found[4]), float(found[5])] == pytest.approx([pixel[3]] * 2, rel=0.01)
 
 
 def test_a_finished_run_says_its_accuracy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import rich.table
 import typer
-from affine import Affine
+from odc.geo.geobox import GeoBox
 from pydantic.fields import FieldInfo
 
 import geo_xmodal as gx
@@ -19,6 +20,12 @@ from geo_xmodal.commands.options import Json
 from geo_xmodal.commands.results import label_counts, label_table
 from geo_xmodal.errors import GeoXmodalError, UsageError
 from geo_xmodal.outputs import unfinished
+
+_UNITS = {"metre": "m", "degree": "degrees"}
+"""Of coordinates, where people write them otherwise than a CRS does."""
+
+_ON_THE_GROUND = 0.01
+"""Share by which a pixel's size on the ground may be another than its CRS's units say without a word."""
 
 
 def scenes(json: Json = False) -> None:
@@ -284,7 +291,7 @@ def _show_raster(path: Path, console: Console) -> None:
             raster=path,
             size=f"{raster.height} rows x {raster.width} columns, {raster.count} bands of {raster.dtype}",
             crs=raster.crs or "none: its pixel grid is all that is known",
-            pixel=_pixel(raster.grid.affine),
+            pixel=_pixel(raster.grid),
             place=_place(raster),
             nodata="none said" if raster.nodata is None else plain_number(raster.nodata),
             bands=_shortened(raster.band_names),
@@ -298,9 +305,17 @@ def _show_raster(path: Path, console: Console) -> None:
     )
 
 
-def _pixel(affine: Affine) -> str:
-    """Height and width in units of the CRS, and how rows run where that is not from north to south."""
-    size = f"{math.hypot(affine.b, affine.e):g} x {math.hypot(affine.a, affine.d):g}"
+def _pixel(grid: GeoBox) -> str:
+    """Height and width in units of the CRS, on the ground, and how rows run if not from north to south."""
+    affine = grid.affine
+    height, width = math.hypot(affine.b, affine.e), math.hypot(affine.a, affine.d)
+    axes = [] if grid.crs is None else grid.crs.proj.axis_info
+    name = axes[0].unit_name if axes else ""
+    unit = _UNITS.get(name, name)
+    size = f"{height:g} x {width:g} {unit}".rstrip()
+    *ground, measured = gx.pixel_size(grid)
+    if measured == "m" and (unit != "m" or not np.allclose(ground, (height, width), rtol=_ON_THE_GROUND)):
+        size += f" ({ground[0]:.4g} x {ground[1]:.4g} m on the ground, in the middle)"
     if affine.b or affine.d:
         return f"{size}, the grid is turned"
     return size + (", rows from south to north" if affine.e > 0 and not affine.is_identity else "")

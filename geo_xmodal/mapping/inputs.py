@@ -35,6 +35,12 @@ _DOUBTFUL, _HOPELESS = 0.2, 0.95
 _BETTER = 0.02
 """Share by which values must fit better without the tags' scale to be read so."""
 
+_UNITS: Mapping[str, str] = {
+    "m": "with a size in metres",
+    "unit": "without a place on the ground, so of unknown size",
+}
+"""Of the sizes of pixels."""
+
 _UNNAMED = re.compile(r"band \d+")
 
 _ENCODED: Mapping[Encoding, str] = {
@@ -222,9 +228,10 @@ def _doubts_of_place(card: Card, grid: GeoBox) -> list[str]:
     if grid.crs is None:
         lines.append("the input has no CRS: the map is on its pixel grid")
     if card.resolution is not None and resolution_ratio(card, grid) is None:
-        unit = pixel_size(grid)[2]
         lines.append(
-            f"pixel size not checked: the model's is in {card.resolution_unit}, the input's in {unit}"
+            "pixel size not checked: the model was trained on pixels "
+            f"{_UNITS.get(card.resolution_unit, card.resolution_unit)}, the input's are "
+            f"{_UNITS[pixel_size(grid)[2]]}"
         )
     elif differs(card, grid):
         lines.append(

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from odc.geo.crs import CRS
+from odc.geo.geobox import GeoBox
 
 from geo_xmodal import bundle
 from geo_xmodal.bundle import Card, StatisticsEntry
@@ -200,6 +202,28 @@ def test_a_border_of_zeros_is_the_same_map_tagged_or_not(power: np.ndarray, tmp_
     assert untagged == [
         f"untagged.tif: {share:.0%} of the pixels looked at are 0 in all bands: taken as no data"
     ]
+
+
+@pytest.mark.parametrize(
+    ("unit", "crs", "words"),
+    [
+        (
+            "unit",
+            GRID.crs,
+            "on pixels without a place on the ground, so of unknown size, the input's are with a",
+        ),
+        ("m", None, "on pixels with a size in metres, the input's are without a place on the ground"),
+    ],
+)
+def test_pixels_without_a_place_are_said_in_words(
+    numbers: np.ndarray, unit: str, crs: CRS | None, words: str, tmp_path: Path
+) -> None:
+    card = trained_on(numbers, BANDS, "msi")
+    card = card.model_copy(update={"resolution": (10.0, 10.0), "resolution_unit": unit})
+    grid = GeoBox(GRID.shape, GRID.affine, crs)
+    path = write_raster(tmp_path / "x.tif", numbers.astype(np.uint16), grid, nodata=0)
+    line = check_fit(card, aligned_reader(path, kind="msi")).warnings[-1]
+    assert line.startswith("pixel size not checked: the model was trained") and words in line
 
 
 def test_degrees_celsius_are_no_kelvin(tmp_path: Path) -> None:
