@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from geo_xmodal.commands.app import run_command
+from geo_xmodal.cli import run_command
 
 if __name__ == "__main__":
     run_command("compare")

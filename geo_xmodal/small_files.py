@@ -8,6 +8,7 @@ says what it should be and what to do.
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -44,6 +45,27 @@ _ITEM_BYTES: Mapping[str, int] = {
 }  # fmt: skip
 """Types of safetensors that PyTorch has."""
 
+_YOUR_OWN = "give yourself the right to read it"
+_DEVICE = "check the disk, or the network that it is on, and try again"
+
+_ADVICE: Mapping[int, str] = {
+    errno.EACCES: _YOUR_OWN,
+    errno.EPERM: _YOUR_OWN,
+    errno.EMFILE: "close other programs or raise the limit of open files (ulimit -n)",
+    errno.ENFILE: "close other programs: the system has no more files to open",
+    errno.ENOMEM: "close other programs or raise the limit of memory",
+    errno.EIO: _DEVICE,
+    errno.ENXIO: _DEVICE,
+    errno.ENODEV: _DEVICE,
+    errno.ESTALE: _DEVICE,
+    errno.ETIMEDOUT: _DEVICE,
+    errno.ENOTCONN: _DEVICE,
+    errno.EHOSTDOWN: _DEVICE,
+    errno.EBUSY: "wait until nobody else uses it",
+    errno.EAGAIN: "wait until nobody else uses it",
+}
+"""What to do about errors of the system, which say nothing of what is in a file."""
+
 _MAX_AXES = 16
 _MAX_SHOWN = 100
 
@@ -78,6 +100,12 @@ class SmallFile:
         """The error for `name`, on one line."""
         return self.error(f"{name}: {shortened(problem)}; expected {self.expected}: {self.advice}")
 
+    def unread(self, name: Path | str, error: OSError) -> GeoXmodalError:
+        """The error for `name` that the system does not give; what is in it may be as it should."""
+        problem = f"cannot be read: {error.strerror or error}"
+        advice = _ADVICE.get(error.errno or 0)
+        return self.refuse(name, problem) if advice is None else self.error(f"{name}: {problem}: {advice}")
+
 
 @dataclass(frozen=True)
 class TensorHeader:
@@ -109,7 +137,7 @@ def file_errors(name: Path | str, kind: SmallFile, *also: type[Exception]) -> It
     except FileNotFoundError:
         raise kind.refuse(name, "no such file") from None
     except OSError as error:
-        raise kind.refuse(name, f"cannot be read: {error.strerror or error}") from None
+        raise kind.unread(name, error) from None
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
         raise kind.refuse(name, f"no UTF-8 text (byte 0x{byte:02x} at {error.start})") from None

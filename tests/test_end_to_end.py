@@ -563,7 +563,7 @@ def test_a_limit_on_file_size_is_one_line_and_no_result(
     """As a full disk, without the rights of root."""
     code = (
         "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000));"
-        "from geo_xmodal.commands.app import main; main()"
+        "from geo_xmodal.cli import main; main()"
     )
     command = writer(name, world, finished_map, tmp_path)
     done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True, check=False)

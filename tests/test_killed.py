@@ -146,7 +146,9 @@ def test_a_lock_of_the_dead_holds_nobody(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_a_signal_ends_a_command_as_ctrl_c_does(
     number: signal.Signals, status: int, scene: Path, tmp_path: Path
 ) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import struct
@@ -44,6 +45,41 @@ def refusal(read: Callable[[Path, SmallFile], Any], path: Path) -> str:
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     return tmp_path / "file"
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.EMFILE, "raise the limit of open files"),
+        (errno.EACCES, "right to read it"),
+        (errno.EPERM, "right to read it"),
+        (errno.ENOMEM, "limit of memory"),
+        (errno.EIO, "check the disk"),
+        (errno.ESTALE, "check the disk"),
+    ],
+)
+def test_what_the_system_refuses_says_nothing_against_a_file(number: int, advice: str) -> None:
+    with (
+        pytest.raises(
+            UsageError, match=f"settings.json: cannot be read: {os.strerror(number)}: .*{advice}"
+        ) as it,
+        file_errors("settings.json", KIND),
+    ):
+        raise OSError(number, os.strerror(number))
+    assert KIND.advice not in str(it.value)
+
+
+def test_no_file_can_be_opened_any_more(file: Path) -> None:
+    resource = pytest.importorskip("resource")
+    file.write_text("{}")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        with pytest.raises(UsageError) as caught:
+            read_json(file, KIND)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert "limit of open files" in str(caught.value) and KIND.advice not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -1,27 +1,24 @@
 """The `geo-xmodal` program: which commands there are, and how it ends.
 
 Exit status 0: done. 2: wrong usage or input, one line on standard error. 1: a fault of this program.
-130: stopped by Ctrl-C, with the line that resumes; 143 and 129 likewise by SIGTERM and SIGHUP.
+130: stopped by Ctrl-C, with the line that resumes; 143 and 129 likewise by SIGTERM and SIGHUP. 141: done, but
+whoever reads standard output went away before its end.
 """
 
 from __future__ import annotations
 
 import errno
-import faulthandler
 import itertools
 import logging
 import os
 import re
 import shlex
-import signal
 import sys
 import tempfile
 import traceback
 import warnings
-from collections.abc import Sequence
-from pathlib import Path
-from types import FrameType
-from typing import Annotated, NoReturn, TextIO
+from collections.abc import Iterator, Sequence
+from typing import Annotated, TextIO
 
 import typer
 
@@ -35,6 +32,7 @@ from geo_xmodal.commands import (
     importing,
     mapping,
     preparing,
+    process,
     serving,
     training,
 )
@@ -44,7 +42,10 @@ from geo_xmodal.memory import guard_imports, least, rooms
 from geo_xmodal.outputs import ADVICE
 
 PROGRAM = "geo-xmodal"
-INTERRUPTED = 130
+CLOSED_PIPE = 141
+
+_INTERRUPTED = 130
+"""What typer makes of a `KeyboardInterrupt`."""
 
 _GEOGRAPHIC = frozenset({"pyogrio", "pyproj", "rasterio", "shapely"})
 """Libraries whose own exceptions are not faults of this program."""
@@ -147,18 +148,24 @@ def _program(
     """Land-cover maps from a poor sensor, trained with a rich one."""
 
 
-def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the program on `arguments` (default: the process's) and exit with its status."""
-    _keep_standard_error()
+def run_alone(arguments: Sequence[str]) -> int:
+    """Run the program in a process that it has for itself (`process.begin`); returns the exit status."""
     _quieten_libraries()
-    _heed_termination()
     guard_imports()
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
-
-
-def run_command(name: str) -> NoReturn:
-    """Run one command on the process's arguments: `python -m geo_xmodal.NAME`."""
-    main([name, *sys.argv[1:]])
+    try:
+        process.raise_signals()
+        status = run(arguments)
+        process.ignore_signals()
+    except KeyboardInterrupt:  # it came when the command was over
+        process.ignore_signals()
+        _say("stopped")
+        status = process.stopped_status()
+    lost = process.lost_output()
+    if lost is None or status != 0:
+        return status
+    if lost.errno == errno.EPIPE:
+        return CLOSED_PIPE
+    return _fail(f"standard output: {_file_system(lost)}", 2)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -170,8 +177,10 @@ def run(arguments: Sequence[str]) -> int:
     except typer.TyperException as error:
         return _fail(_usage(error, arguments), 2)
     except KeyboardInterrupt:
-        status = INTERRUPTED
+        status = _INTERRUPTED
     except Exception as error:
+        if _out_of_files(error):
+            return _fail(f"{os.strerror(errno.EMFILE)}: {ADVICE[errno.EMFILE]}", 2)
         if _out_of_memory(error):
             return _fail(_too_little_memory(), 2)
         if isinstance(error, OSError) and error.errno in ADVICE:
@@ -179,30 +188,10 @@ def run(arguments: Sequence[str]) -> int:
         if library := _geographic_library(error):
             return _fail(f"{library} does not take this input: {type(error).__name__}: {error}", 2)
         return _fault(error)
-    if status == INTERRUPTED:
+    if status == _INTERRUPTED:
         _say(_stopped(arguments))
-        return 128 + _terminations[-1] if _terminations else INTERRUPTED
+        return process.stopped_status()
     return status if isinstance(status, int) else 0
-
-
-_terminations: list[int] = []
-"""Signals that asked this process to end, as they came."""
-
-
-def _heed_termination() -> None:
-    """End as by Ctrl-C, with nothing half done left, where the system or a closed terminal asks for it.
-
-    A signal that is ignored (nohup) stays so.
-    """
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)  # not every system has both
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, _terminate)
-
-
-def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    _terminations.append(number)
-    raise KeyboardInterrupt
 
 
 def _say(text: str) -> None:
@@ -239,18 +228,34 @@ def _out_of_memory(error: BaseException) -> bool:
     PyTorch and OpenVINO say it in a `RuntimeError`, the system's loader of libraries in an `ImportError` or,
     through ctypes, in an `OSError`.
     """
-    while True:
-        told = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
-        library = isinstance(error, RuntimeError | ImportError | OSError) and _says_no_memory(str(error))
-        cause = error.__cause__ or error.__context__
-        if told or library or cause is None:
-            return told or library
-        error = cause
+    return any(
+        isinstance(each, MemoryError)
+        or (isinstance(each, OSError) and each.errno == errno.ENOMEM)
+        or (isinstance(each, RuntimeError | ImportError | OSError) and _says_no_memory(str(each)))
+        for each in _causes(error)
+    )
 
 
 def _says_no_memory(text: str) -> bool:
-    limited = any(room.address_space for room in rooms())
-    return any(words.search(text) for words in (_NO_MEMORY, *([_NO_ADDRESSES] if limited else [])))
+    if _NO_ADDRESSES.search(text) and any(room.address_space for room in rooms()):
+        return True
+    return _NO_MEMORY.search(text) is not None
+
+
+def _out_of_files(error: BaseException) -> bool:
+    """Whether an exception, or what caused it, says that no more files may be opened: also of a library."""
+    return any(
+        (isinstance(each, OSError) and each.errno == errno.EMFILE)
+        or (isinstance(each, ImportError) and os.strerror(errno.EMFILE) in str(each))
+        for each in _causes(error)
+    )
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An exception and those that led to it."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _too_little_memory() -> str:
@@ -262,7 +267,7 @@ def _too_little_memory() -> str:
 
 def _file_system(error: OSError) -> str:
     place = f"{error.filename}: " if error.filename else ""
-    return f"{place}{error.strerror}: {ADVICE[error.errno or 0]}"
+    return f"{place}{error.strerror}: {ADVICE.get(error.errno or 0, 'check where it goes')}"
 
 
 def _geographic_library(error: Exception) -> str | None:
@@ -288,15 +293,6 @@ def _fault(error: Exception) -> int:
         f"please report it with {log.name}",
         1,
     )
-
-
-def _keep_standard_error() -> None:
-    """Take standard error away from C libraries: libtiff tells of a full disk there, once for every block."""
-    ours = os.dup(2)
-    sys.stderr = os.fdopen(ours, "w", buffering=1, encoding="utf-8", errors="backslashreplace")
-    with Path(os.devnull).open("wb") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    faulthandler.enable(sys.stderr)
 
 
 def _quieten_libraries() -> None:
