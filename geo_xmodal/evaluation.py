@@ -54,6 +54,7 @@ from geo_xmodal.raster import (
 )
 from geo_xmodal.scenes import LabelsConfig, conflict_text, free_id, palette
 from geo_xmodal.types import ClassArray, IntArray, LandClass, Progress, Window, windows_over
+from geo_xmodal.wording import counted
 
 _WINDOW = 1024
 _MOST_LISTED = 10
@@ -261,16 +262,17 @@ def _notes(legend: MapLegend, compared: _Compared, counts: _Counts) -> Iterator[
     survey, points = compared.survey, counts.points
     if legend.zeros:
         yield (
-            f"map: {legend.zeros:,} pixels with value 0 taken as no data; if it is a class, give "
+            f"map: {counted(legend.zeros, 'pixel')} with value 0 taken as no data; if it is a class, give "
             "--unlabelled nodata"
         )
+    one = survey.what.removesuffix("s")
     for name, spellings in survey.spellings.items():
         yield f"reference: {' and '.join(map(repr, spellings))} are one class, {name!r}"
     if survey.missing:
-        yield f"reference: {survey.missing:,} {survey.what} without a class (NULL or NaN) left out"
+        yield f"reference: {counted(survey.missing, one)} without a class (NULL or NaN) left out"
     for value, count in survey.unlabelled.items():
         keep = "; if it is a class, give --unlabelled nodata" if value == "0" else ""
-        yield f"reference: {count:,} {survey.what} with value {value!r} taken as unlabelled{keep}"
+        yield f"reference: {counted(count, one)} with value {value!r} taken as unlabelled{keep}"
     references = counts.confusion.counts.sum(axis=1)
     for place, entry in enumerate(compared.classes):
         if place >= len(legend.classes):
@@ -282,8 +284,9 @@ def _notes(legend: MapLegend, compared: _Compared, counts: _Counts) -> Iterator[
             yield f"class {entry.name!r} of the map has no reference: it is in no average of recalls"
     if points.shared:
         yield (
-            f"reference: {points.n:,} points on {points.pixels:,} pixels; {points.shared:,} pixels hold more "
-            f"than one point, {points.conflicting:,} of them points of different classes; every point counts"
+            f"reference: {counted(points.n, 'point')} on {counted(points.pixels, 'pixel')}; more than one "
+            f"point on {counted(points.shared, 'pixel')}, of different classes on {points.conflicting:,}; "
+            "every point counts"
         )
     if counts.conflicts:
         yield f"reference: {conflict_text(counts.conflicts)}"
@@ -296,8 +299,9 @@ def _check_sample(
     for land, count, pixels in zip(classes, units.tolist(), mapped, strict=True):
         if count > pixels:
             raise LabelError(
-                f"{reference}: {count:,} sample points on {pixels:,} pixels of class {land.name!r}: a sample "
-                "draws a pixel once at most; leave --sampled out, or give the points that were drawn"
+                f"{reference}: {counted(count, 'sample point')} on {counted(pixels, 'pixel')} of class "
+                f"{land.name!r}: a sample draws a pixel once at most; leave --sampled out, or give the "
+                "points that were drawn"
             )
 
 

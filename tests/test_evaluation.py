@@ -243,8 +243,8 @@ def test_maps_of_other_programs_are_named_by_their_values(tmp_path: Path, dtype:
     assert [land.name for land in result.classes] == ["class 1", "class 2", "class 7"]
     assert result.metrics["confusion"] == [[1, 0, 0], [1, 1, 0], [0, 0, 1]]
     assert (result.metrics["n"], result.metrics["unmapped"]) == (4, 1)
-    assert "map: 1 pixels with value 0 taken as no data; if it is a class" in result.metrics["notes"][1]
-    assert "1 pixels with value 0" in (tmp_path / "out" / "report.html").read_text()
+    assert "map: 1 pixel with value 0 taken as no data; if it is a class" in result.metrics["notes"][1]
+    assert "1 pixel with value 0" in (tmp_path / "out" / "report.html").read_text()
 
 
 def test_zero_is_a_class_on_demand_in_map_and_reference(tmp_path: Path) -> None:
@@ -275,7 +275,7 @@ def test_a_class_list_must_hold_the_values_of_the_map(tmp_path: Path) -> None:
     classes = tmp_path / "classes.toml"
     entry = "[[classes]]\nid = {}\nname = '{}'\ncolor = '#000000'\n"
     classes.write_text(entry.format(1, "Oak") + entry.format(2, "Ash"))
-    with pytest.raises(RasterError, match=r"value 7 \(1 pixels\) is not in .*classes\.toml"):
+    with pytest.raises(RasterError, match=r"value 7 \(1 pixel\) is not in .*classes\.toml"):
         evaluate_map(a_map, a_map, classes=classes)
     classes.write_text(entry.format(1, "Oak") + entry.format(7, " oak"))
     with pytest.raises(SceneError, match="name Oak, oak is used more than once"):
@@ -334,14 +334,17 @@ def test_every_point_counts_whatever_their_order(tmp_path: Path) -> None:
         np.mean([ids[place] == value for place, value in zip(places, classes, strict=True)])
     )
     assert scores[0]["points"] == {"n": 40, "pixels": 20, "shared": 20, "conflicting": 10}
-    assert "40 points on 20 pixels; 20 pixels hold more than one point, 10 of them" in scores[0]["notes"][-1]
+    assert (
+        "40 points on 20 pixels; more than one point on 20 pixels, of different classes on 10; every"
+        in scores[0]["notes"][-1]
+    )
     assert {**scores[0], "reference": ""} == {**scores[1], "reference": ""}
 
 
 def test_a_sample_of_more_points_than_pixels_is_none(small: Path, tmp_path: Path) -> None:
     sample = points(tmp_path / "points.gpkg", [(1, 1), (1, 1)], ["Water", "Water"])
     assert evaluate_map(small, f"{sample}:class").metrics["n"] == 2
-    with pytest.raises(LabelError, match="2 sample points on 1 pixels of class 'Water'"):
+    with pytest.raises(LabelError, match="2 sample points on 1 pixel of class 'Water'"):
         evaluate_map(small, f"{sample}:class", sampled=True)
 
 
@@ -375,3 +378,14 @@ def test_references_that_do_not_fit_are_refused(small: Path, tmp_path: Path) -> 
         evaluate_map(small, f"{sample}:klass")
     with pytest.raises((VectorError, LabelError), match=r"points\.gpkg"):
         evaluate_map(small, sample)
+
+
+def test_one_feature_and_one_pixel_are_no_plural(tmp_path: Path) -> None:
+    a_map = tiny.write_raster(tmp_path / "other.tif", np.array([[1, 1, 2], [2, 2, 0]], np.uint8))
+    with rasterio.open(a_map) as dataset:
+        places = [shapely.Point(dataset.xy(row, col)) for row, col in ((0, 0), (0, 0), (1, 0), (1, 1))]
+        frame = geopandas.GeoDataFrame({"class": [1, 2, 2, None]}, geometry=places, crs=dataset.crs)
+    frame.to_file(tmp_path / "points.gpkg")
+    notes = evaluate_map(a_map, f"{tmp_path / 'points.gpkg'}:class").metrics["notes"]
+    assert any("1 feature without a class" in line for line in notes), notes
+    assert any("3 points on 2 pixels; more than one point on 1 pixel, of different" in line for line in notes)

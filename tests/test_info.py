@@ -178,7 +178,8 @@ def test_a_raster_says_how_its_rows_run(
 ) -> None:
     grid = GeoBox((4, 4), transform, tiny.CRS)
     path = write_raster(tmp_path / "x.tif", np.ones((1, 4, 4), np.uint8), grid, tiled=False)
-    assert pixel in " ".join(_shown(capsys, path).split())
+    shown = " ".join(_shown(capsys, path).split())
+    assert pixel in shown and "4 columns, 1 band of uint8" in shown
 
 
 @pytest.mark.parametrize("name", ["config.json", "metrics.json"])

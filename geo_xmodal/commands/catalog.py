@@ -20,6 +20,7 @@ from geo_xmodal.commands.options import Json
 from geo_xmodal.commands.results import label_counts, label_table
 from geo_xmodal.errors import GeoXmodalError, UsageError
 from geo_xmodal.outputs import unfinished
+from geo_xmodal.wording import counted
 
 _UNITS = {"metre": "m", "degree": "degrees"}
 """Of coordinates, where people write them otherwise than a CRS does."""
@@ -149,7 +150,7 @@ def models(json: Json = False) -> None:
                 else (
                     model.name,
                     model.card.method,
-                    f"{model.card.target.modality}, {len(model.card.statistics.bands)} bands",
+                    f"{model.card.target.modality}, {counted(len(model.card.statistics.bands), 'band')}",
                     f"{model.card.scene} ({'simulated' if model.card.simulated else 'real'})",
                     len(model.card.classes),
                 )
@@ -289,7 +290,8 @@ def _show_raster(path: Path, console: Console) -> None:
         },
         fields(
             raster=path,
-            size=f"{raster.height} rows x {raster.width} columns, {raster.count} bands of {raster.dtype}",
+            size=f"{raster.height} rows x {raster.width} columns, "
+            f"{counted(raster.count, 'band')} of {raster.dtype}",
             crs=raster.crs or "none: its pixel grid is all that is known",
             pixel=_pixel(raster.grid),
             place=_place(raster),

@@ -19,6 +19,7 @@ from geo_xmodal.mapping.map_legends import ClassMapReader, MapLegend, legend_of_
 from geo_xmodal.mapping.outputs import layer_file
 from geo_xmodal.raster import file_window, grid_of, pixel_areas
 from geo_xmodal.types import ClassArray, IntArray, LandClass, Progress, Window, windows_over
+from geo_xmodal.wording import counted
 
 _WINDOW = 2048
 
@@ -103,8 +104,8 @@ def read_class_map(
     notes = list(legend.notes)
     if legend.zeros:
         notes.append(
-            f"{path.name}: {legend.zeros:,} pixels with value 0 taken as no data; if it is a class, give it "
-            "another value first"
+            f"{path.name}: {counted(legend.zeros, 'pixel')} with value 0 taken as no data; if it is a class, "
+            "give it another value first"
         )
     return ClassMap(path, probability, grid, legend.classes, tags, nodata, counts, percents, tuple(notes))
 

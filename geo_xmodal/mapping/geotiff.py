@@ -29,6 +29,7 @@ from geo_xmodal.outputs import reason
 from geo_xmodal.raster import Assumption, file_window, open_raster
 from geo_xmodal.scenes import color_table
 from geo_xmodal.types import ClassArray, LandClass, Window
+from geo_xmodal.wording import counted
 
 _BLOCK = 512
 CACHE_BYTES = 64 << 20
@@ -141,8 +142,8 @@ def open_band(path: Path) -> Iterator[rasterio.DatasetReader]:
     with open_raster(path) as dataset:
         if dataset.count != 1 or dataset.dtypes[0] != "uint8":
             raise RasterError(
-                f"{path}: {dataset.count} bands of {dataset.dtypes[0]}, expected one band of uint8, "
-                "as geo-xmodal map writes it"
+                f"{path}: {counted(dataset.count, 'band')} of {dataset.dtypes[0]}, expected one band of "
+                "uint8, as geo-xmodal map writes it"
             )
         yield dataset
 

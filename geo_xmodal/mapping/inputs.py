@@ -26,6 +26,7 @@ from geo_xmodal.raster import (
 from geo_xmodal.samples import HIGH_PERCENTILE, LOW_PERCENTILE
 from geo_xmodal.scenes import Scene
 from geo_xmodal.types import BandStatistics, FloatArray
+from geo_xmodal.wording import counted
 
 _RESOLUTION_TOLERANCE = 0.1
 
@@ -125,7 +126,7 @@ def match_bands(names: Sequence[str], reader: WindowReader) -> tuple[tuple[int, 
         return places, [] if places == tuple(range(len(found))) else [_about_bands(reader, text)]
     if len(found) != len(wanted):
         raise ModelMismatchError(
-            f"the input has {len(found)} bands ({_few(reader.band_names)}), the model was made "
+            f"the input has {counted(len(found), 'band')} ({_few(reader.band_names)}), the model was made "
             f"for {len(wanted)} ({_few(names)}): choose the input's bands, or another model"
         )
     if found == wanted and not unnamed:

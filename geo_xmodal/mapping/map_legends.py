@@ -17,6 +17,7 @@ from geo_xmodal.mapping.geotiff import has_legend, read_legend
 from geo_xmodal.raster import file_window, means_unlabelled, name_key, open_raster
 from geo_xmodal.scenes import free_id, palette, read_map_classes
 from geo_xmodal.types import ClassArray, IntArray, LandClass, Window, windows_over
+from geo_xmodal.wording import counted
 
 NO_DATA = 0
 _WINDOW = 2048
@@ -138,8 +139,8 @@ def legend_of_map(
         lacking = [value for value in values if value not in given]
         if lacking:
             raise RasterError(
-                f"{path}: value {lacking[0]} ({int(counts[lacking[0]]):,} pixels) is not in {classes}, "
-                f"which has {', '.join(map(str, given))}: add a [[classes]] entry with that id"
+                f"{path}: value {lacking[0]} ({counted(int(counts[lacking[0]]), 'pixel')}) is not in "
+                f"{classes}, which has {', '.join(map(str, given))}: add a [[classes]] entry with that id"
             )
         legend = tuple(LandClass(entry.id, entry.name, entry.color) for entry in given.values())
     else:

@@ -27,6 +27,7 @@ from geo_xmodal.raster.grid import PixelPlaces, grid_over, pixel_size, places_of
 from geo_xmodal.raster.reader import aligned_reader
 from geo_xmodal.small_files import shortened
 from geo_xmodal.types import ClassArray, IntArray, LandClass, Window, windows_over
+from geo_xmodal.wording import counted
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -555,8 +556,9 @@ def _ids(
     }
     unknown = sorted((text for text in found if ids[text] < 0), key=lambda text: (number_of(text), text))
     if unknown:
+        one = what.removesuffix("s")
         listed = ", ".join(
-            f"{shortened(repr(text))} ({found[text]} {what})" for text in unknown[:MOST_LISTED]
+            f"{shortened(repr(text))} ({counted(found[text], one)})" for text in unknown[:MOST_LISTED]
         )
         more = f" and {len(unknown) - MOST_LISTED} more" if len(unknown) > MOST_LISTED else ""
         known = ", ".join(f"{entry.id} {entry.name}" for entry in classes)

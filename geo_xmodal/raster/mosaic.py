@@ -27,6 +27,7 @@ from geo_xmodal.raster.window_reader import (
     joined_identity,
 )
 from geo_xmodal.types import FloatArray, Kind, Window
+from geo_xmodal.wording import counted
 
 _MIN_SHARE = 0.001
 """Share of the pixels of a mosaic that its tiles cover at least ..."""
@@ -249,8 +250,8 @@ def _check_alike(
     count, expected = len(tile.band_names), len(first.band_names)
     if count != expected:
         raise AlignmentError(
-            f"{name}: has {count} bands, {first_name} has {expected}: tiles of one map need the same bands; "
-            "choose them with --bands, or map this file apart"
+            f"{name}: has {counted(count, 'band')}, {first_name} has {expected}: tiles of one map need the "
+            "same bands; choose them with --bands, or map this file apart"
         )
     if any(a.tagged != b.tagged for a, b in zip(tile.bands, first.bands, strict=True)):
         tagged, bare = (name, first_name) if any(band.tagged for band in tile.bands) else (first_name, name)

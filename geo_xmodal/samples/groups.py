@@ -45,6 +45,7 @@ from geo_xmodal.types import (
     Progress,
     TrainingData,
 )
+from geo_xmodal.wording import counted
 
 if TYPE_CHECKING:
     from geo_xmodal.scenes import Scene
@@ -287,7 +288,7 @@ def _empty(reader: WindowReader, found: Availability) -> str:
     if not names or len(names) == len(reader.band_names):
         return " (it is empty there)" if names else ""
     listed = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
-    return f" ({len(names)} bands are empty there: {listed}; list them as invalid_bands in scene.toml)"
+    return f" ({counted(len(names), 'band')} empty there: {listed}; list them as invalid_bands in scene.toml)"
 
 
 def _check_memory(

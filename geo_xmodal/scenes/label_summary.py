@@ -29,6 +29,7 @@ from geo_xmodal.scenes.labelled import SIDES, Labelled, labelled_pixels, labelle
 from geo_xmodal.scenes.splits import DEFAULT_MARGIN, overlap_share
 from geo_xmodal.small_files import shortened
 from geo_xmodal.types import ClassArray, LandClass, Window, windows_over
+from geo_xmodal.wording import counted
 
 TAG = "GEO_XMODAL_LABELS"
 """TIFF tag of an aligned label raster, which says what the labels were before."""
@@ -85,20 +86,20 @@ class LabelSummary:
             yield f"{' and '.join(map(repr, spellings))} are one class, {name!r}"
         one = self.what.removesuffix("s")
         if self.missing:
-            yield f"{_count(self.missing, one)} without a class (NULL or NaN) left out"
+            yield f"{counted(self.missing, one)} without a class (NULL or NaN) left out"
         for value, count in self.unlabelled.items():
             keep = "; if it is a class, give --unlabelled nodata" if value == "0" else ""
-            yield f"{_count(count, one)} with value {shortened(repr(value))} taken as unlabelled{keep}"
+            yield f"{counted(count, one)} with value {shortened(repr(value))} taken as unlabelled{keep}"
         for entry in self.classes:
             if name_key(entry.name) in _LIKE_MISSING:
                 yield f"{entry.name!r} is text, and so a class; if it means unlabelled, say so (--unlabelled)"
             if entry.outside:
-                yield f"{_count(entry.outside, one)} of class {entry.name!r} outside the grid left out"
+                yield f"{counted(entry.outside, one)} of class {entry.name!r} outside the grid left out"
             if entry.placeless:
-                yield f"{_count(entry.placeless, one)} of class {entry.name!r} without geometry left out"
+                yield f"{counted(entry.placeless, one)} of class {entry.name!r} without geometry left out"
         if self.small:
             yield (
-                f"{_count(self.small, 'polygon')} smaller than a pixel, or between pixel centres: "
+                f"{counted(self.small, 'polygon')} smaller than a pixel, or between pixel centres: "
                 "each labels the pixel it lies in, where nothing else does"
             )
         if self.conflicts:
@@ -107,7 +108,7 @@ class LabelSummary:
             if entry.found and not entry.pixels:
                 yield (
                     f"WARNING: class {entry.name!r} has no pixel on the grid "
-                    f"({_count(entry.found, one)} in the file)"
+                    f"({counted(entry.found, one)} in the file)"
                 )
 
 
@@ -211,7 +212,7 @@ class LabelReport:
         for summary in self.sources.values():
             yield from summary.notes()
         if self.between:
-            yield f"{_count(self.between, 'labelled pixel')} between training and test belong to neither"
+            yield f"{counted(self.between, 'labelled pixel')} between training and test belong to neither"
         for split, counts in self.pixels.items():
             lacking = [repr(one.name) for one in self.classes if not counts.get(one.id)]
             if lacking and counts:
@@ -277,7 +278,7 @@ def summary_tag(summary: LabelSummary) -> dict[str, str]:
 
 def conflict_text(pixels: int) -> str:
     """A count of conflicts as a line."""
-    return f"{_count(pixels, 'pixel')} claimed by more than one class: the last feature has them"
+    return f"{counted(pixels, 'pixel')} claimed by more than one class: the last feature has them"
 
 
 def _kept_summary(path: Path) -> LabelSummary | None:
@@ -292,7 +293,3 @@ def _kept_summary(path: Path) -> LabelSummary | None:
 
 
 _SUMMARY = TypeAdapter(LabelSummary)
-
-
-def _count(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"

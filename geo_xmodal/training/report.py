@@ -17,6 +17,7 @@ from geo_xmodal.scenes import Scene
 from geo_xmodal.training.request import Plan
 from geo_xmodal.training.run import RunResult
 from geo_xmodal.types import ClassArray, Window
+from geo_xmodal.wording import counted
 
 
 def run_report(
@@ -68,7 +69,8 @@ def _description(
     assumed = notes.get("assumptions")
     return {
         "Scene": f"{scene.name} ({'simulated' if scene.simulated else 'real'})",
-        "Maps from": f"{card.target.modality} ({card.target.kind}, {len(card.statistics.bands)} bands)",
+        "Maps from": f"{card.target.modality} ({card.target.kind}, "
+        f"{counted(len(card.statistics.bands), 'band')})",
         "Trained with": f"{card.rich} on {notes['counts']['labelled_pairs']} labelled and "
         f"{notes['counts']['unlabelled_pairs']} unlabelled pairs" if card.rich else "the target sensor alone",
         "Method": plan.main.name,

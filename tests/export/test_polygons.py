@@ -265,7 +265,7 @@ def test_a_map_of_another_program_is_named_and_its_zeros_are_told(tmp_path: Path
     classes.write_text(entry.format(1, "Lake") + entry.format(4, "Bog"))
     made = gx.export_polygons(path, tmp_path / "out.gpkg", classes=classes)
     assert made.warnings == (
-        "map.tif: 1 pixels with value 0 taken as no data; if it is a class, give it another value first",
+        "map.tif: 1 pixel with value 0 taken as no data; if it is a class, give it another value first",
     )
     assert set(geopandas.read_file(tmp_path / "out.gpkg").class_name) == {"Lake", "Bog"}
 

@@ -163,7 +163,7 @@ class TestRasters:
         ids[0, :3], ids[1, 0] = 9, 200
         path = write_raster(tmp_path / "labels.tif", ids)
         with pytest.raises(
-            LabelError, match=r"'9' \(3 pixels\), '200' \(1 pixels\); classes are 1 Forest, 2 Wat"
+            LabelError, match=r"'9' \(3 pixels\), '200' \(1 pixel\); classes are 1 Forest, 2 Wat"
         ):
             read(path)
 
@@ -175,7 +175,7 @@ class TestRasters:
 
     def test_fractions_are_no_classes(self, tmp_path: Path) -> None:
         path = write_raster(tmp_path / "labels.tif", np.full((40, 30), 1.5, np.float32))
-        with pytest.raises(LabelError, match=r"'1\.5' \(1200 pixels\)"):
+        with pytest.raises(LabelError, match=r"'1\.5' \(1,200 pixels\)"):
             read(path)
 
     def test_a_picture_is_no_label(self, tmp_path: Path) -> None:

@@ -421,7 +421,7 @@ class TestRefusals:
     def test_labels_outside_the_class_list(self, tmp_path: Path) -> None:
         train, test = stripes()
         train[0, 0] = 9
-        with pytest.raises(LabelError, match=r"train\.tif: .*'9' \(1 pixels\)"):
+        with pytest.raises(LabelError, match=r"train\.tif: .*'9' \(1 pixel\)"):
             gather(make_scene(tmp_path / "nine", ids=(train, test)), options())
 
     def test_a_target_without_data(self, tmp_path: Path) -> None:
@@ -432,9 +432,7 @@ class TestRefusals:
     def test_an_empty_band_is_named(self, tmp_path: Path) -> None:
         rich = -coordinates()[:, :, RICH_COL:]
         rich[1] = np.nan
-        with pytest.raises(
-            TrainingDataError, match=r"hsi\.tif: no pixel has .*1 bands are empty there: band 2;"
-        ):
+        with pytest.raises(TrainingDataError, match=r"hsi\.tif: no pixel has .*1 band empty there: band 2;"):
             gather(make_scene(tmp_path / "band", rich=rich), options())
 
     def test_no_pair(self, tmp_path: Path) -> None:
