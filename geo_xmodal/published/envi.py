@@ -83,5 +83,5 @@ def _check(dataset: Any, data: Path, header: bytes) -> None:
 
 
 def _number(header: bytes, key: bytes) -> int:
-    found = re.search(rb"^\s*" + key.replace(b" ", rb"\s+") + rb"\s*=\s*(\d{1,18})", header, re.M | re.I)
+    found = re.search(rb"^[^\S\n]*" + key.replace(b" ", rb"\s+") + rb"\s*=\s*(\d{1,18})", header, re.M | re.I)
     return int(found[1]) if found else 0

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from geo_xmodal.errors import LabelError
-from geo_xmodal.small_files import SmallFile, read_bytes
+from geo_xmodal.small_files import SmallFile, read_bytes, shortened
 from geo_xmodal.types import ClassArray
 
 _FILE = SmallFile(
@@ -34,7 +34,7 @@ def read_regions(path: Path, names: tuple[str, ...]) -> ClassArray:
     """
     text = read_bytes(path, _FILE).decode("utf-8", "replace")
     dimension = re.search(r"^;\s*File Dimension:\s*(\d{1,9})\s*x\s*(\d{1,9})", text, re.M)
-    found = re.findall(r"^;\s*ROI name:[ \t]*(.*?)[ \t\r]*$", text, re.M)
+    found = [name.strip() for name in re.findall(r"^;\s*ROI name:(.*)$", text, re.M)]
     counts = [int(count) for count in re.findall(r"^;\s*ROI npts:\s*(\d{1,9})", text, re.M)]
     if dimension is None or not found or len(found) != len(counts):
         raise _FILE.refuse(path, "has no size of the image, or regions without their number of points")
@@ -60,7 +60,9 @@ def read_regions(path: Path, names: tuple[str, ...]) -> ClassArray:
 def _class_id(path: Path, name: str, names: tuple[str, ...]) -> int:
     plain = {_plain(known): number for number, known in enumerate(names, start=1)}
     if _plain(name) not in plain:
-        raise LabelError(f"{path}: region {name!r}; expected {', '.join(names) or 'no regions of interest'}")
+        raise LabelError(
+            f"{path}: region {shortened(repr(name))}; expected {', '.join(names) or 'no regions of interest'}"
+        )
     return plain[_plain(name)]
 
 

@@ -535,7 +535,7 @@ def to_nanometres(wavelength: float, unit: str = "") -> float:
 
 
 def _stated_wavelength(description: str) -> tuple[float, str] | None:
-    match = re.search(r"(\d+(?:\.\d+)?)\s*(nm|nanomet|um|µm|μm|micromet)", description, re.IGNORECASE)
+    match = re.search(r"(?<!\d)(\d+(?:\.\d+)?)\s*(nm|nanomet|um|µm|μm|micromet)", description, re.IGNORECASE)
     return (float(match[1]), match[2]) if match else None
 
 

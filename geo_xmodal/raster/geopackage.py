@@ -82,8 +82,12 @@ _AT_ONCE = 500
 """Variables of one statement; older SQLite allows 999."""
 
 _SHORTEST_LIMIT = 1_000_000
-_GRID_FILE = re.compile(r"(?:grids=|PARAMETERFILE\s*\[[^\]]*?,)[^\]]*?[/\\:]", re.IGNORECASE)
-"""A shift of datum that names its file by a path or an address, which PROJ would open."""
+_MAX_DEFINITION = 100_000
+"""Characters of a CRS; a long one has some thousand."""
+
+_GRIDS = re.compile(r"grids=", re.IGNORECASE)
+_PARAMETER_FILE = re.compile(r"PARAMETERFILE\s*\[", re.IGNORECASE)
+_PLACE = re.compile(r"[/\\:]")
 
 _STEPS = 10_000
 _FREE_STEPS = 10_000_000
@@ -520,10 +524,28 @@ def _crs(path: Path, row: tuple[str, int, str] | None) -> pyproj.CRS | None:
     if str(organization).upper() == "EPSG":
         with suppress(pyproj.exceptions.CRSError):
             return pyproj.CRS.from_epsg(code)
-    if _GRID_FILE.search(str(definition)):
+    if len(str(definition)) > _MAX_DEFINITION:
+        raise VectorError(
+            f"{path}: its CRS has {len(str(definition))} characters, expected at most {_MAX_DEFINITION}; "
+            "write it with a CRS of EPSG"
+        )
+    if _names_grid_file(str(definition)):
         raise VectorError(f"{path}: its CRS names a grid file by its place; write it with a CRS of EPSG")
     crs = pyproj.CRS.from_wkt(str(definition))
     return None if crs.name.lower().startswith("undefined") else crs
+
+
+def _names_grid_file(definition: str) -> bool:
+    """Whether a CRS names the file of a shift of datum by a path or an address, which PROJ would open."""
+    for part in definition.split("]"):
+        named = []
+        if found := _GRIDS.search(part):
+            named.append(part[found.end() :])
+        if found := _PARAMETER_FILE.search(part):
+            named.append(part[found.end() :].partition(",")[2])
+        if any(_PLACE.search(text) for text in named):
+            return True
+    return False
 
 
 def _quoted(name: str) -> str:

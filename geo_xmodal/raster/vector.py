@@ -27,6 +27,7 @@ from geo_xmodal.raster import geojson, geopackage
 from geo_xmodal.raster.features import MAX_COORDINATE, Bounds, Contents, Numbers, Source
 from geo_xmodal.raster.features import ObjectArray as ObjectArray
 from geo_xmodal.raster.grid import to_pixels
+from geo_xmodal.small_files import shortened
 from geo_xmodal.types import Window
 
 LARGEST_GEOJSON = 256 * 2**20
@@ -324,4 +325,4 @@ def _name(space: GeoBox) -> str:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    return shortened(str(error))

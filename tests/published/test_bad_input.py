@@ -436,6 +436,17 @@ def test_regions_of_interest_that_cannot_be_read(tmp_path: Path) -> None:
         assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_names_and_headers_of_nothing_but_spaces_take_no_time(tmp_path: Path) -> None:
+    regions, header = tmp_path / "regions.txt", tmp_path / "image.hdr"
+    regions.write_text(f"; File Dimension: 2 x 2\n; ROI name: a{' ' * 1_000_000}b\n; ROI npts: 0\n")
+    with pytest.raises(LabelError, match="region 'a"):
+        read_regions(regions, ("Water",))
+    header.write_text("ENVI" + "\n" * 1_000_000)
+    (tmp_path / "image.dat").touch()
+    with pytest.raises(RasterError), open_envi(tmp_path / "image.dat", header):
+        pass
+
+
 def test_something_in_the_way_is_left_alone(copy: Path) -> None:
     out = copy.parent / "scene"
     out.mkdir()

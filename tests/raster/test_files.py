@@ -292,6 +292,13 @@ def test_wavelengths_in_nanometres_however_they_are_written(
     assert describe_raster(path).wavelengths == pytest.approx((482.5,))
 
 
+def test_a_description_of_nothing_but_digits_is_no_wavelength(tmp_path: Path):
+    path = write_raster(tmp_path / "hsi.tif", np.zeros((1, 4, 4), np.float32), utm_grid(4, 4))
+    with rasterio.open(path, "r+") as dataset:
+        dataset.set_band_description(1, "1" * 1_000_000)
+    assert describe_raster(path).wavelengths is None
+
+
 def test_wavelengths_of_some_bands_only_are_none(tmp_path: Path):
     path = write_raster(tmp_path / "hsi.tif", np.zeros((2, 4, 4), np.float32), utm_grid(4, 4))
     with rasterio.open(path, "r+") as dataset:

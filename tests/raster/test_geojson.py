@@ -231,7 +231,7 @@ class TestBroken:
             ('{"a": ' + "9" * 10_000 + "}", "cannot be read: Exceeds the limit"),
             ("{}", "its type is None"),
             ('{"a": 1, "b": 2, "a": 3}', "cannot be read: an object has the key 'a' more than once"),
-            ('{"%s": 1, "%s": 2}' % (("k" * 10_000,) * 2), r"key 'k{299}\.\.\. more than once$"),
+            ('{"%s": 1, "%s": 2}' % (("k" * 10_000,) * 2), r"an object has the key 'k{2,300}\.\.\.$"),
             ('{"a": "\\ud800"}', r"cannot be read: '\\ud800' holds half of a surrogate pair"),
             ('{"\\udfff": 1}', r"cannot be read: '\\udfff' holds half of a surrogate pair"),
         ],

@@ -364,6 +364,37 @@ class TestWhatIsNotItsOwn:
             database.commit()
         assert read(path)[0] == ["a"]
 
+    @pytest.mark.parametrize(
+        ("wkt", "match"),
+        [
+            ("PARAMETERFILE[," * 6_600, "its CRS cannot be used: .{0,400}$"),
+            ("grids=" * 16_600, "its CRS cannot be used: .{0,400}$"),
+            ("x" * 100_001, "its CRS has 100001 characters, expected at most 100000"),
+        ],
+    )
+    def test_a_crs_without_end(self, wkt: str, match: str, tmp_path: Path) -> None:
+        path = write_package(tmp_path / "a.gpkg", [("a", plain())])
+        with closing(sqlite3.connect(path)) as database:
+            database.execute("UPDATE gpkg_spatial_ref_sys SET organization = 'NONE', definition = ?", (wkt,))
+            database.commit()
+        refused(path, match)
+
+    @pytest.mark.parametrize(
+        "part",
+        [
+            'PARAMETERFILE["a, b","/etc/x"]',
+            'parameterfile ["a",\n"c:x"]',
+            'X["+NADGRIDS=a/b"]',
+            'X["none"],PARAMETERFILE["a","b\\c"]',
+        ],
+    )
+    def test_a_shift_of_datum_by_a_path(self, part: str, tmp_path: Path) -> None:
+        path = write_package(tmp_path / "a.gpkg", [("a", plain())])
+        with closing(sqlite3.connect(path)) as database:
+            database.execute("UPDATE gpkg_spatial_ref_sys SET organization = 'NONE', definition = ?", (part,))
+            database.commit()
+        refused(path, "names a grid file by its place")
+
     def test_a_shift_of_datum_by_an_address(self, tmp_path: Path) -> None:
         path = write_package(tmp_path / "a.gpkg", [("a", plain())])
         wkt = (
