@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -53,15 +54,43 @@ def test_a_vector_file_says_what_could_be_labels(
     assert "Wheat (2)" in shown and "EPSG:32633" in shown and f"--labels {tmp_path / name}:COLUMN" in shown
 
 
-def test_a_vector_file_of_several_layers_names_them(
+def test_a_vector_file_of_several_layers_tells_all_of_them(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    path = tmp_path / "two.gpkg"
+    fields = [box(0, 0, 30, 20), box(40, 0, 60, 20)]
+    geopandas.GeoDataFrame({"crop": ["Wheat", "Maize"]}, geometry=fields, crs=tiny.CRS).to_file(
+        path, layer="fields"
+    )
+    geopandas.GeoDataFrame(geometry=[Point(5, 7)], crs="EPSG:4326").to_file(path, layer="places")
+    shown = " ".join(_shown(capsys, path).split())
+    assert "layers 2: fields, places" in shown and f"--labels {path}:fields:COLUMN" in shown
+    assert "Maize (1), Wheat (1)" in shown and "1: 1 Point" in shown and "no column" in shown
+    found = result_of(capsys, "info", str(path))
+    assert (found["type"], found["path"]) == ("vector", str(path))
+    first, second = found["layers"]
+    assert (first["layer"], first["features"], first["geometries"]) == ("fields", 2, {"Polygon": 2})
+    assert (first["crs"], first["columns"]) == (tiny.CRS, {"crop": {"Maize": 1, "Wheat": 1}})
+    assert (second["layer"], second["crs"], second["geometries"]) == ("places", "EPSG:4326", {"Point": 1})
+    for asked in ([f"{path}:places"], [str(path), "--layer", "places"]):
+        one = result_of(capsys, "info", *asked)
+        assert one == {"type": "vector", **second}
+    assert run(["info", f"{path}:roads"]) == 2
+    assert "no layer 'roads'; layers with geometries: fields, places" in capsys.readouterr().err
+
+
+def test_a_layer_that_cannot_be_read_hides_no_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "two.gpkg"
     frame = geopandas.GeoDataFrame({"a": ["x"]}, geometry=[Point(0, 0)], crs=tiny.CRS)
-    for layer in ("fields", "roads"):
-        frame.to_file(tmp_path / "two.gpkg", layer=layer)
-    assert run(["info", str(tmp_path / "two.gpkg")]) == 2
-    assert "fields, roads" in capsys.readouterr().err
-    assert result_of(capsys, "info", str(tmp_path / "two.gpkg"), "--layer", "roads")["layer"] == "roads"
+    for layer in ("damaged", "whole"):
+        frame.to_file(path, layer=layer)
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE gpkg_geometry_columns SET srs_id = 77 WHERE table_name = 'damaged'")
+    damaged, sound = result_of(capsys, "info", str(path))["layers"]
+    assert damaged["layer"] == "damaged" and "two.gpkg" in damaged["problem"]
+    assert (sound["layer"], sound["features"]) == ("whole", 1)
 
 
 def test_our_map_says_its_model_and_areas(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

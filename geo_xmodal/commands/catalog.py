@@ -169,20 +169,23 @@ def info(
             help="A scene, a GeoTIFF, a map, labels (GeoPackage, GeoJSON), a run or model folder, or a name."
         ),
     ],
-    layer: Annotated[str | None, typer.Option(help="Layer of a vector file that has several.")] = None,
+    layer: Annotated[
+        str | None, typer.Option(help="Layer of a vector file that has several, also as FILE:LAYER.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Say what a scene, raster, map, vector file, run or model is."""
     console = Console(json)
     place = Path(path).expanduser()
+    file, rest = gx.file_and_rest(str(place))
     if (todo := unfinished(place)) is not None and not inspecting.is_unfinished_run(place):
         console.result({"type": "unfinished", "path": place, "problem": todo}, f"{place} {todo}")
     elif place.is_dir() and ((place / "card.json").is_file() or (place / "model" / "card.json").is_file()):
         _show_card(gx.find_model(place), console, inspecting.accuracy_of(place))
     elif inspecting.is_unfinished_run(place):
         inspecting.show_unfinished_run(place, console)
-    elif place.is_file() and place.suffix.lower() in inspecting.VECTORS:
-        inspecting.show_vector(place, layer, console)
+    elif file.is_file() and file.suffix.lower() in inspecting.VECTORS:
+        inspecting.show_vector(file, layer or rest or None, console)
     elif place.is_file() and place.name != "scene.toml":
         if inspecting.is_map(place):
             inspecting.show_map(place, console)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import rich.console
 from pydantic import BaseModel
 
 import geo_xmodal as gx
-from geo_xmodal.commands.console import Console, fields, table
+from geo_xmodal.commands.console import Console, fields, one_line, table
 from geo_xmodal.commands.results import gain_words
-from geo_xmodal.errors import UsageError
+from geo_xmodal.errors import GeoXmodalError, UsageError
 from geo_xmodal.small_files import SmallFile, inner_file, read_bytes, read_json_object, validated
 
 VECTORS = frozenset([".gpkg", ".geojson", ".json"])
@@ -79,32 +81,57 @@ def accuracy_of(run: Path) -> RunMetrics | None:
 
 
 def show_vector(path: Path, layer: str | None, console: Console) -> None:
+    """One layer, or every layer of a file of several of which none is asked for."""
+    names = gx.layer_names(path) if layer is None else ()
+    if len(names) <= 1:
+        found = gx.describe_vector(path, layer)
+        console.result({"type": "vector", **_layer_content(found)}, *_layer_words(found))
+        return
+    contents: list[dict[str, Any]] = []
+    words: list[rich.console.RenderableType] = [
+        fields(vector=path, layers=f"{len(names)}: {', '.join(names)}")
+    ]
+    for name in names:
+        try:
+            found = gx.describe_vector(path, name)
+        except GeoXmodalError as error:  # one layer that cannot be read hides no other
+            contents.append({"layer": name, "problem": str(error)})
+            words += ["", fields(layer=name, problem=error)]
+        else:
+            contents.append(_layer_content(found))
+            words += ["", *_layer_words(found, several=True)]
+    console.result({"type": "vector", "path": path, "layers": contents}, *words)
+
+
+def _layer_content(found: gx.VectorSummary) -> dict[str, Any]:
+    return {
+        "path": found.path,
+        "layer": found.layer,
+        "crs": found.crs,
+        "features": found.features,
+        "geometries": found.geometries,
+        "bounds": found.bounds,
+        "columns": found.columns,
+    }
+
+
+def _layer_words(found: gx.VectorSummary, several: bool = False) -> list[rich.console.RenderableType]:
     """Layer, CRS, geometries, and the columns with the classes that they could name."""
-    found = gx.describe_vector(path, layer)
-    console.result(
-        {
-            "type": "vector",
-            "path": path,
-            "layer": found.layer,
-            "crs": found.crs,
-            "features": found.features,
-            "geometries": found.geometries,
-            "bounds": found.bounds,
-            "columns": found.columns,
-        },
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in found.geometries.items()) or "no geometry"
+    place = f"{found.path}:{found.layer}" if several else found.path
+    return [
         fields(
-            vector=path,
+            vector=None if several else found.path,
             layer=found.layer,
-            features=f"{found.features:,}: "
-            + (", ".join(f"{count:,} {kind}" for kind, count in found.geometries.items()) or "no geometry"),
+            features=f"{found.features:,}: {kinds}",
             crs=found.crs or "none said",
             bounds=None if found.bounds is None else ", ".join(f"{edge:.10g}" for edge in found.bounds),
         ),
         table("column", "values (features)", rows=[(name, _values(of)) for name, of in found.columns.items()])
         if found.columns
         else "no column: labels need one",
-        f"as labels: --labels {path}:COLUMN",
-    )
+        one_line(f"as labels: --labels {place}:COLUMN"),
+    ]
 
 
 def _values(counts: Mapping[str, int] | None) -> str:

@@ -174,8 +174,12 @@ def read_boxes(layer: Layer, grid: GeoBox) -> Numbers:
     return boxes
 
 
-def read_features(layer: Layer, column: str, grid: GeoBox, window: Window) -> tuple[ObjectArray, ObjectArray]:
+def read_features(
+    layer: Layer, column: str | None, grid: GeoBox, window: Window
+) -> tuple[ObjectArray, ObjectArray]:
     """Values and geometries, in pixels of `grid`, of the features near `window`, in the order of feature ids.
+
+    Without `column` no values are read.
 
     Raises:
         VectorError: More than `MOST_VERTICES` vertices, or only one of file and grid has a CRS.

@@ -54,10 +54,9 @@ def describe_vector(path: Path | str, layer: str | None = None) -> VectorSummary
         left, top = known[:, :2].min(axis=0)
         right, bottom = known[:, 2:].max(axis=0)
         bounds = (float(left), float(top), float(right), float(bottom))
-        if opened.columns:
-            around = Window(int(top) - 1, int(left) - 1, int(bottom - top) + 3, int(right - left) + 3)
-            _, shapes = read_features(opened, opened.columns[0], opened.space, around)
-            geometries.update(shape.geom_type for shape in shapes if shape is not None)
+        around = Window(int(top) - 1, int(left) - 1, int(bottom - top) + 3, int(right - left) + 3)
+        _, shapes = read_features(opened, None, opened.space, around)
+        geometries.update(shape.geom_type for shape in shapes if shape is not None)
     columns: dict[str, Mapping[str, int] | None] = {}
     for column in opened.columns:
         try:
