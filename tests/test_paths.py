@@ -76,6 +76,8 @@ def test_all_take_strings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     call("export_polygons", "map.tif", "areas.gpkg")
     call("export_qgis", "map.tif", "project", run="run")
     call("export_stac", "map.tif", "item.json")
+    with call("create_raster", "new.tif", height=1, width=1, count=1, dtype="uint8") as writer:
+        writer.write(np.ones((1, 1, 1), np.uint8))
     with call("open_raster", "tiny/sar.tif", root="tiny") as dataset:
         assert dataset.count == 2
     assert call("describe_raster", "tiny/sar.tif", root="tiny").count == 2

@@ -55,7 +55,7 @@ class RasterWriter:
         bands = [indexes] if isinstance(indexes, int) else list(indexes or self.dataset.indexes)
         self._written.append((bands, window, _checksum(values)))
 
-    def lost(self, path: Path) -> bool:
+    def lost(self, path: Path | str) -> bool:
         """Whether the closed file at `path` lacks something that was written."""
         try:
             with rasterio.open(path, driver="GTiff") as dataset:
@@ -72,7 +72,7 @@ def _checksum(values: npt.NDArray[Any]) -> int:
 
 
 @contextmanager
-def create_raster(path: Path, **profile: Any) -> Iterator[RasterWriter]:
+def create_raster(path: Path | str, **profile: Any) -> Iterator[RasterWriter]:
     """A new GeoTIFF, open for writing as long as the `with` block runs, then read back.
 
     Args:
