@@ -72,6 +72,7 @@ def test_all_take_strings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     call("evaluate_map", "map.tif", "tiny/train.tif", "accuracy", classes="tiny/scene.toml")
     assert call("read_class_map", "map.tif", classes="tiny/scene.toml").legend
     assert call("describe_vector", "area.geojson").features == 1
+    assert len(call("layer_names", "area.geojson")) == 1
     call("export_onnx", "run", "model.onnx")
     call("export_polygons", "map.tif", "areas.gpkg")
     call("export_qgis", "map.tif", "project", run="run")
