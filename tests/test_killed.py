@@ -164,6 +164,7 @@ def test_a_signal_ends_a_command_as_ctrl_c_does(
     while "loss" not in (line := child.stderr.readline()):
         assert line, "it ended before its first epoch"
     child.send_signal(number)
+    child.send_signal(number)
     told = child.stderr.read().splitlines()
     assert child.wait() == status
     assert told[-1].startswith("stopped; to go on: geo-xmodal train ") and told[-1].endswith(" --resume")
