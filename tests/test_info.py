@@ -135,6 +135,36 @@ def test_a_raster_says_what_is_missing_in_whole_numbers(
     assert "none said" in shown  # wavelengths
 
 
+def test_a_raster_says_what_would_be_assumed_or_refused_of_its_values(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    decibels = np.full((40, 40), -12, np.float32)
+    decibels[:10] = -np.inf
+    tiny.write_raster(tmp_path / "sar_db.tif", decibels)
+    found = result_of(capsys, "info", str(tmp_path / "sar_db.tif"))
+    assert found["kind"] == "sar" and "decibels, expected linear power" in found["refused"]
+    assert any("25% of the values of band 1 looked at are infinite" in one for one in found["assumptions"])
+    assert run(["info", str(tmp_path / "sar_db.tif")]) == 0
+    told = capsys.readouterr()
+    assert "would be refused: " in told.err and "kind" in told.out
+    power = np.full((40, 40), 0.1, np.float32)
+    power[:10] = 0
+    tiny.write_raster(tmp_path / "sar.tif", power)
+    found = result_of(capsys, "info", str(tmp_path / "sar.tif"))
+    assert found["refused"] is None
+    assert any("25% of the pixels looked at are 0 in all bands" in one for one in found["assumptions"])
+    tiny.write_raster(tmp_path / "x.tif", power)
+    found = result_of(capsys, "info", str(tmp_path / "x.tif"))
+    assert (found["kind"], found["refused"]) == (None, None)
+    tiny.write_raster(tmp_path / "x_db.tif", decibels)
+    found = result_of(capsys, "info", str(tmp_path / "x_db.tif"))
+    assert found["kind"] is None and found["refused"].startswith("if it is ")
+    assert "decibels, expected linear power" in found["refused"]
+    tiny.write_raster(tmp_path / "y.tif", np.full((64, 20, 20), 30, np.int8))
+    found = result_of(capsys, "info", str(tmp_path / "y.tif"))
+    assert found["kind"] is None and any("if it is embedding" in one for one in found["assumptions"])
+
+
 class StopError(Exception):
     pass
 

@@ -73,6 +73,7 @@ def test_all_take_strings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert call("read_class_map", "map.tif", classes="tiny/scene.toml").legend
     assert call("describe_vector", "area.geojson").features == 1
     assert len(call("layer_names", "area.geojson")) == 1
+    assert call("infinite_values", "tiny/sar.tif") is None
     call("export_onnx", "run", "model.onnx")
     call("export_polygons", "map.tif", "areas.gpkg")
     call("export_qgis", "map.tif", "project", run="run")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +21,7 @@ from geo_xmodal.commands.options import Json
 from geo_xmodal.commands.results import label_counts, label_table
 from geo_xmodal.errors import GeoXmodalError, UsageError
 from geo_xmodal.outputs import unfinished
+from geo_xmodal.types import Kind
 from geo_xmodal.wording import counted
 
 _UNITS = {"metre": "m", "degree": "degrees"}
@@ -27,6 +29,9 @@ _UNITS = {"metre": "m", "degree": "degrees"}
 
 _ON_THE_GROUND = 0.01
 """Share by which a pixel's size on the ground may be another than its CRS's units say without a word."""
+
+_EMBEDDING_BANDS, _RADAR_BANDS = 64, 4
+"""Least bands of the embeddings that are stored as signed bytes, and most of radar in decibels."""
 
 
 def scenes(json: Json = False) -> None:
@@ -254,13 +259,27 @@ def _show_card(folder: Path, console: Console, accuracy: inspecting.RunMetrics |
 
 def _show_raster(path: Path, console: Console) -> None:
     raster = gx.describe_raster(path)
-    reader = gx.aligned_reader(path)
+    kind = gx.guess_kind(path.stem) or gx.guess_kind(" ".join(raster.band_names))
+    reader, assumptions, refused = _looked_at(path, kind or "other")
+    likely = _likely_kind(raster) if kind is None else None
+    if likely is not None:
+        _, others, refused_as = _looked_at(path, likely)
+        if refused_as is not None or likely == "embedding":
+            as_kind = f"if it is {gx.KINDS[likely].title}"
+            assumptions += [
+                replace(one, text=f"{as_kind}: {one.text}") for one in others if one not in assumptions
+            ]
+            refused = refused or (refused_as and f"{as_kind}: {refused_as}")
     rows, cols = raster.block
     transform = tuple(raster.grid.affine)[:6]
-    console.assumed(reader.assumptions)
+    console.assumed(assumptions)
+    if refused is not None:
+        console.warn(f"would be refused: {refused}")
     console.result(
         {
             "type": "raster",
+            "kind": kind,
+            "refused": refused,
             "path": path,
             "width": raster.width,
             "height": raster.height,
@@ -289,10 +308,11 @@ def _show_raster(path: Path, console: Console) -> None:
             "control_points": raster.control_points,
             "control_points_crs": raster.control_points_crs,
             "rpc": raster.rpc,
-            "assumptions": [str(one) for one in reader.assumptions],
+            "assumptions": [str(one) for one in assumptions],
         },
         fields(
             raster=path,
+            kind=kind or "not known: neither its name nor its bands tell what it measures",
             size=f"{raster.height} rows x {raster.width} columns, "
             f"{counted(raster.count, 'band')} of {raster.dtype}",
             crs=raster.crs or "none: its pixel grid is all that is known",
@@ -308,6 +328,30 @@ def _show_raster(path: Path, console: Console) -> None:
         ),
         *_band_tables(reader.bands),
     )
+
+
+def _looked_at(path: Path, kind: Kind) -> tuple[gx.AlignedReader, list[gx.Assumption], str | None]:
+    """A raster read as a kind, what is taken for granted of it then, and why it would be refused."""
+    reader = gx.aligned_reader(path)
+    assumptions, refused = list(reader.assumptions), None
+    try:
+        reader = gx.aligned_reader(path, kind=kind)
+        assumptions = list(reader.assumptions)
+        assumptions = list(gx.checked_values(reader))
+    except GeoXmodalError as error:  # what is wrong with its values is what `info` is asked for
+        refused = str(error)
+    try:
+        infinite = gx.infinite_values(path)
+    except GeoXmodalError as error:
+        return reader, assumptions, refused or str(error)
+    return reader, assumptions + ([] if infinite is None else [infinite]), refused
+
+
+def _likely_kind(raster: gx.RasterInfo) -> Kind | None:
+    """What a raster may measure of which no name tells it: asked about, never taken for it."""
+    if raster.dtype == "int8" and raster.count >= _EMBEDDING_BANDS:
+        return "embedding"
+    return "sar" if raster.dtype.startswith("float") and raster.count <= _RADAR_BANDS else None
 
 
 def _pixel(grid: GeoBox) -> str:

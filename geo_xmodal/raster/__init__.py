@@ -57,7 +57,7 @@ from geo_xmodal.raster.mosaic import mosaic
 from geo_xmodal.raster.outline import world_outline
 from geo_xmodal.raster.reader import AlignedReader, aligned_reader, remote_reader
 from geo_xmodal.raster.remote import find_remote, is_address
-from geo_xmodal.raster.value_check import checked_sample, checked_values
+from geo_xmodal.raster.value_check import checked_sample, checked_values, infinite_values
 from geo_xmodal.raster.vector import Layer, file_and_rest, layer_names, open_layer, read_polygons
 from geo_xmodal.raster.vector_summary import VectorSummary, describe_vector
 from geo_xmodal.raster.warp import Resampling
@@ -118,6 +118,7 @@ __all__ = [
     "first_spellings",
     "grid_of",
     "grid_over",
+    "infinite_values",
     "is_address",
     "is_raster",
     "label_place",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 
 from geo_xmodal.errors import UsageError
 from geo_xmodal.kinds import KINDS
+from geo_xmodal.raster.files import file_window, open_raster, read_window
 from geo_xmodal.raster.window_reader import Adaptation, Assumption, WindowReader, source_name
 from geo_xmodal.types import FloatArray, lattice
 
@@ -78,6 +81,24 @@ def checked_sample(reader: WindowReader) -> tuple[tuple[Assumption, ...], FloatA
     else:
         about += _about_range(reader, values[np.isfinite(values)])
     return (*reader.assumptions, *about), values
+
+
+def infinite_values(path: Path | str) -> Assumption | None:
+    """What is said of infinite numbers among those that a file stores, where any is met.
+
+    Raises:
+        RasterError: It cannot be read.
+    """
+    with open_raster(path) as dataset:
+        if not any(dtype.startswith("float") for dtype in dataset.dtypes):
+            return None
+        windows = lattice((dataset.height, dataset.width), _ROUNDS[0], 64)
+        stored = [read_window(dataset, [1], file_window(window)).ravel() for window in windows]
+    infinite = np.isinf(np.concatenate(stored))
+    if not infinite.any():
+        return None
+    text = f"{_share(infinite)} of the values of band 1 looked at are infinite: taken as no data"
+    return Assumption("infinite", text, Path(path).name)
 
 
 def _about_zeros(reader: WindowReader, every: FloatArray, values: FloatArray) -> list[Assumption]:
