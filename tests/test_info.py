@@ -125,6 +125,32 @@ def test_a_map_of_another_program_and_a_raster_are_told_apart(
     ]  # fmt: skip
 
 
+def test_a_map_beyond_the_earth_says_how_many_pixels_lie_nowhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Six rows of ten degrees from 110 north down: two of them lie beyond the pole."""
+    ids = np.repeat(np.array([0, 1, 1, 2, 2, 2], np.uint8)[:, None], 5, axis=1)
+    ids[1, 0] = 2
+    grid = GeoBox((6, 5), Affine(10, 0, 0, 0, -10, 110), "EPSG:4326")
+    write_raster(tmp_path / "map.tif", ids[None], grid, tiled=False)
+    with rasterio.open(tmp_path / "map.tif", "r+") as dataset:
+        dataset.write_colormap(1, {1: (255, 0, 0, 255), 2: (0, 0, 255, 255)})
+    assert result_of(capsys, "info", str(tmp_path / "map.tif"))["no_place"] == 5
+    assert "no place 5 pixels lie nowhere" in " ".join(_shown(capsys, tmp_path / "map.tif").split())
+
+
+def test_a_map_of_a_crs_without_a_name_says_its_projection(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    disc = "+proj=geos +h=35785831 +lon_0=0 +sweep=y +datum=WGS84"
+    grid = GeoBox((4, 4), Affine(3000, 0, 0, 0, -3000, 0), disc)
+    write_raster(tmp_path / "map.tif", np.ones((1, 4, 4), np.uint8), grid, tiled=False)
+    with rasterio.open(tmp_path / "map.tif", "r+") as dataset:
+        dataset.write_colormap(1, {1: (255, 0, 0, 255)})
+    found = result_of(capsys, "info", str(tmp_path / "map.tif"))
+    assert "Geostationary Satellite" in found["crs"] and found["no_place"] == 0
+
+
 def test_a_raster_says_what_is_missing_in_whole_numbers(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -168,6 +168,7 @@ def show_map(path: Path, console: Console) -> None:
             "crs": found.crs_name or None,
             "nodata": found.nodata,
             "no_data": int(found.counts.pixels[0]),
+            "no_place": found.nowhere,
             "probability": found.probability,
             "model": told,
             "classes": [
@@ -187,6 +188,9 @@ def show_map(path: Path, console: Console) -> None:
             crs=found.crs_name or "none: its pixel grid is all that is known",
             made_by=", ".join(f"{name} {text}" for name, text in told.items()) or "another program",
             no_data=f"value {found.nodata}, {int(found.counts.pixels[0]):,} pixels",
+            no_place=f"{found.nowhere:,} pixels lie nowhere on the ground: no area counts them"
+            if found.nowhere
+            else None,
             probability=found.probability,
         ),
         table(

@@ -17,7 +17,7 @@ from geo_xmodal.mapping.attribute_table import NO_CLASS, MapCounts
 from geo_xmodal.mapping.geotiff import has_legend, open_band
 from geo_xmodal.mapping.map_legends import ClassMapReader, MapLegend, legend_of_map
 from geo_xmodal.mapping.outputs import layer_file
-from geo_xmodal.raster import file_window, grid_of, pixel_areas
+from geo_xmodal.raster import PixelAreas, crs_name, file_window, grid_of, pixel_areas
 from geo_xmodal.types import ClassArray, IntArray, LandClass, Progress, Window, windows_over
 from geo_xmodal.wording import counted
 
@@ -37,6 +37,7 @@ class ClassMap:
         nodata: The value besides 0 that means "no data", or 0.
         counts: Pixels and sums of percent of each class id; those without data are counted under 0.
         percents: (256,) pixels with each percent; None without probability.
+        nowhere: Pixels with a class that have no place on the ground, so that no area counts them.
         notes: What was taken for granted, a line each.
     """
 
@@ -48,15 +49,13 @@ class ClassMap:
     nodata: int
     counts: MapCounts
     percents: IntArray | None
+    nowhere: int = 0
     notes: tuple[str, ...] = ()
 
     @property
     def crs_name(self) -> str:
-        """`EPSG:n` or the CRS's own name; empty without CRS."""
-        crs = self.grid.crs
-        if crs is None:
-            return ""
-        return f"EPSG:{crs.epsg}" if crs.epsg else str(crs.proj.name)
+        """`EPSG:n`, or the name of the CRS or its projection; empty without CRS."""
+        return "" if self.grid.crs is None else crs_name(self.grid.crs)
 
 
 class MapReader:
@@ -98,7 +97,7 @@ def read_class_map(
     probability = beside if beside.is_file() else None
     with open_map(path, probability) as (reader, dataset):
         grid, tags = grid_of(dataset), dataset.tags()
-        counts, percents = _count(reader, grid, progress)
+        counts, percents, nowhere = _count(reader, grid, progress)
         legend = _legend(dataset, path, counts.pixels, classes)
         nodata = nodata_of(dataset)
     notes = list(legend.notes)
@@ -107,7 +106,9 @@ def read_class_map(
             f"{path.name}: {counted(legend.zeros, 'pixel')} with value 0 taken as no data; if it is a class, "
             "give it another value first"
         )
-    return ClassMap(path, probability, grid, legend.classes, tags, nodata, counts, percents, tuple(notes))
+    return ClassMap(
+        path, probability, grid, legend.classes, tags, nodata, counts, percents, nowhere, tuple(notes)
+    )
 
 
 @contextlib.contextmanager
@@ -135,15 +136,18 @@ def nodata_of(dataset: rasterio.DatasetReader) -> int:
     return NO_CLASS if dataset.nodata is None else int(dataset.nodata)
 
 
-def _count(reader: MapReader, grid: GeoBox, progress: Progress | None) -> tuple[MapCounts, IntArray | None]:
+def _count(
+    reader: MapReader, grid: GeoBox, progress: Progress | None
+) -> tuple[MapCounts, IntArray | None, int]:
     pixels, parts, percent_sum, percents = np.zeros((4, 256), np.int64)
     areas = pixel_areas(grid)
-    known = False
+    known, nowhere = False, 0
     windows = list(windows_over(int(grid.shape[0]), int(grid.shape[1]), _WINDOW))
     for done, window in enumerate(windows, start=1):
         ids, percent = reader.read(window)
         for total, found in zip((pixels, parts), areas.count(ids, window), strict=True):
             total += found
+        nowhere += _without_place(ids, areas, window)
         if percent is not None:
             known = True
             percent_sum += np.bincount(ids.ravel(), percent.ravel(), 256).astype(np.int64)
@@ -152,7 +156,15 @@ def _count(reader: MapReader, grid: GeoBox, progress: Progress | None) -> tuple[
             progress(done, len(windows), "counting")
     percent_sum[NO_CLASS] = 0
     counts = MapCounts(pixels, percent_sum if known else None, areas.hectares(parts))
-    return counts, percents if known else None
+    return counts, percents if known else None, nowhere
+
+
+def _without_place(ids: ClassArray, areas: PixelAreas, window: Window) -> int:
+    """Pixels of a class whose area is 0: their CRS has no such place."""
+    if areas.unit != "m":
+        return 0
+    gone = areas.parts(window) == 0
+    return int(np.count_nonzero((ids != NO_CLASS) & gone)) if gone.any() else 0
 
 
 def _legend(dataset: rasterio.DatasetReader, path: Path, pixels: IntArray, classes: Path | None) -> MapLegend:

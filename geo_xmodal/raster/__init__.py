@@ -24,6 +24,7 @@ from geo_xmodal.raster.files import (
 from geo_xmodal.raster.geopackage import Stamp, vector_digest
 from geo_xmodal.raster.grid import (
     Points,
+    crs_name,
     extended,
     extent_text,
     grid_of,
@@ -107,6 +108,7 @@ __all__ = [
     "control_points",
     "count_conflicts",
     "create_raster",
+    "crs_name",
     "describe_raster",
     "describe_vector",
     "described",

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyproj
 import rasterio
 import shapely
+from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 from pyproj.exceptions import ProjError
 from rasterio import Affine
@@ -27,6 +28,9 @@ Points = npt.NDArray[np.float64]
 
 PixelPlaces = GeoBox | ControlGrid
 """Where the pixels of a file lie: on a grid, or by ground control points."""
+
+_NAMELESS = frozenset(["unknown", "unnamed", "undefined", ""])
+"""What programs call a CRS that has no name."""
 
 _PLANE = 2
 """Axes of a CRS without heights."""
@@ -110,6 +114,17 @@ def north_up(grid: GeoBox) -> GeoBox:
     affine = grid.affine
     south_up = grid.crs is not None and affine.b == affine.d == 0 and affine.e > 0
     return upside_down(grid) if south_up else grid
+
+
+def crs_name(crs: CRS) -> str:
+    """`EPSG:n`, or the name of a CRS; of one without a name that of its projection."""
+    if crs.epsg:
+        return f"EPSG:{crs.epsg}"
+    name = str(crs.proj.name)
+    operation = crs.proj.coordinate_operation
+    if name.lower() not in _NAMELESS or operation is None:
+        return name
+    return f"{operation.method_name} (without a name)"
 
 
 def extent_text(grid: PixelPlaces) -> str:

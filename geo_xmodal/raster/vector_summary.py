@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from geo_xmodal.errors import LabelError
+from geo_xmodal.raster.grid import crs_name
 from geo_xmodal.raster.labels import label_values
 from geo_xmodal.raster.vector import open_layer, read_boxes, read_features
 from geo_xmodal.types import Window
@@ -63,5 +64,5 @@ def describe_vector(path: Path | str, layer: str | None = None) -> VectorSummary
             columns[column] = label_values(path, column, opened.name)
         except LabelError:
             columns[column] = None
-    name = None if crs is None else f"EPSG:{crs.epsg}" if crs.epsg else str(crs.proj.name)
+    name = None if crs is None else crs_name(crs)
     return VectorSummary(path, opened.name, name, len(boxes), dict(geometries), bounds, columns)
