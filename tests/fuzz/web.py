@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -107,7 +108,9 @@ def _ask(content: bytes, name: str) -> None:
             parts.append(bytes(part.data))
     except h11.RemoteProtocolError as error:
         raise UsageError(f"{name}: {error}") from None
-    status = asyncio.run(_answered(head, b"".join(parts), whole=isinstance(part, h11.EndOfMessage)))
+    answered = _answered(head, b"".join(parts), whole=isinstance(part, h11.EndOfMessage))
+    with ThreadPoolExecutor(1) as apart:  # this thread may have a loop already, as after a browser's tests
+        status = apart.submit(asyncio.run, answered).result()
     assert status < 500 or status in UNTOLD, f"the server answers {status}"
     if status >= 400:
         raise UsageError(f"{name}: the server answers {status}")
