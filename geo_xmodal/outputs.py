@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from geo_xmodal.errors import OutputError
+from geo_xmodal.small_files import TOO_MANY_FILES, real_path
 
 if sys.platform != "win32":
     import fcntl
@@ -58,7 +59,7 @@ ADVICE: Mapping[int, str] = {
     errno.ENOTEMPTY: "something is in the way: choose another place",
     errno.ENAMETOOLONG: "choose a shorter name",
     errno.ENOENT: "check the path",
-    errno.EMFILE: "close other programs or raise the limit of open files (ulimit -n)",
+    errno.EMFILE: TOO_MANY_FILES,
 }
 """What to do about errors of the file system; other errors of the operating system are faults."""
 
@@ -114,7 +115,7 @@ def held(out: Path) -> Iterator[None]:
     Raises:
         OutputError: Another process holds it, or the lock cannot be written.
     """
-    place = real(out)
+    place = real_path(out)
     with output_errors(out):
         made = [folder for folder in place.parents if not folder.exists()]
         if made:
@@ -131,11 +132,6 @@ def held(out: Path) -> Iterator[None]:
         for folder in made:
             with suppress(OSError):  # something is in it
                 folder.rmdir()
-
-
-def real(out: Path) -> Path:
-    """One name for an output, however it is given: what lies beside it is found by it."""
-    return Path(os.path.realpath(out))
 
 
 def beside(out: Path, what: str) -> Path:
@@ -280,7 +276,7 @@ def folder_beside(out: Path, *also: type[Exception]) -> Iterator[Path]:
     Raises:
         OutputError: Something in the block could not be written, or another process writes `out`.
     """
-    place = beside(real(out), _PARTIAL)
+    place = beside(real_path(out), _PARTIAL)
     with held(out), output_errors(out, *also):
         _take_away(place)  # what a killed process left
         place.mkdir()
@@ -305,7 +301,7 @@ def new_folder(out: Path, *also: type[Exception]) -> Iterator[Path]:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise OutputError(f"{out}: is in the way: give a folder that does not exist yet, or an empty one")
         yield partial
-        put_folder(partial, real(out))
+        put_folder(partial, real_path(out))
 
 
 @contextmanager
@@ -318,7 +314,7 @@ def replaced_folder(out: Path, *also: type[Exception]) -> Iterator[Path]:
     Raises:
         OutputError: Something could not be written.
     """
-    place = real(out)
+    place = real_path(out)
     older = beside(place, OLD)
     with folder_beside(out, *also) as partial:
         recover_folder(place)
@@ -448,7 +444,7 @@ def unfinished(place: Path) -> str | None:
             "is not finished: its command is at work, or was stopped; the same command with --resume, "
             "or again where it has none, finishes it"
         )
-    place = real(place)
+    place = real_path(place)
     if not place.exists():
         if beside(place, OLD).is_dir():
             return (

@@ -45,13 +45,16 @@ _ITEM_BYTES: Mapping[str, int] = {
 }  # fmt: skip
 """Types of safetensors that PyTorch has."""
 
+TOO_MANY_FILES = "close other programs or raise the limit of open files (ulimit -n)"
+"""What to do where a process has as many files open as it may."""
+
 _YOUR_OWN = "give yourself the right to read it"
 _DEVICE = "check the disk, or the network that it is on, and try again"
 
 _ADVICE: Mapping[int, str] = {
     errno.EACCES: _YOUR_OWN,
     errno.EPERM: _YOUR_OWN,
-    errno.EMFILE: "close other programs or raise the limit of open files (ulimit -n)",
+    errno.EMFILE: TOO_MANY_FILES,
     errno.ENFILE: "close other programs: the system has no more files to open",
     errno.ENOMEM: "close other programs or raise the limit of memory",
     errno.EIO: _DEVICE,

@@ -15,7 +15,8 @@ from geo_xmodal.commands.options import Json, Scale, Unlabelled, WarpGcps, unlab
 from geo_xmodal.commands.results import label_counts, label_table
 from geo_xmodal.errors import UsageError
 from geo_xmodal.kinds import Kind
-from geo_xmodal.outputs import check_writable, real
+from geo_xmodal.outputs import check_writable
+from geo_xmodal.small_files import real_path
 
 
 def simulate(
@@ -137,7 +138,7 @@ def align(
         modalities[target_kind], kinds[target_kind] = reference, target_kind
     for kind in gx.KINDS:
         for path in sensors[kind] or ():
-            if target_kind is not None and real(path) == real(reference):
+            if target_kind is not None and real_path(path) == real_path(reference):
                 continue
             key = _free_name(kind, modalities)
             modalities[key], kinds[key] = path, kind

@@ -11,7 +11,8 @@ import geo_xmodal as gx
 from geo_xmodal.commands.console import Console
 from geo_xmodal.commands.options import Json, Resume, SceneName, key_values, opened_scene
 from geo_xmodal.commands.results import accuracy_tables
-from geo_xmodal.outputs import OLD, beside, check_writable, real
+from geo_xmodal.outputs import OLD, beside, check_writable
+from geo_xmodal.small_files import real_path
 
 
 def train(
@@ -58,7 +59,7 @@ def train(
         resume=resume,
     )
     if not resume and (folder / "metrics.json").is_file():
-        older = beside(real(folder), OLD)
+        older = beside(real_path(folder), OLD)
         console.note(f"note: the run in {folder} is kept until the new one is done, meanwhile as {older}")
     with console.progress(long=lambda time: _cheaper(time, request)) as progress:
         metrics = gx.train_scene(

@@ -15,7 +15,6 @@ import shapely
 from odc.geo.geobox import GeoBox
 
 from geo_xmodal.errors import VectorError
-from geo_xmodal.outputs import real
 from geo_xmodal.raster import (
     Adaptation,
     InnerDefaults,
@@ -27,6 +26,7 @@ from geo_xmodal.raster import (
     read_polygons,
     vector_digest,
 )
+from geo_xmodal.small_files import real_path
 from geo_xmodal.types import FloatArray, Window
 
 _MOST_VERTICES = 5_000_000
@@ -141,7 +141,7 @@ def cut_to_area(reader: WindowReader, area: Path, layer: str | None = None) -> A
             f"{area}: does not overlap the input: the area covers {extent_text(extended(reader.grid, box))}, "
             f"the input {extent_text(reader.grid)}"
         )
-    return AreaReader(reader, frame, real(area), layer)
+    return AreaReader(reader, frame, real_path(area), layer)
 
 
 @lru_cache(maxsize=2)

@@ -26,8 +26,9 @@ from geo_xmodal.mapping.geotiff import RasterLayer, assumed_tag, legend_tag, wri
 from geo_xmodal.mapping.journal import Journal
 from geo_xmodal.mapping.layers import NO_PROBABILITY, LayerName, Layers, unpack_layer, unpack_sums
 from geo_xmodal.mapping.picture import draw_picture
-from geo_xmodal.outputs import beside, held, output_errors, real, to_disk, without_link
+from geo_xmodal.outputs import beside, held, output_errors, to_disk, without_link
 from geo_xmodal.raster import Assumption, open_raster, pixel_areas
+from geo_xmodal.small_files import real_path
 from geo_xmodal.types import ClassArray, IntArray, Window
 from geo_xmodal.version import VERSION
 
@@ -94,12 +95,12 @@ class MapFiles:
         """
         if self.out.suffix.lower() not in (".tif", ".tiff"):
             raise UsageError(f"{self.out}: a map is a GeoTIFF: give a name that ends in .tif")
-        if self.picture is not None and real(self.picture) in map(real, self.final):
+        if self.picture is not None and real_path(self.picture) in map(real_path, self.final):
             raise UsageError(f"{self.picture}: the map itself lies there: give the picture another name")
         for path in self.final if self.picture is None else (*self.final, self.picture):
             if path.is_dir():
                 raise OutputError(f"{path} is a folder: give another output")
-            if real(path) in inputs:
+            if real_path(path) in inputs:
                 raise UsageError(f"{path} is the input: give another output")
         for name, path in self.rasters.items():
             if name != "classes" and path.exists() and not _is_layer(path):

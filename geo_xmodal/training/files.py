@@ -24,12 +24,11 @@ from geo_xmodal.outputs import (
     mark_unfinished,
     output_errors,
     put_folder,
-    real,
     swap_folder,
     without_link,
     write_text,
 )
-from geo_xmodal.small_files import SmallFile, read_json_lines, read_json_object
+from geo_xmodal.small_files import SmallFile, read_json_lines, read_json_object, real_path
 from geo_xmodal.training.checkpoint import FILE as CHECKPOINT
 
 CONFIG, LOG, METRICS, REPORT = "config.json", "log.jsonl", "metrics.json", "report.html"
@@ -56,7 +55,7 @@ def held_run(out: Path) -> Iterator[None]:
     Raises:
         OutputError: Another process writes it, it cannot be written, or holds something else than a run.
     """
-    place = real(out)
+    place = real_path(out)
     check_writable(out)
     with held(out):
         with output_errors(out):
@@ -80,7 +79,7 @@ def begun_run(out: Path, resume: bool) -> Iterator[None]:
     Raises:
         OutputError: The folder cannot be written, or somebody else took it away meanwhile.
     """
-    place = real(out)
+    place = real_path(out)
     existed, continued = place.exists(), resume and (place / CONFIG).exists()
     with output_errors(out):
         if not continued:
