@@ -32,6 +32,11 @@ class Plausible:
     share: float = 0.0
     first_band: bool = False
 
+    @property
+    def bounded(self) -> bool:
+        """Whether any value is out of the question."""
+        return not (math.isinf(self.low) and math.isinf(self.high))
+
     def fits(self, values: npt.NDArray[np.floating]) -> bool:
         """Whether finite values (n,) are of such a file; none are."""
         return not len(values) or bool(np.mean((values < self.low) | (values > self.high)) <= self.share)

@@ -56,6 +56,8 @@ def _sampled(*readers: WindowReader) -> list[FloatArray]:
 def checked_values(reader: WindowReader) -> tuple[Assumption, ...]:
     """See that a source can hold what its kind measures.
 
+    Values are looked at only where those of its kind can tell something.
+
     Returns:
         All that is taken for granted about it: its own assumptions, and what its values told.
 
@@ -63,6 +65,9 @@ def checked_values(reader: WindowReader) -> tuple[Assumption, ...]:
         UsageError: It holds decibels where power was expected, or the reverse.
         RasterError: It cannot be read.
     """
+    kind = KINDS[reader.kind]
+    if not (kind.power or kind.zero_is_no_data or kind.plausible.bounded):
+        return reader.assumptions  # values of such a kind tell nothing, and hundreds of bands take long
     return checked_sample(reader)[0]
 
 

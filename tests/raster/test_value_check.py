@@ -9,9 +9,9 @@ import pytest
 import rasterio
 
 from geo_xmodal.dependence.pixels import pair_of
-from geo_xmodal.errors import UsageError
+from geo_xmodal.errors import RasterError, UsageError
 from geo_xmodal.raster.reader import aligned_reader
-from geo_xmodal.raster.value_check import checked_values, sampled_values
+from geo_xmodal.raster.value_check import checked_sample, checked_values, sampled_values
 from geo_xmodal.samples.groups import GatherOptions, gather
 from geo_xmodal.scenes.align import align_scene
 from geo_xmodal.scenes.scene import open_scene
@@ -86,3 +86,14 @@ def test_a_lattice_lies_inside_and_covers_small_grids() -> None:
         assert seen.max() == 1
         if max(shape) <= 256:
             assert seen.all()
+
+
+@pytest.mark.parametrize("kind", ["hsi", "msi", "lidar", "other"])
+def test_values_that_tell_nothing_are_not_read(kind: str, tmp_path: Path) -> None:
+    """244 bands on another grid take half a minute."""
+    path = write_raster(tmp_path / "a.tif", np.ones((2, 60, 50), np.float32), utm_grid())
+    reader = aligned_reader(path, kind=kind)  # type: ignore[arg-type]
+    path.unlink()
+    assert checked_values(reader) == reader.assumptions
+    with pytest.raises(RasterError):
+        checked_sample(reader)
