@@ -29,6 +29,9 @@ class Registry(Mapping[str, T]):
 
     A name of this package means the same everywhere, so that no other package can take it.
 
+    Attributes:
+        own: As given.
+
     Args:
         group: Of the entry points, behind `PREFIX`.
         own: What this package has.
@@ -38,7 +41,7 @@ class Registry(Mapping[str, T]):
 
     def __init__(self, group: str, own: Mapping[str, T], fits: Callable[[Any], bool], expected: str) -> None:
         self._group = group
-        self._own = own
+        self.own = own
         self._fits = fits
         self._expected = expected
         self._loaded: dict[str, T] = {}
@@ -47,7 +50,7 @@ class Registry(Mapping[str, T]):
     def _added(self) -> Mapping[str, importlib.metadata.EntryPoint]:
         found: dict[str, importlib.metadata.EntryPoint] = {}
         for entry in importlib.metadata.entry_points(group=f"{PREFIX}{self._group}"):
-            if entry.name in self._own:
+            if entry.name in self.own:
                 raise ExtensionError(
                     f"{_package(entry)}: {self._group} {entry.name!r} is a name of geo_xmodal itself: "
                     "uninstall that package, or use a version of it with another name"
@@ -67,8 +70,8 @@ class Registry(Mapping[str, T]):
             KeyError: Nothing has.
             ExtensionError: The package that adds it cannot be imported, or gives something else.
         """
-        if name in self._own:
-            return self._own[name]
+        if name in self.own:
+            return self.own[name]
         if name not in self._loaded:
             self._loaded[name] = self._load(self._added[name])
         return self._loaded[name]
@@ -91,20 +94,20 @@ class Registry(Mapping[str, T]):
 
     def __contains__(self, name: object) -> bool:
         """Whether something has this name; nothing is imported."""
-        return name in self._own or name in self._added
+        return name in self.own or name in self._added
 
     def __iter__(self) -> Iterator[str]:
         """All names, own ones first; nothing is imported."""
-        yield from self._own
+        yield from self.own
         yield from self._added
 
     def __len__(self) -> int:
         """How many names there are."""
-        return len(self._own) + len(self._added)
+        return len(self.own) + len(self._added)
 
     def package_of(self, name: str) -> str | None:
         """The installed package that adds a name, as pip calls it; None for one of this package."""
-        return None if name in self._own else _package(self._added[name])
+        return None if name in self.own else _package(self._added[name])
 
 
 def _package(entry: importlib.metadata.EntryPoint) -> str:

@@ -65,12 +65,12 @@ class HgrOptions(TaughtOptions, PixelBranchOptions):
     @property
     def rich_margin(self) -> int:
         """Radius of the rich patches."""
-        return max(self.rich_radius, self.margin) if self.patchwise else self.rich_radius
+        return self.rich_radius if self.patch_encoder is None else max(self.rich_radius, self.margin)
 
     @property
-    def patchwise(self) -> bool:
-        """Whether the encoders see the patch of each pixel as a picture of its own."""
-        return branch_class(self.encoder).patchwise
+    def patch_encoder(self) -> type[nn.Module] | None:
+        """What embeds patches of the rich sensor, where the branch sees each pixel's patch as a picture."""
+        return branch_class(self.encoder).patch_encoder
 
 
 class HgrLearner(BranchLearner):
@@ -95,9 +95,9 @@ class HgrLearner(BranchLearner):
         if self.correlates:
             self.objective = objective(options.objective)
             self.rich_encoder: nn.Module = (
-                self.branch.paired_encoder(features, options.embedding)
-                if options.patchwise
-                else SpectralEncoder(features, (width,), options.embedding, drop)
+                SpectralEncoder(features, (width,), options.embedding, drop)
+                if options.patch_encoder is None
+                else options.patch_encoder(features, options.embedding)
             )
             self.rich_head = embedding_head(options.embedding, classes, drop)
             self.joint_head = embedding_head(2 * options.embedding, classes, drop)
@@ -113,19 +113,19 @@ class HgrLearner(BranchLearner):
         An encoder of patches reads these numbers of the pixels around, too: they follow as a patch.
         """
         size = self.rich_input.features
-        if self.options.patchwise:
+        if self.options.patch_encoder is not None:
             size += size * (2 * self.options.rich_margin + 1) ** 2
         if pool.rich is None:
             return Pool(pool.target, torch.full((len(pool), size), torch.nan), pool.label)
         numbers = self.rich_input(pool.rich)
-        if self.options.patchwise:
+        if self.options.patch_encoder is not None:
             numbers = torch.cat([numbers, self.rich_input.patches(pool.rich).flatten(1)], 1)
         return Pool(pool.target, numbers, pool.label)
 
     def _rich_embedded(self, rich: Tensor) -> Tensor:
         """(n, embedding) of what `_condensed` holds."""
         noisy = rich + self.options.noise * torch.randn_like(rich)
-        if self.options.patchwise:
+        if self.options.patch_encoder is not None:
             side = 2 * self.options.rich_margin + 1
             noisy = noisy[:, self.rich_input.features :].reshape(len(noisy), -1, side, side)
         return cast(Tensor, self.rich_encoder(noisy))

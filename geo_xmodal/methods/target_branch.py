@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from geo_xmodal.errors import BundleError
 from geo_xmodal.kinds import KINDS
 from geo_xmodal.methods.base import Learner, LoopOptions, Pool, class_weights, joined_pool
-from geo_xmodal.networks import Branch, NetworkSpec, PixelModel, branch_class
+from geo_xmodal.networks import Branch, NetworkSpec, PixelModel, branch_class, branch_help
 from geo_xmodal.types import TrainingData
 
 CHUNK = 4096
@@ -51,14 +51,11 @@ class BranchOptions(LoopOptions, ABC):
         return self.network.margin
 
 
-_ENCODERS = ", ".join(branch_class(name).choice for name in ("pixel_cnn", "tanh_cnn", "resnet50"))
-
-
 class PixelBranchOptions(BranchOptions):
     """The branch of `hgr` and `cnn`: a network, which says which options are its own."""
 
-    encoder: str = Field("pixel_cnn", description=f"network: {_ENCODERS}, or one that a package adds")
-    patch: int = Field(11, ge=1, description="side of the patches of resnet50, in pixels")
+    encoder: str = Field("pixel_cnn", description=branch_help())
+    patch: int = Field(11, ge=1, description="side of the patches that resnet50 sees, in pixels")
     contrasts: tuple[int, ...] = Field((7, 15), description="sizes of the means that bands are held against")
     kernels: tuple[int, ...] = Field((5, 3), description="sizes of the valid convolutions")
     widths: tuple[int, ...] = Field((32, 64), description="features of each convolution")

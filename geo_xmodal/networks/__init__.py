@@ -5,7 +5,14 @@ from geo_xmodal.networks.encoders import PixelEncoder, SpectralEncoder
 from geo_xmodal.networks.folding import folded
 from geo_xmodal.networks.pixel_model import PixelModel, linear_model
 from geo_xmodal.networks.ranges import input_ranges
-from geo_xmodal.networks.registry import NETWORKS, NetworkSpec, branch_choices, branch_class, build_network
+from geo_xmodal.networks.registry import (
+    NETWORKS,
+    NetworkSpec,
+    branch_choices,
+    branch_class,
+    branch_help,
+    build_network,
+)
 from geo_xmodal.networks.standardize import Standardize
 
 __all__ = [
@@ -18,6 +25,7 @@ __all__ = [
     "Standardize",
     "branch_choices",
     "branch_class",
+    "branch_help",
     "build_network",
     "folded",
     "input_ranges",

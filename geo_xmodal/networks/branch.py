@@ -17,13 +17,14 @@ class Branch(nn.Module, ABC):
         head: (B, features, H, W) -> (B, classes, H, W) logits.
         tile: side of the tiles, in pixels, that a map is computed in.
         choice: what users are told of it where they choose a branch; empty where a method brings its own.
-        patchwise: whether it sees the patch of each pixel as a picture of its own, as then the encoder does
-            that a method pairs it with.
+        patch_encoder: for a network that sees the patch of each pixel as a picture of its own, what embeds
+            patches of another sensor beside it: made of features and embedding, it takes (n, features, p, p)
+            to (n, embedding).
     """
 
     tile = 64
     choice: ClassVar[str] = ""
-    patchwise: ClassVar[bool] = False
+    patch_encoder: ClassVar[type[nn.Module] | None] = None
     margin: int
     features: int
     head: nn.Module
@@ -35,15 +36,6 @@ class Branch(nn.Module, ABC):
     @abstractmethod
     def encode(self, prepared: Tensor) -> Tensor:
         """(B, bands or what `prepare` makes of them, H + 2m, W + 2m) -> (B, features, H, W)."""
-
-    @classmethod
-    def paired_encoder(cls, features: int, embedding: int) -> nn.Module:
-        """What embeds patches of another sensor beside it: (n, features, p, p) -> (n, embedding).
-
-        Raises:
-            NotImplementedError: It is not `patchwise`: vectors of single pixels serve.
-        """
-        raise NotImplementedError(f"{cls.__name__} sees no patches apart")
 
     def joints(self) -> tuple[nn.Sequential, ...]:
         """Sequences that follow each other with nothing between, as encoder and head may; none by default."""

@@ -63,6 +63,12 @@ def branch_choices() -> tuple[str, ...]:
     return tuple(name for name in NETWORKS if _is_choice(name))
 
 
+def branch_help() -> str:
+    """What users may choose as target branch, in words; imports nothing that packages add."""
+    own = ", ".join(branch_class(name).choice for name in NETWORKS.own if _is_choice(name))
+    return f"network: {own}, or one that a package adds"
+
+
 def branch_class(name: str) -> type[Branch]:
     """The target branch of a name.
 

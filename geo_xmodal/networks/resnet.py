@@ -62,7 +62,7 @@ class ResNet50(Branch):
 
     tile = 32
     choice = "resnet50 (the HGR supplement's; 300 times the work)"
-    patchwise = True
+    patch_encoder = ResNetEncoder
 
     def __init__(self, bands: int, classes: int, options: ResNetOptions) -> None:
         super().__init__()
@@ -73,11 +73,6 @@ class ResNet50(Branch):
             nn.BatchNorm2d(options.embedding), nn.ReLU(), nn.Dropout(options.dropout),
             nn.Conv2d(options.embedding, classes, 1),
         )  # fmt: skip
-
-    @classmethod
-    def paired_encoder(cls, features: int, embedding: int) -> nn.Module:
-        """ResNet-50 again, as in the supplement's pair."""
-        return ResNetEncoder(features, embedding)
 
     def encode(self, prepared: Tensor) -> Tensor:
         """The embedding of each pixel's patch."""

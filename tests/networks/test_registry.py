@@ -25,8 +25,8 @@ def test_a_branch_takes_its_own_of_the_settings_and_keeps_its_word(name: str) ->
     side = 1 + 2 * network.margin
     with torch.no_grad():
         assert network(torch.zeros(1, 2, side, side)).shape == (1, 3, 1, 1)
-        if network.patchwise:
-            assert network.paired_encoder(5, 6).eval()(torch.zeros(2, 5, side, side)).shape == (2, 6)
+        if network.patch_encoder is not None:
+            assert network.patch_encoder(5, 6).eval()(torch.zeros(2, 5, side, side)).shape == (2, 6)
 
 
 @pytest.mark.parametrize("name", branch_choices())
