@@ -32,7 +32,7 @@ LEAST_BLOCKS = 8
 LEAST_SAMPLES = 100
 """What they cannot do without."""
 
-MOST_WINDOWS = 64
+MAX_WINDOWS = 64
 """Windows of a scene that are read: more pixels, of larger scenes, take long and tell little more."""
 
 _NONE: IntArray = np.empty((0, 2), np.int64)
@@ -128,7 +128,7 @@ def pair_of(
     assumptions = tuple(one for reader in readers for one in checked_values(reader))
     test = labelled_pixels(scene, "test").position if scene.has_labels("test") else _NONE
     pool = unlabelled_pools(
-        readers[1], readers[0], _NONE, test, 0, _SPARE * samples, 0, seed, progress, MOST_WINDOWS
+        readers[1], readers[0], _NONE, test, 0, _SPARE * samples, 0, seed, progress, MAX_WINDOWS
     ).pairs
     layout = _layout(pool, test, block)
     if layout is None:

@@ -128,7 +128,7 @@ def correlate_scene(
 
     One sensor is taken at the pixel. The other, the one that maps are made from if it is among the two and
     else the second, is taken at the pixel, as means and standard deviations in windows around it, and all
-    together. At most `MOST_WINDOWS` windows of the scene are read, drawn at random. Pixels whose window
+    together. At most `MAX_WINDOWS` windows of the scene are read, drawn at random. Pixels whose window
     holds a test pixel are left out. Folds, intervals and nulls go by blocks;
     pixels whose window would reach into another block are left out.
 

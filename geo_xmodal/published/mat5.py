@@ -27,7 +27,7 @@ _PLAIN = frozenset(range(6, 16))
 _COMPLEX = 0x0800
 
 _DEEPEST = 32
-_MOST_ELEMENTS = 100_000
+_MAX_ELEMENTS = 100_000
 _LONGEST_NAME = 4096
 _HEADER = 128
 _PIECE = 1 << 20
@@ -199,8 +199,8 @@ class _Walk:
         if count * 8 > self._left:
             raise _FaultError(f"{count} elements in {self._left} bytes")
         self._elements += count
-        if self._elements > _MOST_ELEMENTS:  # an empty one has 8 bytes, and a hundred as an object
-            raise _FaultError(f"more than {_MOST_ELEMENTS} elements in cells or structs")
+        if self._elements > _MAX_ELEMENTS:  # an empty one has 8 bytes, and a hundred as an object
+            raise _FaultError(f"more than {_MAX_ELEMENTS} elements in cells or structs")
         if self._depth == _DEEPEST:
             raise _FaultError(f"cells or structs deeper than {_DEEPEST} levels")
         self._depth += 1

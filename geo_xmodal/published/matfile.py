@@ -38,7 +38,7 @@ _ITEM_BYTES = {
 }  # fmt: skip
 """MATLAB's numeric classes; whole numbers are often stored in less than their class needs."""
 
-_MOST_PACKED = 2048
+_MAX_PACKED = 2048
 """Bytes that one stored byte becomes; deflate, which MATLAB packs with, makes 1032 at most."""
 
 _MOST_LISTED = 8
@@ -161,7 +161,7 @@ def _check_stored(path: Path, name: str, dataset: Any) -> None:
     _check_size(path, name, size)
     _check_size(path, name, piece)
     stored = dataset.id.get_storage_size()
-    if max(size, piece) > stored * _MOST_PACKED:
+    if max(size, piece) > stored * _MAX_PACKED:
         raise RasterError(
             f"{path}: {name} has {size} bytes, the file holds {stored} for them: it was never filled, "
             "or is packed beyond measure; fetch it again, or save it again with -v7"

@@ -78,7 +78,7 @@ def unlabelled_pools(
     alone_size: int,
     seed: int,
     progress: Progress | None = None,
-    most_windows: int | None = None,
+    max_windows: int | None = None,
 ) -> UnlabelledPools:
     """Draw unlabelled pixels uniformly from the whole grid, or from windows drawn at random.
 
@@ -92,7 +92,7 @@ def unlabelled_pools(
         alone_size: Most pixels with the target sensor only.
         seed: The same seed draws the same pixels.
         progress: Told after every block.
-        most_windows: Windows that are read at most of those that hold pairs, for scenes that would take long
+        max_windows: Windows that are read at most of those that hold pairs, for scenes that would take long
             to read whole; None reads all.
     """
     pairs, alone = PixelPool(pairs_size, seed), PixelPool(alone_size, seed)
@@ -100,7 +100,7 @@ def unlabelled_pools(
     bands = len(target.bands) + (0 if rich is None else len(rich.bands))
     height, width = target.grid.shape
     windows = list(windows_over(height, width, block_side(bands))) if pairs_size or alone_size else []
-    if most_windows is not None and len(windows) > most_windows:
+    if max_windows is not None and len(windows) > max_windows:
         corners = np.array([(window.row, window.col) for window in windows])
         windows = [windows[index] for index in np.argsort(position_keys(corners, seed))]
     unlabelled = excluded = with_pairs = 0
@@ -117,10 +117,12 @@ def unlabelled_pools(
             pairs.add(_positions(both, window))
             alone.add(_positions(free & ~both, window))
             with_pairs += bool(both.any())
-        if with_pairs == most_windows:
-            break
         if progress is not None:
-            progress(done, len(windows), "looking for unlabelled pixels")
+            # how far depends on how many windows are found to hold pairs
+            share = max(done / len(windows), 0 if max_windows is None else with_pairs / max_windows)
+            progress(int(share * len(windows)), len(windows), "looking for unlabelled pixels")
+        if with_pairs == max_windows:
+            break
     return UnlabelledPools(pairs.positions, alone.positions, unlabelled, excluded / max(unlabelled, 1))
 
 

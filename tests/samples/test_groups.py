@@ -373,13 +373,26 @@ class TestDraws:
         nothing = np.empty((0, 2), np.int64)
         side = block_side(2 + 64)
 
+        told: list[int] = []
+
         def seen(seed: int) -> set[tuple[int, int]]:
-            pools = unlabelled_pools(*readers, nothing, nothing, 0, 10**6, 0, seed, most_windows=1)
+            pools = unlabelled_pools(
+                *readers,
+                nothing,
+                nothing,
+                0,
+                10**6,
+                0,
+                seed,
+                lambda done, *_: told.append(done),
+                max_windows=1,
+            )
             return set(map(tuple, (pools.pairs // side).tolist()))
 
         assert all(len(seen(seed)) == 1 for seed in range(3))
         assert seen(0) == seen(0)
         assert len(set.union(*(seen(seed) for seed in range(8)))) == 2
+        assert set(told) == {2}  # of 2: nothing is left to be read
 
     def test_keys_are_splitmix64(self) -> None:
         # The first two outputs of the generator seeded with 0.
