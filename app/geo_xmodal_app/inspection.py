@@ -110,7 +110,7 @@ def _inspect_raster(path: Path, name: str, _when: int) -> RasterFinding:
     finite = np.isfinite(values)
     holes = 1.0 - float(finite.mean())
     negative = float((values[finite] < 0).mean()) if finite.any() else 0.0
-    kind = gx.guess_kind(Path(name).stem) or gx.guess_kind(" ".join(info.band_names))
+    kind = info.likely_kind(Path(name).stem)
     return RasterFinding(
         name, path, info, kind, holes, small, negative, tuple(_doubts(info, holes, negative))
     )

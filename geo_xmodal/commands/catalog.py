@@ -259,7 +259,7 @@ def _show_card(folder: Path, console: Console, accuracy: inspecting.RunMetrics |
 
 def _show_raster(path: Path, console: Console) -> None:
     raster = gx.describe_raster(path)
-    kind = gx.guess_kind(path.stem) or gx.guess_kind(" ".join(raster.band_names))
+    kind = raster.likely_kind()
     reader, assumptions, refused = _looked_at(path, kind or "other")
     likely = _likely_kind(raster) if kind is None else None
     if likely is not None:

@@ -32,6 +32,7 @@ from rasterio.enums import ColorInterp, Interleaving
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from geo_xmodal.errors import RasterError
+from geo_xmodal.kinds import Kind, guess_kind
 from geo_xmodal.outputs import unfinished
 from geo_xmodal.raster.grid import grid_of
 from geo_xmodal.raster.ground import MAX_PLACE, MIN_PIXEL
@@ -174,6 +175,11 @@ class RasterInfo:
     control_points_crs: str | None = None
     rpc: bool = False
     alpha: int | None = None
+
+    def likely_kind(self, *names: str) -> Kind | None:
+        """What it measures, as names of it tell, then that of the file, then those of its bands."""
+        texts = (*names, self.path.stem, " ".join(self.band_names))
+        return next((kind for kind in map(guess_kind, texts) if kind is not None), None)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from odc.geo.geobox import GeoBox
 from rasterio.errors import RasterioError
 
 from geo_xmodal.errors import AlignmentError, UsageError
-from geo_xmodal.kinds import KINDS, Kind, guess_kind
+from geo_xmodal.kinds import KINDS, Kind
 from geo_xmodal.outputs import new_folder
 from geo_xmodal.raster import (
     AlignedReader,
@@ -223,8 +223,7 @@ def _kind(key: str, path: Path, kinds: Mapping[str, Kind]) -> Kind:
         if kinds[key] not in KINDS:
             raise UsageError(f"{key}: kind {kinds[key]!r} is not one of {', '.join(KINDS)}")
         return kinds[key]
-    by_name = guess_kind(key) or guess_kind(path.stem)
-    return by_name or guess_kind(" ".join(describe_raster(path).band_names)) or "other"
+    return describe_raster(path).likely_kind(key) or "other"
 
 
 def scene_name(text: str) -> str:

@@ -72,18 +72,18 @@ def train_scene(
         data = gather(scene, plan.gather_for(plan.seeds[0]), reading(progress, 0, 0))
         plan = checked_plan(plan, data)
         threads = threads_for(out, request.resume)
+        begun = recorded_threads(out) if request.resume and not is_finished(out) else None
         plan = dataclasses.replace(
-            plan, notes=(*warnings_of(data), *plan.notes, *_lacking_threads(out, threads, request.resume))
+            plan, notes=(*warnings_of(data), *plan.notes, *_lacking_threads(begun, threads))
         )
-        for line in (*plan.notes, *_other_threads(out, threads, request.resume)):
+        for line in (*plan.notes, *_other_threads(begun, threads)):
             note(line)
         with begun_run(out, request.resume):
             return _train(scene, data, out, plan, threads, request.resume, progress)
 
 
-def _lacking_threads(out: Path, threads: int, resume: bool) -> list[str]:
-    """What the result differs by, where a run cannot go on with as many threads."""
-    begun = recorded_threads(out) if resume and not is_finished(out) else None
+def _lacking_threads(begun: int | None, threads: int) -> list[str]:
+    """What the result differs by, where a run cannot go on with as many threads as it was begun on."""
     if begun in (None, threads):
         return []
     return [
@@ -92,9 +92,8 @@ def _lacking_threads(out: Path, threads: int, resume: bool) -> list[str]:
     ]
 
 
-def _other_threads(out: Path, threads: int, resume: bool) -> list[str]:
+def _other_threads(begun: int | None, threads: int) -> list[str]:
     """What is done otherwise than the machine is set, so that the result does not differ."""
-    begun = recorded_threads(out) if resume and not is_finished(out) else None
     if begun != threads or threads == torch.get_num_threads():
         return []
     return [
