@@ -5,7 +5,7 @@ from __future__ import annotations
 from geo_xmodal.correlation.corrnet_reference import fit_corrnet
 from geo_xmodal.correlation.discrete import DiscreteHGR, exact_hgr
 from geo_xmodal.correlation.estimate import CorrelationEstimate, estimate_correlation
-from geo_xmodal.correlation.features import FeatureError
+from geo_xmodal.correlation.features import FeatureError, full_precision
 from geo_xmodal.correlation.linear_cca import FunctionPair
 from geo_xmodal.correlation.objective import Objective
 from geo_xmodal.correlation.registry import OBJECTIVES, objective
@@ -25,6 +25,7 @@ __all__ = [
     "estimate_correlation",
     "exact_hgr",
     "fit_corrnet",
+    "full_precision",
     "objective",
     "soft_hgr",
     "two_view_benchmark",

@@ -16,9 +16,9 @@ from geo_xmodal.methods.target_branch import (
     BranchOptions,
     PixelBranchOptions,
     TaughtOptions,
-    soft_cross_entropy,
 )
 from geo_xmodal.networks import NetworkSpec
+from geo_xmodal.objectives import Distillation, Terms
 from geo_xmodal.types import TrainingData
 
 
@@ -79,6 +79,7 @@ class CnnLearner(BranchLearner):
 
     def __init__(self, data: TrainingData, options: SelfTrainingOptions) -> None:
         super().__init__(data, options)
+        self.terms = Terms({"label": self.supervised(), "distill": Distillation(options.distill_weight)})
         self.stages = (Stage("target_only"),)
         if options.mode == "self_training":
             self.stages = (
@@ -99,15 +100,14 @@ class CnnLearner(BranchLearner):
         assert labelled.label is not None
         if stage == 0 or unlabelled is None:
             logits = self.classified(self.embedded(self.augmented(labelled.target)))
-            return {"label": self.supervised(logits, labelled.label)}
+            return self.terms.of(label=(logits, labelled.label))
         both = self.augmented(torch.cat([labelled.target, unlabelled.target]))
         logits = self.classified(self.embedded(both))
         count = len(labelled.target)
-        return {
-            "label": self.supervised(logits[:count], labelled.label),
-            "distill": self.options.distill_weight
-            * soft_cross_entropy(logits[count:], self.soft[unlabelled.index]),
-        }
+        return self.terms.of(
+            label=(logits[:count], labelled.label),
+            distill=(logits[count:], self.soft[unlabelled.index]),
+        )
 
 
 class Cnn(Method):

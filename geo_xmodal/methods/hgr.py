@@ -18,7 +18,7 @@ import torch
 from pydantic import Field, field_validator
 from torch import Tensor, nn
 
-from geo_xmodal.correlation import OBJECTIVES, objective
+from geo_xmodal.correlation import OBJECTIVES
 from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.methods.base import Batch, Control, Method, Pool, Stage
 from geo_xmodal.methods.cnn import branch_controls
@@ -28,9 +28,9 @@ from geo_xmodal.methods.target_branch import (
     BranchLearner,
     PixelBranchOptions,
     TaughtOptions,
-    soft_cross_entropy,
 )
 from geo_xmodal.networks import SpectralEncoder, branch_class
+from geo_xmodal.objectives import Correlation, Distillation, Sum, Terms
 from geo_xmodal.types import TrainingData
 
 LEAST_PAIRS = 2
@@ -93,7 +93,6 @@ class HgrLearner(BranchLearner):
         )
         self.correlates = options.correlation_weight > 0
         if self.correlates:
-            self.objective = objective(options.objective)
             self.rich_encoder: nn.Module = (
                 SpectralEncoder(features, (width,), options.embedding, drop)
                 if options.patch_encoder is None
@@ -101,11 +100,28 @@ class HgrLearner(BranchLearner):
             )
             self.rich_head = embedding_head(options.embedding, classes, drop)
             self.joint_head = embedding_head(2 * options.embedding, classes, drop)
+        self.terms = self._composed()
         student = Stage("student", 1 - options.teacher_share)
         self.stages = (Stage("teacher", options.teacher_share), student) if self.teachers else (student,)
         pixels = len(self.labelled) + len(self.unlabelled)
         self.soft: Tensor
         self.register_buffer("soft", torch.zeros(pixels, classes))
+
+    def _composed(self) -> Terms:
+        options = self.options
+        # heads beside the correlation learn labels, and what the teachers say where there are any
+        taught = [self.supervised(), *([Distillation()] if self.teachers else [])]
+        beside = options.correlation_weight > 0
+        return Terms(
+            {
+                "teacher": Sum([self.supervised()]),
+                "label": self.supervised(options.label_weight),
+                "distill": Distillation(options.distill_weight),
+                "correlation": Correlation(options.objective, options.correlation_weight, options.batch_size),
+                "rich": Sum(taught, options.rich_weight if beside else 0.0),
+                "joint": Sum(taught, options.joint_weight if beside else 0.0),
+            }
+        )
 
     def _condensed(self, pool: Pool) -> Pool:
         """Rich patches as the few numbers a pixel that the teacher reads; NaN rows stay NaN.
@@ -151,23 +167,20 @@ class HgrLearner(BranchLearner):
     def loss(self, stage: int, labelled: Batch, unlabelled: Batch | None) -> dict[str, Tensor]:
         """The terms of a stage."""
         if self.stages[stage].name == "teacher":
-            return {"teacher": self._teacher_loss(labelled)}
+            return self._teacher_loss(labelled)
         return self._student_loss(labelled, unlabelled)
 
-    def _teacher_loss(self, labelled: Batch) -> Tensor:
+    def _teacher_loss(self, labelled: Batch) -> dict[str, Tensor]:
         if int((labelled.index < self.labelled_pairs).sum()) < LEAST_PAIRS:
             labelled = self.labelled.draw(torch.arange(min(self.labelled_pairs, self.options.label_batch)))
         rich, label = cast(Tensor, labelled.rich), cast(Tensor, labelled.label)
         paired = rich.isfinite().all(1)
         seen = self._teacher_input(rich, labelled.target)[paired]
-        losses = [
-            self.supervised(teacher(seen + self.options.noise * torch.randn_like(seen)), label[paired])
-            for teacher in self.teachers
-        ]
-        return torch.stack(losses).sum()
+        said = [teacher(seen + self.options.noise * torch.randn_like(seen)) for teacher in self.teachers]
+        return self.terms.of(teacher=tuple((logits, label[paired]) for logits in said))
 
     def _student_loss(self, labelled: Batch, unlabelled: Batch | None) -> dict[str, Tensor]:
-        options, label = self.options, cast(Tensor, labelled.label)
+        label = cast(Tensor, labelled.label)
         batches = [labelled] if unlabelled is None else [labelled, unlabelled]
         index = torch.cat(
             [batch.index + first for batch, first in zip(batches, (0, len(self.labelled)), strict=False)]
@@ -178,29 +191,19 @@ class HgrLearner(BranchLearner):
         count = len(label)
         embedding = self.embedded(self.augmented(torch.cat([batch.target for batch in batches])))
         logits = self.classified(embedding)
-        terms: dict[str, Tensor] = {}
-        if options.label_weight:
-            terms["label"] = options.label_weight * self.supervised(logits[:count], label)
-        if self.teachers:
-            terms["distill"] = options.distill_weight * soft_cross_entropy(logits[paired], soft)
-        if self.correlates:
-            f, x = embedding[paired], rich[paired]
-            known = label[paired[:count]]
-            labels = torch.cat([known, known.new_full((len(x) - len(known),), UNKNOWN)])
-            g = self._rich_embedded(x)
-            # what a few pairs have in common is mostly chance: the weight is that of a full batch
-            weight = options.correlation_weight * min(1.0, len(x) / options.batch_size)
-            terms["correlation"] = -weight * self.objective(f, g, labels=labels)
-            for name, weight, seen in (
-                ("rich", options.rich_weight, self.rich_head(g)),
-                ("joint", options.joint_weight, self.joint_head(torch.cat([f, g], 1))),
-            ):
-                if weight:
-                    value = self.supervised(seen[: len(known)], known)
-                    if self.teachers:
-                        value = value + soft_cross_entropy(seen, soft)
-                    terms[name] = weight * value
-        return terms
+        terms = self.terms.of(label=(logits[:count], label), distill=(logits[paired], soft))
+        if not self.correlates:
+            return terms
+        f, x = embedding[paired], rich[paired]
+        known = label[paired[:count]]
+        labels = torch.cat([known, known.new_full((len(x) - len(known),), UNKNOWN)])
+        g = self._rich_embedded(x)
+        terms |= self.terms.of(correlation=(f, g, labels))
+        alone, both = self.rich_head(g), self.joint_head(torch.cat([f, g], 1))
+        return terms | self.terms.of(
+            rich=((alone[: len(known)], known), (alone, soft)),
+            joint=((both[: len(known)], known), (both, soft)),
+        )
 
 
 class Hgr(Method):

@@ -1,4 +1,4 @@
-"""Reconstruction of what a sensor measured: what is to be reconstructed, decoders, and how far off they are.
+"""Reconstruction of what a sensor measured: what is to be reconstructed, and decoders.
 
 The decoders mirror the encoders and end in sigmoids (X-ModalNet, Table 2, "Reconstruction"), so what they
 reconstruct is each band between 0 and 1.
@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Literal, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from geo_xmodal.methods.base import Pool
 from geo_xmodal.networks import Standardize
@@ -103,19 +102,6 @@ class SpectrumDecoder(nn.Sequential):
 def _dense(before: int, after: int, batch_norm: bool) -> tuple[nn.Module, nn.Module]:
     norm = nn.BatchNorm1d(after) if batch_norm else nn.Identity()
     return nn.Linear(before, after, bias=not batch_norm), norm
-
-
-def reconstruction_loss(decoded: Tensor, wanted: Tensor, kind: Literal["mean", "sum"] = "mean") -> Tensor:
-    """Squared error of (n, ...) to (n, ...), the mean over pixels.
-
-    Args:
-        decoded: what a decoder says.
-        wanted: values in 0..1, of the same shape.
-        kind: over the values of one pixel: `sum` as Eq. 6 has it, which grows with bands and patch area until
-            cross-entropy hardly counts beside it (196 values a SAR patch, 244 a spectrum), or their `mean`.
-    """
-    loss = F.mse_loss(decoded, wanted)
-    return loss if kind == "mean" else loss * decoded[0].numel()
 
 
 def corrupted(x: Tensor, share: float) -> Tensor:

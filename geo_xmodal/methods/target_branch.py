@@ -14,12 +14,12 @@ from typing import Literal, Self, cast
 import torch
 from pydantic import Field, field_validator, model_validator
 from torch import Tensor
-from torch.nn import functional as F
 
 from geo_xmodal.errors import BundleError
 from geo_xmodal.kinds import KINDS
 from geo_xmodal.methods.base import Learner, LoopOptions, Pool, class_weights, joined_pool
 from geo_xmodal.networks import Branch, NetworkSpec, PixelModel, branch_class, branch_help
+from geo_xmodal.objectives import Supervised
 from geo_xmodal.types import TrainingData
 
 CHUNK = 4096
@@ -152,9 +152,9 @@ class BranchLearner(Learner):
                 x = x.flip(3)
         return x + self.options.noise * torch.randn_like(x) if self.options.noise else x
 
-    def supervised(self, logits: Tensor, label: Tensor) -> Tensor:
+    def supervised(self, weight: float = 1.0) -> Supervised:
         """Cross-entropy on labels, classes weighed alike if asked for."""
-        return F.cross_entropy(logits, label, weight=self.class_weight)
+        return Supervised(self.class_weight, weight)
 
     def taught(self, soft: Tensor) -> Tensor:
         """Soft labels (n, classes) of unlabelled pixels, brought to the class shares that these have."""
@@ -197,8 +197,3 @@ def with_own_shares(soft: Tensor, learned: Tensor, rounds: int = 3) -> Tensor:
         changed = odds * changed.mean(0)
         changed = changed / changed.sum(1, keepdim=True)
     return changed.to(soft.dtype)
-
-
-def soft_cross_entropy(logits: Tensor, soft: Tensor) -> Tensor:
-    """Cross-entropy of predictions to soft labels: -mean_i sum_c soft_ic log p_ic (both (n, classes))."""
-    return -(soft * logits.log_softmax(1)).sum(1).mean()

@@ -11,10 +11,10 @@ from geo_xmodal.methods.reconstruction import (
     SpectrumDecoder,
     UnitScale,
     corrupted,
-    reconstruction_loss,
     standardised_rich,
 )
 from geo_xmodal.networks import Standardize
+from geo_xmodal.objectives import Reconstruction
 from geo_xmodal.types import BandStatistics
 
 STATISTICS = BandStatistics(
@@ -61,7 +61,7 @@ def test_a_decoder_can_learn_one_patch() -> None:
     decoder = PatchDecoder(8, 2, batch_norm=False)
     optimizer = torch.optim.Adam(decoder.parameters(), 0.02)
     for _ in range(120):
-        loss = reconstruction_loss(decoder(code), wanted)
+        loss = Reconstruction()(decoder(code), wanted)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -77,9 +77,9 @@ def test_the_spectrum_decoder_mirrors_the_encoder() -> None:
 
 def test_the_sum_is_the_mean_times_the_values_of_a_pixel() -> None:
     a, b = torch.rand(4, 3, 7, 7), torch.rand(4, 3, 7, 7)
-    total = reconstruction_loss(a, b, "sum")
+    total = Reconstruction("sum")(a, b)
     assert total == pytest.approx(float(((a - b) ** 2).flatten(1).sum(1).mean()), rel=1e-5)
-    assert total == pytest.approx(float(reconstruction_loss(a, b)) * 3 * 49, rel=1e-5)
+    assert total == pytest.approx(float(Reconstruction()(a, b)) * 3 * 49, rel=1e-5)
 
 
 def test_corruption_hides_a_share_and_leaves_the_rest() -> None:

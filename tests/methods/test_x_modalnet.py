@@ -13,8 +13,8 @@ from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.methods import METHODS
 from geo_xmodal.methods.cnn import control_options
 from geo_xmodal.methods.x_modalnet import ABLATION, XModalNetLearner, XModalNetOptions
-from geo_xmodal.methods.x_modalnet.adversary import adversarial_loss
 from geo_xmodal.networks import NetworkSpec, build_network
+from geo_xmodal.objectives import Adversarial
 from geo_xmodal.propagation import neighbour_graph, propagate
 from geo_xmodal.training.loop import fit
 from geo_xmodal.types import TrainingData
@@ -155,7 +155,7 @@ class TestAdversary:
         torch.manual_seed(0)
         judge = nn.Sequential(nn.Linear(6, 6), nn.LeakyReLU(0.2), nn.Linear(6, 1))
         real, fake = (torch.randn(20, 6, requires_grad=True) for _ in range(2))
-        loss = adversarial_loss(judge, real, fake, reading)
+        loss = Adversarial(reading)(judge, real, fake)
         found = torch.autograd.grad(loss, [real, fake, *judge.parameters()], allow_unused=True)
         return loss.item(), [torch.zeros(1) if one is None else one for one in found]
 
@@ -178,7 +178,7 @@ class TestAdversary:
         judge = nn.Linear(2, 1)
         fake = torch.randn(50, 2, requires_grad=True)
         before = judge(fake).mean()
-        adversarial_loss(judge, torch.randn(50, 2), fake, "standard").backward()
+        Adversarial("standard")(judge, torch.randn(50, 2), fake).backward()
         assert fake.grad is not None
         assert judge(fake - 10 * fake.grad).mean() > before
 
@@ -187,7 +187,7 @@ class TestAdversary:
         nn.init.zeros_(judge.weight)
         nn.init.zeros_(judge.bias)
         x = torch.randn(4, 3)
-        assert float(adversarial_loss(judge, x, x, "cooperative")) == pytest.approx(2 * np.log(2), abs=1e-5)
+        assert float(Adversarial("cooperative")(judge, x, x)) == pytest.approx(2 * np.log(2), abs=1e-5)
 
 
 class TestPseudoLabels:

@@ -23,6 +23,7 @@ from torch import Tensor
 from geo_xmodal.methods.autoencoders.paired import JointLearner, PairedMethod, Views, ZeroingOptions
 from geo_xmodal.methods.base import Batch
 from geo_xmodal.networks.tanh_cnn import TanhLayer
+from geo_xmodal.objectives import Term
 from geo_xmodal.types import TrainingData
 
 
@@ -47,6 +48,10 @@ class BimodalSdaeLearner(JointLearner):
             TanhLayer(code, features, 1, 0.0, options.batch_norm) for features in self.decoded_from
         )
 
+    def composed(self) -> dict[str, Term]:
+        """Labels have a weight of their own."""
+        return {**super().composed(), "label": self.supervised(self.options.label_weight)}
+
     @property
     def decoded_from(self) -> tuple[int, int]:
         """The features of each stream, below the code."""
@@ -56,23 +61,19 @@ class BimodalSdaeLearner(JointLearner):
         """Each sensor from its own stream alone."""
         pixels = self.pixels(labelled, unlabelled)
         spectra = pixels.rich[pixels.paired]
-        return {
-            "target": self.difference(
-                self.decoder(self.target_features(self.corrupted(pixels.target))), self.unit(pixels.target)
-            ),
-            "rich": self.difference(
-                self.rich_decoder(self.spectral_features(self.corrupted(spectra))), self.rich_unit(spectra)
-            ),
-        }
+        patches = self.decoder(self.target_features(self.corrupted(pixels.target)))
+        decoded = self.rich_decoder(self.spectral_features(self.corrupted(spectra)))
+        return self.terms.of(
+            target=((patches, self.unit(pixels.target)),), rich=((decoded, self.rich_unit(spectra)),)
+        )
 
     def finetuning(self, labelled: Batch, unlabelled: Batch | None) -> dict[str, Tensor]:
         """Both reconstructed from the code, and the classes of labelled pixels."""
         pixels = self.pixels(labelled, unlabelled)
         views = Views.of(pixels.paired, self.options.zeroing)
         codes = self.codes(pixels, views)
-        return self.reconstructed(pixels, views, codes) | {
-            "label": self.options.label_weight * self.classification(pixels, views, codes, labelled)
-        }
+        reconstructed = self.reconstructed(pixels, views, codes)
+        return reconstructed | self.classification(pixels, views, codes, labelled)
 
     def decoded(self, codes: Tensor) -> Tensor:
         """(n, band, p, p) target patches in 0..1."""

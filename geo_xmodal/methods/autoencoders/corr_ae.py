@@ -22,8 +22,8 @@ from torch import Tensor
 from geo_xmodal.methods.autoencoders.learner import TunedOptions
 from geo_xmodal.methods.autoencoders.paired import PairedLearner, PairedMethod
 from geo_xmodal.methods.base import Batch
-from geo_xmodal.methods.reconstruction import reconstruction_loss
 from geo_xmodal.networks.tanh_cnn import TanhLayer
+from geo_xmodal.objectives import Reconstruction, Term
 from geo_xmodal.types import TrainingData
 
 
@@ -47,9 +47,19 @@ class CorrAeLearner(PairedLearner):
             self.rich_features, self.branch.features, 1, options.dropout, options.batch_norm
         )
 
+    def composed(self) -> dict[str, Term]:
+        """Reconstruction and distance share one weight; both are a mean or both a sum over values."""
+        alpha, kind = self.options.alpha, self.options.reconstruction
+        return {
+            **super().composed(),
+            "target": self.difference(1 - alpha),
+            "rich": self.difference(1 - alpha),
+            "distance": Reconstruction(kind, alpha),
+        }
+
     def pretraining(self, stage: str, labelled: Batch, unlabelled: Batch | None) -> dict[str, Tensor]:
-        """Reconstruction, and the distance of codes: a mean or a sum over the code, as reconstruction is."""
-        variant, alpha = self.options.variant, self.options.alpha
+        """Reconstruction, and the distance of codes."""
+        variant = self.options.variant
         pixels = self.pixels(labelled, unlabelled)
         paired = pixels.paired
         spectra = pixels.rich[paired]
@@ -59,15 +69,12 @@ class CorrAeLearner(PairedLearner):
         patches, spectra = self.unit(pixels.target), self.rich_unit(spectra)
         target, rich = [], []
         if variant != "cross":
-            target.append(self.difference(self.decoder(f), patches))
-            rich.append(self.difference(self.rich_decoder(g), spectra))
+            target.append((self.decoder(f), patches))
+            rich.append((self.rich_decoder(g), spectra))
         if variant != "plain":
-            target.append(self.difference(self.decoder(g), patches[paired]))
-            rich.append(self.difference(self.rich_decoder(f[paired]), spectra))
-        terms = {name: (1 - alpha) * torch.stack(parts).sum() for name, parts in
-                 (("target", target), ("rich", rich))}  # fmt: skip
-        terms["distance"] = alpha * reconstruction_loss(f[paired], g, self.options.reconstruction)
-        return terms
+            target.append((self.decoder(g), patches[paired]))
+            rich.append((self.rich_decoder(f[paired]), spectra))
+        return self.terms.of(target=tuple(target), rich=tuple(rich), distance=(f[paired], g))
 
 
 class CorrAe(PairedMethod):

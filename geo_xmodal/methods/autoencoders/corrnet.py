@@ -22,10 +22,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from geo_xmodal.correlation import objective
 from geo_xmodal.methods.autoencoders.learner import TunedOptions
 from geo_xmodal.methods.autoencoders.paired import JointLearner, PairedMethod, Views
 from geo_xmodal.methods.base import Batch
+from geo_xmodal.objectives import Correlation, Term
 from geo_xmodal.types import TrainingData
 
 
@@ -44,9 +44,9 @@ class CorrNetLearner(JointLearner):
 
     options: CorrNetOptions
 
-    def __init__(self, data: TrainingData, options: CorrNetOptions) -> None:
-        super().__init__(data, options)
-        self.objective = objective("corrnet")
+    def composed(self) -> dict[str, Term]:
+        """The correlation beside reconstruction."""
+        return {**super().composed(), "correlation": Correlation("corrnet", self.options.correlation_weight)}
 
     def pretraining(self, stage: str, labelled: Batch, unlabelled: Batch | None) -> dict[str, Tensor]:
         """Reconstructions summed over the three codes, less the weighted correlation."""
@@ -54,9 +54,8 @@ class CorrNetLearner(JointLearner):
         views = Views.of(pixels.paired, zeroing=True)
         codes = self.codes(pixels, views)
         target, rich = views.alone
-        terms = self.reconstructed(pixels, views, codes)
-        terms["correlation"] = -self.options.correlation_weight * self.objective(codes[target], codes[rich])
-        return terms
+        reconstructed = self.reconstructed(pixels, views, codes)
+        return reconstructed | self.terms.of(correlation=(codes[target], codes[rich]))
 
 
 class CorrNet(PairedMethod):

@@ -16,10 +16,11 @@ from torch import Tensor, nn
 
 from geo_xmodal.methods.base import Batch, Stage
 from geo_xmodal.methods.paper_options import PaperOptions
-from geo_xmodal.methods.reconstruction import PatchDecoder, UnitScale, corrupted, reconstruction_loss
+from geo_xmodal.methods.reconstruction import PatchDecoder, UnitScale, corrupted
 from geo_xmodal.methods.target_branch import BranchLearner
 from geo_xmodal.networks import NetworkSpec
 from geo_xmodal.networks.tanh_cnn import TanhLayer, convolved
+from geo_xmodal.objectives import Reconstruction, Sum, Term, Terms
 from geo_xmodal.types import TrainingData
 
 
@@ -65,6 +66,7 @@ class AutoencoderLearner(BranchLearner, ABC):
         super().__init__(data, options)
         share = options.pretrain_share
         self.stages = (Stage("pretrain", share), Stage("finetune", 1 - share))
+        self.terms = Terms(self.composed())
         self.unit = UnitScale(data.target.statistics)
         self.decoder = PatchDecoder(
             self.decoded_from[0], self.model.bands, options.kernels, options.widths, options.batch_norm
@@ -86,11 +88,14 @@ class AutoencoderLearner(BranchLearner, ABC):
             return corrupted(x, self.options.corruption)
         return x + self.options.corruption * torch.randn_like(x)
 
-    def difference(self, decoded: Tensor, wanted: Tensor) -> Tensor:
-        """Weighted error of a reconstruction."""
-        return self.options.reconstruction_weight * reconstruction_loss(
-            decoded, wanted, self.options.reconstruction
-        )
+    def composed(self) -> dict[str, Term]:
+        """What is minimised: in the first stages reconstruction of either sensor, in the last one labels."""
+        return {"target": self.difference(), "rich": self.difference(), "label": self.supervised()}
+
+    def difference(self, weight: float = 1.0) -> Sum:
+        """Weighted error of one or several reconstructions."""
+        weight = weight * self.options.reconstruction_weight
+        return Sum([Reconstruction(self.options.reconstruction)], weight)
 
     def loss(self, stage: int, labelled: Batch, unlabelled: Batch | None) -> dict[str, Tensor]:
         """The terms of a stage."""
@@ -106,11 +111,11 @@ class AutoencoderLearner(BranchLearner, ABC):
         """Cross-entropy on the code of the target alone, which is all that there is when mapping."""
         target, label = self.augmented(labelled.target), cast(Tensor, labelled.label)
         if cast(TunedOptions, self.options).finetune == "all":
-            return {"label": self.supervised(self.classified(self.embedded(target)), label)}
+            return self.terms.of(label=(self.classified(self.embedded(target)), label))
         self.encoder.eval()
         with torch.no_grad():
             code = self.embedded(target)
-        return {"label": self.supervised(self.classified(code), label)}
+        return self.terms.of(label=(self.classified(code), label))
 
 
 def through(layer: TanhLayer, x: Tensor, pushed: Tensor) -> Tensor:

@@ -28,7 +28,6 @@ from torch import Tensor, nn
 from geo_xmodal.methods.autoencoders.learner import through
 from geo_xmodal.methods.autoencoders.paired import JointLearner, PairedMethod, Pixels, Views, ZeroingOptions
 from geo_xmodal.methods.base import Batch, Stage
-from geo_xmodal.methods.reconstruction import reconstruction_loss
 from geo_xmodal.networks.tanh_cnn import TanhLayer
 from geo_xmodal.types import TrainingData
 
@@ -112,39 +111,34 @@ class MdlCwLearner(JointLearner):
             self._rich_layers, self.rich_undo, self.corrupted(spectra)[:, :, None, None],
             self.rich_unit(spectra),
         )  # fmt: skip
-        return {"target": target, "rich": rich}
+        return self.terms.of(target=target, rich=rich)
 
     def _reconstructed_layers(
         self, layers: list[TanhLayer], decoders: nn.ModuleList, x: Tensor, wanted: Tensor
-    ) -> Tensor:
-        losses = []
+    ) -> tuple[tuple[Tensor, Tensor], ...]:
+        """What the decoder of each layer says, and what it should say."""
+        outputs = []
         for level, (layer, decoder) in enumerate(zip(layers, decoders, strict=True)):
             h = layer(x)
             back = decoder(h if wanted.ndim == 4 else h.flatten(1))
-            losses.append(self.difference(back.tanh() if level else back.sigmoid(), wanted))
+            outputs.append((back.tanh() if level else back.sigmoid(), wanted))
             x = h.detach()
             wanted = x if wanted.ndim == 4 else x.flatten(1)
-        return torch.stack(losses).sum()
+        return tuple(outputs)
 
     def _crossing(self, pixels: Pixels) -> dict[str, Tensor]:
         """|h2_l - tanh(W12 h1_l-1)|^2 and its mirror image, pair by pair; the streams stand still."""
         target, rich = self._levels(pixels)
+        last = len(rich) - 1
         to_rich = [
-            reconstruction_loss(cross(before).tanh(), after, self.options.reconstruction)
+            (cross(before).tanh(), after)
             for cross, before, after in zip(self.to_rich, target, rich[1:], strict=False)
         ]
-        last = len(rich) - 1
         to_target = [
-            reconstruction_loss(
-                cross(rich[min(level, last)]).tanh(), target[level + 1], self.options.reconstruction
-            )
+            (cross(rich[min(level, last)]).tanh(), target[level + 1])
             for level, cross in enumerate(self.to_target)
         ]
-        weight = self.options.reconstruction_weight
-        return {
-            "rich": weight * torch.stack(to_rich).sum(),
-            "target": weight * torch.stack(to_target).sum(),
-        }
+        return self.terms.of(rich=tuple(to_rich), target=tuple(to_target))
 
     @torch.no_grad()
     def _levels(self, pixels: Pixels) -> tuple[list[Tensor], list[Tensor]]:
@@ -165,7 +159,7 @@ class MdlCwLearner(JointLearner):
         """Cross-entropy on the codes of labelled pixels, with both sensors and with one alone."""
         pixels = self.pixels(labelled, None)
         views = Views.of(pixels.paired, self.options.zeroing)
-        return {"label": self.classification(pixels, views, self.codes(pixels, views), labelled)}
+        return self.classification(pixels, views, self.codes(pixels, views), labelled)
 
 
 def _middle(patches: Tensor) -> Tensor:

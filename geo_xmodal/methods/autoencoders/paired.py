@@ -157,12 +157,13 @@ class JointLearner(PairedLearner):
         last = cast(TanhLayer, self.encoder[-1])
         return through(last, h1[:, :, None, None], self.rich_joint(h2)).flatten(1)
 
-    def classification(self, pixels: Pixels, views: Views, codes: Tensor, labelled: Batch) -> Tensor:
-        """Cross-entropy on every code of a labelled pixel."""
+    def classification(
+        self, pixels: Pixels, views: Views, codes: Tensor, labelled: Batch
+    ) -> dict[str, Tensor]:
+        """The classes of labelled pixels, from every code of theirs."""
         known = views.pixel < pixels.labels
-        return self.supervised(
-            self.classified(codes[known]), cast(Tensor, labelled.label)[views.pixel[known]]
-        )
+        label = cast(Tensor, labelled.label)[views.pixel[known]]
+        return self.terms.of(label=(self.classified(codes[known]), label))
 
     def decoded(self, codes: Tensor) -> Tensor:
         """(n, band, p, p) target patches in 0..1."""
@@ -176,10 +177,10 @@ class JointLearner(PairedLearner):
         """Every code reconstructs what its pixel has of the two sensors, there or hidden from it."""
         known = pixels.paired[views.pixel]
         spectra = pixels.rich[views.pixel[known]]
-        return {
-            "target": self.difference(self.decoded(codes), self.unit(pixels.target[views.pixel])),
-            "rich": self.difference(self.decoded_rich(codes[known]), self.rich_unit(spectra)),
-        }
+        return self.terms.of(
+            target=((self.decoded(codes), self.unit(pixels.target[views.pixel])),),
+            rich=((self.decoded_rich(codes[known]), self.rich_unit(spectra)),),
+        )
 
 
 class PairedMethod(Method):

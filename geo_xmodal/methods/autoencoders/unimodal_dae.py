@@ -34,7 +34,7 @@ class UnimodalDaeLearner(AutoencoderLearner):
         """|x - g(f(x~))|^2 over labelled and unlabelled pixels."""
         target = self.augmented(all_targets(labelled, unlabelled))
         code = self.embedded(self.corrupted(target))
-        return {"target": self.difference(self.decoder(code), self.unit(target))}
+        return self.terms.of(target=((self.decoder(code), self.unit(target)),))
 
 
 class UnimodalDae(Method):

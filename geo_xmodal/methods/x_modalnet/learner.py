@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from geo_xmodal.methods.base import Batch, Stage
-from geo_xmodal.methods.reconstruction import UnitScale, corrupted, reconstruction_loss, standardised_rich
+from geo_xmodal.methods.reconstruction import UnitScale, corrupted, standardised_rich
 from geo_xmodal.methods.svm import SvmLearner, SvmOptions
-from geo_xmodal.methods.target_branch import CHUNK, BranchLearner, soft_cross_entropy
-from geo_xmodal.methods.x_modalnet.adversary import adversarial_loss
+from geo_xmodal.methods.target_branch import CHUNK, BranchLearner
 from geo_xmodal.methods.x_modalnet.options import XModalNetOptions
 from geo_xmodal.methods.x_modalnet.streams import STREAMS, Features, TrainingParts
 from geo_xmodal.networks.x_modalnet import JointHead, XModalNet
+from geo_xmodal.objectives import Adversarial, Distillation, Reconstruction, Term, Terms
 from geo_xmodal.propagation import neighbour_graph, propagate
 from geo_xmodal.types import ModalitySummary, TrainingData
 
@@ -45,6 +45,19 @@ class XModalNetLearner(BranchLearner):
         )
         self.parts = TrainingParts(data.target.bands, rich.bands, self.data_classes, options)
         self.unit, self.rich_unit = UnitScale(self.statistics), UnitScale(rich.statistics)
+        self.terms = Terms(
+            {
+                "joint": self.supervised(),
+                "label": self.supervised(),
+                "pseudo": Distillation(options.pseudo_weight),
+            }
+        )
+        kind, weight = options.reconstruction, options.reconstruction_weight
+        self.pretraining = _each_stream(Reconstruction(kind))
+        self.reconstruction = _each_stream(Reconstruction(kind, weight))
+        self.adversary = _each_stream(
+            Adversarial(options.adversarial, options.adversarial_weight if options.sa else 0.0)
+        )
         self.rounds = options.rounds if options.propagation == "graph" else 1
         shares = {"dae": options.pretrain_share} if options.pretrain_share else {}
         shares |= {f"round-{k + 1}": (1 - options.pretrain_share) / self.rounds for k in range(self.rounds)}
@@ -121,10 +134,10 @@ class XModalNetLearner(BranchLearner):
             self.net, corrupted(target, hidden), corrupted(rich, hidden), paired, crossing=not dae
         )
         if dae:
-            return self._reconstruction(seen, target, rich, count, 1.0)
+            return self._reconstructed(self.pretraining, seen, target, rich, count)
         return {
             **self._classification(seen, labelled, paired, unlabelled),
-            **self._reconstruction(seen, target, rich, count, self.options.reconstruction_weight),
+            **self._reconstructed(self.reconstruction, seen, target, rich, count),
             **self._adversarial(seen, count),
         }
 
@@ -147,22 +160,21 @@ class XModalNetLearner(BranchLearner):
             embeddings = torch.cat([embeddings, alone])
             rich = torch.cat([rich, rich.new_zeros(len(alone), *rich.shape[1:])])
         logits = joint(embeddings, rich).flatten(1)
-        terms = {"joint": self.supervised(logits[: len(paired)], label[paired])}
+        outputs = {"joint": (logits[: len(paired)], label[paired])}
         if zeros_learn:
-            terms["label"] = self.supervised(logits[len(paired) :], label)
+            outputs["label"] = logits[len(paired) :], label
         elif self.options.label_unimodal_head:
-            terms["label"] = self.supervised(single(alone).flatten(1), label)
-        if unlabelled is not None and self.options.pseudo_weight:
+            outputs["label"] = single(alone).flatten(1), label
+        if unlabelled is not None:
             said = single(seen.embedding[len(alone) :]).flatten(1)
-            pseudo = soft_cross_entropy(said, self.pseudo[unlabelled.index])
-            terms["pseudo"] = self.options.pseudo_weight * pseudo
-        return terms
+            outputs["pseudo"] = said, self.pseudo[unlabelled.index]
+        return self.terms.of(**outputs)
 
-    def _reconstruction(
-        self, seen: Features, target: Tensor, rich: Tensor, count: int, weight: float
+    def _reconstructed(
+        self, terms: Terms, seen: Features, target: Tensor, rich: Tensor, count: int
     ) -> dict[str, Tensor]:
         """L_rec (Eq. 6) of each stream, from what the first prediction layers hold."""
-        if not weight:
+        if not terms:
             return {}
         patches, wanted = self.parts.patch_decoder(seen.embedding.flatten(1)), self.unit(target)
         spectra = self.parts.spectrum_decoder(seen.rich_embedding.flatten(1))
@@ -171,26 +183,26 @@ class XModalNetLearner(BranchLearner):
             (patches[:count], wanted[:count]),
             (patches[count:], wanted[count:]),
         ]
-        return {
-            f"reconstruct_{name}": weight * reconstruction_loss(*pair, self.options.reconstruction)
-            for name, pair in zip(STREAMS, pairs, strict=True)
-            if len(pair[0])
-        }
+        there = {name: pair for name, pair in zip(STREAMS, pairs, strict=True) if len(pair[0])}
+        return {f"reconstruct_{name}": value for name, value in terms.of(**there).items()}
 
     def _adversarial(self, seen: Features, count: int) -> dict[str, Tensor]:
         """L_adv (Eq. 7) of each stream; nothing without the self-adversarial module."""
-        weight = self.options.adversarial_weight
-        if not (self.options.sa and weight):
+        if not self.adversary:
             return {}
         real, fake = (half.flatten(1) for half in seen.target)
         rich_real, rich_fake = (half.flatten(1) for half in seen.rich)
         pairs = [(rich_real, rich_fake), (real[:count], fake[:count]), (real[count:], fake[count:])]
-        return {
-            f"adversarial_{name}": weight
-            * adversarial_loss(self.parts.discriminators[name], *pair, self.options.adversarial)
+        there = {
+            name: (self.parts.discriminators[name], *pair)
             for name, pair in zip(STREAMS, pairs, strict=True)
             if len(pair[0])
         }
+        return {f"adversarial_{name}": value for name, value in self.adversary.of(**there).items()}
+
+
+def _each_stream(term: Term) -> Terms:
+    return Terms(dict.fromkeys(STREAMS, term))
 
 
 def _one_hot(scores: Tensor) -> Tensor:

@@ -9,8 +9,8 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from geo_xmodal.methods.paper_options import PaperOptions
-from geo_xmodal.methods.x_modalnet.adversary import Reading
 from geo_xmodal.networks import NetworkSpec
+from geo_xmodal.objectives import Reading
 
 
 class XModalNetOptions(PaperOptions):

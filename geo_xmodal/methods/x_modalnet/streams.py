@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from geo_xmodal.methods.reconstruction import PatchDecoder, SpectrumDecoder
-from geo_xmodal.methods.x_modalnet.adversary import Discriminator
 from geo_xmodal.methods.x_modalnet.options import XModalNetOptions
 from geo_xmodal.networks.x_modalnet import (
     ADVERSARIAL,
@@ -43,6 +42,13 @@ class Features:
     embedding: Tensor
     rich_embedding: Tensor
     paired_embedding: Tensor
+
+
+class Discriminator(nn.Sequential):
+    """(n, features) -> (n, 1), the logit of being real; the paper gives no layers: 64, 64, 1."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__(nn.Linear(features, features), nn.LeakyReLU(0.2), nn.Linear(features, 1))
 
 
 class TrainingParts(nn.Module):

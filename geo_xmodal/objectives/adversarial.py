@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
+from geo_xmodal.objectives.term import Term
+
 Reading = Literal["standard", "reversal", "cooperative"]
 """What the features do while the discriminator learns to tell real from fake.
 
@@ -18,31 +20,29 @@ Reading = Literal["standard", "reversal", "cooperative"]
 """
 
 
-class Discriminator(nn.Sequential):
-    """(n, features) -> (n, 1), the logit of being real; the paper gives no layers: 64, 64, 1."""
-
-    def __init__(self, features: int) -> None:
-        super().__init__(nn.Linear(features, features), nn.LeakyReLU(0.2), nn.Linear(features, 1))
-
-
-def adversarial_loss(discriminator: nn.Module, real: Tensor, fake: Tensor, reading: Reading) -> Tensor:
-    """What both sides minimise in the same step, each with its own gradient.
+class Adversarial(Term):
+    """What discriminator and features minimise in the same step, each with its own gradient.
 
     Args:
-        discriminator: (n, features) -> (n, 1) logits.
-        real: (n, features), z^r of Eq. 7.
-        fake: (n, features), z^f of Eq. 7.
-        reading: what the features learn.
+        reading: What the features learn.
+        weight: Of the term.
     """
-    match reading:
-        case "standard":
-            fixed = {name: weight.detach() for name, weight in discriminator.named_parameters()}
-            passing = F.softplus(-cast(Tensor, functional_call(discriminator, fixed, fake))).mean()
-            return _told_apart(discriminator, real.detach(), fake.detach()) + passing
-        case "reversal":
-            return _told_apart(discriminator, _turned(real), _turned(fake))
-        case "cooperative":
-            return _told_apart(discriminator, real, fake)
+
+    def __init__(self, reading: Reading = "standard", weight: float = 1.0) -> None:
+        super().__init__(weight)
+        self.reading = reading
+
+    def value(self, discriminator: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
+        """Of (n, features) real and fake, and what takes them to (n, 1) logits of being real."""
+        match self.reading:
+            case "standard":
+                fixed = {name: weight.detach() for name, weight in discriminator.named_parameters()}
+                passing = F.softplus(-cast(Tensor, functional_call(discriminator, fixed, fake))).mean()
+                return _told_apart(discriminator, real.detach(), fake.detach()) + passing
+            case "reversal":
+                return _told_apart(discriminator, _turned(real), _turned(fake))
+            case "cooperative":
+                return _told_apart(discriminator, real, fake)
 
 
 def _told_apart(discriminator: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
