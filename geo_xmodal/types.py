@@ -12,6 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from geo_xmodal.kinds import Kind as Kind
+from geo_xmodal.patches import FloatArray as FloatArray
+from geo_xmodal.patches import IntArray as IntArray
+from geo_xmodal.patches import Patches, joined_patches
 
 Transform = Literal["identity", "log", "asinh"]
 """Band-wise map to a scale on which differences mean the same everywhere (`BandStatistics`)."""
@@ -25,8 +28,6 @@ MAX_SENSOR = 500
 MAX_UNIT = 100
 """Letters of the unit of a band; a file may say anything."""
 
-FloatArray = npt.NDArray[np.float32]
-IntArray = npt.NDArray[np.int64]
 ClassArray = npt.NDArray[np.uint8]
 
 
@@ -149,14 +150,14 @@ class PixelGroup:
 
     Attributes:
         position: (n, 2) int64, row and column on the scene's reference grid.
-        target: (n, band, 2m + 1, 2m + 1) float32, the target sensor's patch around each pixel.
-        rich: (n, band, 2q + 1, 2q + 1) float32, the training-only sensor's patch, or None.
+        target: (n, band, 2m + 1, 2m + 1), the target sensor's patch around each pixel.
+        rich: (n, band, 2q + 1, 2q + 1), the training-only sensor's patch, or None.
         label: (n,) int64, index into `TrainingData.classes` (not the class id), or None.
     """
 
     position: IntArray
-    target: FloatArray
-    rich: FloatArray | None = None
+    target: Patches
+    rich: Patches | None = None
     label: IntArray | None = None
 
     def __len__(self) -> int:
@@ -166,15 +167,15 @@ class PixelGroup:
         """The pixels at `index`, in that order."""
         return PixelGroup(
             self.position[index],
-            self.target[index],
-            None if self.rich is None else self.rich[index],
+            self.target.chosen(index),
+            None if self.rich is None else self.rich.chosen(index),
             None if self.label is None else self.label[index],
         )
 
     def cropped(self, margin: int, rich_margin: int) -> PixelGroup:
         """The same pixels with smaller patches."""
-        rich = None if self.rich is None else _cropped(self.rich, rich_margin)
-        return dataclasses.replace(self, target=_cropped(self.target, margin), rich=rich)
+        rich = None if self.rich is None else self.rich.cropped(rich_margin)
+        return dataclasses.replace(self, target=self.target.cropped(margin), rich=rich)
 
     def without_rich(self) -> PixelGroup:
         """The same pixels as the target sensor alone knows them."""
@@ -231,19 +232,11 @@ class TrainingData:
         )
 
 
-def _cropped(patches: FloatArray, margin: int) -> FloatArray:
-    """(n, band, 2m + 1, 2m + 1) cut to `margin`, in memory of its own."""
-    cut = patches.shape[-1] // 2 - margin
-    if cut < 0:
-        raise ValueError(f"patches of {patches.shape[-1]} pixels a side cannot be cropped to margin {margin}")
-    return np.ascontiguousarray(patches[:, :, cut : patches.shape[2] - cut, cut : patches.shape[3] - cut])
-
-
 def _joined(first: PixelGroup, second: PixelGroup) -> PixelGroup:
     labelled = first.label is not None and second.label is not None
     return PixelGroup(
         np.concatenate([first.position, second.position]),
-        np.concatenate([first.target, second.target]),
+        joined_patches([first.target, second.target]),
         None,
         np.concatenate([first.label, second.label]) if labelled else None,
     )

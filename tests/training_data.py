@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from geo_xmodal.patches import HeldPatches
 from geo_xmodal.types import (
     BandStatistics,
     IntArray,
@@ -48,8 +49,8 @@ def make_group(
     position = np.stack([np.arange(len(label)), np.arange(len(label))], 1)
     return PixelGroup(
         position.astype(np.int64),
-        target.astype(np.float32),
-        spectra.astype(np.float32) if rich else None,
+        HeldPatches(target.astype(np.float32)),
+        HeldPatches(spectra.astype(np.float32)) if rich else None,
         label.astype(np.int64) if labelled else None,
     )
 

@@ -12,7 +12,9 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
+from geo_xmodal.methods.rows import Rows, rows_of
 from geo_xmodal.networks import PixelModel
+from geo_xmodal.patches import AbsentPatches, joined_patches
 from geo_xmodal.types import IntArray, PixelGroup, TrainingData
 
 
@@ -95,8 +97,8 @@ class Batch:
 class Pool:
     """Pixels that batches are drawn from: a labelled or an unlabelled pool."""
 
-    target: Tensor
-    rich: Tensor | None
+    target: Rows
+    rich: Rows | None
     label: Tensor | None
 
     def __len__(self) -> int:
@@ -106,32 +108,33 @@ class Pool:
         """The pixels at `index` as a batch."""
         return Batch(
             index,
-            self.target[index],
-            None if self.rich is None else self.rich[index],
+            self.target.take(index),
+            None if self.rich is None else self.rich.take(index),
             None if self.label is None else self.label[index],
         )
 
     def empty(self) -> Pool:
         """A pool of the same kind without pixels."""
+        none = torch.arange(0)
         return Pool(
-            self.target[:0],
-            None if self.rich is None else self.rich[:0],
-            None if self.label is None else self.label[:0],
+            self.target.some(none),
+            None if self.rich is None else self.rich.some(none),
+            None if self.label is None else self.label[none],
         )
 
 
 def joined_pool(pairs: PixelGroup, target_only: PixelGroup, labelled: bool) -> Pool:
     """Pairs first, then target-only pixels, whose `rich` is NaN; `rich` is None where there are no pairs."""
-    target = np.concatenate([pairs.target, target_only.target])
+    target = joined_patches([pairs.target, target_only.target])
     rich = None
     if pairs.rich is not None and len(pairs):
-        absent = np.full((len(target_only), *pairs.rich.shape[1:]), np.nan, np.float32)
-        rich = torch.from_numpy(np.concatenate([pairs.rich, absent]))
+        unseen = AbsentPatches((len(target_only), *pairs.rich.shape[1:]))
+        rich = rows_of(joined_patches([pairs.rich, unseen]))
     label = None
     if labelled:
         parts = [group.label for group in (pairs, target_only) if group.label is not None and len(group)]
         label = torch.from_numpy(np.concatenate(parts).astype(np.int64))
-    return Pool(torch.from_numpy(target), rich, label)
+    return Pool(rows_of(target), rich, label)
 
 
 class Learner(nn.Module, ABC):

@@ -17,15 +17,22 @@ from typing import Literal, cast
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from pydantic import Field
 
 from geo_xmodal.correlation.linear_cca import fit_cca
 from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.methods.base import Control, Method
-from geo_xmodal.methods.svm import LinearLearner, SvmOptions, centre_pixels, hyperplanes, label_of
+from geo_xmodal.methods.svm import (
+    LinearLearner,
+    SvmOptions,
+    centre_pixels,
+    hyperplanes,
+    label_of,
+    labelled_patches,
+)
 from geo_xmodal.networks import linear_model
-from geo_xmodal.types import BandStatistics, FloatArray, ModalitySummary, TrainingData
+from geo_xmodal.patches import Patches
+from geo_xmodal.types import BandStatistics, ModalitySummary, TrainingData
 
 LEAST_PAIRS = 2
 
@@ -59,7 +66,7 @@ class CcaLearner(LinearLearner):
         rich = _spectra([group.rich for group in pairs if group.rich is not None], sensor.statistics)
         components = options.components or min(bands, sensor.bands)
         fitted = fit_cca(target, rich, components, options.ridge)
-        features = fitted.f(_spectra([self.labelled.target.numpy()], statistics))
+        features = fitted.f(_spectra([labelled_patches(data)], statistics))
         label = label_of(self.labelled)
         if options.train_on == "both":
             labelled = len(data.labelled_pairs)
@@ -71,9 +78,9 @@ class CcaLearner(LinearLearner):
         self.model = linear_model(statistics, weight @ mixing.T, bias + weight @ offset)
 
 
-def _spectra(groups: Sequence[FloatArray], statistics: BandStatistics) -> npt.NDArray[np.float64]:
+def _spectra(groups: Sequence[Patches], statistics: BandStatistics) -> npt.NDArray[np.float64]:
     """Standardised middle pixels of patches, (n, band)."""
-    parts = [centre_pixels(torch.from_numpy(patches), statistics) for patches in groups]
+    parts = [centre_pixels(patches, statistics) for patches in groups]
     return np.concatenate(parts).astype(np.float64)
 
 

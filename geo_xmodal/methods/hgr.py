@@ -9,6 +9,7 @@ Soft-HGR (Wang et al. 2019) or any other.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Mapping
 from typing import ClassVar, cast
@@ -23,6 +24,7 @@ from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.methods.base import Batch, Control, Method, Pool, Stage
 from geo_xmodal.methods.cnn import branch_controls
 from geo_xmodal.methods.rich_side import RichInput, SpectralHead, embedding_head
+from geo_xmodal.methods.rows import Rows, absent
 from geo_xmodal.methods.target_branch import (
     BRANCH_RECIPES,
     BranchLearner,
@@ -132,11 +134,15 @@ class HgrLearner(BranchLearner):
         if self.options.patch_encoder is not None:
             size += size * (2 * self.options.rich_margin + 1) ** 2
         if pool.rich is None:
-            return Pool(pool.target, torch.full((len(pool), size), torch.nan), pool.label)
-        numbers = self.rich_input(pool.rich)
-        if self.options.patch_encoder is not None:
-            numbers = torch.cat([numbers, self.rich_input.patches(pool.rich).flatten(1)], 1)
-        return Pool(pool.target, numbers, pool.label)
+            return dataclasses.replace(pool, rich=absent(len(pool), size))
+        condense = copy.deepcopy(self.rich_input)  # stays where it is, as the pools do
+        around = self.options.patch_encoder is not None
+
+        def numbers(rich: Tensor) -> Tensor:
+            middle = condense(rich)
+            return torch.cat([middle, condense.patches(rich).flatten(1)], 1) if around else middle
+
+        return dataclasses.replace(pool, rich=pool.rich.mapped(numbers))
 
     def _rich_embedded(self, rich: Tensor) -> Tensor:
         """(n, embedding) of what `_condensed` holds."""
@@ -154,7 +160,8 @@ class HgrLearner(BranchLearner):
 
     @torch.no_grad()
     def _opinion(self, pool: Pool) -> Tensor:
-        seen = self._teacher_input(cast(Tensor, pool.rich), pool.target)
+        rich, target = cast(Tensor, cast(Rows, pool.rich).held), cast(Tensor, pool.target.held)
+        seen = self._teacher_input(rich, target)
         return torch.stack([teacher(seen).softmax(1) for teacher in self.teachers]).mean(0)
 
     def _teacher_input(self, rich: Tensor, target: Tensor) -> Tensor:

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from geo_xmodal.methods.base import Pool
+from geo_xmodal.methods.rows import CHUNK, absent
 from geo_xmodal.networks import Standardize
 from geo_xmodal.types import BandStatistics
 
-CHUNK = 4096
 SMALLEST_SPAN = 1e-6
 
 
@@ -118,9 +118,11 @@ def standardised_rich(pool: Pool, statistics: BandStatistics) -> Pool:
     Rows stay NaN where a pixel has no rich data, and are all NaN where the pool has none.
     """
     if pool.rich is None:
-        absent = torch.full((len(pool), len(statistics.bands)), torch.nan)
-        return dataclasses.replace(pool, rich=absent)
+        return dataclasses.replace(pool, rich=absent(len(pool), len(statistics.bands)))
     standardize = Standardize(statistics)
-    parts = [cast(Tensor, standardize(part)).flatten(1) for part in torch.split(pool.rich, CHUNK)]
-    present = pool.rich.flatten(1).isfinite().any(1, keepdim=True)
-    return dataclasses.replace(pool, rich=torch.where(present, torch.cat(parts), torch.nan))
+
+    def spectra(rich: Tensor) -> Tensor:
+        present = rich.flatten(1).isfinite().any(1, keepdim=True)
+        return torch.where(present, cast(Tensor, standardize(rich)).flatten(1), torch.nan)
+
+    return dataclasses.replace(pool, rich=pool.rich.mapped(spectra, CHUNK))

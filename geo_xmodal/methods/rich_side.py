@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import cast
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.networks import SpectralEncoder, Standardize
+from geo_xmodal.patches import joined_patches
 from geo_xmodal.types import TrainingData
 
 CHUNK = 256
@@ -30,8 +30,8 @@ class RichInput(nn.Module):
         self.radius = radius
         self.standardize = Standardize(data.rich.statistics)
         groups = (data.labelled_pairs, data.unlabelled_pairs)
-        rich = np.concatenate([group.rich for group in groups if group.rich is not None])
-        spectra = self._mean_spectrum(torch.from_numpy(rich))
+        rich = joined_patches([group.rich for group in groups if group.rich is not None])
+        spectra = torch.cat([self._mean_of(torch.from_numpy(part)) for part in rich.parts(CHUNK)])
         spectra = spectra[spectra.isfinite().all(1)].double()
         if len(spectra) < 2:
             raise TrainingDataError(f"{len(spectra)} pixels have rich data; the components need two at least")

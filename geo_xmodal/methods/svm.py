@@ -6,11 +6,14 @@ from typing import Literal, cast
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from pydantic import Field
 from torch import Tensor
 
 from geo_xmodal.methods.base import Batch, Learner, Method, Options, Pool, joined_pool
+from geo_xmodal.methods.rows import CHUNK
 from geo_xmodal.networks import PixelModel, Standardize, linear_model
+from geo_xmodal.patches import Patches, joined_patches
 from geo_xmodal.types import BandStatistics, FloatArray, IntArray, TrainingData
 
 Hyperplanes = npt.NDArray[np.float64]
@@ -48,16 +51,21 @@ class SvmLearner(LinearLearner):
     def __init__(self, data: TrainingData, options: SvmOptions, seed: int) -> None:
         super().__init__(data)
         statistics = data.target.statistics
-        features = centre_pixels(self.labelled.target, statistics)
+        features = centre_pixels(labelled_patches(data), statistics)
         weight, bias = hyperplanes(features, label_of(self.labelled), len(data.classes), options, seed)
         self.model = linear_model(statistics, weight, bias)
 
 
-def centre_pixels(patches: Tensor, statistics: BandStatistics) -> FloatArray:
-    """(n, band, row, col) raw patches to the standardised bands of their middle pixels, (n, band)."""
-    middle = patches.shape[-1] // 2
-    pixels = patches[:, :, middle : middle + 1, middle : middle + 1]
-    return cast(FloatArray, Standardize(statistics)(pixels).flatten(1).numpy())
+def centre_pixels(patches: Patches, statistics: BandStatistics) -> FloatArray:
+    """Patches of raw values to the standardised bands of their middle pixels, (n, band)."""
+    standardize = Standardize(statistics)
+    parts = patches.cropped(0).parts(CHUNK)
+    return np.concatenate([standardize(torch.from_numpy(part)).flatten(1).numpy() for part in parts])
+
+
+def labelled_patches(data: TrainingData) -> Patches:
+    """Target patches of all labelled pixels, pairs first."""
+    return joined_patches([data.labelled_pairs.target, data.labelled_target.target])
 
 
 def label_of(pool: Pool) -> IntArray:

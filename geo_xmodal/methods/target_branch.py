@@ -18,11 +18,10 @@ from torch import Tensor
 from geo_xmodal.errors import BundleError
 from geo_xmodal.kinds import KINDS
 from geo_xmodal.methods.base import Learner, LoopOptions, Pool, class_weights, joined_pool
-from geo_xmodal.networks import Branch, NetworkSpec, PixelModel, branch_class, branch_help
+from geo_xmodal.methods.rows import CHUNK, Rows
+from geo_xmodal.networks import Branch, NetworkSpec, PixelModel, Standardize, branch_class, branch_help
 from geo_xmodal.objectives import Supervised
 from geo_xmodal.types import TrainingData
-
-CHUNK = 4096
 
 
 class BranchOptions(LoopOptions, ABC):
@@ -129,12 +128,11 @@ class BranchLearner(Learner):
         """The network behind the standardisation."""
         return cast(Branch, self.model.network)
 
-    @torch.no_grad()
     def _prepared(self, pool: Pool) -> Pool:
-        parts = [
-            self.branch.prepare(self.model.standardize(part)) for part in torch.split(pool.target, CHUNK)
-        ]
-        return dataclasses.replace(pool, target=torch.cat(parts))
+        standardize, prepare = Standardize(self.statistics), self.branch.prepare
+        return dataclasses.replace(
+            pool, target=pool.target.mapped(lambda part: prepare(standardize(part)), CHUNK)
+        )
 
     def embedded(self, prepared: Tensor) -> Tensor:
         """(n, embedding) of prepared patches."""
@@ -164,10 +162,9 @@ class BranchLearner(Learner):
         return with_own_shares(soft, counts * self.class_weight)
 
     @torch.no_grad()
-    def predicted(self, target: Tensor) -> Tensor:
+    def predicted(self, target: Rows) -> Tensor:
         """(n, classes) probabilities of prepared patches, in evaluation mode."""
-        parts = torch.split(target, CHUNK)
-        return torch.cat([self.classified(self.embedded(part)).softmax(1) for part in parts])
+        return torch.cat([self.classified(self.embedded(part)).softmax(1) for part in target.parts()])
 
     def pixel_model(self) -> PixelModel:
         """The branch with its standardisation."""

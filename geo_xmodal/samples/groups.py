@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from geo_xmodal.errors import LabelError, TrainingDataError, UsageError
 from geo_xmodal.kinds import KINDS
 from geo_xmodal.memory import check_memory
+from geo_xmodal.patches import HeldPatches, Patches
 from geo_xmodal.raster import WindowReader, checked_values, described
 from geo_xmodal.samples.patches import read_patches
 from geo_xmodal.samples.pools import (
@@ -38,7 +39,6 @@ from geo_xmodal.scenes import (
     validation_split,
 )
 from geo_xmodal.types import (
-    FloatArray,
     IntArray,
     ModalitySummary,
     PixelGroup,
@@ -49,6 +49,10 @@ from geo_xmodal.wording import counted
 
 if TYPE_CHECKING:
     from geo_xmodal.scenes import Scene
+
+
+_CHUNK = 4096
+"""Pixels whose values are looked at at a time."""
 
 
 class GatherOptions(BaseModel):
@@ -329,15 +333,15 @@ def _read(
 
 def _patches(
     groups: dict[str, _Pixels], reader: WindowReader, margin: int, progress: Progress | None
-) -> dict[str, FloatArray]:
+) -> dict[str, Patches]:
     positions = np.concatenate([group.position for group in groups.values()])
     ends = np.cumsum([len(group.position) for group in groups.values()])
     together = read_patches(reader, positions, margin, progress)
-    return dict(zip(groups, np.split(together, ends[:-1]), strict=True))
+    return dict(zip(groups, map(HeldPatches, np.split(together, ends[:-1])), strict=True))
 
 
-def _summary(scene: Scene, name: str, reader: WindowReader, patches: Sequence[FloatArray]) -> ModalitySummary:
-    centres = [one[:, :, one.shape[2] // 2, one.shape[3] // 2] for one in patches]
+def _summary(scene: Scene, name: str, reader: WindowReader, patches: Sequence[Patches]) -> ModalitySummary:
+    centres = [part[:, :, 0, 0] for one in patches for part in one.cropped(0).parts(_CHUNK)]
     modality = scene.modality(name)
     statistics = band_statistics(np.concatenate(centres), reader.band_names, modality.kind)
     units = {band.unit for band in reader.bands}

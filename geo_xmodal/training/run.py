@@ -185,7 +185,9 @@ def _card(
 def _some_patches(data: TrainingData) -> FloatArray:
     """Training pixels of all kinds, a few thousand of each at most."""
     groups = (data.labelled_pairs, data.labelled_target, data.unlabelled_pairs, data.unlabelled_target)
-    return np.concatenate([group.target[:: max(1, len(group) // _MANY)] for group in groups])
+    return np.concatenate(
+        [group.target.take(np.arange(0, len(group), max(1, len(group) // _MANY))) for group in groups]
+    )
 
 
 def test_scores(
@@ -220,8 +222,9 @@ def _validator(pixels: PixelGroup) -> Callable[[Learner], dict[str, float]]:
 
     def validate(learner: Learner) -> dict[str, float]:
         model = learner.pixel_model()
-        parts = np.array_split(pixels.target, max(1, len(pixels) // TEST_WINDOW))
-        best = [model.probabilities(torch.from_numpy(part)).flatten(1).argmax(1) for part in parts]
+        parts = np.array_split(np.arange(len(pixels)), max(1, len(pixels) // TEST_WINDOW))
+        patches = (torch.from_numpy(pixels.target.take(part)) for part in parts)
+        best = [model.probabilities(part).flatten(1).argmax(1) for part in patches]
         predicted = torch.cat(best).numpy()
         recalls = [float((predicted[label == c] == c).mean()) for c in np.unique(label)]
         return {"oa": float((predicted == label).mean()), "aa": float(np.mean(recalls))}
@@ -239,7 +242,10 @@ def _digest(data: TrainingData) -> str:
         data.unlabelled_target,
         data.validation,
     ):
-        for array in (group.position, group.target, group.rich, group.label):
-            if array is not None:
-                digest.update(np.ascontiguousarray(array).data)
+        digest.update(np.ascontiguousarray(group.position).data)
+        group.target.tell(digest.update)
+        if group.rich is not None:
+            group.rich.tell(digest.update)
+        if group.label is not None:
+            digest.update(np.ascontiguousarray(group.label).data)
     return digest.hexdigest()[:16]

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from geo_xmodal.methods import METHODS
+from geo_xmodal.patches import HeldPatches
 from geo_xmodal.training.loop import fit
 from geo_xmodal.types import (
     BandStatistics,
@@ -54,7 +55,9 @@ def berlin_sized(margin: int) -> TrainingData:
         target = rng.normal(size=(n, SAR_BANDS, side, side)).astype(np.float32) + shift[:, :SAR_BANDS]
         spectra = rng.normal(size=(n, HSI_BANDS, 1, 1)).astype(np.float32) + shift[:, SAR_BANDS:]
         position = np.stack([np.arange(n), np.arange(n)], axis=1)
-        return PixelGroup(position, target, spectra if rich else None, label if labelled else None)
+        return PixelGroup(
+            position, HeldPatches(target), HeldPatches(spectra) if rich else None, label if labelled else None
+        )
 
     return TrainingData(
         classes=tuple(LandClass(i + 1, f"class {i + 1}", f"#0000{i:02x}") for i in range(CLASSES)),

@@ -12,6 +12,7 @@ from geo_xmodal.correlation.linear_cca import fit_cca
 from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.methods import METHODS
 from geo_xmodal.networks import PixelModel
+from geo_xmodal.patches import HeldPatches
 from geo_xmodal.types import TrainingData
 from tests.training_data import make_training_data
 
@@ -37,16 +38,16 @@ def test_it_is_cca_then_an_svm(train_on: str) -> None:
     backwards = data.labelled_pairs.take(np.arange(len(data.labelled_pairs))[::-1])
     data = dataclasses.replace(data, labelled_pairs=backwards)
     labelled, unlabelled, target = data.labelled_pairs, data.unlabelled_pairs, data.labelled_target
-    x = np.concatenate([centres(labelled.target), centres(unlabelled.target)])
-    y = np.concatenate([group.rich[:, :, 0, 0] for group in (labelled, unlabelled)])  # type: ignore[index]
+    x = np.concatenate([centres(labelled.target.held), centres(unlabelled.target.held)])
+    y = np.concatenate([group.rich.held[:, :, 0, 0] for group in (labelled, unlabelled)])  # type: ignore[union-attr,index]
     pair = fit_cca(x, y.astype(np.float64), 2, 1e-3)
-    features = pair.f(np.concatenate([centres(labelled.target), centres(target.target)]))
+    features = pair.f(np.concatenate([centres(labelled.target.held), centres(target.target.held)]))
     label = np.concatenate([labelled.label, target.label])  # type: ignore[arg-type]
     if train_on == "both":
-        features = np.concatenate([features, pair.g(labelled.rich[:, :, 0, 0])])  # type: ignore[index]
+        features = np.concatenate([features, pair.g(labelled.rich.held[:, :, 0, 0])])  # type: ignore[union-attr,index]
         label = np.concatenate([label, labelled.label])  # type: ignore[arg-type]
     reference = LinearSVC(class_weight="balanced", dual=False, max_iter=10_000).fit(features, label)
-    pixels = centres(data.validation.target)
+    pixels = centres(data.validation.target.held)
     expected = reference.decision_function(pair.f(pixels))
     observed = decisions(solved(data, components=2, train_on=train_on), pixels)
     np.testing.assert_allclose(observed, expected, atol=1e-3)
@@ -75,7 +76,9 @@ def test_one_component_is_the_direction_that_the_rich_sensor_knows() -> None:
     data = dataclasses.replace(
         data,
         unlabelled_pairs=dataclasses.replace(
-            data.unlabelled_pairs, target=target.astype(np.float32), rich=rich.astype(np.float32)
+            data.unlabelled_pairs,
+            target=HeldPatches(target.astype(np.float32)),
+            rich=HeldPatches(rich.astype(np.float32)),
         ),
         labelled_target=dataclasses.replace(data.labelled_pairs, rich=None),
         labelled_pairs=data.labelled_pairs.take(none),

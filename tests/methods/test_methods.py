@@ -14,6 +14,7 @@ from geo_xmodal.kinds import KINDS
 from geo_xmodal.methods import METHODS, Learner
 from geo_xmodal.methods.base import class_weights
 from geo_xmodal.methods.target_branch import with_own_shares
+from geo_xmodal.patches import HeldPatches
 from geo_xmodal.scenes.splits import DEFAULT_MARGIN
 from geo_xmodal.training.loop import fit
 from geo_xmodal.training.request import options_for
@@ -42,8 +43,7 @@ def learner(name: str, data: TrainingData, **settings: Any) -> Learner:
 
 def accuracy(made: Learner, pixels: PixelGroup) -> float:
     model = made.pixel_model()
-    cut = pixels.target.shape[-1] // 2 - model.margin
-    patches = pixels.target[:, :, cut : pixels.target.shape[2] - cut, cut : pixels.target.shape[3] - cut]
+    patches = pixels.target.cropped(model.margin).held
     predicted = model.probabilities(torch.from_numpy(patches)).flatten(1).argmax(1).numpy()
     return float((predicted == pixels.label).mean())
 
@@ -97,8 +97,8 @@ def test_the_pair_of_resnets_maps_what_it_was_trained_on() -> None:
     assert dense.shape == (1, 3, 3, 4)
     assert torch.allclose(dense[:, :, 1, 2], patch[:, :, 0, 0], atol=1e-5)
     around = data.unlabelled_pairs.rich
-    assert around is not None
-    around[:, :, 0, 0] += 5  # a corner of the patch, beyond the teacher's radius
+    assert around is not None and around.held is not None
+    around.held[:, :, 0, 0] += 5  # a corner of the patch, beyond the teacher's radius
     other = learner("hgr", data, **resnet)
     assert not torch.equal(made.rich_head[0].running_mean, other.rich_head[0].running_mean)
 
@@ -107,10 +107,10 @@ def test_svm_is_scikit_learns() -> None:
     data = make_training_data(labels=30)
     centre = data.labelled_target.target.shape[-1] // 2
     both = [data.labelled_pairs, data.labelled_target]
-    x = np.concatenate([group.target[:, :, centre, centre] for group in both])
+    x = np.concatenate([group.target.held[:, :, centre, centre] for group in both])
     y = np.concatenate([group.label for group in both])  # type: ignore[arg-type]
     reference = LinearSVC(class_weight="balanced", dual=False, max_iter=10_000).fit(x, y)
-    pixels = data.validation.target[:, :, centre : centre + 1, centre : centre + 1]
+    pixels = data.validation.target.held[:, :, centre : centre + 1, centre : centre + 1]
     logits = METHODS["svm"].learner(data, METHODS["svm"].Options(), 0).pixel_model()(torch.from_numpy(pixels))
     np.testing.assert_allclose(
         logits.detach().flatten(1).numpy(), reference.decision_function(pixels[:, :, 0, 0]), atol=1e-4
@@ -126,7 +126,7 @@ def test_a_class_without_labels_is_never_predicted_by_svm() -> None:
         labelled_target=data.labelled_target.take(keep[1]),
     )
     model = METHODS["svm"].learner(data, METHODS["svm"].Options(), 0).pixel_model()
-    predicted = model.probabilities(torch.from_numpy(data.validation.target)).argmax(1)
+    predicted = model.probabilities(torch.from_numpy(data.validation.target.held)).argmax(1)
     assert set(predicted.unique().tolist()) == {0, 2}
 
 
@@ -141,10 +141,8 @@ def test_the_target_model_never_sees_the_rich_sensor() -> None:
     """Other rich values, same student: with all its terms off, nothing of the rich side is left."""
     off = {"distill_weight": "0", "correlation_weight": "0"}
     data = make_training_data()
-    other = dataclasses.replace(
-        data,
-        labelled_pairs=dataclasses.replace(data.labelled_pairs, rich=data.labelled_pairs.rich[::-1].copy()),  # type: ignore[index]
-    )
+    turned = HeldPatches(data.labelled_pairs.rich.held[::-1].copy())  # type: ignore[union-attr,index]
+    other = dataclasses.replace(data, labelled_pairs=dataclasses.replace(data.labelled_pairs, rich=turned))
     a, b = (learner("hgr", one, **off).pixel_model().state_dict() for one in (data, other))
     assert all(torch.equal(a[key], b[key]) for key in a)
 

@@ -13,6 +13,7 @@ from geo_xmodal.methods.reconstruction import (
     corrupted,
     standardised_rich,
 )
+from geo_xmodal.methods.rows import HeldRows
 from geo_xmodal.networks import Standardize
 from geo_xmodal.objectives import Reconstruction
 from geo_xmodal.types import BandStatistics
@@ -95,10 +96,12 @@ def test_corruption_hides_a_share_and_leaves_the_rest() -> None:
 def test_rows_without_the_rich_sensor_stay_missing() -> None:
     rich = torch.rand(4, 3, 1, 1)
     rich[1] = torch.nan
-    pool = Pool(torch.zeros(4, 1), rich, None)
-    spectra = standardised_rich(pool, STATISTICS).rich
-    assert spectra is not None
+    pool = Pool(HeldRows(torch.zeros(4, 1)), HeldRows(rich), None)
+    rows = standardised_rich(pool, STATISTICS).rich
+    assert rows is not None
+    spectra = rows.take(torch.arange(4))
     assert spectra.isnan().all(1).tolist() == [False, True, False, False]
     assert torch.equal(spectra[0], Standardize(STATISTICS)(rich[:1]).flatten())
     nothing = standardised_rich(dataclasses.replace(pool, rich=None), STATISTICS).rich
-    assert nothing is not None and nothing.shape == (4, 3) and nothing.isnan().all()
+    assert nothing is not None
+    assert nothing.take(torch.arange(4)).shape == (4, 3) and nothing.take(torch.arange(4)).isnan().all()

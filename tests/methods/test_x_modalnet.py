@@ -195,7 +195,7 @@ class TestPseudoLabels:
         data = make_training_data()
         learner, _ = new(data)
         svm = METHODS["svm"].learner(data, METHODS["svm"].Options(), 0).pixel_model()
-        both = np.concatenate([data.unlabelled_pairs.target, data.unlabelled_target.target])
+        both = np.concatenate([data.unlabelled_pairs.target.held, data.unlabelled_target.target.held])
         said = svm.probabilities(torch.from_numpy(both[:, :, 3:4, 3:4])).flatten(1).argmax(1)
         assert torch.equal(learner.pseudo.argmax(1), said)
         assert torch.equal(learner.pseudo.sum(1), torch.ones(len(said)))
@@ -207,7 +207,7 @@ class TestPseudoLabels:
         learner.eval()
         groups = (data.labelled_pairs, data.labelled_target, data.unlabelled_pairs, data.unlabelled_target)
         label = np.concatenate([np.full(len(g), -1) if g.label is None else g.label for g in groups])
-        raw = torch.from_numpy(np.concatenate([group.target for group in groups]))
+        raw = torch.from_numpy(np.concatenate([group.target.held for group in groups]))
         with torch.no_grad():
             features = learner.net.encode(learner.model.standardize(raw)).flatten(1).numpy()
         wanted = propagate(neighbour_graph(features, options.neighbours), label, 3).soft[label < 0]

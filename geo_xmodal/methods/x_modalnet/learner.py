@@ -5,19 +5,20 @@ from __future__ import annotations
 import dataclasses
 from typing import cast
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from geo_xmodal.methods.base import Batch, Stage
 from geo_xmodal.methods.reconstruction import UnitScale, corrupted, standardised_rich
+from geo_xmodal.methods.rows import CHUNK
 from geo_xmodal.methods.svm import SvmLearner, SvmOptions
-from geo_xmodal.methods.target_branch import CHUNK, BranchLearner
+from geo_xmodal.methods.target_branch import BranchLearner
 from geo_xmodal.methods.x_modalnet.options import XModalNetOptions
 from geo_xmodal.methods.x_modalnet.streams import STREAMS, Features, TrainingParts
 from geo_xmodal.networks.x_modalnet import JointHead, XModalNet
 from geo_xmodal.objectives import Adversarial, Distillation, Reconstruction, Term, Terms
+from geo_xmodal.patches import joined_patches
 from geo_xmodal.propagation import neighbour_graph, propagate
 from geo_xmodal.types import ModalitySummary, TrainingData
 
@@ -84,10 +85,8 @@ class XModalNetLearner(BranchLearner):
         if not self.pseudo_labelled:
             return torch.zeros(0, self.data_classes)
         svm = SvmLearner(data, SvmOptions.model_validate({}), seed).pixel_model()
-        groups = (data.unlabelled_pairs, data.unlabelled_target)
-        m = self.model.margin
-        pixels = [group.target[:, :, m : m + 1, m : m + 1] for group in groups]
-        return _one_hot(svm(torch.from_numpy(np.concatenate(pixels))).flatten(1))
+        pixels = joined_patches([data.unlabelled_pairs.target, data.unlabelled_target.target]).cropped(0)
+        return _one_hot(torch.cat([svm(torch.from_numpy(part)).flatten(1) for part in pixels.parts(CHUNK)]))
 
     def begin(self, stage: int) -> None:
         """From the second round on: propagate labels over the features as they are now."""
@@ -104,11 +103,7 @@ class XModalNetLearner(BranchLearner):
     def _propagated(self) -> Tensor:
         """(n, classes): labels spread over the graph; where none arrives, the pseudo-label stays."""
         features = torch.cat(
-            [
-                self.embedded(part)
-                for pool in (self.labelled, self.unlabelled)
-                for part in torch.split(pool.target, CHUNK)
-            ]
+            [self.embedded(part) for pool in (self.labelled, self.unlabelled) for part in pool.target.parts()]
         )
         unknown = torch.full((len(self.unlabelled),), UNKNOWN)
         label = torch.cat([cast(Tensor, self.labelled.label), unknown])
