@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -226,17 +226,29 @@ class TrainingData:
             self,
             rich=None,
             labelled_pairs=self.labelled_pairs.take(np.empty(0, np.int64)),
-            labelled_target=_joined(self.labelled_pairs, self.labelled_target),
+            labelled_target=join_groups([self.labelled_pairs.without_rich(), self.labelled_target]),
             unlabelled_pairs=self.unlabelled_pairs.take(np.empty(0, np.int64)),
-            unlabelled_target=_joined(self.unlabelled_pairs, self.unlabelled_target),
+            unlabelled_target=join_groups([self.unlabelled_pairs.without_rich(), self.unlabelled_target]),
         )
 
 
-def _joined(first: PixelGroup, second: PixelGroup) -> PixelGroup:
-    labelled = first.label is not None and second.label is not None
+def join_groups(groups: Sequence[PixelGroup]) -> PixelGroup:
+    """Pixels of several groups as one, in their order; rich patches and labels where all that hold pixels do.
+
+    Raises:
+        ValueError: There is no group.
+    """
+    if not groups:
+        raise ValueError("no group of pixels to join")
+    filled = [group for group in groups if len(group)]
+    filled = filled or sorted(groups, key=lambda group: group.rich is None)[:1]
+    if len(filled) == 1:
+        return filled[0]
+    riches = [group.rich for group in filled if group.rich is not None]
+    labels = [group.label for group in filled if group.label is not None]
     return PixelGroup(
-        np.concatenate([first.position, second.position]),
-        joined_patches([first.target, second.target]),
-        None,
-        np.concatenate([first.label, second.label]) if labelled else None,
+        np.concatenate([group.position for group in filled]),
+        joined_patches([group.target for group in filled]),
+        joined_patches(riches) if len(riches) == len(filled) else None,
+        np.concatenate(labels) if len(labels) == len(filled) else None,
     )

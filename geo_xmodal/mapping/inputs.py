@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,16 +18,19 @@ from geo_xmodal.raster import (
     Encoding,
     WindowReader,
     checked_sample,
+    few_names,
+    is_unnamed,
+    match_bands,
     pixel_size,
     product_in,
+    size_text,
+    sizes_differ,
     source_name,
 )
 from geo_xmodal.samples import HIGH_PERCENTILE, LOW_PERCENTILE
-from geo_xmodal.scenes import Scene
+from geo_xmodal.scenes import Scene, find_modality
 from geo_xmodal.types import BandStatistics, FloatArray
 from geo_xmodal.wording import counted
-
-_RESOLUTION_TOLERANCE = 0.1
 
 _DOUBTFUL, _HOPELESS = 0.2, 0.95
 """Share of a band's values outside of the model's range that is doubtful, or leaves nothing to go by."""
@@ -41,8 +43,6 @@ _UNITS: Mapping[str, str] = {
     "unit": "without a place on the ground, so of unknown size",
 }
 """Of the sizes of pixels."""
-
-_UNNAMED = re.compile(r"band \d+")
 
 _ENCODED: Mapping[Encoding, str] = {
     "stored": "scale and offset tags are not applied: the model was trained on numbers like those stored",
@@ -100,7 +100,7 @@ def check_fit(card: Card, reader: WindowReader, *, any_values: bool = False) -> 
     lines, more = [], []
     if reader.kind != target.kind:
         lines.append(f"the input does not say what it measures: taken to be {target.kind}, as the model is")
-    places, about = match_bands(target.statistics.bands, reader)
+    places, about = bands_for(target.statistics.bands, reader)
     more += about
     fitted = reader.adapted(Adaptation(bands=places, kind=target.kind))
     fitted, assumptions, about_values = _with_the_models_values(card, fitted, any_values)
@@ -108,49 +108,26 @@ def check_fit(card: Card, reader: WindowReader, *, any_values: bool = False) -> 
     return Fit(fitted, (*lines, *_doubts_of_place(card, fitted.grid)), (*assumptions, *more))
 
 
-def match_bands(names: Sequence[str], reader: WindowReader) -> tuple[tuple[int, ...], list[Assumption]]:
+def bands_for(names: Sequence[str], reader: WindowReader) -> tuple[tuple[int, ...], list[Assumption]]:
     """Places (from 0) of a model's bands among a reader's, and what is taken for granted in that.
 
     Raises:
         ModelMismatchError: Names contradict, or the number of bands does.
     """
-    found = [_plain(name) for name in reader.band_names]
-    wanted = [_plain(name) for name in names]
-    by_place = tuple(range(len(names)))
-    asked = any(band.asked for band in reader.bands)
-    unnamed = _without_names(found) or _without_names(wanted)
-    unique = len(set(found)) == len(found) and len(set(wanted)) == len(wanted)
-    if unique and not asked and not unnamed and set(wanted) <= set(found):
-        places = tuple(found.index(name) for name in wanted)
-        text = f"bands {_few(names)} are found by name among {_few(reader.band_names)}"
-        return places, [] if places == tuple(range(len(found))) else [_about_bands(reader, text)]
-    if len(found) != len(wanted):
+    match = match_bands(names, reader)
+    if match is not None:
+        assumed = [Assumption("bands", match.assumed, source_name(reader))] if match.assumed else []
+        return match.places, assumed
+    found, wanted = few_names(reader.band_names), few_names(names)
+    if len(reader.bands) != len(names):
         raise ModelMismatchError(
-            f"the input has {counted(len(found), 'band')} ({_few(reader.band_names)}), the model was made "
-            f"for {len(wanted)} ({_few(names)}): choose the input's bands, or another model"
+            f"the input has {counted(len(reader.bands), 'band')} ({found}), the model was made "
+            f"for {len(names)} ({wanted}): choose the input's bands, or another model"
         )
-    if found == wanted and not unnamed:
-        return by_place, []
-    if not unnamed and not asked:
-        raise ModelMismatchError(
-            f"the input's bands are {_few(reader.band_names)}, the model was made for {_few(names)}: "
-            "give the input's bands in the model's order with --bands, or another model"
-        )
-    why = "were asked for in this order" if asked else "have no names to go by"
-    text = f"bands are taken by their place, as they {why}: {_few(reader.band_names)} as {_few(names)}"
-    return by_place, [_about_bands(reader, text)]
-
-
-def _about_bands(reader: WindowReader, text: str) -> Assumption:
-    return Assumption("bands", text, source_name(reader))
-
-
-def _plain(name: str) -> str:
-    return name.strip().casefold()
-
-
-def _without_names(names: Sequence[str]) -> bool:
-    return all(_UNNAMED.fullmatch(name) for name in names)
+    raise ModelMismatchError(
+        f"the input's bands are {found}, the model was made for {wanted}: "
+        "give the input's bands in the model's order with --bands, or another model"
+    )
 
 
 def _with_the_models_values(
@@ -208,7 +185,7 @@ def _doubts_of_values(
     known = values[worst][np.isfinite(values[worst])]
     low, high = np.percentile(known, (LOW_PERCENTILE, HIGH_PERCENTILE))
     name = reader.band_names[worst]
-    band = name if _UNNAMED.fullmatch(name) else f"band {name}"
+    band = name if is_unnamed(name) else f"band {name}"
     ranges = (
         f"{outside[worst]:.0%} of the values of {band} lie outside of the model's "
         f"range: the input has {low:.4g} to {high:.4g}, training had {statistics.low[worst]:.4g} to "
@@ -255,13 +232,7 @@ def resolution_ratio(card: Card, grid: GeoBox) -> tuple[float, float] | None:
 def differs(card: Card, grid: GeoBox) -> bool:
     """Whether pixels are of another size than the model's, by more than a tenth."""
     ratio = resolution_ratio(card, grid)
-    return ratio is not None and any(abs(1 / one - 1) > _RESOLUTION_TOLERANCE for one in ratio)
-
-
-def size_text(grid: GeoBox) -> str:
-    """Size of a grid's pixels, for a message."""
-    rows, cols, unit = pixel_size(grid)
-    return f"{rows:.4g} x {cols:.4g} {unit}"
+    return ratio is not None and sizes_differ(ratio, (1.0, 1.0))
 
 
 def model_size_text(card: Card) -> str:
@@ -276,16 +247,10 @@ def target_modality(scene: Scene, card: Card) -> str:
     Raises:
         ModelMismatchError: The scene has none, or several of the kind.
     """
-    if card.target.modality in scene.config.modalities:
-        return card.target.modality
-    alike = [name for name, one in scene.config.modalities.items() if one.kind == card.target.kind]
-    if len(alike) == 1:
-        return alike[0]
+    found = find_modality(scene, card.target.modality, card.target.kind)
+    if found is not None:
+        return found
     raise ModelMismatchError(
         f"scene {scene.name} has {', '.join(scene.config.modalities)}; the model maps from "
         f"{card.target.modality} ({card.target.kind}): map another scene, or a file with --input"
     )
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")

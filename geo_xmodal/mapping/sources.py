@@ -11,7 +11,7 @@ from typing import Literal
 from geo_xmodal.bundle import Card
 from geo_xmodal.errors import RasterError, UsageError
 from geo_xmodal.mapping.area import cut_to_area
-from geo_xmodal.mapping.inputs import differs, model_size_text, resolution_ratio, size_text
+from geo_xmodal.mapping.inputs import differs, model_size_text, resolution_ratio
 from geo_xmodal.raster import (
     Adaptation,
     WarpGcps,
@@ -26,6 +26,7 @@ from geo_xmodal.raster import (
     names_bands,
     rasters_in,
     remote_reader,
+    size_text,
     with_pixels,
 )
 from geo_xmodal.small_files import SmallFile, read_text

@@ -6,6 +6,7 @@ names the file in one line.
 """
 
 from geo_xmodal.raster.band_files import band_files_reader, names_bands, rasters_in
+from geo_xmodal.raster.band_match import BandMatch, few_names, is_unnamed, match_bands
 from geo_xmodal.raster.class_names import first_spellings, name_key, number_of, shown_name
 from geo_xmodal.raster.control_points import WarpGcps
 from geo_xmodal.raster.embedding import described, product_in, tags_of
@@ -37,7 +38,14 @@ from geo_xmodal.raster.grid import (
     same_grid,
     with_pixels,
 )
-from geo_xmodal.raster.ground import SQUARE_METRES, Floats, PixelAreas, pixel_areas
+from geo_xmodal.raster.ground import (
+    SQUARE_METRES,
+    Floats,
+    PixelAreas,
+    pixel_areas,
+    size_text,
+    sizes_differ,
+)
 from geo_xmodal.raster.labels import (
     LabelledPoints,
     LabelSource,
@@ -80,6 +88,7 @@ __all__ = [
     "AlignedReader",
     "Assumption",
     "Band",
+    "BandMatch",
     "Encoding",
     "Floats",
     "InnerDefaults",
@@ -114,6 +123,7 @@ __all__ = [
     "described",
     "extended",
     "extent_text",
+    "few_names",
     "file_and_rest",
     "file_window",
     "find_remote",
@@ -123,10 +133,12 @@ __all__ = [
     "infinite_values",
     "is_address",
     "is_raster",
+    "is_unnamed",
     "label_place",
     "label_stamp",
     "label_values",
     "layer_names",
+    "match_bands",
     "means_unlabelled",
     "mosaic",
     "name_key",
@@ -150,6 +162,8 @@ __all__ = [
     "remote_reader",
     "same_grid",
     "shown_name",
+    "size_text",
+    "sizes_differ",
     "source_name",
     "survey_labels",
     "tags_of",

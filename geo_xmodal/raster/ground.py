@@ -56,6 +56,9 @@ _EQUAL_AREA = 1e-7
 _EXACT = 1e-7
 """Share by which an interpolated area may be off."""
 
+_SIZE_TOLERANCE = 0.1
+"""Share by which pixels may be larger or smaller than others and still show the same."""
+
 SQUARE_METRES = 10_000
 """In a hectare."""
 
@@ -180,6 +183,17 @@ def pixel_size(grid: GeoBox) -> tuple[float, float, Unit]:
                 return float(row), float(col), "m"
     affine = grid.affine
     return math.hypot(affine.b, affine.e), math.hypot(affine.a, affine.d), "unit"
+
+
+def size_text(grid: GeoBox) -> str:
+    """Size of a grid's pixels, for a message."""
+    rows, cols, unit = pixel_size(grid)
+    return f"{rows:.4g} x {cols:.4g} {unit}"
+
+
+def sizes_differ(expected: tuple[float, float], found: tuple[float, float]) -> bool:
+    """Whether pixels of sizes (row, column) are too unlike for one model: by more than a tenth."""
+    return any(abs(other / one - 1) > _SIZE_TOLERANCE for one, other in zip(expected, found, strict=True))
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,21 +17,27 @@ from geo_xmodal.kinds import KINDS
 from geo_xmodal.memory import check_memory
 from geo_xmodal.patches import HeldPatches, Patches
 from geo_xmodal.raster import WindowReader, checked_values, described
+from geo_xmodal.samples.joined import join_notes, join_values
 from geo_xmodal.samples.patches import read_patches
 from geo_xmodal.samples.pools import (
     Availability,
     BoolArray,
     UnlabelledPools,
     availability,
-    drawn,
+    drawn_of_scenes,
+    scene_seed,
     test_pool,
     unlabelled_pools,
 )
 from geo_xmodal.samples.statistics import band_statistics
 from geo_xmodal.scenes import (
     LabelledPixels,
+    Member,
+    Partition,
+    SceneSet,
+    Sensor,
     conflict_text,
-    labelled_pixels,
+    join_scenes,
     overlap_share,
     overlap_text,
     scene_conflicts,
@@ -39,7 +46,9 @@ from geo_xmodal.scenes import (
     validation_split,
 )
 from geo_xmodal.types import (
+    ClassArray,
     IntArray,
+    LandClass,
     ModalitySummary,
     PixelGroup,
     Progress,
@@ -83,17 +92,22 @@ class GatherOptions(BaseModel):
         return self
 
 
-def gather(scene: Scene, options: GatherOptions, progress: Progress | None = None) -> TrainingData:
-    """The four groups of training pixels of a scene, and labelled pixels held out for validation.
+def gather(
+    scenes: Scene | SceneSet, options: GatherOptions, progress: Progress | None = None
+) -> TrainingData:
+    """The four groups of training pixels, and labelled pixels held out for validation.
 
     A pixel has a sensor where all of its bands have a value at the pixel itself. Patches of unlabelled
     pixels contain no test pixel (unless `transductive`) and no validation pixel. With
     `unlabelled_from="test"` they are test pixels, known to the target sensor alone. Statistics come from
     the centres of the pixels that train, those of the rich sensor from pairs only. The result depends on
-    the scene, the options and the seed, and not on how the scene is read.
+    the scenes, the options and the seed, and not on how the scenes are read.
+
+    Of several scenes the numbers asked for are those of all together, drawn from all pixels alike; validation
+    blocks are laid out in each scene; a scene that is held out gives nothing.
 
     Args:
-        scene: With training labels.
+        scenes: A scene with training labels, or several of which one has.
         options: Which pixels.
         progress: Told after every block that is read.
 
@@ -104,65 +118,51 @@ def gather(scene: Scene, options: GatherOptions, progress: Progress | None = Non
         MemoryShortageError: There is no memory for them.
         SceneError: No such modality.
     """
-    target_name, rich_name = _modalities(scene, options)
-    target = scene.reader(target_name)
-    rich = None if rich_name is None else scene.reader(rich_name)
-    assumptions = [
-        str(one) for reader in (target, rich) if reader is not None for one in checked_values(reader)
-    ]
-    test = labelled_pixels(scene, "test")
-    labelled = _labelled(scene, target, test, options, progress)
-    reach = max(options.margin, 0 if rich is None else options.rich_margin)
-    sides = validation_split(
-        labelled.position,
-        labelled.index,
-        options.validation,
-        options.validation_block,
-        2 * reach,
-        options.seed,
+    together = (
+        scenes
+        if isinstance(scenes, SceneSet)
+        else join_scenes(scenes, target=options.target, rich=options.rich)
     )
-    validation = labelled.position[sides.test]
-    if options.unlabelled_from == "test":
-        pools = test_pool(
-            target, test.position, validation, reach, options.unlabelled_target, options.seed, progress
-        )
-    else:
-        pools = unlabelled_pools(
-            target,
-            rich,
-            labelled.position,
-            validation if options.transductive else np.concatenate([validation, test.position]),
-            reach,
-            options.unlabelled,
-            options.unlabelled_target,
+    sources = [_opened(member, options.seed) for member in together.training]
+    labelled = _labelled(sources, together.classes, options, progress)
+    reach = max(options.margin, options.rich_margin if any(one.rich for one in sources) else 0)
+    sides = [
+        validation_split(
+            one.position,
+            one.index,
+            options.validation,
+            options.validation_block,
+            2 * reach,
             options.seed,
-            progress,
         )
-    has_rich = _pairs(target, rich, labelled.position, len(pools.pairs), progress)
-    chosen = {
-        "labelled_pairs": np.flatnonzero(sides.train & has_rich),
-        "labelled_target": np.flatnonzero(sides.train & ~has_rich),
-        "validation": np.flatnonzero(sides.test),
-    }
-    groups = {
-        name: _Pixels(labelled.position[index], labelled.index[index], name == "labelled_pairs")
-        for name, index in chosen.items()
-    } | {
-        "unlabelled_pairs": _Pixels(pools.pairs, None, True),
-        "unlabelled_target": _Pixels(pools.target, None, False),
-    }
-    _check_memory(groups, target, rich, options)
-    read = _read(groups, target, rich, options, progress)
+        for one in labelled
+    ]
+    pools = _pools(sources, labelled, sides, reach, options, progress)
+    has_rich = _pairs(sources, labelled, pools, progress)
+    groups = [_groups(*parts) for parts in zip(labelled, sides, has_rich, pools, strict=True)]
+    _check_memory(sources, groups, options)
+    read = join_values(
+        [_read(one, sources[k].target, sources[k].rich, options, progress) for k, one in enumerate(groups)]
+    )
     training = [group for name, group in read.items() if name != "validation"]
+    riches = [(one.member, one.member.rich, one.rich) for one in sources if one.member.rich and one.rich]
+    notes = [
+        _notes(*parts, together.classes, options)
+        for parts in zip(sources, groups, labelled, pools, strict=True)
+    ]
     return TrainingData(
-        classes=scene.classes,
-        target=_summary(scene, target_name, target, [group.target for group in training]),
-        rich=_summary(scene, rich_name, rich, [group.rich for group in training if group.rich is not None])
-        if rich is not None and rich_name is not None
+        classes=together.classes,
+        target=_summary(
+            together.target,
+            [(one.member, one.member.target, one.target) for one in sources],
+            [group.target for group in training],
+        ),
+        rich=_summary(riches[0][1].name, riches, [group.rich for group in training if group.rich is not None])
+        if riches
         else None,
         margin=options.margin,
         rich_margin=options.rich_margin,
-        notes=_notes(scene, groups, labelled, test, pools, options) | {"assumptions": assumptions},
+        notes=join_notes(together, notes),
         **read,
     )
 
@@ -206,56 +206,95 @@ class _Pixels:
     pair: bool
 
 
-def _modalities(scene: Scene, options: GatherOptions) -> tuple[str, str | None]:
-    target = scene.target if options.target is None else options.target
-    scene.modality(target)
-    if options.rich is not None:
-        scene.modality(options.rich)
-        if options.rich == target:
-            raise UsageError(f"{target} is both the target and the rich modality; name another one as rich")
-        return target, options.rich
-    others = [name for name in scene.config.modalities if name not in (target, *scene.missing_modalities)]
-    return target, min(others, key=lambda name: KINDS[scene.modality(name).kind].auxiliary, default=None)
+@dataclass(frozen=True)
+class _Source:
+    """A scene that trains, opened; `seed` is that of its pixels' keys."""
+
+    member: Member
+    target: WindowReader
+    rich: WindowReader | None
+    test: LabelledPixels
+    seed: int
+    assumptions: tuple[str, ...]
+
+
+def _opened(member: Member, seed: int) -> _Source:
+    target = member.reader(member.target)
+    rich = None if member.rich is None else member.reader(member.rich)
+    assumptions = [
+        str(one) for reader in (target, rich) if reader is not None for one in checked_values(reader)
+    ]
+    own = scene_seed(seed, member.number)
+    return _Source(member, target, rich, member.labels("test"), own, tuple(assumptions))
 
 
 def _labelled(
-    scene: Scene,
-    target: WindowReader,
-    test: LabelledPixels,
+    sources: Sequence[_Source],
+    classes: Sequence[LandClass],
     options: GatherOptions,
     progress: Progress | None,
-) -> _Labelled:
-    train = labelled_pixels(scene, "train")
-    if not len(train):
+) -> list[_Labelled]:
+    """Training pixels with data, of each scene; as many of each class over all scenes as are asked for."""
+    trains = [one.member.labels("train") for one in sources]
+    first = next((k for k, train in enumerate(trains) if len(train)), None)
+    if first is None:
+        scene = next((one for one in sources if one.member.has_labels), sources[0]).member.scene
         raise LabelError(f"{scene.folder}: no training label lies on the grid: {_why_none(scene)}")
-    shared = int(np.isin(_flat(scene, train.position), _flat(scene, test.position)).sum())
+    for one, train in zip(sources, trains, strict=True):
+        _check_apart(one, train)
+    found = [
+        availability(one.target, train.position, progress) for one, train in zip(sources, trains, strict=True)
+    ]
+    if not any(one.pixels.any() for one in found):
+        reader, count = sources[first].target, len(trains[first])
+        raise TrainingDataError(
+            f"{reader.name}: none of {count} training pixels has a value in every band"
+            f"{_empty(reader, found[first])}"
+        )
+    pixels = [
+        (train.position[one.pixels], train.label[one.pixels])
+        for train, one in zip(trains, found, strict=True)
+    ]
+    present = np.unique(np.concatenate([label for _, label in pixels]))
+    if len(present) < 2:
+        name = next(entry.name for entry in classes if entry.id == present[0])
+        where = ", ".join(str(one.member.scene.folder) for one in sources)
+        raise LabelError(
+            f"{where}: all {sum(len(label) for _, label in pixels)} training pixels with data are of class "
+            f"{name!r}; at least two classes are needed"
+        )
+    if options.labels_per_class is not None:
+        pixels = _drawn_per_class(pixels, present, options.labels_per_class, [one.seed for one in sources])
+    place = {entry.id: index for index, entry in enumerate(classes)}
+    return [
+        _Labelled(
+            position, np.array([place[one] for one in label.tolist()], np.int64), int((~one.pixels).sum())
+        )
+        for (position, label), one in zip(pixels, found, strict=True)
+    ]
+
+
+def _check_apart(source: _Source, train: LabelledPixels) -> None:
+    scene = source.member.scene
+    shared = int(np.isin(_flat(scene, train.position), _flat(scene, source.test.position)).sum())
     if shared:
         raise LabelError(
             f"{scene.folder}: {shared} of {len(train)} training pixels are test pixels too; "
             "take them out of one, or give all labels as labels.all with a [split]"
         )
-    found = availability(target, train.position, progress)
-    if not found.pixels.any():
-        raise TrainingDataError(
-            f"{target.name}: none of {len(train)} training pixels has a value in every band"
-            f"{_empty(target, found)}"
-        )
-    position, label = train.position[found.pixels], train.label[found.pixels]
-    present = np.unique(label)
-    if len(present) < 2:
-        name = next(entry.name for entry in scene.classes if entry.id == present[0])
-        raise LabelError(
-            f"{scene.folder}: all {len(label)} training pixels with data are of class {name!r}; "
-            "at least two classes are needed"
-        )
-    if options.labels_per_class is not None:
-        members = [np.flatnonzero(label == one) for one in present]
-        picked = [one[drawn(position[one], options.labels_per_class, options.seed)] for one in members]
-        chosen = np.sort(np.concatenate(picked))
-        position, label = position[chosen], label[chosen]
-    place = {entry.id: index for index, entry in enumerate(scene.classes)}
-    index = np.array([place[one] for one in label.tolist()], np.int64)
-    return _Labelled(position, index, int((~found.pixels).sum()))
+
+
+def _drawn_per_class(
+    pixels: Sequence[tuple[IntArray, ClassArray]], classes: ClassArray, size: int, seeds: Sequence[int]
+) -> list[tuple[IntArray, ClassArray]]:
+    chosen: list[list[IntArray]] = [[] for _ in pixels]
+    for one in classes:
+        members = [np.flatnonzero(label == one) for _, label in pixels]
+        places = [position[index] for (position, _), index in zip(pixels, members, strict=True)]
+        for own, index, taken in zip(chosen, members, drawn_of_scenes(places, size, seeds), strict=True):
+            own.append(index[taken])
+    kept = [np.sort(np.concatenate(own)) for own in chosen]
+    return [(position[index], label[index]) for (position, label), index in zip(pixels, kept, strict=True)]
 
 
 def _why_none(scene: Scene) -> str:
@@ -268,22 +307,98 @@ def _why_none(scene: Scene) -> str:
     return "; ".join(reasons) or f"{path.name} holds no label at all"
 
 
-def _pairs(
-    target: WindowReader,
-    rich: WindowReader | None,
-    position: IntArray,
-    unlabelled_pairs: int,
+def _pools(
+    sources: Sequence[_Source],
+    labelled: Sequence[_Labelled],
+    sides: Sequence[Partition],
+    reach: int,
+    options: GatherOptions,
     progress: Progress | None,
-) -> BoolArray:
-    if rich is None:
-        return np.zeros(len(position), bool)
-    found = availability(rich, position, progress)
-    if not found.pixels.any() and not unlabelled_pairs:
-        raise TrainingDataError(
-            f"{rich.name}: no pixel has values in every band of it and of {Path(target.name).name}"
-            f"{_empty(rich, found)}; check that the files overlap, and that unlabelled pixels may be drawn"
+) -> list[UnlabelledPools]:
+    """Unlabelled pixels of each scene, as many of all together as are asked for."""
+    pools = [
+        _pool(one, own.position, own.position[side.test], reach, options, progress)
+        for one, own, side in zip(sources, labelled, sides, strict=True)
+    ]
+    seeds = [one.seed for one in sources]
+    pairs = drawn_of_scenes([one.pairs for one in pools], options.unlabelled, seeds)
+    target = drawn_of_scenes([one.target for one in pools], options.unlabelled_target, seeds)
+    return [
+        dataclasses.replace(pool, pairs=pool.pairs[np.sort(both)], target=pool.target[np.sort(alone)])
+        for pool, both, alone in zip(pools, pairs, target, strict=True)
+    ]
+
+
+def _pool(
+    source: _Source,
+    labelled: IntArray,
+    validation: IntArray,
+    reach: int,
+    options: GatherOptions,
+    progress: Progress | None,
+) -> UnlabelledPools:
+    test = source.test.position
+    if options.unlabelled_from == "test":
+        return test_pool(
+            source.target, test, validation, reach, options.unlabelled_target, source.seed, progress
         )
-    return found.pixels
+    return unlabelled_pools(
+        source.target,
+        source.rich,
+        labelled,
+        validation if options.transductive else np.concatenate([validation, test]),
+        reach,
+        options.unlabelled,
+        options.unlabelled_target,
+        source.seed,
+        progress,
+    )
+
+
+def _pairs(
+    sources: Sequence[_Source],
+    labelled: Sequence[_Labelled],
+    pools: Sequence[UnlabelledPools],
+    progress: Progress | None,
+) -> list[BoolArray]:
+    """Which labelled pixels of each scene the rich sensor has data for."""
+    found = [
+        None if one.rich is None else availability(one.rich, own.position, progress)
+        for one, own in zip(sources, labelled, strict=True)
+    ]
+    known = [
+        (one.rich, Path(one.target.name).name, seen)
+        for one, seen in zip(sources, found, strict=True)
+        if one.rich is not None and seen is not None
+    ]
+    unseen = not any(seen.pixels.any() for *_, seen in known) and not any(len(one.pairs) for one in pools)
+    if known and unseen:
+        rich, target, seen = known[0]
+        raise TrainingDataError(
+            f"{rich.name}: no pixel has values in every band of it and of {target}"
+            f"{_empty(rich, seen)}; check that the files overlap, and that unlabelled pixels may be drawn"
+        )
+    return [
+        np.zeros(len(own.position), bool) if has is None else has.pixels
+        for own, has in zip(labelled, found, strict=True)
+    ]
+
+
+def _groups(
+    labelled: _Labelled, sides: Partition, has_rich: BoolArray, pools: UnlabelledPools
+) -> dict[str, _Pixels]:
+    chosen = {
+        "labelled_pairs": np.flatnonzero(sides.train & has_rich),
+        "labelled_target": np.flatnonzero(sides.train & ~has_rich),
+        "validation": np.flatnonzero(sides.test),
+    }
+    return {
+        name: _Pixels(labelled.position[index], labelled.index[index], name == "labelled_pairs")
+        for name, index in chosen.items()
+    } | {
+        "unlabelled_pairs": _Pixels(pools.pairs, None, True),
+        "unlabelled_target": _Pixels(pools.target, None, False),
+    }
 
 
 def _empty(reader: WindowReader, found: Availability) -> str:
@@ -296,13 +411,16 @@ def _empty(reader: WindowReader, found: Availability) -> str:
 
 
 def _check_memory(
-    groups: dict[str, _Pixels], target: WindowReader, rich: WindowReader | None, options: GatherOptions
+    sources: Sequence[_Source], groups: Sequence[dict[str, _Pixels]], options: GatherOptions
 ) -> None:
-    pixels = sum(len(group.position) for group in groups.values())
-    pairs = sum(len(group.position) for group in groups.values() if group.pair)
-    values = pixels * len(target.bands) * (2 * options.margin + 1) ** 2
-    if rich is not None:
-        values += pairs * len(rich.bands) * (2 * options.rich_margin + 1) ** 2
+    pixels = values = 0
+    for source, own in zip(sources, groups, strict=True):
+        count = sum(len(group.position) for group in own.values())
+        pairs = sum(len(group.position) for group in own.values() if group.pair)
+        pixels += count
+        values += count * len(source.target.bands) * (2 * options.margin + 1) ** 2
+        if source.rich is not None:
+            values += pairs * len(source.rich.bands) * (2 * options.rich_margin + 1) ** 2
     needed = 4 * values / 2**30
     if needed > options.memory:
         raise UsageError(
@@ -340,9 +458,13 @@ def _patches(
     return dict(zip(groups, map(HeldPatches, np.split(together, ends[:-1])), strict=True))
 
 
-def _summary(scene: Scene, name: str, reader: WindowReader, patches: Sequence[Patches]) -> ModalitySummary:
+def _summary(
+    name: str, seen: Sequence[tuple[Member, Sensor, WindowReader]], patches: Sequence[Patches]
+) -> ModalitySummary:
+    """A modality as all scenes that train have it; words are those of the first."""
+    member, sensor, reader = seen[0]
     centres = [part[:, :, 0, 0] for one in patches for part in one.cropped(0).parts(_CHUNK)]
-    modality = scene.modality(name)
+    modality = member.scene.modality(sensor.name)
     statistics = band_statistics(np.concatenate(centres), reader.band_names, modality.kind)
     units = {band.unit for band in reader.bands}
     return ModalitySummary(
@@ -351,26 +473,27 @@ def _summary(scene: Scene, name: str, reader: WindowReader, patches: Sequence[Pa
         described(modality.sensor, reader.product),
         statistics,
         unit=units.pop() if len(units) == 1 and units != {""} else KINDS[modality.kind].unit,
-        scaled=any(band.tagged for band in reader.bands),
+        scaled=any(band.tagged for _, _, one in seen for band in one.bands),
     )
 
 
 def _notes(
-    scene: Scene,
+    source: _Source,
     groups: dict[str, _Pixels],
     labelled: _Labelled,
-    test: LabelledPixels,
     pools: UnlabelledPools,
+    classes: Sequence[LandClass],
     options: GatherOptions,
 ) -> dict[str, Any]:
-    """What a report should say of the data; plain values, ready for JSON."""
+    """What a report should say of the data of a scene; plain values, ready for JSON."""
     training = [groups["labelled_pairs"].position, groups["labelled_target"].position]
     train_position = np.concatenate(training)
+    scene, test = source.member.scene, source.test
     split = scene.config.split
     return {
         "counts": {name: len(group.position) for name, group in groups.items()},
         "per_class": {
-            name: {entry.name: int((group.index == place).sum()) for place, entry in enumerate(scene.classes)}
+            name: {entry.name: int((group.index == place).sum()) for place, entry in enumerate(classes)}
             for name, group in groups.items()
             if group.index is not None
         },
@@ -383,8 +506,9 @@ def _notes(
         "dropped_beside_validation": len(labelled.position)
         - len(train_position)
         - len(groups["validation"].position),
-        "label_conflicts": scene_conflicts(scene),
+        "label_conflicts": scene_conflicts(scene) if source.member.has_labels else 0,
         "transductive": options.transductive,
+        "assumptions": list(source.assumptions),
     }
 
 

@@ -6,6 +6,8 @@ positions and the seed alone, not on how the scene was cut.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -203,6 +205,27 @@ class PixelPool:
 
 def drawn(positions: IntArray, size: int, seed: int) -> IntArray:
     """Indices of at most `size` of the pixels (n, 2): those with the smallest keys."""
-    if len(positions) <= size:
-        return np.arange(len(positions))
-    return np.argpartition(position_keys(positions, seed), size)[:size]
+    (index,) = drawn_of_scenes([positions], size, [seed])
+    return index
+
+
+def drawn_of_scenes(positions: Sequence[IntArray], size: int, seeds: Sequence[int]) -> list[IntArray]:
+    """Indices of at most `size` of the pixels (n, 2) of all scenes together, scene by scene.
+
+    Any set of pixels is as likely as any other, so that a scene has its share of those that there are. Drawn
+    from what was drawn in each scene with its seed, it is as if drawn from all of them.
+    """
+    counts = [len(one) for one in positions]
+    if sum(counts) <= size:
+        return [np.arange(count) for count in counts]
+    keys = [position_keys(one, seed) for one, seed in zip(positions, seeds, strict=True)]
+    chosen = np.argpartition(np.concatenate(keys), size)[:size]
+    starts = np.cumsum([0, *counts])
+    return [chosen[(chosen >= start) & (chosen < end)] - start for start, end in itertools.pairwise(starts)]
+
+
+def scene_seed(seed: int, number: int) -> int:
+    """The seed of a scene's keys, so that places on two grids are drawn apart; the first has the run's."""
+    if number == 0:
+        return seed
+    return int(np.random.SeedSequence([seed, number]).generate_state(1, np.uint64)[0])

@@ -30,7 +30,16 @@ from geo_xmodal.scenes.label_summary import (
 from geo_xmodal.scenes.labelled import LabelledPixels, Side, labelled_pixels, labelled_windows
 from geo_xmodal.scenes.legend import color_table, free_id, legend_of, palette
 from geo_xmodal.scenes.scene import Scene, SceneSummary, list_scenes, open_scene
-from geo_xmodal.scenes.splits import near, overlap_share, validation_split
+from geo_xmodal.scenes.scene_set import (
+    Member,
+    SceneSet,
+    Sensor,
+    find_modality,
+    join_scenes,
+    names_text,
+    open_scenes,
+)
+from geo_xmodal.scenes.splits import Partition, near, overlap_share, validation_split
 
 __all__ = [
     "CONFIG_NAME",
@@ -40,22 +49,30 @@ __all__ = [
     "LabelledPixels",
     "LabelsConfig",
     "LabelsTable",
+    "Member",
     "ModalityConfig",
+    "Partition",
     "Scene",
     "SceneConfig",
+    "SceneSet",
     "SceneSummary",
+    "Sensor",
     "Side",
     "align_scene",
     "color_table",
     "conflict_text",
+    "find_modality",
     "free_id",
+    "join_scenes",
     "label_report",
     "labelled_pixels",
     "labelled_windows",
     "legend_of",
     "list_scenes",
+    "names_text",
     "near",
     "open_scene",
+    "open_scenes",
     "overlap_share",
     "overlap_text",
     "palette",

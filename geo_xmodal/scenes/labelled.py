@@ -21,6 +21,9 @@ SIDES: tuple[Side, ...] = ("train", "test")
 
 _WINDOW = 1024
 
+_MAX_KEPT = 32
+"""Scenes whose labels are kept in memory, so that a run of several reads them once."""
+
 
 class Labelled(Protocol):
     """What has labels on a grid: a `Scene`."""
@@ -103,6 +106,22 @@ def labelled_pixels(scene: Labelled, split: Side) -> LabelledPixels:
     return _undivided(*key) if divide is None else _divided(*key, divide)[split]
 
 
+def every_labelled_pixel(scene: Labelled) -> LabelledPixels:
+    """All labelled pixels of a scene, the ones between train and test too; training first, where both are.
+
+    Raises:
+        LabelError: The scene has no such labels, or they hold values outside its classes.
+    """
+    if scene.config.split is not None:
+        source = scene.label_source("all")
+        path = scene_file(scene.folder, source.file)
+        return _undivided(source.model_dump_json(), path, label_stamp(path), scene.grid, scene.classes)
+    train, test = (labelled_pixels(scene, side) for side in SIDES)
+    position = np.concatenate([train.position, test.position])
+    _, first = np.unique(position, axis=0, return_index=True)
+    return LabelledPixels(position[first], np.concatenate([train.label, test.label])[first])
+
+
 def labelled_windows(
     scene: Labelled, split: Side, size: int = _WINDOW
 ) -> Iterator[tuple[Window, ClassArray]]:
@@ -111,8 +130,12 @@ def labelled_windows(
     Raises:
         LabelError: The scene has no such labels, or they hold values outside its classes.
     """
-    pixels = labelled_pixels(scene, split)
-    height, width = scene.grid.shape
+    return windows_of(labelled_pixels(scene, split), scene.grid, size)
+
+
+def windows_of(pixels: LabelledPixels, grid: GeoBox, size: int) -> Iterator[tuple[Window, ClassArray]]:
+    """The windows of `size` x `size` pixels of a grid that hold any of the pixels, and these; row by row."""
+    height, width = grid.shape
     for window in windows_over(height, width, size):
         ids = pixels.within(window)
         if ids.any():
@@ -133,14 +156,14 @@ def all_labelled(
     return LabelledPixels.of(np.concatenate(positions), np.concatenate(ids))
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=2 * _MAX_KEPT)
 def _undivided(
     source: str, path: Path, stamp: Stamp | None, grid: GeoBox, classes: tuple[LandClass, ...]
 ) -> LabelledPixels:
     return all_labelled(LabelsConfig.model_validate_json(source), path, grid, classes)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=_MAX_KEPT)
 def _divided(
     source: str,
     path: Path,

@@ -75,6 +75,14 @@ def free_id(taken: Iterable[int], where: str = "the class list") -> int:
     raise LabelError(f"{where}: 255 classes and one more, expected at most 255: join some")
 
 
+def free_color(wanted: str, taken: Iterable[str]) -> str:
+    """The colour wanted, or the first of the palette that no other class has."""
+    used = {color.lower() for color in taken}
+    if wanted.lower() not in used:
+        return wanted
+    return next(color for color in palette(len(used) + 1) if color not in used)
+
+
 def color_table(classes: Iterable[LandClass]) -> dict[int, tuple[int, int, int, int]]:
     """Red, green, blue and opacity of class ids for a palette GeoTIFF; 0 is transparent."""
     return {0: (0, 0, 0, 0)} | {entry.id: (*entry.rgb, 255) for entry in classes}
