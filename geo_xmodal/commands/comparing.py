@@ -12,7 +12,14 @@ import typer
 
 import geo_xmodal as gx
 from geo_xmodal.commands.console import Console, table
-from geo_xmodal.commands.options import Json, SceneName, key_values, opened_scene
+from geo_xmodal.commands.options import (
+    Device,
+    Json,
+    Precision,
+    SceneName,
+    key_values,
+    opened_scene,
+)
 from geo_xmodal.commands.results import gain_words, mean_and_sd
 
 
@@ -53,6 +60,8 @@ def compare(
             "--set", metavar="[METHOD.]KEY=VALUE", help="A setting of all methods that have it, or of one."
         ),
     ] = None,
+    device: Device = "auto",
+    precision: Precision = "float32",
     json: Json = False,
 ) -> None:
     """Set methods side by side: same pixels and seeds, controls, paired tests.
@@ -71,6 +80,8 @@ def compare(
         settings=pairs,
         reference=reference,
         studies=tuple(one.value for one in study or ()),
+        device=device,
+        precision=precision,
     )
     with console.progress(long=lambda time: _cheaper(time, request)) as progress:
         comparison = gx.compare_methods(opened, out, request, progress)

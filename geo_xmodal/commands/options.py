@@ -22,6 +22,14 @@ WarpGcps = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with what was stopped.")]
+Device = Annotated[
+    Literal["auto", "cpu", "cuda", "mps"],
+    typer.Option(help="What trains: auto is a CUDA device where there is one, else the processor."),
+]
+Precision = Annotated[
+    Literal["float32", "bf16"],
+    typer.Option(help="Of activations in training; weights and what is minimised stay float32."),
+]
 Unlabelled = Annotated[
     str | None,
     typer.Option(

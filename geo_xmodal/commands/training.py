@@ -9,7 +9,15 @@ import typer
 
 import geo_xmodal as gx
 from geo_xmodal.commands.console import Console
-from geo_xmodal.commands.options import Json, Resume, SceneName, key_values, opened_scene
+from geo_xmodal.commands.options import (
+    Device,
+    Json,
+    Precision,
+    Resume,
+    SceneName,
+    key_values,
+    opened_scene,
+)
 from geo_xmodal.commands.results import accuracy_tables
 from geo_xmodal.outputs import OLD, beside, check_writable
 from geo_xmodal.small_files import real_path
@@ -39,6 +47,8 @@ def train(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="A setting: see geo-xmodal methods NAME."),
     ] = None,
+    device: Device = "auto",
+    precision: Precision = "float32",
     resume: Resume = False,
     json: Json = False,
 ) -> None:
@@ -57,6 +67,8 @@ def train(
         control=control,
         settings=pairs,
         resume=resume,
+        device=device,
+        precision=precision,
     )
     if not resume and (folder / "metrics.json").is_file():
         older = beside(real_path(folder), OLD)

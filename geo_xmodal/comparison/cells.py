@@ -24,6 +24,7 @@ from geo_xmodal.outputs import (
 from geo_xmodal.samples import GatherOptions, gather
 from geo_xmodal.scenes import Scene
 from geo_xmodal.training.checkpoint import FILE as CHECKPOINT
+from geo_xmodal.training.engine import ON_PROCESSOR, Compute
 from geo_xmodal.training.files import METRICS
 from geo_xmodal.training.loop import expected_steps
 from geo_xmodal.training.progress import RunsProgress
@@ -67,6 +68,7 @@ def run_cells(
     plan: ComparisonPlan,
     first: Mapping[bool, TrainingData],
     progress: Progress | None = None,
+    compute: Compute = ON_PROCESSOR,
 ) -> Results:
     """Train and test whatever is not finished yet; `first` are the pixels of the first seed.
 
@@ -92,6 +94,7 @@ def run_cells(
                     folder,
                     transductive=cell.transductive,
                     resume=True,
+                    compute=compute,
                     progress=runs.next(f"seed {seed}, {cell.variant.name}"),
                 )
             results[cell.name].append(result)
@@ -130,7 +133,8 @@ def _explained(out: Path) -> Iterator[None]:
         yield
     except ResumeError:
         raise ResumeError(
-            f"{out} holds runs of a scene that has changed since, or of another version: choose another --out"
+            f"{out} holds runs of a scene that has changed since, of another version, device or precision: "
+            "choose another --out"
         ) from None
 
 

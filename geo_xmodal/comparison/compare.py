@@ -12,6 +12,7 @@ from geo_xmodal.comparison.request import CompareRequest, checked_comparison, re
 from geo_xmodal.comparison.summary import summarise, summarise_ablation
 from geo_xmodal.outputs import held
 from geo_xmodal.scenes import Scene
+from geo_xmodal.training.engine import compute_for
 from geo_xmodal.training.progress import reading
 from geo_xmodal.training.request import target_kind
 from geo_xmodal.types import Progress
@@ -38,18 +39,19 @@ def compare_methods(
         The content of comparison.json.
 
     Raises:
-        UsageError: an unknown method, setting or study.
+        UsageError: an unknown method, setting or study, or a device that this machine has not.
         LabelError, TrainingDataError: if the scene's labels or pixels do not suffice.
         OutputError: if `out` cannot be written, or holds something else.
         ResumeError: if `out` holds runs of other data or of another version.
     """
     out = Path(out)
+    compute = compute_for(request.device, request.precision)
     plan = resolve_comparison(request, target_kind(scene, request.settings, request.target))
     check_folder(out)
     with held(out):
         first = gather_pixels(scene, plan, plan.seeds[0], reading(progress, 0, 0))
         plan = checked_comparison(plan, first)
-        results = run_cells(scene, out, plan, first, progress)
+        results = run_cells(scene, out, plan, first, progress, compute)
         comparison = summarise(scene, plan, results)
         if plan.ablation:
             comparison["ablation"] = summarise_ablation(plan, results)

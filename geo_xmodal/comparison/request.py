@@ -15,6 +15,7 @@ from geo_xmodal.methods.cnn import SelfTrainingOptions, control_options
 from geo_xmodal.samples import GatherOptions
 from geo_xmodal.training import request as training
 from geo_xmodal.training.checkpoint import fingerprint
+from geo_xmodal.training.engine import Device, Precision
 from geo_xmodal.training.request import Variant
 from geo_xmodal.types import TrainingData
 
@@ -39,6 +40,8 @@ class CompareRequest(BaseModel):
         reference: the method that the others are tested against; None takes `hgr`, or else the first.
         studies: beside the table, what each part of a method is worth (`ablation`), and how the models bear
             noise at test time (`noise`).
+        device: what trains.
+        precision: of activations in training.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -51,6 +54,8 @@ class CompareRequest(BaseModel):
     settings: dict[str, str] = Field(default_factory=dict)
     reference: str | None = None
     studies: tuple[Study, ...] = ()
+    device: Device = "auto"
+    precision: Precision = "float32"
 
 
 @dataclass(frozen=True)

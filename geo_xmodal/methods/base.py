@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -12,7 +12,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
-from geo_xmodal.methods.rows import Rows, rows_of
+from geo_xmodal.methods.rows import CHUNK, Rows, rows_of
 from geo_xmodal.networks import PixelModel
 from geo_xmodal.patches import AbsentPatches, joined_patches
 from geo_xmodal.types import IntArray, PixelGroup, TrainingData
@@ -73,6 +73,13 @@ class LoopOptions(Options):
         "cosine", description="how the learning rate falls: cosine, poly (X-ModalNet) or constant"
     )
     power: float = Field(0.98, gt=0, description="exponent of the poly schedule (X-ModalNet: 0.98)")
+    warm_up: float = Field(
+        0.0,
+        ge=0,
+        description="part of each stage in which the rate rises: a share of it, or epochs from 1 on",
+    )
+    accumulate: int = Field(1, ge=1, le=1000, description="batches whose gradients make one step together")
+    clip: float | None = Field(None, gt=0, description="norm that all gradients together have at most")
 
 
 @dataclass(frozen=True)
@@ -91,6 +98,15 @@ class Batch:
     target: Tensor
     rich: Tensor | None
     label: Tensor | None
+
+    def to(self, device: torch.device) -> Batch:
+        """The same pixels on a device."""
+        return Batch(
+            self.index.to(device),
+            self.target.to(device),
+            None if self.rich is None else self.rich.to(device),
+            None if self.label is None else self.label.to(device),
+        )
 
 
 @dataclass(frozen=True)
@@ -137,11 +153,27 @@ def joined_pool(pairs: PixelGroup, target_only: PixelGroup, labelled: bool) -> P
     return Pool(rows_of(target), rich, label)
 
 
+@dataclass(frozen=True)
+class WeightGroup:
+    """Weights that learn alike, such as those of a pretrained backbone.
+
+    Attributes:
+        weights: which they are.
+        rate: share of the learning rate.
+        decay: share of the weight decay.
+    """
+
+    weights: tuple[nn.Parameter, ...]
+    rate: float = 1.0
+    decay: float = 1.0
+
+
 class Learner(nn.Module, ABC):
     """A method at work on one set of training data.
 
     Its whole state is its `state_dict` (anything that a stage computes is a buffer), so that a run can stop
     after any epoch and go on to the same bytes. All randomness in a step is torch's own, seeded by the loop.
+    The loop moves the weights to a device; the pools stay in the memory of the processor.
     """
 
     stages: tuple[Stage, ...] = ()
@@ -154,6 +186,23 @@ class Learner(nn.Module, ABC):
     def settled(self) -> bool:
         """Whether the stages that are left would change nothing; asked when one starts, after `begin`."""
         return False
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    def draw(self, pool: Pool, index: Tensor) -> Batch:
+        """The pixels of a pool at `index`, where the weights are."""
+        return pool.draw(index).to(self.device)
+
+    def walk(self, pool: Pool) -> Iterator[Batch]:
+        """All pixels of a pool in order, some thousand at a time; one part without any of an empty pool."""
+        return (self.draw(pool, index) for index in torch.split(torch.arange(len(pool)), CHUNK))
+
+    def groups(self) -> tuple[WeightGroup, ...]:
+        """All weights, those that learn alike together; asked when a stage starts."""
+        return (WeightGroup(tuple(self.parameters())),)
 
     @abstractmethod
     def loss(self, stage: int, labelled: Batch, unlabelled: Batch | None) -> dict[str, Tensor]:

@@ -92,7 +92,7 @@ class CnnLearner(BranchLearner):
     def begin(self, stage: int) -> None:
         """Label the unlabelled pixels and start with new weights."""
         if stage == 1:
-            self.soft.copy_(self.taught(self.predicted(self.unlabelled.target)))
+            self.soft.copy_(self.taught(self.predicted(self.unlabelled)))
             self.model = self.fresh_model()
 
     def loss(self, stage: int, labelled: Batch, unlabelled: Batch | None) -> dict[str, Tensor]:

@@ -24,7 +24,7 @@ from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.methods.base import Batch, Control, Method, Pool, Stage
 from geo_xmodal.methods.cnn import branch_controls
 from geo_xmodal.methods.rich_side import RichInput, SpectralHead, embedding_head
-from geo_xmodal.methods.rows import Rows, absent
+from geo_xmodal.methods.rows import absent
 from geo_xmodal.methods.target_branch import (
     BRANCH_RECIPES,
     BranchLearner,
@@ -160,9 +160,12 @@ class HgrLearner(BranchLearner):
 
     @torch.no_grad()
     def _opinion(self, pool: Pool) -> Tensor:
-        rich, target = cast(Tensor, cast(Rows, pool.rich).held), cast(Tensor, pool.target.held)
-        seen = self._teacher_input(rich, target)
-        return torch.stack([teacher(seen).softmax(1) for teacher in self.teachers]).mean(0)
+        """(n, classes) mean probabilities of the teachers, in the processor's memory."""
+        said = []
+        for part in self.walk(pool):
+            seen = self._teacher_input(cast(Tensor, part.rich), part.target)
+            said.append(torch.stack([teacher(seen).softmax(1) for teacher in self.teachers]).mean(0))
+        return torch.cat(said).cpu()
 
     def _teacher_input(self, rich: Tensor, target: Tensor) -> Tensor:
         """What a teacher sees of a pixel: the rich components, and the mean of its 3 x 3 target pixels."""
@@ -179,7 +182,8 @@ class HgrLearner(BranchLearner):
 
     def _teacher_loss(self, labelled: Batch) -> dict[str, Tensor]:
         if int((labelled.index < self.labelled_pairs).sum()) < LEAST_PAIRS:
-            labelled = self.labelled.draw(torch.arange(min(self.labelled_pairs, self.options.label_batch)))
+            first = torch.arange(min(self.labelled_pairs, self.options.label_batch))
+            labelled = self.draw(self.labelled, first)
         rich, label = cast(Tensor, labelled.rich), cast(Tensor, labelled.label)
         paired = rich.isfinite().all(1)
         seen = self._teacher_input(rich, labelled.target)[paired]

@@ -12,7 +12,7 @@ from torch import Tensor
 from geo_xmodal.patches import Patches
 
 CHUNK = 4096
-"""Pixels that are prepared at a time."""
+"""Pixels that are prepared, or seen by a network that does not learn, at a time."""
 
 Step = Callable[[Tensor], Tensor]
 """Rows to as many rows; what it makes of a row does not depend on the others."""

@@ -18,7 +18,7 @@ from torch import Tensor
 from geo_xmodal.errors import BundleError
 from geo_xmodal.kinds import KINDS
 from geo_xmodal.methods.base import Learner, LoopOptions, Pool, class_weights, joined_pool
-from geo_xmodal.methods.rows import CHUNK, Rows
+from geo_xmodal.methods.rows import CHUNK
 from geo_xmodal.networks import Branch, NetworkSpec, PixelModel, Standardize, branch_class, branch_help
 from geo_xmodal.objectives import Supervised
 from geo_xmodal.types import TrainingData
@@ -159,12 +159,13 @@ class BranchLearner(Learner):
         if cast(TaughtOptions, self.options).shares == "labels" or not len(soft):
             return soft
         counts = torch.bincount(cast(Tensor, self.labelled.label), minlength=self.data_classes)
-        return with_own_shares(soft, counts * self.class_weight)
+        return with_own_shares(soft, counts * self.class_weight.cpu())
 
     @torch.no_grad()
-    def predicted(self, target: Rows) -> Tensor:
-        """(n, classes) probabilities of prepared patches, in evaluation mode."""
-        return torch.cat([self.classified(self.embedded(part)).softmax(1) for part in target.parts()])
+    def predicted(self, pool: Pool) -> Tensor:
+        """(n, classes) probabilities of a pool's pixels, in evaluation mode, in the processor's memory."""
+        said = [self.classified(self.embedded(part.target)).softmax(1) for part in self.walk(pool)]
+        return torch.cat(said).cpu()
 
     def pixel_model(self) -> PixelModel:
         """The branch with its standardisation."""

@@ -15,6 +15,7 @@ from geo_xmodal.accuracy import MEASURES, ConfusionMatrix, metrics, paired_gain,
 from geo_xmodal.outputs import as_json, mark_unfinished, output_errors, write_text
 from geo_xmodal.samples import gather, warnings_of
 from geo_xmodal.scenes import Scene
+from geo_xmodal.training.engine import Compute, compute_for
 from geo_xmodal.training.files import (
     CONFIG,
     METRICS,
@@ -61,12 +62,13 @@ def train_scene(
         The content of metrics.json.
 
     Raises:
-        UsageError: an unknown method or setting.
+        UsageError: an unknown method or setting, or a device that this machine has not.
         LabelError, TrainingDataError: if the scene's labels or pixels do not suffice.
         OutputError: if `out` cannot be written, or holds something else.
         ResumeError: if `request.resume` finds a run with other options.
     """
     out = Path(out)
+    compute = compute_for(request.device, request.precision)
     plan = resolve(request, target_kind(scene, request.settings, request.target))
     with held_run(out):
         data = gather(scene, plan.gather_for(plan.seeds[0]), reading(progress, 0, 0))
@@ -79,7 +81,7 @@ def train_scene(
         for line in (*plan.notes, *_other_threads(begun, threads)):
             note(line)
         with begun_run(out, request.resume):
-            return _train(scene, data, out, plan, threads, request.resume, progress)
+            return _train(scene, data, out, plan, threads, compute, request.resume, progress)
 
 
 def _lacking_threads(begun: int | None, threads: int) -> list[str]:
@@ -108,6 +110,7 @@ def _train(
     out: Path,
     plan: Plan,
     threads: int,
+    compute: Compute,
     resume: bool,
     progress: Progress | None,
 ) -> dict[str, Any]:
@@ -134,6 +137,7 @@ def _train(
                 transductive=plan.gather.transductive,
                 resume=resume,
                 threads=threads,
+                compute=compute,
                 alone=_folder(out, variant, plan, seed) != out,
                 progress=runs.next(f"seed {seed}, {variant.name}"),
             )

@@ -6,12 +6,13 @@ import hashlib
 import importlib
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.methods.base import Batch, Learner, LoopOptions, Options, Pool
@@ -22,11 +23,12 @@ from geo_xmodal.training.checkpoint import (
     restore_optimizer,
     write_checkpoint,
 )
+from geo_xmodal.training.engine import ON_PROCESSOR, Compute, Engine, Means
 from geo_xmodal.types import Progress, TrainingData
 
 
 def seed_of(*parts: object) -> int:
-    """A seed of every part: what an epoch draws depends on nothing that was drawn before."""
+    """A seed of every part: what a step draws depends on nothing that was drawn before."""
     return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:7], "big")
 
 
@@ -44,6 +46,7 @@ def fit(
     options: LoopOptions,
     seed: int,
     *,
+    compute: Compute = ON_PROCESSOR,
     mark: str = "",
     folder: Path | None = None,
     resume: bool = False,
@@ -54,9 +57,10 @@ def fit(
     """Train `learner` in place.
 
     Args:
-        learner: what learns; a learner without stages is finished already.
+        learner: what learns; a learner without stages is finished already. In the end it is on the processor.
         options: epochs, batch sizes, optimiser and schedule.
         seed: of everything drawn.
+        compute: on which device, and in which precision.
         mark: fingerprint of the run, for `resume`.
         folder: where the checkpoint goes after each epoch; None keeps none.
         resume: go on from the checkpoint in `folder`, if there is one.
@@ -75,6 +79,7 @@ def fit(
     if found is not None:
         restore_learner(found[1], learner)
     total_steps = sum(plan) * steps
+    engine = Engine(compute)
 
     def tell(stage: int, epoch: int, step: int, loss: float | None) -> None:
         if progress is not None:
@@ -83,46 +88,51 @@ def fit(
             name = learner.stages[stage].name
             progress(before * steps + step, total_steps, f"{name}: epoch {before + 1} of {sum(plan)}{said}")
 
+    learner.to(engine.device)
     for stage in range(start.stage, len(plan)):
         first = start.epoch if stage == start.stage else 0
         if first == 0:
             torch.manual_seed(seed_of(seed, stage, "begin"))
             learner.eval()
             learner.begin(stage)
+            learner.to(engine.device)  # what is new since
         if learner.settled():
             break
         optimizer = _optimizer(learner, options)
         if first > 0 and found is not None:
             restore_optimizer(found[1], optimizer)
+        rate_at = schedule(options, plan[stage] * steps, steps)
         for epoch in range(first, plan[stage]):
             began = time.perf_counter()
-            torch.manual_seed(seed_of(seed, stage, epoch))
-            rate = 0.0
-            sums: dict[str, float] = {}
+            means = Means()
             learner.train()
             tell(stage, epoch, 0, None)
-            for step, (labelled, unlabelled) in enumerate(_batches(learner, options, steps)):
-                rate = _learning_rate(options, (epoch * steps + step) / (plan[stage] * steps))
-                for group in optimizer.param_groups:
-                    group["lr"] = rate
-                terms = learner.loss(stage, labelled, unlabelled)
-                total = torch.stack(list(terms.values())).sum()
-                optimizer.zero_grad(set_to_none=True)
-                total.backward()  # type: ignore[no-untyped-call]
-                optimizer.step()
-                for name, value in terms.items():
-                    sums[name] = sums.get(name, 0.0) + float(value.detach()) / steps
-                if step + 1 < steps:
-                    tell(stage, epoch, step + 1, sum(sums.values()) * steps / (step + 1))
-            if not all(math.isfinite(value) for value in sums.values()):
+            for step in range(steps):
+                draw = torch.Generator().manual_seed(seed_of(seed, stage, epoch, step, "batch"))
+                labelled = _drawn(learner, learner.labelled, options.label_batch, draw)
+                unlabelled = None
+                if len(learner.unlabelled):
+                    unlabelled = _drawn(learner, learner.unlabelled, options.batch_size, draw)
+                engine.seed(seed_of(seed, stage, epoch, step))
+                with engine.autocast():
+                    terms = learner.loss(stage, labelled, unlabelled)
+                engine.backward(_total(terms, learner.stages[stage].name) / _together(options, step, steps))
+                if (step + 1) % options.accumulate == 0 or step + 1 == steps:
+                    rate = rate_at(epoch * steps + step)
+                    _descend(engine, optimizer, rate, options.clip)
+                means.add(terms)
+                if step + 1 < steps and engine.asks(step):
+                    tell(stage, epoch, step + 1, sum(means().values()))
+            losses = means()
+            if not all(math.isfinite(value) for value in losses.values()):
                 raise TrainingDataError(
-                    f"the loss is not finite in epoch {epoch + 1} of '{learner.stages[stage].name}': {sums}; "
-                    f"lower --set learning_rate (it is {options.learning_rate})"
+                    f"the loss is not finite in epoch {epoch + 1} of '{learner.stages[stage].name}': "
+                    f"{losses}; lower --set learning_rate (it is {options.learning_rate})"
                 )
             last = stage == len(plan) - 1
             done = sum(plan[:stage]) + epoch + 1
             row: dict[str, Any] = {
-                "stage": learner.stages[stage].name, "epoch": done, "learning_rate": rate, "loss": sums,
+                "stage": learner.stages[stage].name, "epoch": done, "learning_rate": rate, "loss": losses,
             }  # fmt: skip
             learner.eval()
             if validate is not None and last:
@@ -132,8 +142,9 @@ def fit(
             if folder is not None:
                 ahead = Position(stage, epoch + 1) if epoch + 1 < plan[stage] else Position(stage + 1, 0)
                 write_checkpoint(folder, mark, ahead, learner, optimizer)
-            tell(stage, epoch, steps, sum(sums.values()))
+            tell(stage, epoch, steps, sum(losses.values()))
     learner.eval()
+    learner.cpu()
 
 
 def expected_steps(options: Options, data: TrainingData) -> int:
@@ -153,8 +164,38 @@ def _steps(options: LoopOptions, labelled: int, unlabelled: int) -> int:
     return max(options.least_steps, math.ceil(pixels / batch))
 
 
+def _total(terms: dict[str, Tensor], stage: str) -> Tensor:
+    if not terms:
+        raise TrainingDataError(
+            f"'{stage}' has nothing to minimise: all of its terms have weight 0; set one above it"
+        )
+    return torch.stack(list(terms.values())).sum()
+
+
+def _together(options: LoopOptions, step: int, steps: int) -> int:
+    """How many batches this one makes a step with; the last ones of an epoch may be fewer."""
+    first = step - step % options.accumulate
+    return min(options.accumulate, steps - first)
+
+
+def _descend(engine: Engine, optimizer: torch.optim.Optimizer, rate: float, clip: float | None) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["rate"]
+    if clip is not None:
+        engine.clip([weight for group in optimizer.param_groups for weight in group["params"]], clip)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+
+
 def _optimizer(learner: Learner, options: LoopOptions) -> torch.optim.Optimizer:
-    weights = [p for p in learner.parameters() if p.requires_grad]
+    groups = [
+        {
+            "params": [weight for weight in group.weights if weight.requires_grad],
+            "rate": group.rate,
+            "weight_decay": options.weight_decay * group.decay,
+        }
+        for group in learner.groups()
+    ]
     kind: Callable[..., torch.optim.Optimizer]
     match options.optimizer:
         case "adam":
@@ -164,7 +205,20 @@ def _optimizer(learner: Learner, options: LoopOptions) -> torch.optim.Optimizer:
         case "lion":
             # timm is slow to import, and only this needs it
             kind = importlib.import_module("timm.optim").Lion
-    return kind(weights, lr=options.learning_rate, weight_decay=options.weight_decay)
+    return kind(groups, lr=options.learning_rate)
+
+
+def schedule(options: LoopOptions, total: int, epoch: int) -> Callable[[int], float]:
+    """The learning rate of each of the `total` steps of a stage, of which an epoch takes `epoch`."""
+    warm_up = options.warm_up * (total if options.warm_up < 1 else epoch)
+    rising = min(round(warm_up), total)
+
+    def rate(step: int) -> float:
+        if step < rising:
+            return options.learning_rate * (step + 1) / rising
+        return _learning_rate(options, (step - rising) / (total - rising))
+
+    return rate
 
 
 def _learning_rate(options: LoopOptions, done: float) -> float:
@@ -177,14 +231,7 @@ def _learning_rate(options: LoopOptions, done: float) -> float:
             return options.learning_rate
 
 
-def _batches(learner: Learner, options: LoopOptions, steps: int) -> Iterator[tuple[Batch, Batch | None]]:
-    for _ in range(steps):
-        labelled = _drawn(learner.labelled, options.label_batch)
-        unlabelled = _drawn(learner.unlabelled, options.batch_size) if len(learner.unlabelled) else None
-        yield labelled, unlabelled
-
-
-def _drawn(pool: Pool, count: int) -> Batch:
+def _drawn(learner: Learner, pool: Pool, count: int, draw: torch.Generator) -> Batch:
     if len(pool) <= count:
-        return pool.draw(torch.arange(len(pool)))
-    return pool.draw(torch.randint(len(pool), (count,)))
+        return learner.draw(pool, torch.arange(len(pool)))
+    return learner.draw(pool, torch.randint(len(pool), (count,), generator=draw))

@@ -15,6 +15,7 @@ from geo_xmodal.methods import METHODS
 from geo_xmodal.methods.base import Method, Options
 from geo_xmodal.samples import GatherOptions
 from geo_xmodal.scenes import Scene
+from geo_xmodal.training.engine import Device, Precision
 from geo_xmodal.types import TrainingData
 
 DATA_SETTINGS = {
@@ -40,6 +41,8 @@ class TrainRequest(BaseModel):
     control: bool = False
     settings: dict[str, str] = Field(default_factory=dict)
     resume: bool = False
+    device: Device = "auto"
+    precision: Precision = "float32"
 
 
 @dataclass(frozen=True)

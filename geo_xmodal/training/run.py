@@ -23,6 +23,7 @@ from geo_xmodal.raster import WindowReader, pixel_size
 from geo_xmodal.scenes import Scene, labelled_windows
 from geo_xmodal.training.checkpoint import FILE as CHECKPOINT
 from geo_xmodal.training.checkpoint import fingerprint
+from geo_xmodal.training.engine import ON_PROCESSOR, Compute, repeatable
 from geo_xmodal.training.files import CONFIG, LOG, METRICS, WAY_OUT, RunLog, check_there, read_json
 from geo_xmodal.training.loop import fit
 from geo_xmodal.training.progress import train_and_test
@@ -60,6 +61,7 @@ def run_variant(
     transductive: bool = False,
     resume: bool = False,
     threads: int | None = None,
+    compute: Compute = ON_PROCESSOR,
     alone: bool = True,
     progress: Progress | None = None,
 ) -> RunResult:
@@ -78,6 +80,7 @@ def run_variant(
         transductive: whether test pixels are among the unlabelled ones.
         resume: go on with what an earlier run left, on as many threads.
         threads: what to train on otherwise; None for PyTorch's number.
+        compute: on which device and in which precision, where there are steps to compute.
         alone: the folder is finished with this; else whoever calls has more to write, and says so then.
         progress: told of each epoch.
 
@@ -97,6 +100,8 @@ def run_variant(
         "transductive": transductive,
         "data": {**data.notes, "sha256": _digest(data)},
     }
+    if isinstance(variant.options, LoopOptions):
+        config |= {"compute": compute.describe()}
     # names of classes may change between a run and its resumption: the digest knows pixels and labels
     lasting = {key: value for key, value in config["data"].items() if key != "per_class"}
     mark = fingerprint(config | {"data": lasting})
@@ -123,13 +128,14 @@ def run_variant(
         check_there(folder)
         log.append(row)
 
-    with on_threads(threads):
+    with on_threads(threads), repeatable(compute):
         learner = variant.method.learner(data, variant.options, seed)
         if learner.stages:
             fit(
                 learner,
                 cast(LoopOptions, variant.options),
                 seed,
+                compute=compute,
                 mark=mark,
                 folder=folder,
                 resume=resume,
@@ -223,9 +229,9 @@ def _validator(pixels: PixelGroup) -> Callable[[Learner], dict[str, float]]:
     def validate(learner: Learner) -> dict[str, float]:
         model = learner.pixel_model()
         parts = np.array_split(np.arange(len(pixels)), max(1, len(pixels) // TEST_WINDOW))
-        patches = (torch.from_numpy(pixels.target.take(part)) for part in parts)
+        patches = (torch.from_numpy(pixels.target.take(part)).to(learner.device) for part in parts)
         best = [model.probabilities(part).flatten(1).argmax(1) for part in patches]
-        predicted = torch.cat(best).numpy()
+        predicted = torch.cat(best).cpu().numpy()
         recalls = [float((predicted[label == c] == c).mean()) for c in np.unique(label)]
         return {"oa": float((predicted == label).mean()), "aa": float(np.mean(recalls))}
 

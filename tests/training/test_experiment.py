@@ -64,6 +64,7 @@ def test_a_run_folder_holds_what_the_contract_says(scene_folder: Path, tmp_path:
     config = read(out / "config.json")
     assert config["options"]["epochs"] == 2
     assert config["method"] == "hgr"
+    assert config["compute"] == {"device": "cpu", "precision": "float32"}
     rows = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     assert [row["epoch"] for row in rows] == [1, 2]
     card = bundle.read_card(out)
@@ -234,12 +235,20 @@ def test_resuming_with_other_options_is_refused(scene_folder: Path, tmp_path: Pa
 
     with pytest.raises(StopError):
         train_scene(open_scene(scene_folder), tmp_path / "run", request(), stop)
-    with pytest.raises(ResumeError, match="other options"):
-        train_scene(
-            open_scene(scene_folder),
-            tmp_path / "run",
-            request(resume=True, settings={**QUICK, "noise": "0.5"}),
-        )
+    for other in (
+        request(resume=True, settings={**QUICK, "noise": "0.5"}),
+        request(resume=True, precision="bf16"),
+    ):
+        with pytest.raises(ResumeError, match="other options"):
+            train_scene(open_scene(scene_folder), tmp_path / "run", other)
+
+
+def test_a_device_that_is_not_there_is_refused_before_any_work(scene_folder: Path, tmp_path: Path) -> None:
+    scene = open_scene(scene_folder)
+    (scene_folder / "sar.tif").unlink()
+    with pytest.raises(UsageError, match=r"--device mps: .* use --device auto"):
+        train_scene(scene, tmp_path / "run", request(device="mps"))
+    assert not (tmp_path / "run").exists()
 
 
 def test_training_needs_no_other_folder_but_out(scene_folder: Path, tmp_path: Path) -> None:

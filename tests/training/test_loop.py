@@ -9,10 +9,12 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from geo_xmodal.errors import ResumeError, TrainingDataError
+from geo_xmodal.errors import ResumeError, TrainingDataError, UsageError
 from geo_xmodal.methods import METHODS, Learner, LoopOptions
+from geo_xmodal.methods.base import WeightGroup
+from geo_xmodal.training.engine import Compute, compute_for
 from geo_xmodal.training.files import RunLog
-from geo_xmodal.training.loop import epochs_of, fit
+from geo_xmodal.training.loop import epochs_of, fit, schedule
 from tests.training_data import make_training_data
 
 SMALL = {
@@ -175,6 +177,118 @@ def test_learning_rates_follow_the_schedule(schedule: str) -> None:
         "constant": [0.01] * 5,
     }[schedule]
     assert [row["learning_rate"] for row in rows] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("warm_up", "rising"), [("0.2", 20), ("2", 40), ("9", 100)])
+def test_the_rate_rises_first_then_falls_from_its_highest(warm_up: str, rising: int) -> None:
+    options = METHODS["cnn"].Options.model_validate({"warm_up": warm_up, "learning_rate": "0.01"})
+    assert isinstance(options, LoopOptions)
+    rate = schedule(options, total=100, epoch=20)
+    assert [rate(step) for step in range(rising)] == pytest.approx(
+        [0.01 * (step + 1) / rising for step in range(rising)]
+    )
+    falling = [
+        0.005 * (1 + math.cos(math.pi * (step - rising) / (100 - rising))) for step in range(rising, 100)
+    ]
+    assert [rate(step) for step in range(rising, 100)] == pytest.approx(falling)
+
+
+def test_gradients_of_accumulated_batches_are_averaged() -> None:
+    settings = {"augment": "false", "noise": "0", "dropout": "0", "least_steps": "5", "epochs": "1"}
+    learner, options = new("cnn", accumulate="2", label_batch="1000", optimizer="adam", **settings)
+    alone, plain = new("cnn", label_batch="1000", optimizer="adam", **settings)
+    alone.load_state_dict(learner.state_dict())
+    counted = []
+    learner.model.network.head.register_forward_hook(lambda *_: counted.append(1))
+    fit(learner, options, 5)
+    # every batch is the whole pool: two of them together have the gradient of one, so that three steps of
+    # an epoch of five batches are three steps at the rates of the batches that ended them
+    optimizer = torch.optim.Adam(alone.parameters(), weight_decay=plain.weight_decay)
+    rate = schedule(plain, total=5, epoch=5)
+    alone.train()
+    whole = alone.draw(alone.labelled, torch.arange(len(alone.labelled)))
+    for step in (1, 3, 4):
+        optimizer.param_groups[0]["lr"] = rate(step)
+        optimizer.zero_grad()
+        alone.loss(0, whole, None)["label"].backward()
+        optimizer.step()
+    assert len(counted) == 5
+    for (name, a), b in zip(learner.named_parameters(), alone.parameters(), strict=True):
+        assert torch.allclose(a, b, atol=1e-6), name
+
+
+def test_clipped_gradients_have_a_norm_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    learner, options = new("cnn", clip="0.01", epochs="1", least_steps="2")
+    norms = []
+    step = torch.optim.AdamW.step
+
+    def seen(self: torch.optim.AdamW) -> None:
+        grads = [p.grad for group in self.param_groups for p in group["params"] if p.grad is not None]
+        norms.append(float(torch.stack([grad.norm() for grad in grads]).norm()))
+        step(self)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", seen)
+    fit(learner, options, 5)
+    assert norms and norms == pytest.approx([0.01] * len(norms), rel=1e-3)
+
+
+def test_weights_of_a_group_learn_at_their_own_rate() -> None:
+    learner, options = new("cnn", epochs="1", optimizer="adam", weight_decay="0")
+    head = tuple(learner.model.network.head.parameters())
+    others = tuple(p for p in learner.parameters() if all(p is not one for one in head))
+    learner.groups = lambda: (WeightGroup(others), WeightGroup(head, rate=0.0))  # type: ignore[method-assign]
+    before = {name: value.clone() for name, value in learner.named_parameters()}
+    fit(learner, options, 5)
+    still = {name for name, value in learner.named_parameters() if torch.equal(value, before[name])}
+    assert still == {name for name in before if ".head." in name}
+
+
+def test_what_a_step_draws_depends_on_nothing_before_it() -> None:
+    """The batches of an epoch are the same, whatever is drawn for noise and dropout."""
+    drawn: list[list[list[int]]] = []
+    for noise in ("0", "0.5"):
+        learner, options = new("cnn", noise=noise, label_batch="8", epochs="2")
+        seen: list[list[int]] = []
+        draw = learner.draw
+
+        def noted(pool: Any, index: Any, draw: Any = draw, seen: Any = seen) -> Any:
+            seen.append(index.tolist())
+            return draw(pool, index)
+
+        learner.draw = noted  # type: ignore[method-assign]
+        fit(learner, options, 5)
+        drawn.append(seen)
+    assert drawn[0] == drawn[1]
+    assert len({tuple(index) for index in drawn[0] if len(index) == 8}) > 30
+
+
+@pytest.mark.parametrize("name", ["hgr", "x_modalnet", "corrnet"])
+def test_bf16_learns_in_float32_weights(name: str) -> None:
+    states = []
+    for precision in ("float32", "bf16", "float32"):  # one after the other, in one process
+        learner, options = new(name, dropout="0", noise="0", augment="false")
+        rows: list[dict[str, Any]] = []
+        fit(learner, options, 5, compute=compute_for("cpu", precision), log=rows.append)
+        assert all(value.dtype != torch.bfloat16 for value in learner.state_dict().values())
+        states.append((learner.pixel_model().state_dict(), rows[0]["loss"]))
+    (whole, first), (low, second), (again, _) = states
+    assert all(torch.equal(whole[key], again[key]) for key in whole)
+    assert any(not torch.equal(whole[key], low[key]) for key in whole)
+    assert second == pytest.approx(first, rel=0.05, abs=0.05)
+
+
+def test_a_device_that_is_not_there_is_refused() -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is one")
+    with pytest.raises(UsageError, match=r"--device cuda: PyTorch .* finds no such device .* only cpu"):
+        compute_for("cuda", "float32")
+    assert compute_for("auto", "float32") == Compute("cpu", "float32")
+
+
+def test_nothing_to_minimise_is_said() -> None:
+    learner, options = new("unimodal_dae", reconstruction_weight="0")
+    with pytest.raises(TrainingDataError, match="'pretrain' has nothing to minimise"):
+        fit(learner, options, 0)
 
 
 @pytest.mark.parametrize(("epochs", "shares"), [(20, [0.5, 0.5]), (1, [0.5, 0.5]), (7, [0.3, 0.7])])

@@ -54,7 +54,7 @@ class Views:
     @classmethod
     def of(cls, paired: Tensor, zeroing: bool) -> Views:
         """Each pixel as it is, and with `zeroing` each pair twice more, with one sensor absent."""
-        every = torch.arange(len(paired))
+        every = torch.arange(len(paired), device=paired.device)
         if not zeroing:
             return cls(every, torch.ones_like(paired), paired)
         pairs = every[paired]
@@ -124,7 +124,7 @@ class PairedLearner(AutoencoderLearner):
         return Pixels(target, rich, len(labelled.target))
 
     def _pairs_of(self, pool: Pool, which: int) -> Batch:
-        return pool.draw(torch.arange(min(self.first_pairs[which], LEAST_PAIRS)))
+        return self.draw(pool, torch.arange(min(self.first_pairs[which], LEAST_PAIRS)))
 
     def target_features(self, target: Tensor) -> Tensor:
         """(n, features) of standardised patches, below the code."""

@@ -103,8 +103,12 @@ class XModalNetLearner(BranchLearner):
     def _propagated(self) -> Tensor:
         """(n, classes): labels spread over the graph; where none arrives, the pseudo-label stays."""
         features = torch.cat(
-            [self.embedded(part) for pool in (self.labelled, self.unlabelled) for part in pool.target.parts()]
-        )
+            [
+                self.embedded(part.target)
+                for pool in (self.labelled, self.unlabelled)
+                for part in self.walk(pool)
+            ]
+        ).cpu()
         unknown = torch.full((len(self.unlabelled),), UNKNOWN)
         label = torch.cat([cast(Tensor, self.labelled.label), unknown])
         graph = neighbour_graph(features.numpy(), self.options.neighbours, sigma=self.options.sigma)
@@ -112,7 +116,7 @@ class XModalNetLearner(BranchLearner):
         soft = torch.from_numpy(spread.soft[len(self.labelled) :]).float()
         reached = torch.from_numpy(spread.reached[len(self.labelled) :])
         new = _one_hot(soft) if self.options.pseudo_labels == "hard" else soft
-        return torch.where(reached[:, None], new, self.pseudo)
+        return torch.where(reached[:, None], new, self.pseudo.cpu())
 
     def loss(self, stage: int, labelled: Batch, unlabelled: Batch | None) -> dict[str, Tensor]:
         """The terms of Eq. 5, or the autoencoders' of the first stage."""
@@ -141,7 +145,7 @@ class XModalNetLearner(BranchLearner):
         if int((labelled.index < self.labelled_pairs).sum()) >= LEAST_PAIRS:
             return labelled
         more = torch.randint(self.labelled_pairs, (LEAST_PAIRS,))
-        return self.labelled.draw(torch.cat([labelled.index, more]))
+        return self.draw(self.labelled, torch.cat([labelled.index.cpu(), more]))
 
     def _classification(
         self, seen: Features, labelled: Batch, paired: Tensor, unlabelled: Batch | None
