@@ -85,8 +85,12 @@ def truth(rows: int = SIDE, cols: int = SIDE) -> npt.NDArray[np.uint8]:
     return np.array(IDS, np.uint8)[(row + col) // 12 % 3]
 
 
-def write_scene(folder: Path, seed: int = 0) -> Path:
-    """The scene folder: radar everywhere, HSI and training pixels in the west, test pixels in the east."""
+def write_scene(folder: Path, seed: int = 0, tested: float = 1.0) -> Path:
+    """The scene folder: radar everywhere, HSI and training pixels in the west, test pixels in the east.
+
+    `tested` is the share of the east that is labelled: a comparison lays out all test pixels by t-SNE, which
+    takes its time.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     ids = truth()
@@ -100,6 +104,8 @@ def write_scene(folder: Path, seed: int = 0) -> Path:
     train, test = thinned.copy(), ids.copy()
     train[:, HSI_COLUMNS - 8 :] = 0
     test[:, :HSI_COLUMNS] = 0
+    if tested < 1:
+        test[np.random.default_rng(seed).random(ids.shape) >= tested] = 0
     write_raster(folder / "train.tif", train)
     write_raster(folder / "test.tif", test)
     (folder / "scene.toml").write_text(SCENE, encoding="utf-8")

@@ -48,14 +48,7 @@ def compare(scene: Path, out: Path, *more: object) -> int:
 
 
 def write_scene(folder: Path, seed: int = 0) -> Path:
-    """The tiny scene with a tenth of its test pixels: t-SNE takes its time."""
-    tiny.write_scene(folder, seed)
-    with rasterio.open(folder / "test.tif", "r+") as labels:
-        ids = labels.read(1)
-        labels.write(
-            np.where(np.random.default_rng(seed).random(ids.shape) < 0.1, ids, 0).astype(ids.dtype), 1
-        )
-    return folder
+    return tiny.write_scene(folder, seed, tested=0.1)
 
 
 def write_labelled_strip(folder: Path) -> Path:
