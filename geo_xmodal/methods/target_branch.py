@@ -54,7 +54,7 @@ class PixelBranchOptions(BranchOptions):
     """The branch of `hgr` and `cnn`: a network, which says which options are its own."""
 
     encoder: str = Field("pixel_cnn", description=branch_help())
-    patch: int = Field(11, ge=1, description="side of the patches that resnet50 sees, in pixels")
+    patch: int = Field(11, ge=1, description="side of the patches that backbones see, in pixels")
     contrasts: tuple[int, ...] = Field((7, 15), description="sizes of the means that bands are held against")
     kernels: tuple[int, ...] = Field((5, 3), description="sizes of the valid convolutions")
     widths: tuple[int, ...] = Field((32, 64), description="features of each convolution")

@@ -13,8 +13,9 @@ from geo_xmodal.errors import BundleError
 from geo_xmodal.extensions import Registry
 from geo_xmodal.networks.branch import Branch
 from geo_xmodal.networks.limits import NetworkOptions
+from geo_xmodal.networks.patch_branch import PatchBranchOptions
 from geo_xmodal.networks.pixel_cnn import PixelCnn, PixelCnnOptions
-from geo_xmodal.networks.resnet import ResNet50, ResNetOptions
+from geo_xmodal.networks.resnet import ResNet50
 from geo_xmodal.networks.tanh_cnn import TanhCnn, TanhCnnOptions
 from geo_xmodal.networks.x_modalnet import XModalNet, XModalNetOptions
 from geo_xmodal.small_files import first_problem
@@ -48,7 +49,7 @@ NETWORKS: Registry[tuple[type[nn.Module], type[NetworkOptions]]] = Registry(
     {
         "linear": (LinearPixels, LinearOptions),
         "pixel_cnn": (PixelCnn, PixelCnnOptions),
-        "resnet50": (ResNet50, ResNetOptions),
+        "resnet50": (ResNet50, PatchBranchOptions),
         "tanh_cnn": (TanhCnn, TanhCnnOptions),
         "x_modalnet": (XModalNet, XModalNetOptions),
     },
