@@ -9,16 +9,18 @@ from __future__ import annotations
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Literal, Self, cast
+from pathlib import Path
+from typing import Any, Literal, Self, cast
 
 import torch
 from pydantic import Field, field_validator, model_validator
 from torch import Tensor
 
-from geo_xmodal.errors import BundleError
+from geo_xmodal.errors import BundleError, TrainingDataError
 from geo_xmodal.kinds import KINDS
 from geo_xmodal.methods.base import Learner, LoopOptions, Pool, class_weights, joined_pool
 from geo_xmodal.methods.rows import CHUNK
+from geo_xmodal.methods.weights_file import read_weights, weights_checksum
 from geo_xmodal.networks import Branch, NetworkSpec, PixelModel, Standardize, branch_class, branch_help
 from geo_xmodal.objectives import Supervised
 from geo_xmodal.types import TrainingData
@@ -30,6 +32,24 @@ class BranchOptions(LoopOptions, ABC):
     augment: bool = Field(True, description="turn and mirror patches")
     noise: float = Field(0.1, ge=0, description="noise on standardised input, in standard deviations")
     balance: bool = Field(True, description="weigh classes alike, however many labels each has")
+    weights: str | None = Field(
+        None,
+        description="safetensors file of weights that a backbone starts from, named as timm names them",
+    )
+    weights_sha256: str | None = Field(None, description="checksum that the file of weights must have")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _weights_are_these(cls, raw: Any) -> Any:
+        if not isinstance(raw, Mapping) or not raw.get("weights"):
+            return raw
+        try:
+            found = weights_checksum(Path(raw["weights"]))
+        except TrainingDataError as error:
+            raise ValueError(str(error)) from None
+        if raw.get("weights_sha256") not in (None, found):
+            raise ValueError(f"{raw['weights']}: its SHA-256 is {found}, not {raw['weights_sha256']}")
+        return {**raw, "weights_sha256": found}
 
     @property
     @abstractmethod
@@ -120,8 +140,15 @@ class BranchLearner(Learner):
         )
 
     def fresh_model(self) -> PixelModel:
-        """The branch with new weights."""
-        return PixelModel(self.options.network, self.statistics, self.data_classes)
+        """The branch with new weights, or those of the user's file."""
+        model = PixelModel(self.options.network, self.statistics, self.data_classes)
+        if self.options.weights is not None:
+            weights = read_weights(Path(self.options.weights), str(self.options.weights_sha256))
+            try:
+                cast(Branch, model.network).start_from(weights)
+            except ValueError as error:
+                raise TrainingDataError(f"{self.options.weights}: {error}") from None
+        return model
 
     @property
     def branch(self) -> Branch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import ClassVar, cast
 
 from torch import Tensor, nn
@@ -36,6 +37,14 @@ class Branch(nn.Module, ABC):
     @abstractmethod
     def encode(self, prepared: Tensor) -> Tensor:
         """(B, bands or what `prepare` makes of them, H + 2m, W + 2m) -> (B, features, H, W)."""
+
+    def start_from(self, weights: Mapping[str, Tensor]) -> None:
+        """Take over weights that others trained, by their names in a file; none by default.
+
+        Raises:
+            ValueError: they are not for this network, or it takes none.
+        """
+        raise ValueError(f"{type(self).__name__} takes no weights of others; choose a backbone as encoder")
 
     def joints(self) -> tuple[nn.Sequential, ...]:
         """Sequences that follow each other with nothing between, as encoder and head may; none by default."""

@@ -105,7 +105,7 @@ class PatchEncoder(nn.Module):
         return name.startswith(f"{self.last}.")
 
     def _named(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The weights by the backbone's names: without the prefix that its first layer has, and classifier."""
+        """The weights by the backbone's names: without the prefix of its first layer, and the last one."""
         prefixes = [name.removesuffix(self.first) for name in weights if name.endswith(self.first)]
         prefix = min(prefixes, key=len, default="")
         named = {
@@ -144,6 +144,10 @@ class PatchBranch(Branch):
             nn.BatchNorm2d(options.embedding), nn.ReLU(), nn.Dropout(options.dropout),
             nn.Conv2d(options.embedding, classes, 1),
         )  # fmt: skip
+
+    def start_from(self, weights: Mapping[str, Tensor]) -> None:
+        """Weights of the backbone, as `PatchEncoder.start_from` takes them."""
+        self.encoder.start_from(weights)
 
     def encode(self, prepared: Tensor) -> Tensor:
         """The embedding of each pixel's patch."""
