@@ -66,8 +66,10 @@ if TYPE_CHECKING:
         pixel_size,
         read_labels,
         read_window,
+        same_grid,
     )
     from geo_xmodal.scenes import (
+        WITHIN_VARIABLE,
         LabelReport,
         LabelsConfig,
         LabelSummary,
@@ -90,6 +92,7 @@ __all__ = [
     "DATA_SETTINGS",
     "KINDS",
     "METHODS",
+    "WITHIN_VARIABLE",
     "AlignedReader",
     "Assumption",
     "Band",
@@ -171,6 +174,7 @@ __all__ = [
     "read_labels",
     "read_legend",
     "read_window",
+    "same_grid",
     "save_picture",
     "save_study",
     "simulate_scene",
@@ -234,8 +238,10 @@ _HOMES = {
         "pixel_size",
         "read_labels",
         "read_window",
+        "same_grid",
     ),
     "scenes": (
+        "WITHIN_VARIABLE",
         "LabelReport",
         "LabelSummary",
         "LabelsConfig",

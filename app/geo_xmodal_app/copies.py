@@ -82,9 +82,7 @@ def is_readable_by_range(path: Path) -> bool:
         )
 
 
-def write_copy(
-    path: Path, *, out: Path, tell: Tell, classes: bool = False, reader: gx.AlignedReader | None = None
-) -> None:
+def write_copy(path: Path, *, out: Path, tell: Tell, classes: bool = False) -> None:
     """Write a copy that a browser can read by range; memory is bounded by a window.
 
     Values stay what they are: in the file's own type where a browser knows it, else as float32 with NaN for
@@ -95,30 +93,40 @@ def write_copy(
         out: The copy.
         tell: Told the share that is done.
         classes: Values are class ids, so that overviews never hold a mean.
-        reader: Brings it onto another grid, as float32.
 
     Raises:
         RasterError: The raster cannot be read.
         OutputError: The copy cannot be written.
     """
+    reader = gx.aligned_reader(path)
     with gx.open_raster(path) as dataset:
         unmasked = MaskFlags.per_dataset not in dataset.mask_flag_enums[0]
-        own = reader is None and set(dataset.dtypes) <= _DTYPES and unmasked
-        reader = reader or gx.aligned_reader(path)
-        own = own and not any(band.tagged for band in reader.bands)
-        dtype = dataset.dtypes[0] if own else "float32"
-        bands = tuple(range(1, dataset.count + 1)) if own else reader.indexes
-        profile = _profile(reader.grid, dtype, len(bands), dataset.nodata if own else math.nan)
-        side = BLOCK * max(1, int(math.sqrt(_WINDOW_BYTES / (len(bands) * np.dtype(dtype).itemsize)) / BLOCK))
-        windows = list(windows_over(reader.grid.shape[0], reader.grid.shape[1], side))
-        with new_file(out, *_WRITING) as beside:
-            with gx.create_raster(beside, **profile) as copy:
-                for done, window in enumerate(windows, 1):
-                    place = _place(window)
-                    values = gx.read_window(dataset, bands, place) if own else reader.read(window)
-                    copy.write(values, window=place)
-                    tell(0.7 * done / len(windows))
-            _add_overviews(beside, classes)
+        own = set(dataset.dtypes) <= _DTYPES and unmasked and not any(band.tagged for band in reader.bands)
+        if own:
+            bands, dtype = tuple(range(1, dataset.count + 1)), np.dtype(dataset.dtypes[0])
+            profile = _profile(reader.grid, dtype.name, dataset.count, dataset.nodata)
+            _write(lambda window: gx.read_window(dataset, bands, _place(window)), profile, out, tell, classes)
+    if not own:
+        write_values(reader, out=out, tell=tell, classes=classes)
+
+
+def write_values(reader: gx.WindowReader, *, out: Path, tell: Tell, classes: bool = False) -> None:
+    """As `write_copy`, of a sensor's values on its reader's grid: float32 with NaN for no data."""
+    _write(reader.read, _profile(reader.grid, "float32", len(reader.bands), math.nan), out, tell, classes)
+
+
+def _write(
+    read: Callable[[Window], np.ndarray], profile: dict[str, Any], out: Path, tell: Tell, classes: bool
+) -> None:
+    pixel_bytes = profile["count"] * np.dtype(profile["dtype"]).itemsize
+    side = BLOCK * max(1, int(math.sqrt(_WINDOW_BYTES / pixel_bytes) / BLOCK))
+    windows = list(windows_over(profile["height"], profile["width"], side))
+    with new_file(out, *_WRITING) as beside:
+        with gx.create_raster(beside, **profile) as copy:
+            for done, window in enumerate(windows, 1):
+                copy.write(read(window), window=_place(window))
+                tell(0.7 * done / len(windows))
+        _add_overviews(beside, classes)
     tell(1.0)
 
 
@@ -214,10 +222,13 @@ def prepared(session: str, path: Path, *, classes: bool = False) -> Copying:
     return made_once(session, f"{_mark(path)}|{classes}", partial(write_copy, path, classes=classes))
 
 
-def prepared_on_grid(session: str, path: Path, reader: gx.AlignedReader) -> Copying:
-    """A raster as `reader` brings it onto another grid; float32."""
-    mark = f"{_mark(path)}|{reader}"
-    return made_once(session, mark, partial(write_copy, path, reader=reader))
+def prepared_values(session: str, reader: gx.WindowReader) -> Copying:
+    """A sensor's values on its reader's grid; float32.
+
+    Raises:
+        RasterError: A file cannot be read.
+    """
+    return made_once(session, f"values|{sorted(reader.identity().items())}", partial(write_values, reader))
 
 
 def prepared_labels(session: str, scene: gx.Scene, split: Literal["train", "test"]) -> Copying:

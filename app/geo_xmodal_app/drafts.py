@@ -110,7 +110,8 @@ def align_words(
     for option, (path, *place) in labels.items():
         words.append(f"--{option}=" + ":".join([str(path), *filter(None, place)]))
     words += [f"--scale={scale}"] if scale else []
-    return [*words, f"--name={name}"]
+    # uploads may be removed: a scene that stays has its own copies
+    return [*words, f"--name={name}", "--copy"]
 
 
 def load_draft(session: str) -> Draft:

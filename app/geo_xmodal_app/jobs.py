@@ -256,7 +256,9 @@ class Queue:
             # Before it runs: a server that dies here leaves a job that is looked for, never one begun twice.
             self._keep(record := record.model_copy(update={"state": "running", "started": now}))
             try:
-                running, child = processes.start(record.argv, self._place(record), record.id)
+                running, child = processes.start(
+                    record.argv, self._place(record), record.id, self._settings.data
+                )
             except OSError as error:
                 message = f"it cannot be started: {error.strerror}"
                 self._keep(record.model_copy(update={"state": "failed", "ended": now, "message": message}))

@@ -14,7 +14,7 @@ import numpy as np
 import geo_xmodal as gx
 from geo_xmodal.errors import GeoXmodalError
 from geo_xmodal.types import Kind, LandClass
-from geo_xmodal_app.copies import Copying, prepared, prepared_labels, prepared_on_grid, small_pixels
+from geo_xmodal_app.copies import Copying, prepared, prepared_labels, prepared_values, small_pixels
 from geo_xmodal_app.registry import registry
 from geo_xmodal_app.texts import plain
 from geo_xmodal_app.viewer.areas import class_areas
@@ -165,22 +165,26 @@ def _label_layer(session: str, classes: tuple[LandClass, ...], split: str, title
 
 
 def _sensor_copy(session: str, scene: gx.Scene, name: str) -> Copying:
-    """The sensor's file if it has the scene's CRS (the browser warps nothing), else on the scene's grid."""
+    """The sensor's one file if it has the scene's CRS (the browser warps nothing), else on its grid."""
     path = scene.path(name)
-    if gx.describe_raster(path).grid.crs == scene.grid.crs:
+    if path is not None and gx.describe_raster(path).grid.crs == scene.grid.crs:
         return prepared(session, path)
-    return prepared_on_grid(session, path, scene.reader(name))
+    return prepared_values(session, scene.reader(name))
 
 
 def _sensor_layer(session: str, scene: gx.Scene, name: str, visible: bool, path: Path) -> Layer:
     modality = scene.modality(name)
-    given = gx.describe_raster(scene.path(name))
     shown = gx.describe_raster(path)
+    file = scene.path(name)
+    given = None if file is None else gx.describe_raster(file)
     # A copy on the scene's grid holds the bands that the scene uses, in linear power.
-    copied = shown.count != given.count or shown.grid != given.grid
-    bands = scene.reader(name).indexes if copied else tuple(range(1, given.count + 1))
-    names = tuple(given.band_names[band - 1] for band in bands)
-    waves = tuple(given.wavelengths[band - 1] for band in bands) if given.wavelengths else ()
+    copied = given is None or (shown.count, shown.grid) != (given.count, given.grid)
+    if given is None or copied:
+        bands = scene.reader(name).bands
+        names, known = tuple(band.name for band in bands), [band.wavelength for band in bands]
+        waves = () if None in known else tuple(known)
+    else:
+        names, waves = given.band_names, given.wavelengths or ()
     kind = gx.KINDS[modality.kind]
     decibel = kind.power and (copied or modality.scale == "linear")
     stat = path.stat()

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import psutil
 
+import geo_xmodal as gx
+
 RESULT, ERRORS = "result.json", "errors.txt"
 """What a command writes to standard output and to standard error, in the job's folder."""
 
@@ -42,10 +44,18 @@ class Running:
     born: float
 
 
-def start(argv: Sequence[str], folder: Path, job: str) -> tuple[Running, subprocess.Popen[bytes]]:
+def start(
+    argv: Sequence[str], folder: Path, job: str, within: Sequence[Path] = ()
+) -> tuple[Running, subprocess.Popen[bytes]]:
     """Start `geo-xmodal argv --json`, in a group of its own: Ctrl-C in the server's terminal is not for it.
 
     It leaves the processor to the pages, and carries the job's id, by which `find` knows it.
+
+    Args:
+        argv: The command and its options.
+        folder: Of the job.
+        job: Its id.
+        within: Folders, besides a scene's own, that files of scenes may lie in.
 
     Raises:
         OSError: It cannot be started.
@@ -58,7 +68,7 @@ def start(argv: Sequence[str], folder: Path, job: str) -> tuple[Running, subproc
             stderr=errors,
             start_new_session=True,
             env={name: value for name, value in os.environ.items() if not name.startswith("STREAMLIT_")}
-            | {_MARK: job},
+            | {_MARK: job, gx.WITHIN_VARIABLE: os.pathsep.join(map(str, within))},
         )
     with suppress(psutil.Error):  # it ended at once
         psutil.Process(child.pid).nice(_NICE)

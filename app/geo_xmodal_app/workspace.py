@@ -42,6 +42,14 @@ class SceneEntry:
     simulated: bool = False
     problem: str | None = None
 
+    def opened(self) -> gx.Scene:
+        """The scene; its files lie in its folder or in those of the operator, links followed.
+
+        Raises:
+            SceneError, RasterError: It cannot be used.
+        """
+        return gx.open_scene(self.folder, within=settings().data)
+
 
 @dataclass(frozen=True)
 class RunEntry:
@@ -247,7 +255,7 @@ def _samples() -> Iterator[SceneEntry]:
 
 def _entry(id: str, name: str, folder: Path, origin: Origin) -> SceneEntry:
     try:
-        config = gx.read_config(folder)
+        config = gx.read_config(folder, within=settings().data)
     except GeoXmodalError as error:
         return SceneEntry(id, name, folder, origin, problem=str(error))
     return SceneEntry(id, name, folder, origin, config.description, config.simulated)

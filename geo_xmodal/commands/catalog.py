@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 import geo_xmodal as gx
 from geo_xmodal.commands import inspecting
 from geo_xmodal.commands.console import Console, fields, one_line, plain_number, table
-from geo_xmodal.commands.options import Json
+from geo_xmodal.commands.options import AllowAddresses, Json
 from geo_xmodal.commands.results import label_counts, label_table
 from geo_xmodal.errors import GeoXmodalError, UsageError
 from geo_xmodal.outputs import unfinished
@@ -177,6 +177,7 @@ def info(
     layer: Annotated[
         str | None, typer.Option(help="Layer of a vector file that has several, also as FILE:LAYER.")
     ] = None,
+    allow_addresses: AllowAddresses = False,
     json: Json = False,
 ) -> None:
     """Say what a scene, raster, map, vector file, run or model is."""
@@ -198,7 +199,7 @@ def info(
             _show_raster(place, console)
     else:
         try:
-            scene = gx.open_scene(path)
+            scene = gx.open_scene(path, addresses=allow_addresses)
         except GeoXmodalError:
             if place.exists() or not any(model.name == path for model in gx.list_models()):
                 raise
@@ -403,10 +404,11 @@ def _band_tables(bands: Sequence[gx.Band]) -> list[rich.table.Table]:
 
 def _show_scene(scene: gx.Scene, console: Console) -> None:
     height, width = scene.grid.shape
-    crs = gx.describe_raster(scene.path(scene.target)).crs
+    crs = None if scene.grid.crs is None else str(scene.grid.crs)
     config = scene.config
     missing = set(scene.missing_modalities)
     labels = {split: source.file for split, source in config.labels.given()}
+    grids = {name: _own_grid(scene, name) for name in config.modalities}
     report, problem = None, None
     try:
         report = gx.label_report(scene)
@@ -432,7 +434,10 @@ def _show_scene(scene: gx.Scene, console: Console) -> None:
                     "kind": modality.kind,
                     "sensor": modality.sensor,
                     "file": modality.file,
+                    "files": modality.files,
                     "present": name not in missing,
+                    "own_grid": _grid_json(grids[name]),
+                    "problem": grids[name] if isinstance(grids[name], str) else None,
                 }
                 for name, modality in config.modalities.items()
             ],
@@ -454,13 +459,15 @@ def _show_scene(scene: gx.Scene, console: Console) -> None:
             "kind",
             "sensor",
             "file",
+            "own grid",
             "use",
             rows=[
                 (
                     name,
                     modality.kind,
                     modality.sensor,
-                    f"{modality.file}{' (missing)' if name in missing else ''}",
+                    f"{modality.named}{' (missing)' if name in missing else ''}",
+                    _grid_text(grids[name], scene.grid),
                     "training and mapping" if name == scene.target else "training only",
                 )
                 for name, modality in config.modalities.items()
@@ -469,7 +476,36 @@ def _show_scene(scene: gx.Scene, console: Console) -> None:
         _legend([(land.id, land.name, land.color) for land in scene.classes]),
         *([label_table(report)] if report is not None and report.sources else []),
         *(one_line(line) for line in notes if line),
+        *(one_line(f"{name}: {grid}") for name, grid in grids.items() if isinstance(grid, str)),
     )
+
+
+def _own_grid(scene: gx.Scene, name: str) -> GeoBox | str:
+    """The grid that a sensor's files have, or why it cannot be told."""
+    try:
+        return scene.own_grid(name)
+    except GeoXmodalError as error:
+        return str(error)
+
+
+def _grid_json(grid: GeoBox | str) -> dict[str, Any] | None:
+    if isinstance(grid, str):
+        return None
+    crs = None if grid.crs is None else str(grid.crs)
+    return {
+        "height": grid.shape[0],
+        "width": grid.shape[1],
+        "crs": crs,
+        "transform": tuple(grid.affine)[:6],
+    }
+
+
+def _grid_text(grid: GeoBox | str, of_scene: GeoBox) -> str:
+    if isinstance(grid, str):
+        return "not known"
+    if gx.same_grid(grid, of_scene):
+        return "the scene's"
+    return f"{grid.shape[0]} x {grid.shape[1]}, pixels of {_pixel(grid)}"
 
 
 def _legend(classes: list[tuple[int, str, str]]) -> Any:

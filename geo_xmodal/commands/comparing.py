@@ -13,6 +13,7 @@ import typer
 import geo_xmodal as gx
 from geo_xmodal.commands.console import Console, table
 from geo_xmodal.commands.options import (
+    AllowAddresses,
     Device,
     Json,
     Precision,
@@ -62,6 +63,7 @@ def compare(
     ] = None,
     device: Device = "auto",
     precision: Precision = "float32",
+    allow_addresses: AllowAddresses = False,
     json: Json = False,
 ) -> None:
     """Set methods side by side: same pixels and seeds, controls, paired tests.
@@ -70,7 +72,7 @@ def compare(
     """
     console = Console(json)
     pairs = key_values(settings or [])
-    opened = opened_scene(scene, console)
+    opened = opened_scene(scene, console, allow_addresses)
     request = gx.CompareRequest(
         methods=tuple(name.strip() for name in (methods or "").split(",") if name.strip()),
         target=target,

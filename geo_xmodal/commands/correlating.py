@@ -10,7 +10,7 @@ import typer
 
 import geo_xmodal as gx
 from geo_xmodal.commands.console import Console, table
-from geo_xmodal.commands.options import Json, opened_scene
+from geo_xmodal.commands.options import AllowAddresses, Json, opened_scene
 from geo_xmodal.errors import UsageError
 from geo_xmodal.outputs import check_writable
 
@@ -47,6 +47,7 @@ def correlate(
     samples: Annotated[int, typer.Option(min=100, max=100_000, help="Most samples.")] = 20_000,
     seed: Annotated[int, typer.Option(min=0, help="Of every random draw.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder for correlation.json and correlation.png.")] = None,
+    allow_addresses: AllowAddresses = False,
     json: Json = False,
 ) -> None:
     """Say how much one sensor tells about another: held-out estimate, interval, null, spectrum."""
@@ -62,7 +63,7 @@ def correlate(
                 if between is None
                 else "--blocks goes with --x and --y; blocks of a scene are set with --block-size"
             )
-        opened = opened_scene(scene, console)
+        opened = opened_scene(scene, console, allow_addresses)
         with console.progress() as progress:
             study = gx.correlate_scene(
                 opened,

@@ -9,7 +9,7 @@ import typer
 
 import geo_xmodal as gx
 from geo_xmodal.commands.console import Console, fields
-from geo_xmodal.commands.options import Json, opened_scene
+from geo_xmodal.commands.options import AllowAddresses, Json, opened_scene
 from geo_xmodal.errors import UsageError
 from geo_xmodal.outputs import check_writable
 
@@ -69,6 +69,7 @@ def export(
         int | None,
         typer.Option(metavar="PIXELS", help="onnx: fix rows and columns, for programs that need them fixed."),
     ] = None,
+    allow_addresses: AllowAddresses = False,
     json: Json = False,
 ) -> None:
     """Hand a map or a model over to other programs."""
@@ -86,7 +87,8 @@ def export(
     _check(to, given + [name for name, value in numbers.items() if value])
     check_writable(out)
     if to == "qgis" and map_ is not None:
-        _qgis(map_, out, scene, run, classes, console)
+        opened = None if scene is None else opened_scene(scene, console, allow_addresses)
+        _qgis(map_, out, opened, run, classes, console)
     elif to == "gpkg" and map_ is not None:
         _polygons(map_, out, mmu, sieve, simplify, classes, console)
     elif to == "onnx" and model is not None:
@@ -107,11 +109,10 @@ def _check(to: Format, given: list[str]) -> None:
 
 
 def _qgis(
-    map_: Path, out: Path, scene: str | None, run: Path | None, classes: Path | None, console: Console
+    map_: Path, out: Path, scene: gx.Scene | None, run: Path | None, classes: Path | None, console: Console
 ) -> None:
-    opened = None if scene is None else opened_scene(scene, console)
     with console.progress() as progress:
-        made = gx.export_qgis(map_, out, scene=opened, run=run, classes=classes, progress=progress)
+        made = gx.export_qgis(map_, out, scene=scene, run=run, classes=classes, progress=progress)
     for warning in made.warnings:
         console.note(f"note: {warning}")
     console.result(

@@ -13,6 +13,7 @@ import typer
 import geo_xmodal as gx
 from geo_xmodal.commands.console import Console, fields, table
 from geo_xmodal.commands.options import (
+    AllowAddresses,
     Json,
     Resume,
     Scale,
@@ -97,6 +98,7 @@ def map_(
         bool,
         typer.Option("--dry-run", help="Only say what it would take: windows, memory, disk, time."),
     ] = False,
+    allow_addresses: AllowAddresses = False,
     json: Json = False,
 ) -> None:
     """Map a scene, or any GeoTIFF, tiles or band files of the same sensor; the other sensor is not needed."""
@@ -111,7 +113,7 @@ def map_(
             raise UsageError(
                 "--bands, --scale and --warp-gcps are for --input: a scene says them in scene.toml"
             )
-        opened = opened_scene(scene, console)
+        opened = opened_scene(scene, console, allow_addresses)
         reader = opened.reader(gx.target_modality(opened, card))
         given = gx.fit_input(reader, card, pixels=pixels, area=area, name=opened.name)
     elif inputs and scene is None:

@@ -40,6 +40,15 @@ Unlabelled = Annotated[
 ]
 
 
+AllowAddresses = Annotated[
+    bool,
+    typer.Option(
+        "--allow-addresses",
+        help="Let scene.toml name addresses (s3, https, http): reading them asks servers.",
+    ),
+]
+
+
 def known_scenes() -> list[str]:
     """Names of scenes, for completion in a shell."""
     return [scene.name for scene in gx.list_scenes()]
@@ -61,9 +70,9 @@ SceneName = Annotated[
 ]
 
 
-def opened_scene(name_or_path: str, console: Console) -> gx.Scene:
+def opened_scene(name_or_path: str, console: Console, allow_addresses: bool = False) -> gx.Scene:
     """The scene, after saying which it is and whether it is real."""
-    scene = gx.open_scene(name_or_path)
+    scene = gx.open_scene(name_or_path, addresses=allow_addresses)
     origin = {"path": "a path", "data": "in $GEO_XMODAL_DATA", "sample": "a sample scene"}[scene.source]
     truth = "simulated" if scene.simulated else "real"
     console.note(f"scene {scene.name} ({truth}): {scene.folder} ({origin})")

@@ -11,7 +11,14 @@ import typer
 
 import geo_xmodal as gx
 from geo_xmodal.commands.console import Console, fields, table
-from geo_xmodal.commands.options import Json, Scale, Unlabelled, WarpGcps, unlabelled_values
+from geo_xmodal.commands.options import (
+    Json,
+    Scale,
+    Unlabelled,
+    WarpGcps,
+    chosen_bands,
+    unlabelled_values,
+)
 from geo_xmodal.commands.results import label_counts, label_table
 from geo_xmodal.errors import UsageError
 from geo_xmodal.kinds import Kind
@@ -88,7 +95,11 @@ def _with_sensors(command: Callable[..., None]) -> Callable[..., None]:
             inspect.Parameter.POSITIONAL_OR_KEYWORD,
             default=None,
             annotation=Annotated[
-                list[Path] | None, typer.Option(help=f"{kind.heading} file (can be repeated).")
+                list[str] | None,
+                typer.Option(
+                    metavar="FILE|FOLDER|LIST.txt|URL",
+                    help=f"{kind.heading}: a GeoTIFF, tiles or band files; again for another sensor.",
+                ),
             ],
         )
         for name, kind in gx.KINDS.items()
@@ -103,7 +114,12 @@ def _with_sensors(command: Callable[..., None]) -> Callable[..., None]:
 @_with_sensors
 def align(
     out: Annotated[Path, typer.Argument(help="The scene folder.")],
-    reference: Annotated[Path, typer.Option(help="The sensor to map from; the scene gets its grid.")],
+    reference: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE|FOLDER|LIST.txt|URL", help="The sensor to map from; the scene gets its grid."
+        ),
+    ],
     target_kind: Annotated[
         Kind | None, typer.Option(help="What the reference measures (default: what its name says).")
     ] = None,
@@ -124,21 +140,34 @@ def align(
     scale: Annotated[
         Scale | None, typer.Option(help="How the radar files hold power (default: linear, if they can).")
     ] = None,
+    bands: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SENSOR=N,N,...|NAME,...",
+            help="Bands of a sensor, such as msi=B02,B03,B04; names those of a folder of band files.",
+        ),
+    ] = None,
     warp_gcps: WarpGcps = None,
+    copy: Annotated[
+        bool,
+        typer.Option(
+            "--copy", help="Write copies on the one grid (default: refer to the files where they are)."
+        ),
+    ] = False,
     name: Annotated[str | None, typer.Option(help="Name of the scene (default: that of the folder).")] = None,
     json: Json = False,
-    **sensors: list[Path] | None,
+    **sensors: list[str] | None,
 ) -> None:
-    """Bring files of any CRS and resolution onto one grid."""
+    """Bring files of any CRS and resolution onto one grid, where they are."""
     console = Console(json)
     check_writable(out)
     kinds: dict[str, Kind] = {}
-    modalities: dict[str, Path] = {}
+    modalities: dict[str, str] = {}
     if target_kind is not None:
         modalities[target_kind], kinds[target_kind] = reference, target_kind
     for kind in gx.KINDS:
         for path in sensors[kind] or ():
-            if target_kind is not None and real_path(path) == real_path(reference):
+            if target_kind is not None and real_path(Path(path)) == real_path(Path(reference)):
                 continue
             key = _free_name(kind, modalities)
             modalities[key], kinds[key] = path, kind
@@ -151,17 +180,31 @@ def align(
             modalities=modalities,
             labels=_labels(labels, train_labels, test_labels),
             kinds=kinds,
+            bands=_bands(bands or []),
             scale=scale,
             classes=classes,
             unlabelled=unlabelled_values(unlabelled),
             name=name,
             warp_gcps=warp_gcps,
+            copy=copy,
             progress=progress,
         )
     _show(scene, console)
 
 
-def _free_name(kind: Kind, taken: Mapping[str, Path]) -> str:
+def _bands(given: list[str]) -> dict[str, tuple[int | str, ...]]:
+    """`msi=B02,B03` options as bands of sensors."""
+    found: dict[str, tuple[int | str, ...]] = {}
+    for one in given:
+        sensor, equals, names = one.partition("=")
+        bands = chosen_bands(names) if equals else None
+        if not sensor or bands is None:
+            raise UsageError(f"--bands {one!r}: expected SENSOR=BANDS, such as --bands msi=B02,B03")
+        found[sensor] = bands
+    return found
+
+
+def _free_name(kind: Kind, taken: Mapping[str, str]) -> str:
     name, number = str(kind), 2
     while name in taken:
         name, number = f"{kind}{number}", number + 1
@@ -180,7 +223,9 @@ def _show(scene: gx.Scene, console: Console) -> None:
     report = gx.label_report(scene)
     for line in report.notes():
         console.note(line)
-    assumptions = [note for modality in scene.config.modalities.values() for note in modality.notes]
+    assumptions = [
+        str(one) for name in scene.config.modalities for one in gx.checked_values(scene.reader(name))
+    ]
     console.assumed(assumptions)
     sensors = {name: scene.modality(name).kind for name in scene.config.modalities}
     console.result(

@@ -10,6 +10,7 @@ import typer
 import geo_xmodal as gx
 from geo_xmodal.commands.console import Console
 from geo_xmodal.commands.options import (
+    AllowAddresses,
     Device,
     Json,
     Precision,
@@ -50,12 +51,13 @@ def train(
     device: Device = "auto",
     precision: Precision = "float32",
     resume: Resume = False,
+    allow_addresses: AllowAddresses = False,
     json: Json = False,
 ) -> None:
     """Train on two sensors; what comes out maps with one."""
     console = Console(json)
     pairs = key_values(settings or [])
-    opened = opened_scene(scene, console)
+    opened = opened_scene(scene, console, allow_addresses)
     folder = out or Path("runs") / f"{opened.name}-{method}"
     check_writable(folder)
     request = gx.TrainRequest(

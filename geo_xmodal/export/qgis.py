@@ -30,8 +30,8 @@ from geo_xmodal.mapping.geotiff import RasterLayer, legend_tag, write_cog
 from geo_xmodal.mapping.layers import NO_PROBABILITY
 from geo_xmodal.mapping.outputs import side_car, style_file
 from geo_xmodal.outputs import new_folder
-from geo_xmodal.raster import grid_over, pixel_size
-from geo_xmodal.scenes import Scene, Side
+from geo_xmodal.raster import AlignedReader, aligned_reader, grid_over, pixel_size
+from geo_xmodal.scenes import Scene, Side, sensor_layer, write_layers
 from geo_xmodal.types import ClassArray, Progress, Window, windows_over
 
 PROJECT = "project"
@@ -209,24 +209,28 @@ def _sensors(
     names = [scene.target, *scene.rich_modalities]
     for done, name in enumerate(names, start=1):
         if name in scene.missing_modalities:
-            warnings.append(f"sensor {name} is left out: {scene.path(name)} is not there")
+            warnings.append(f"sensor {name} is left out: {scene.modality(name).named} is not there")
             continue
-        reader = scene.reader(name)
-        renderer = sensor_style(reader).renderer()
         (folder / _SENSORS).mkdir(exist_ok=True)
         file = f"{_SENSORS}/{_file_name(name)}.tif"
         if (folder / file).exists():
             file = f"{_SENSORS}/{_file_name(name)}-{done}.tif"
-        shutil.copyfile(scene.path(name), folder / file)
-        style_file(folder / file).write_bytes(qml.style(renderer))
         modality = scene.modality(name)
+        reader, nodata = scene.reader(name), modality.nodata
+        if isinstance(reader, AlignedReader):
+            shutil.copyfile(reader.path, folder / file)
+        else:
+            write_layers([sensor_layer(file, reader)], folder, scene.grid)
+            reader, nodata = aligned_reader(folder / file, kind=reader.kind), None
+        renderer = sensor_style(reader).renderer()
+        style_file(folder / file).write_bytes(qml.style(renderer))
         yield ProjectLayer(
             f"{name} ({modality.kind})",
             file,
             grid_over(reader.source),
             renderer,
             expanded=False,
-            nodata=modality.nodata,
+            nodata=nodata,
             about=modality.sensor,
         )
         if progress is not None:

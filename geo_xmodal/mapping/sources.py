@@ -2,40 +2,26 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from geo_xmodal.bundle import Card
-from geo_xmodal.errors import RasterError, UsageError
 from geo_xmodal.mapping.area import cut_to_area
 from geo_xmodal.mapping.inputs import differs, model_size_text, resolution_ratio
 from geo_xmodal.raster import (
     Adaptation,
     WarpGcps,
     WindowReader,
-    aligned_reader,
-    band_files_reader,
-    describe_raster,
     file_and_rest,
-    find_remote,
-    is_address,
-    mosaic,
-    names_bands,
-    rasters_in,
-    remote_reader,
+    open_source,
     size_text,
     with_pixels,
 )
-from geo_xmodal.small_files import SmallFile, read_text
 
 Pixels = Literal["model", "own"]
 """Whose pixel size a map has."""
-
-_MAX_PATH = 4096
-_LIST = SmallFile("a list of paths, one a line", UsageError, "give one path a line", 4 << 20)
 
 _NEARLY = 0.005
 """Share by which resampled pixels may miss the model's size."""
@@ -93,27 +79,20 @@ def map_input(
         AlignmentError: Files do not go together.
         VectorError: The area cannot be read, or lies elsewhere.
     """
-    tiles: list[tuple[str, WindowReader]] = []
-    notes: list[str] = []
-    for one in inputs:
-        for source in _spelt_out(one, remote):
-            try:
-                more, said = _opened(source, card, bands, decibel, warp_gcps)
-            except RasterError as error:
-                if str(source) == str(one):
-                    raise
-                raise RasterError(f"{error} (a tile of {one})") from error
-            tiles += more
-            notes += said
-    if not tiles:
-        raise UsageError(
-            f"{', '.join(map(str, inputs)) or 'the list of inputs'} names no file: give one path a line"
-        )
-    reader = tiles[0][1] if len(tiles) == 1 else mosaic(tiles, same_names=bands is None)
+    source = open_source(
+        inputs,
+        band_files=card.target.statistics.bands,
+        remote=remote,
+        kind=card.target.kind,
+        bands=bands,
+        decibel=decibel,
+        warp_gcps=warp_gcps,
+    )
+    reader = source.reader
     if bands is not None:
         reader = reader.adapted(Adaptation(asked=True))
     fitted = fit_input(reader, card, pixels=pixels, area=area)
-    return MapInput(fitted.reader, _name([name for name, _ in tiles]), (*notes, *fitted.notes))
+    return MapInput(fitted.reader, _name(source.names), (*source.notes, *fitted.notes))
 
 
 def fit_input(
@@ -156,67 +135,6 @@ def _whole(ratio: float) -> float:
     """A whole number, or one over it, in place of nearly one: then the mean of pixels is exact."""
     near = max(1, round(ratio)) if ratio > 1 else 1 / max(1, round(1 / ratio))
     return near if abs(ratio / near - 1) < _NEARLY else ratio
-
-
-def _spelt_out(given: Path | str, remote: bool) -> list[Path | str]:
-    """One input, or those of a list; addresses stay text."""
-    text = str(given)
-    if is_address(text):
-        if not remote:
-            raise RasterError(f"{text!r}: an address is read only where it is given on the command line")
-        return [text]
-    path = Path(given)
-    return list(_listed(path)) if path.suffix.lower() == ".txt" and not path.is_dir() else [path]
-
-
-def _listed(path: Path) -> list[Path]:
-    lines = [line.strip() for line in read_text(path, _LIST).splitlines()]
-    wanted = [line for line in lines if line and not line.startswith("#")]
-    for line in wanted:
-        if len(line) > _MAX_PATH:
-            raise UsageError(f"{path}: a line of {len(line)} letters, expected one path a line")
-        if is_address(line):
-            raise UsageError(f"{path}: {line[:100]!r} is an address, which a list may not name; give --input")
-    return [path.parent / line for line in wanted]
-
-
-def _opened(
-    source: Path | str,
-    card: Card,
-    bands: Sequence[int | str] | None,
-    decibel: bool,
-    warp_gcps: WarpGcps | None,
-) -> tuple[list[tuple[str, WindowReader]], list[str]]:
-    """The tiles of one source, each with its name, and lines on what was chosen."""
-    kind = card.target.kind
-    if isinstance(source, str):
-        remote = remote_reader(
-            find_remote(source), kind=kind, bands=bands, decibel=decibel, warp_gcps=warp_gcps
-        )
-        return [(remote.name, remote)], []
-    is_folder = os.path.isdir(source)  # noqa: PTH112  # Path.is_dir fails on a name that is too long
-    names = _band_files(source, card, bands) if is_folder else None
-    if names is not None:
-        reader, notes = band_files_reader(source, names, kind=kind, decibel=decibel, warp_gcps=warp_gcps)
-        return [(str(source), reader)], notes
-    files = rasters_in(source) if is_folder else [source]
-    readers = [
-        aligned_reader(path, kind=kind, bands=bands, decibel=decibel, warp_gcps=warp_gcps) for path in files
-    ]
-    return [(str(path), reader) for path, reader in zip(files, readers, strict=True)], []
-
-
-def _band_files(folder: Path, card: Card, bands: Sequence[int | str] | None) -> list[str] | None:
-    """The bands that the files of a folder are called after, if they are."""
-    files = rasters_in(folder)
-    if bands is not None:
-        names = [str(band) for band in bands]
-        named = not any(isinstance(band, int) for band in bands)
-        return names if named and any(names_bands(files, [name]) for name in names) else None
-    names = list(card.target.statistics.bands)
-    if describe_raster(files[0]).count == len(names) or not names_bands(files, names):
-        return None
-    return names
 
 
 def _name(names: Sequence[str]) -> str:

@@ -5,7 +5,6 @@ of values, and `read_labels` gives class ids. What they read is not trusted: it 
 names the file in one line.
 """
 
-from geo_xmodal.raster.band_files import band_files_reader, names_bands, rasters_in
 from geo_xmodal.raster.band_match import BandMatch, few_names, is_unnamed, match_bands
 from geo_xmodal.raster.class_names import first_spellings, name_key, number_of, shown_name
 from geo_xmodal.raster.control_points import WarpGcps
@@ -62,10 +61,11 @@ from geo_xmodal.raster.labels import (
     read_window_labels,
     survey_labels,
 )
-from geo_xmodal.raster.mosaic import mosaic
 from geo_xmodal.raster.outline import world_outline
-from geo_xmodal.raster.reader import AlignedReader, aligned_reader, remote_reader
-from geo_xmodal.raster.remote import find_remote, is_address
+from geo_xmodal.raster.reader import AlignedReader, ReadOptions, aligned_reader
+from geo_xmodal.raster.remote import is_address
+from geo_xmodal.raster.resampled import covered_window
+from geo_xmodal.raster.sources import Source, open_source
 from geo_xmodal.raster.value_check import checked_sample, checked_values, infinite_values
 from geo_xmodal.raster.vector import Layer, file_and_rest, layer_names, open_layer, read_polygons
 from geo_xmodal.raster.vector_summary import VectorSummary, describe_vector
@@ -101,14 +101,15 @@ __all__ = [
     "RasterInfo",
     "RasterLimits",
     "RasterWriter",
+    "ReadOptions",
     "ReaderDefaults",
     "Resampling",
+    "Source",
     "Stamp",
     "VectorSummary",
     "WarpGcps",
     "WindowReader",
     "aligned_reader",
-    "band_files_reader",
     "band_names",
     "checked_sample",
     "checked_values",
@@ -116,6 +117,7 @@ __all__ = [
     "content_digest",
     "control_points",
     "count_conflicts",
+    "covered_window",
     "create_raster",
     "crs_name",
     "describe_raster",
@@ -126,7 +128,6 @@ __all__ = [
     "few_names",
     "file_and_rest",
     "file_window",
-    "find_remote",
     "first_spellings",
     "grid_of",
     "grid_over",
@@ -140,26 +141,23 @@ __all__ = [
     "layer_names",
     "match_bands",
     "means_unlabelled",
-    "mosaic",
     "name_key",
-    "names_bands",
     "north_up",
     "number_of",
     "open_layer",
     "open_raster",
+    "open_source",
     "overlap",
     "pixel_areas",
     "pixel_offset",
     "pixel_size",
     "places_of",
     "product_in",
-    "rasters_in",
     "read_labels",
     "read_polygons",
     "read_reference",
     "read_window",
     "read_window_labels",
-    "remote_reader",
     "same_grid",
     "shown_name",
     "size_text",

@@ -6,16 +6,17 @@ import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 from odc.geo.geobox import GeoBox
 
 from geo_xmodal.errors import RasterError
-from geo_xmodal.raster.control_points import WarpGcps
 from geo_xmodal.raster.files import describe_raster
 from geo_xmodal.raster.grid import pixel_size
-from geo_xmodal.raster.reader import AlignedReader, aligned_reader
+from geo_xmodal.raster.reader import AlignedReader, ReadOptions, aligned_reader
 from geo_xmodal.raster.window_reader import (
     Adaptation,
     Assumption,
@@ -28,6 +29,9 @@ from geo_xmodal.types import FloatArray, Kind, Window
 
 _GEOTIFF = (".tif", ".tiff")
 _JPEG2000 = (".jp2", ".j2k")
+
+MAX_ENTRIES = 200_000
+"""Files and folders that are looked through; a scene from elsewhere may name the whole disk."""
 
 _NAMED = 4
 """Files that a message names."""
@@ -129,12 +133,7 @@ def names_bands(files: Sequence[Path], names: Sequence[str]) -> bool:
 
 
 def band_files_reader(
-    folder: Path,
-    names: Sequence[str],
-    *,
-    kind: Kind = "other",
-    decibel: bool = False,
-    warp_gcps: WarpGcps | None = None,
+    folder: Path, names: Sequence[str], **how: Unpack[ReadOptions]
 ) -> tuple[BandFilesReader, list[str]]:
     """A reader of one file a band, found by the names of bands in the names of files.
 
@@ -143,9 +142,7 @@ def band_files_reader(
     Args:
         folder: Files, in sub-folders or not.
         names: Parts of file names between `_`, `-` and `.`: `B02` finds `T32TQM_20210101_B02_10m.tif`.
-        kind: What the sensor measures.
-        decibel: The files hold decibels.
-        warp_gcps: What follows the ground control points of files that have no other place.
+        how: The files are read.
 
     Returns:
         The reader, and lines on choices that were made.
@@ -157,7 +154,7 @@ def band_files_reader(
     every = rasters_in(folder)
     notes: list[str] = []
     chosen = [_file_of(folder, name, every, notes) for name in names]
-    own = [aligned_reader(path, kind=kind, decibel=decibel, warp_gcps=warp_gcps) for path in chosen]
+    own = [aligned_reader(path, **how) for path in chosen]
     for reader in own:
         if len(reader.bands) != 1:
             raise RasterError(f"{reader.name}: has {len(reader.bands)} bands, expected a file of one band")
@@ -188,7 +185,13 @@ def _file_of(folder: Path, name: str, files: Sequence[Path], notes: list[str]) -
 
 def _files(folder: Path) -> list[Path]:
     try:
-        every = [path for path in folder.rglob("*") if path.is_file()]
+        every = list(islice(folder.rglob("*"), MAX_ENTRIES + 1))
+        if len(every) > MAX_ENTRIES:
+            raise RasterError(
+                f"{folder}: holds more than {MAX_ENTRIES} files, expected the tiles or bands of one sensor: "
+                "name a folder of these alone, or a list of them"
+            )
+        every = [path for path in every if path.is_file()]
     except OSError as error:
         raise RasterError(f"{folder}: cannot be read: {error.strerror}") from None
     inside = [

@@ -16,6 +16,7 @@ from geo_xmodal.errors import AlignmentError
 from geo_xmodal.raster.files import DEFAULT_LIMITS
 from geo_xmodal.raster.grid import columns_of_turn, extended, extent_text, placed, turned_round
 from geo_xmodal.raster.resampled import ResampledReader
+from geo_xmodal.raster.warp import Resampling
 from geo_xmodal.raster.window_reader import (
     Adaptation,
     Assumption,
@@ -47,11 +48,13 @@ class MosaicReader(ReaderDefaults):
         tiles: Readers on `grid`, or on the same pixels full turns of longitude away; the first wins.
         places: Where on `grid` each of them may have data.
         grid: CRS, pixel size and anchoring of the first tile, over the extent of all.
+        wanted: How a person wants values brought onto another grid, if one does.
     """
 
     tiles: tuple[WindowReader, ...]
     places: tuple[Window, ...]
     grid: GeoBox
+    wanted: Resampling | None = None
 
     @property
     def kind(self) -> Kind:
@@ -85,7 +88,7 @@ class MosaicReader(ReaderDefaults):
 
     def on(self, grid: GeoBox, *, measured: bool = False) -> ResampledReader:
         """The same values on another grid, put together first, so that tiles leave no seams."""
-        return ResampledReader.of(self, grid, measured=measured)
+        return ResampledReader.of(self, grid, self.wanted, measured=measured)
 
     def adapted(self, how: Adaptation) -> MosaicReader:
         """The same tiles, read otherwise."""
@@ -122,7 +125,12 @@ class MosaicReader(ReaderDefaults):
         return shapely.STRtree([_box(place) for place in self.places])
 
 
-def mosaic(tiles: Sequence[tuple[str, WindowReader]], *, same_names: bool = True) -> MosaicReader:
+def mosaic(
+    tiles: Sequence[tuple[str, WindowReader]],
+    *,
+    same_names: bool = True,
+    resampling: Resampling | None = None,
+) -> MosaicReader:
     """Tiles as one raster.
 
     Tiles whose pixels are those of the first tile's grid are read as they are. Others with pixels of about
@@ -132,6 +140,7 @@ def mosaic(tiles: Sequence[tuple[str, WindowReader]], *, same_names: bool = True
     Args:
         tiles: Each by the name that messages call it; the first wins.
         same_names: Whether bands must have the same names, or only be as many.
+        resampling: How the whole comes onto another grid, in place of the choice by pixel size.
 
     Raises:
         AlignmentError: Tiles have different bands, or only some a CRS, or lie too far apart for one grid,
@@ -165,6 +174,7 @@ def mosaic(tiles: Sequence[tuple[str, WindowReader]], *, same_names: bool = True
         ),
         places=tuple(span.seen_from(whole) for span in spans),
         grid=grid,
+        wanted=resampling,
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Any, Self
+from typing import Any, Self, TypedDict, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -274,10 +274,63 @@ class RemoteReader(RasterReader):
         }
 
 
+class ReadOptions(TypedDict, total=False):
+    """How any raster is read, whatever it lies in.
+
+    Attributes:
+        kind: What the sensor measures (default: `other`).
+        bands: Numbers from 1 up, or names as the file gives them (default: all).
+        invalid_bands: Numbers of bands to leave out.
+        nodata: Value that means "no data", in place of the file's own.
+        resampling: How values come onto another grid. Without it, they are averaged where that is coarser
+            than the file, and interpolated bilinearly where it is finer or turned.
+        decibel: The file holds decibels.
+        sensor: A description of the sensor; that of an embedding may name its product and version.
+        warp_gcps: What follows the ground control points of a file that has no other place; its own grid is
+            then a north-up one of pixels of about their size, which get the nearest values.
+    """
+
+    kind: Kind
+    bands: Sequence[int | str] | None
+    invalid_bands: Sequence[int]
+    nodata: float | None
+    resampling: Resampling | None
+    decibel: bool
+    sensor: str
+    warp_gcps: WarpGcps | None
+
+
 def aligned_reader(
-    path: Path | str,
+    path: Path | str, *, grid: GeoBox | None = None, **how: Unpack[ReadOptions]
+) -> AlignedReader:
+    """A reader of the raster at `path` on `grid` (its own grid if None); see `ReadOptions`.
+
+    Raises:
+        RasterError: The file cannot be opened, lacks a band that is asked for, or holds no such kind.
+        AlignmentError: The file and the grid do not overlap, or cannot be compared.
+    """
+    with open_raster(path) as dataset:
+        fields = _fields(dataset, str(path), grid, **how)
+        placed = dataset.crs is not None or not dataset.transform.is_identity
+    fields["assumptions"] += _beside(Path(path), placed)
+    return AlignedReader(path=real_path(Path(path)), **fields)
+
+
+def remote_reader(remote: RemoteFile, **how: Unpack[ReadOptions]) -> RemoteReader:
+    """A reader of the raster behind an address, on its own grid; see `ReadOptions`.
+
+    Raises:
+        RasterError: It cannot be opened, or lacks a band that is asked for.
+    """
+    with open_remote(remote) as dataset:
+        return RemoteReader(remote=remote, **_fields(dataset, remote.name, None, **how))
+
+
+def _fields(
+    dataset: rasterio.DatasetReader,
+    name: str,
+    grid: GeoBox | None,
     *,
-    grid: GeoBox | None = None,
     kind: Kind = "other",
     bands: Sequence[int | str] | None = None,
     invalid_bands: Sequence[int] = (),
@@ -286,68 +339,6 @@ def aligned_reader(
     decibel: bool = False,
     sensor: str = "",
     warp_gcps: WarpGcps | None = None,
-) -> AlignedReader:
-    """A reader of the raster at `path` on `grid` (its own grid if None).
-
-    Bands are numbers from 1 up, or names as the file gives them. Without `resampling`, values are averaged
-    where the grid is coarser than the file, and interpolated bilinearly where it is finer or turned. `sensor`
-    is a description of the sensor; that of an embedding may name its product and version. With `warp_gcps`
-    the pixels of a file without another place lie where its ground control points say; its own grid is then
-    a north-up one of about their size, whose pixels get the nearest values.
-
-    Raises:
-        RasterError: The file cannot be opened, lacks a band that is asked for, or holds no such kind.
-        AlignmentError: The file and the grid do not overlap, or cannot be compared.
-    """
-    with open_raster(path) as dataset:
-        fields = _fields(
-            dataset,
-            str(path),
-            grid,
-            kind,
-            bands,
-            invalid_bands,
-            nodata,
-            resampling,
-            decibel,
-            sensor,
-            warp_gcps,
-        )
-        placed = dataset.crs is not None or not dataset.transform.is_identity
-    fields["assumptions"] += _beside(Path(path), placed)
-    return AlignedReader(path=real_path(Path(path)), **fields)
-
-
-def remote_reader(
-    remote: RemoteFile,
-    *,
-    kind: Kind = "other",
-    bands: Sequence[int | str] | None = None,
-    decibel: bool = False,
-    warp_gcps: WarpGcps | None = None,
-) -> RemoteReader:
-    """A reader of the raster behind an address, on its own grid.
-
-    Raises:
-        RasterError: It cannot be opened, or lacks a band that is asked for.
-    """
-    with open_remote(remote) as dataset:
-        fields = _fields(dataset, remote.name, None, kind, bands, (), None, None, decibel, "", warp_gcps)
-    return RemoteReader(remote=remote, **fields)
-
-
-def _fields(
-    dataset: rasterio.DatasetReader,
-    name: str,
-    grid: GeoBox | None,
-    kind: Kind,
-    bands: Sequence[int | str] | None,
-    invalid_bands: Sequence[int],
-    nodata: float | None,
-    resampling: Resampling | None,
-    decibel: bool,
-    sensor: str,
-    warp_gcps: WarpGcps | None,
 ) -> dict[str, Any]:
     """The fields of a `RasterReader`."""
     source = places_of(dataset, name, warp_gcps)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from odc.geo.geobox import GeoBox
 
+from geo_xmodal.raster.grid import overlap
+from geo_xmodal.raster.reader import RasterReader
 from geo_xmodal.raster.warp import Placement, Resampling, choose_resampling
 from geo_xmodal.raster.window_reader import (
     Adaptation,
@@ -27,20 +29,25 @@ class ResampledReader(InnerDefaults):
         inner: What is resampled.
         grid: The grid that is wanted.
         resampling: How values come onto it; None where the pixels are the same.
+        wanted: How a person wants them brought onto any grid, if one does.
     """
 
     inner: WindowReader
     grid: GeoBox
     resampling: Resampling | None
+    wanted: Resampling | None = None
 
     @classmethod
-    def of(cls, inner: WindowReader, grid: GeoBox, *, measured: bool = False) -> ResampledReader:
-        """A reader's values on `grid`; for `measured` see `choose_resampling`.
+    def of(
+        cls, inner: WindowReader, grid: GeoBox, wanted: Resampling | None = None, *, measured: bool = False
+    ) -> ResampledReader:
+        """A reader's values on `grid`; for `wanted` and `measured` see `choose_resampling`.
 
         Raises:
             AlignmentError: The two do not overlap, or cannot be compared.
         """
-        return cls(inner, grid, choose_resampling(inner.name, inner.grid, grid, measured=measured))
+        how = choose_resampling(inner.name, inner.grid, grid, wanted, measured=measured)
+        return cls(inner, grid, how, wanted)
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -57,7 +64,7 @@ class ResampledReader(InnerDefaults):
 
     def on(self, grid: GeoBox, *, measured: bool = False) -> ResampledReader:
         """The inner reader's values on another grid, resampled once."""
-        return ResampledReader.of(self.inner, grid, measured=measured)
+        return ResampledReader.of(self.inner, grid, self.wanted, measured=measured)
 
     def adapted(self, how: Adaptation) -> ResampledReader:
         """The inner reader, read otherwise."""
@@ -69,3 +76,11 @@ class ResampledReader(InnerDefaults):
             self.name, self.inner.grid, self.grid, len(self.bands), self.resampling, self.product
         )
         return placement.values(window.padded(margin), self.inner.read)
+
+
+def covered_window(reader: WindowReader) -> Window:
+    """The pixels of a reader's grid that may have data."""
+    whole = Window(0, 0, *reader.grid.shape)
+    if isinstance(reader, RasterReader):
+        return overlap(reader.source, reader.grid)[1]
+    return overlap(reader.inner.grid, reader.grid)[1] if isinstance(reader, ResampledReader) else whole

@@ -28,8 +28,9 @@ from geo_xmodal.scenes.label_summary import (
     summarise_labels,
 )
 from geo_xmodal.scenes.labelled import LabelledPixels, Side, labelled_pixels, labelled_windows
+from geo_xmodal.scenes.layers import sensor_layer, write_layers
 from geo_xmodal.scenes.legend import color_table, free_id, legend_of, palette
-from geo_xmodal.scenes.scene import Scene, SceneSummary, list_scenes, open_scene
+from geo_xmodal.scenes.scene import WITHIN_VARIABLE, Scene, SceneSummary, list_scenes, open_scene
 from geo_xmodal.scenes.scene_set import (
     Member,
     SceneSet,
@@ -43,6 +44,7 @@ from geo_xmodal.scenes.splits import Partition, near, overlap_share, validation_
 
 __all__ = [
     "CONFIG_NAME",
+    "WITHIN_VARIABLE",
     "ClassConfig",
     "LabelReport",
     "LabelSummary",
@@ -82,7 +84,9 @@ __all__ = [
     "scene_conflicts",
     "scene_file",
     "scene_name",
+    "sensor_layer",
     "summarise_labels",
     "validation_split",
     "write_config",
+    "write_layers",
 ]

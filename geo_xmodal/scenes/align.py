@@ -3,39 +3,34 @@
 from __future__ import annotations
 
 import dataclasses
-import math
+import itertools
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
 from typing import Literal, get_args
 
 import numpy as np
-import rasterio
 from odc.geo.geobox import GeoBox
 from rasterio.errors import RasterioError
 
 from geo_xmodal.errors import AlignmentError, UsageError
-from geo_xmodal.kinds import KINDS, Kind
+from geo_xmodal.kinds import KINDS, Kind, guess_kind
 from geo_xmodal.outputs import new_folder
 from geo_xmodal.raster import (
-    AlignedReader,
     LabelValues,
+    ReadOptions,
+    Source,
     WarpGcps,
-    aligned_reader,
     checked_values,
     control_points,
-    create_raster,
-    describe_raster,
     described,
-    extent_text,
-    file_window,
+    is_address,
     is_raster,
     label_place,
     north_up,
-    overlap,
+    open_source,
     survey_labels,
-    tags_of,
 )
 from geo_xmodal.scenes.config import (
     ClassConfig,
@@ -48,16 +43,18 @@ from geo_xmodal.scenes.config import (
 )
 from geo_xmodal.scenes.label_summary import LabelTally, summary_tag
 from geo_xmodal.scenes.labelled import all_labelled
+from geo_xmodal.scenes.layers import Layer, check_data, sensor_layer, write_layers
 from geo_xmodal.scenes.legend import color_table, legend_of
 from geo_xmodal.scenes.scene import Scene, Split, open_scene
+from geo_xmodal.scenes.sensors import written_place
 from geo_xmodal.scenes.splits import default_split
 from geo_xmodal.small_files import real_path
-from geo_xmodal.types import ClassArray, FloatArray, LandClass, Progress, Window, windows_over
+from geo_xmodal.types import ClassArray, LandClass, Progress, Window
 
 Scale = Literal["linear", "db"]
 
-TILE = 256
-"""Side of the tiles that are read, warped and written at once; that of the reader's own blocks."""
+Given = Path | str | Sequence[Path | str]
+"""A sensor as a person names it: a file, a folder, a list or an address, or several."""
 
 
 @dataclass(frozen=True)
@@ -68,62 +65,40 @@ class _LabelInput:
     survey: LabelValues
 
 
-@dataclass(frozen=True)
-class _Layer:
-    """A raster to be written: where its values come from, and the window of the grid that it covers.
-
-    `tags` is asked when all of it is read.
-    """
-
-    file: str
-    origin: str
-    read: Callable[[Window], FloatArray | ClassArray]
-    window: Window
-    dtype: str
-    nodata: float
-    band_names: tuple[str, ...]
-    band_tags: tuple[Mapping[str, str], ...]
-    colors: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
-    tags: Callable[[], Mapping[str, str]] = dict
-
-    @property
-    def tiles(self) -> list[Window]:
-        """The window cut in tiles, in positions of the grid."""
-        return [
-            Window(self.window.row + tile.row, self.window.col + tile.col, tile.height, tile.width)
-            for tile in windows_over(self.window.height, self.window.width, TILE)
-        ]
-
-
 def align_scene(
     out: Path | str,
     *,
-    reference: Path | str,
-    modalities: Mapping[str, Path | str],
+    reference: Given,
+    modalities: Mapping[str, Given],
     labels: Mapping[str, Path | str] | None = None,
     kinds: Mapping[str, Kind] | None = None,
+    bands: Mapping[str, Sequence[int | str]] | None = None,
     scale: Scale | None = None,
     classes: Path | str | None = None,
     unlabelled: Collection[str] | None = None,
     name: str | None = None,
     warp_gcps: WarpGcps | None = None,
+    copy: bool = False,
     progress: Progress | None = None,
 ) -> Scene:
-    """Bring files of any CRS and resolution onto the grid of one of them, as a scene folder.
+    """Make a scene folder of sensors of any CRS and resolution, on the grid of one of them.
 
-    Each modality is written on the pixels of the reference grid that it covers, float32 with NaN for no
-    data, SAR in linear power; labels as class ids. Work is done tile by tile and the folder is renamed into
-    place when it is whole.
+    Sensors stay where they are: `scene.toml` names their files, and whoever reads the scene brings their
+    values onto the grid. With `copy` each is written on the pixels of the grid that it covers, float32 with
+    NaN for no data, SAR in linear power: the same values. Labels are written as class ids. The folder is
+    renamed into place when it is whole.
 
     Args:
         out: The scene folder; must not exist, or be empty.
-        reference: The target sensor's file, whose grid the scene gets.
-        modalities: Name of each modality to its file. The reference may be among them, or is added under
-            the kind that its file name tells (`target` if none).
+        reference: The target sensor, whose grid the scene gets.
+        modalities: Name of each modality to a GeoTIFF, a folder of tiles or of band files, a `.txt` list of
+            files, an address, or several of these. The reference may be among them, or is added under the
+            kind that its file name tells (`target` if none).
         labels: `train`, `test` or `all` to a raster of class ids, or to a vector as `file.gpkg:column` or
             `file.gpkg:layer:column`. One of them alone is split in blocks that no window of a default
             method reaches across, or in smaller ones where labels cover too small an area.
         kinds: Kind of the modalities whose name (`hsi`, `sar2`) and file name do not tell it.
+        bands: Of modalities, numbers from 1 up or names; those of a folder of band files are names.
         scale: What SAR files hold. Without it, linear power, and a file of decibels is refused.
         classes: TOML file with `[[classes]]`, such as another scene's `scene.toml`. Without it the
             classes are the values in the labels.
@@ -132,7 +107,8 @@ def align_scene(
         name: Of the scene; that of the folder if None.
         warp_gcps: What follows the ground control points of files (of sensors and labels) that have no other
             place: `polynomial`, or `tps` (a thin plate spline); None leaves them on their pixel grids.
-        progress: Told after every tile.
+        copy: Write resampled copies of the sensors into the folder.
+        progress: Told after every tile that is written.
 
     Returns:
         The new scene; `label_report` says what the labels became.
@@ -144,37 +120,53 @@ def align_scene(
         SceneError: A kind, scale or class list that cannot be.
         OutputError: `out` is in the way, or cannot be written.
     """
-    out, reference = Path(out), Path(reference)
-    files, target = _with_reference({key: Path(path) for key, path in modalities.items()}, reference)
-    known_kinds = {key: _kind(key, path, kinds or {}) for key, path in files.items()}
+    out = Path(out)
+    given, target = _with_reference(
+        {key: _places(one) for key, one in modalities.items()}, _places(reference)
+    )
+    chosen = dict(bands or {})
+    if unknown := sorted(chosen.keys() - given.keys()):
+        raise UsageError(f"bands of {unknown[0]!r}, which is no modality; these are {', '.join(given)}")
+    known_kinds = {key: _kind(key, one, kinds or {}, chosen.get(key)) for key, one in given.items()}
     decibel = {key: scale == "db" and KINDS[kind].power for key, kind in known_kinds.items()}
     if scale == "db" and not any(decibel.values()):
         raise UsageError(
             "scale db is for SAR, and no modality is of kind sar; name one sar, or give its kind"
         )
-    grid = north_up(aligned_reader(reference, warp_gcps=warp_gcps).grid)
-    readers = {
-        key: aligned_reader(path, grid=grid, kind=known_kinds[key], decibel=decibel[key], warp_gcps=warp_gcps)
-        for key, path in files.items()
+    how: dict[str, ReadOptions] = {
+        key: {
+            "kind": kind,
+            "bands": chosen.get(key),
+            "decibel": decibel[key],
+            "warp_gcps": warp_gcps,
+        }
+        for key, kind in known_kinds.items()
     }
-    notes = {key: tuple(map(str, checked_values(reader))) for key, reader in readers.items()}
+    grid = north_up(open_source(given[target], remote=True, **how[target]).reader.grid)
+    sources = {key: open_source(one, grid=grid, remote=True, **how[key]) for key, one in given.items()}
+    notes = {key: tuple(map(str, checked_values(one.reader))) for key, one in sources.items()}
     inputs = _label_inputs(labels or {}, unlabelled, grid, warp_gcps)
     if grid.crs is None:
-        _check_points(reference, [*files.values(), *(item.path for item in inputs if is_raster(item.path))])
+        files = {key: one.reader.files for key, one in sources.items()}
+        rasters = [item.path for item in inputs if is_raster(item.path)]
+        _check_points(files[target], [*itertools.chain(*files.values()), *rasters])
     legend, inputs = _legend(inputs, Path(classes) if classes is not None else None)
     config = parse_config(
         {
             "name": scene_name(name or real_path(out).name),
-            "description": f"Aligned to the grid of {reference.name}",
+            "description": f"Aligned to the grid of {_file_name(given[target][0])}",
             "target": target,
             "modalities": {
                 key: {
-                    "file": f"{key}.tif",
-                    "kind": reader.kind,
-                    "sensor": described(files[key].name, reader.product),
-                    "notes": notes[key],
+                    "kind": known_kinds[key],
+                    "sensor": described(_file_name(source.names[0]), source.reader.product),
+                    **(
+                        {"file": f"{key}.tif", "notes": notes[key]}
+                        if copy
+                        else _left_there(given[key], source, how[key], out)
+                    ),
                 }
-                for key, reader in readers.items()
+                for key, source in sources.items()
             },
             "classes": legend,
             "labels": {item.split: {"file": f"labels_{item.split}.tif"} for item in inputs},
@@ -182,48 +174,99 @@ def align_scene(
         },
         str(out),
     )
-    layers = [_modality_layer(key, reader) for key, reader in readers.items()]
-    layers += [_label_layer(item, grid, config.legend) for item in inputs]
+    layers = [_label_layer(item, grid, config.legend) for item in inputs]
+    if copy:
+        layers = [*(sensor_layer(f"{key}.tif", one.reader) for key, one in sources.items()), *layers]
+    else:
+        for source in sources.values():
+            check_data(source.reader)
     with new_folder(out, RasterioError) as folder:
-        _write_layers(layers, folder, grid, progress)
+        write_layers(layers, folder, grid, progress)
         write_config(_divided(config, folder, grid), folder)
-    return open_scene(out)
+    return open_scene(out, addresses=any(isinstance(place, str) for one in given.values() for place in one))
 
 
-def _check_points(reference: Path, others: Sequence[Path]) -> None:
+def _places(given: Given) -> list[Path | str]:
+    """What a person names as one sensor: files and folders; addresses stay text."""
+    several = [given] if isinstance(given, Path | str) else given
+    return [str(one) if is_address(str(one)) else Path(one) for one in several]
+
+
+def _left_there(
+    places: Sequence[Path | str], source: Source, how: ReadOptions, out: Path
+) -> dict[str, object]:
+    """What scene.toml says of a sensor whose files stay where they are, and so tell their assumptions."""
+    for place in places:
+        if isinstance(place, str) and "?" in place:
+            raise UsageError(
+                f"{place.partition('?')[0]}: what follows its ? may be a signature, which scene.toml would "
+                "show: align with --copy (copy=True in Python)"
+            )
+    return {
+        "files": [written_place(place, out) for place in places],
+        "fingerprints": source.fingerprints(),
+        "scale": "db" if how["decibel"] else "linear",
+        "bands": how["bands"],
+        "warp_gcps": how["warp_gcps"],
+    }
+
+
+def _file_name(place: Path | str) -> str:
+    """The last part of a path or an address."""
+    return str(place).partition("?")[0].rstrip("/").rpartition("/")[2]
+
+
+def _check_points(reference: Sequence[Path], others: Sequence[Path]) -> None:
     """See that files whose place is ground control points have the same, where these are not followed.
 
     Raises:
         AlignmentError: They have others, and so lie elsewhere; on one pixel grid they would lie together.
     """
-    points = control_points(reference)
+    if len(reference) != 1:
+        return
+    points = control_points(reference[0])
     for path in others:
         found = control_points(path)
         if points and found and found != points:
             raise AlignmentError(
-                f"{path}: its {len(found)} ground control points are not the {len(points)} of {reference}, "
-                "so that it lies elsewhere: have both warped with --warp-gcps polynomial or tps (warp_gcps "
-                "in Python)"
+                f"{path}: its {len(found)} ground control points are not the {len(points)} of "
+                f"{reference[0]}, so that it lies elsewhere: have both warped with --warp-gcps polynomial or "
+                "tps (warp_gcps in Python)"
             )
 
 
-def _with_reference(files: dict[str, Path], reference: Path) -> tuple[dict[str, Path], str]:
-    for key, path in files.items():
-        if real_path(path) == real_path(reference):
-            return files, key
-    guess = _kind("", reference, {})
-    target = "target" if guess == "other" or guess in files else guess
-    if target in files:
-        raise UsageError(f"modality {target!r} is {files[target]}, not the reference {reference}; rename it")
-    return {target: reference, **files}, target
+def _with_reference(
+    given: dict[str, list[Path | str]], reference: list[Path | str]
+) -> tuple[dict[str, list[Path | str]], str]:
+    for key, places in given.items():
+        if _lie(places) == _lie(reference):
+            return given, key
+    guess = _kind("", reference, {}, None)
+    target = "target" if guess == "other" or guess in given else guess
+    if target in given:
+        named = ", ".join(map(str, given[target]))
+        raise UsageError(f"modality {target!r} is {named}, not the reference {reference[0]}; rename it")
+    return {target: reference, **given}, target
 
 
-def _kind(key: str, path: Path, kinds: Mapping[str, Kind]) -> Kind:
+def _lie(places: Sequence[Path | str]) -> list[Path | str]:
+    return [place if isinstance(place, str) else real_path(place) for place in places]
+
+
+def _kind(
+    key: str,
+    places: Sequence[Path | str],
+    kinds: Mapping[str, Kind],
+    bands: Sequence[int | str] | None,
+) -> Kind:
     if key in kinds:
         if kinds[key] not in KINDS:
             raise UsageError(f"{key}: kind {kinds[key]!r} is not one of {', '.join(KINDS)}")
         return kinds[key]
-    return describe_raster(path).likely_kind(key) or "other"
+    source = open_source(places, remote=True, bands=bands)
+    files = (PurePath(_file_name(one)).stem for one in (places[0], source.names[0]))
+    texts = (key, *files, " ".join(source.reader.band_names))
+    return next((kind for kind in map(guess_kind, texts) if kind is not None), "other")
 
 
 def scene_name(text: str) -> str:
@@ -287,34 +330,13 @@ def _divided(config: SceneConfig, folder: Path, grid: GeoBox) -> SceneConfig:
     return config.model_copy(update={"split": SplitConfig(block=block, buffer=buffer)})
 
 
-def _modality_layer(key: str, reader: AlignedReader) -> _Layer:
-    _, covered = overlap(reader.source, reader.grid)
-    tags = tuple(
-        {}
-        if band.wavelength is None
-        else {"wavelength": f"{band.wavelength:g}", "wavelength_units": "Nanometers"}
-        for band in reader.bands
-    )
-    return _Layer(
-        f"{key}.tif",
-        reader.name,
-        reader.read,
-        _snapped(covered, reader.grid),
-        "float32",
-        math.nan,
-        reader.band_names,
-        tags,
-        tags=lambda: tags_of(reader.product),
-    )
-
-
-def _label_layer(item: _LabelInput, grid: GeoBox, legend: Sequence[LandClass]) -> _Layer:
+def _label_layer(item: _LabelInput, grid: GeoBox, legend: Sequence[LandClass]) -> Layer:
     tally = LabelTally(item.source, item.path, grid, legend, item.survey)
 
     def read(window: Window) -> ClassArray:
         return tally.read(window)[np.newaxis]
 
-    return _Layer(
+    return Layer(
         f"labels_{item.split}.tif",
         str(item.path),
         read,
@@ -326,59 +348,3 @@ def _label_layer(item: _LabelInput, grid: GeoBox, legend: Sequence[LandClass]) -
         color_table(legend),
         lambda: summary_tag(tally.summary()),
     )
-
-
-def _snapped(covered: Window, grid: GeoBox) -> Window:
-    """Grown to whole tiles of the grid, so that a tile is read, warped and written once."""
-    row, col = covered.row // TILE * TILE, covered.col // TILE * TILE
-    end_row = min(-(-(covered.row + covered.height) // TILE) * TILE, grid.shape[0])
-    end_col = min(-(-(covered.col + covered.width) // TILE) * TILE, grid.shape[1])
-    return Window(row, col, end_row - row, end_col - col)
-
-
-def _write_layers(layers: Sequence[_Layer], folder: Path, grid: GeoBox, progress: Progress | None) -> None:
-    total = sum(len(layer.tiles) for layer in layers)
-    done = 0
-    for layer in layers:
-        holds_data = False
-        with create_raster(folder / layer.file, **_profile(layer, grid)) as writer:
-            _describe(writer.dataset, layer)
-            for tile in layer.tiles:
-                values = layer.read(tile)
-                holds_data |= bool((values != layer.nodata).any() and np.isfinite(values).any())
-                row, col = tile.row - layer.window.row, tile.col - layer.window.col
-                writer.write(values, window=file_window(Window(row, col, tile.height, tile.width)))
-                done += 1
-                if progress is not None:
-                    progress(done, total, f"aligning {Path(layer.origin).name}")
-            writer.dataset.update_tags(**layer.tags())
-        if not holds_data:
-            raise AlignmentError(f"{layer.origin}: holds no data on the reference grid ({extent_text(grid)})")
-
-
-def _profile(layer: _Layer, grid: GeoBox) -> dict[str, object]:
-    floats = layer.dtype == "float32"
-    return {
-        "height": layer.window.height,
-        "width": layer.window.width,
-        "count": len(layer.band_names),
-        "dtype": layer.dtype,
-        "nodata": layer.nodata,
-        "crs": None if grid.crs is None else grid.crs.to_wkt(),
-        "transform": grid.translate_pix(layer.window.col, layer.window.row).affine,
-        "tiled": True,
-        "blockxsize": TILE,
-        "blockysize": TILE,
-        "interleave": "band",
-        "compress": "deflate",
-        "predictor": 3 if floats else 1,
-        "bigtiff": "if_safer",
-    }
-
-
-def _describe(dataset: rasterio.io.DatasetWriter, layer: _Layer) -> None:
-    for band, (name, tags) in enumerate(zip(layer.band_names, layer.band_tags, strict=True), 1):
-        dataset.set_band_description(band, name)
-        dataset.update_tags(band, **tags)
-    if layer.colors:
-        dataset.write_colormap(1, layer.colors)

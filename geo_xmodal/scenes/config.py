@@ -26,9 +26,9 @@ from pydantic_core import PydanticCustomError
 from geo_xmodal.errors import SceneError
 from geo_xmodal.kinds import KINDS
 from geo_xmodal.outputs import write_text
-from geo_xmodal.raster import Resampling, WarpGcps, name_key
+from geo_xmodal.raster import Resampling, WarpGcps, is_address, name_key
 from geo_xmodal.scenes.splits import DEFAULT_BLOCK, DEFAULT_BUFFER
-from geo_xmodal.small_files import SmallFile, first_problem, inner_file, read_toml
+from geo_xmodal.small_files import SmallFile, first_problem, inner_file, read_toml, real_path
 from geo_xmodal.types import MAX_NAME, MAX_SENSOR, Kind, LandClass
 
 CONFIG_NAME = "scene.toml"
@@ -54,6 +54,8 @@ def _inside(file: str) -> str:
 
 
 InsideFile = Annotated[str, AfterValidator(_inside)]
+SourceName = Annotated[str, StringConstraints(min_length=1, max_length=4096, pattern=r"^[^\x00]+$")]
+BandName = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME)]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
 ClassId = Annotated[int, Field(ge=1, le=255)]
 BandNumber = Annotated[int, Field(ge=1)]
@@ -80,14 +82,19 @@ class _Table(BaseModel):
 
 
 class ModalityConfig(_Table):
-    """`[modalities.NAME]`: one sensor's file and what it measures.
+    """`[modalities.NAME]`: where one sensor's values lie, and what it measures.
 
     Attributes:
-        file: Path of a GeoTIFF, relative to the scene folder and inside it.
+        file: Path of a GeoTIFF, relative to the scene folder and inside it; or
+        files: What `geo_xmodal.raster.open_source` takes: GeoTIFFs, folders of tiles or of band files, lists
+            and addresses, on any grid. Paths are absolute or relative to the scene folder.
+        fingerprints: What each of `files` held when the scene was made, if anybody says; what holds
+            something else by now is refused.
         kind: What the sensor measures.
         sensor: Sensor and product in words.
         scale: `db` where a SAR file holds decibels; values are linear power once read.
-        bands: 1-based bands to use, in that order (default: all).
+        bands: Bands to use, in that order (default: all): numbers from 1 up, or names as files, or the
+            names of files, have them.
         invalid_bands: 1-based bands to leave out (water absorption, broken detectors).
         nodata: Value that means "no data", in place of the file's own.
         resampling: In place of the choice by kind and pixel size.
@@ -95,19 +102,44 @@ class ModalityConfig(_Table):
         notes: What was taken for granted when the file was made.
     """
 
-    file: InsideFile
+    file: InsideFile | None = None
+    files: tuple[SourceName, ...] | None = Field(default=None, min_length=1)
+    fingerprints: tuple[str, ...] | None = None
     kind: Kind
     sensor: Annotated[str, StringConstraints(max_length=MAX_SENSOR)] = ""
     scale: Literal["linear", "db"] = "linear"
-    bands: tuple[BandNumber, ...] | None = Field(default=None, min_length=1)
+    bands: tuple[BandNumber | BandName, ...] | None = Field(default=None, min_length=1)
     invalid_bands: tuple[BandNumber, ...] = ()
     nodata: float | None = None
     resampling: Resampling | None = None
     warp_gcps: WarpGcps | None = None
     notes: tuple[str, ...] = ()
 
+    @property
+    def named(self) -> str:
+        """Its files, as scene.toml names them."""
+        return self.file or ", ".join(self.files or ())
+
+    def places(self, folder: Path) -> list[Path | str]:
+        """Files and folders of a sensor of the scene in `folder`; addresses stay text.
+
+        Raises:
+            SceneError: A file that should lie in the scene folder leads out of it.
+        """
+        if self.file is not None:
+            return [scene_file(folder, self.file)]
+        return [one if is_address(one) else folder / one for one in self.files or ()]
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if (self.file is None) == (self.files is None):
+            raise PydanticCustomError(
+                "file", "expected file (inside the scene folder) or files (anywhere), one of the two"
+            )
+        if self.notes and self.file is None:
+            raise PydanticCustomError("notes", "notes are of a file that was made: files tell it themselves")
+        if self.fingerprints is not None and len(self.fingerprints) != len(self.files or ()):
+            raise PydanticCustomError("fingerprints", "expected one for each of files")
         if self.scale == "db" and not KINDS[self.kind].power:
             power = " or ".join(f"'{kind.name}'" for kind in KINDS.values() if kind.power)
             raise PydanticCustomError("scale", "scale = 'db' is for kind = {power} only", {"power": power})
@@ -258,23 +290,40 @@ class SceneConfig(_Table):
         return tuple(LandClass(entry.id, entry.name, entry.color) for entry in self.classes)
 
 
-def read_config(folder: Path | str) -> SceneConfig:
+def read_config(folder: Path | str, *, within: Sequence[Path] | None = None) -> SceneConfig:
     """The checked `scene.toml` of `folder`.
+
+    Args:
+        folder: Of the scene.
+        within: Folders, besides the scene's own, that `files` must lie in, links followed; anywhere if None.
 
     Raises:
         SceneError: The file is missing, is not TOML, or does not describe a scene (one line, key named); or
-            it, or a file that it names, is a link that leads out of the folder.
+            it, or a file that it names, is a link that leads out of the folder, or lies where it must not.
     """
     folder = Path(folder)
     path = scene_file(folder, CONFIG_NAME)
     if not path.is_file():
         raise SceneError(f"{folder} is not a scene folder: it holds no {CONFIG_NAME}")
     config = parse_config(read_toml(path, _FILE), str(path))
-    for modality in config.modalities.values():
-        scene_file(folder, modality.file)
+    for name, modality in config.modalities.items():
+        places = [place for place in modality.places(folder) if isinstance(place, Path)]
+        if within is not None:
+            _check_within(f"{path}: modalities.{name}", places, (folder, *within))
     for _, source in config.labels.given():
         scene_file(folder, source.file)
     return config
+
+
+def _check_within(where: str, places: Sequence[Path], folders: Sequence[Path]) -> None:
+    """See that files lie in one of some folders, before anything is looked at."""
+    allowed = [real_path(folder) for folder in folders]
+    for place in places:
+        lies = real_path(place)
+        if not any(lies.is_relative_to(folder) for folder in allowed):
+            raise SceneError(
+                f"{where}: {place} leads out of {' and '.join(map(str, folders))}; copy the file there"
+            )
 
 
 def parse_config(table: Mapping[str, Any], where: str = CONFIG_NAME) -> SceneConfig:

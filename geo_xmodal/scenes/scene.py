@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,15 +12,7 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 
 from geo_xmodal.errors import LabelError, SceneError
-from geo_xmodal.raster import (
-    AlignedReader,
-    Assumption,
-    aligned_reader,
-    grid_over,
-    open_raster,
-    places_of,
-    read_labels,
-)
+from geo_xmodal.raster import WindowReader, north_up, read_labels
 from geo_xmodal.scenes import labelled
 from geo_xmodal.scenes.config import (
     CONFIG_NAME,
@@ -31,12 +22,16 @@ from geo_xmodal.scenes.config import (
     read_config,
     scene_file,
 )
+from geo_xmodal.scenes.sensors import Access, is_missing, sensor_file
 from geo_xmodal.types import ClassArray, FloatArray, LandClass, Window
 
 if TYPE_CHECKING:
     import xarray
 
 DATA_VARIABLE = "GEO_XMODAL_DATA"
+
+WITHIN_VARIABLE = "GEO_XMODAL_WITHIN"
+"""Names folders, divided as in `PATH`, that files of scenes must lie in; set by who runs others' scenes."""
 
 Source = Literal["path", "data", "sample"]
 Split = Literal["train", "test", "all"]
@@ -53,12 +48,14 @@ class Scene:
         config: The checked `scene.toml`.
         grid: The reference grid: the target sensor's.
         source: Where the scene was found: at a path, under `$GEO_XMODAL_DATA`, or among the samples.
+        access: What its `files` may lead to.
     """
 
     folder: Path
     config: SceneConfig
     grid: GeoBox
     source: Source
+    access: Access = field(default_factory=Access)
 
     @property
     def name(self) -> str:
@@ -82,8 +79,8 @@ class Scene:
 
     @property
     def missing_modalities(self) -> tuple[str, ...]:
-        """Names of the modalities whose file is not there; the scene can be mapped without them."""
-        return tuple(name for name in self.config.modalities if not self.path(name).is_file())
+        """Names of the modalities whose files are not there; the scene can be mapped without them."""
+        return tuple(name for name, one in self.config.modalities.items() if is_missing(one, self.folder))
 
     @property
     def simulated(self) -> bool:
@@ -109,34 +106,27 @@ class Scene:
                 f"{self.folder / CONFIG_NAME}: no modality {name!r}; modalities: {known}"
             ) from None
 
-    def path(self, name: str) -> Path:
-        """The file of modality `name`."""
-        return scene_file(self.folder, self.modality(name).file)
+    def path(self, name: str) -> Path | None:
+        """The one file of modality `name`, there or not; None where it has several, or lies elsewhere."""
+        return sensor_file(self.modality(name), self.folder)
 
-    def reader(self, name: str) -> AlignedReader:
+    def reader(self, name: str) -> WindowReader:
         """How to read modality `name` on the reference grid.
 
         Raises:
-            RasterError: The file is missing or cannot be read.
-            AlignmentError: The file cannot be brought onto the reference grid.
+            SceneError: A file is gone, or has changed since, or is an address that is not allowed.
+            RasterError: A file is missing or cannot be read.
+            AlignmentError: A file cannot be brought onto the reference grid, or files do not go together.
         """
-        modality = self.modality(name)
-        reader = aligned_reader(
-            self.path(name),
-            grid=self.grid,
-            kind=modality.kind,
-            bands=modality.bands,
-            invalid_bands=modality.invalid_bands,
-            nodata=modality.nodata,
-            resampling=modality.resampling,
-            decibel=modality.scale == "db",
-            sensor=modality.sensor,
-            warp_gcps=modality.warp_gcps,
-        )
-        before = tuple(_noted(note, modality.file) for note in modality.notes)
-        said = {one.text for one in before}
-        now = tuple(one for one in reader.assumptions if one.text not in said)
-        return dataclasses.replace(reader, assumptions=(*before, *now))
+        return self.access.reader(name, self.modality(name), self.folder, self.grid)
+
+    def own_grid(self, name: str) -> GeoBox:
+        """The grid of the files of modality `name`, of several that of all together.
+
+        Raises:
+            SceneError, RasterError, AlignmentError: As `reader`.
+        """
+        return self.access.grid(name, self.modality(name), self.folder)
 
     def array(self, name: str) -> xarray.DataArray:
         """Modality `name` on the reference grid as a lazy array, dims (band, y, x), float32, NaN = no data.
@@ -213,12 +203,6 @@ class Scene:
         return read_labels(source, path, self.grid, self.classes, window)
 
 
-def _noted(note: str, file: str) -> Assumption:
-    """A note of scene.toml, which may begin with the file that it is about."""
-    source, colon, text = note.partition(": ")
-    return Assumption("aligned", text, source) if colon else Assumption("aligned", note, file)
-
-
 _NO_DATA = np.empty((0, 0, 0), np.float32)
 
 
@@ -226,7 +210,7 @@ def _chunks(length: int, size: int) -> tuple[int, ...]:
     return (size,) * (length // size) + ((length % size,) if length % size else ())
 
 
-def _read_chunk(reader: AlignedReader, block_info: Any) -> FloatArray:
+def _read_chunk(reader: WindowReader, block_info: Any) -> FloatArray:
     _, (row, row_end), (col, col_end) = block_info[None]["array-location"]
     return reader.read(Window(row, col, row_end - row, col_end - col))
 
@@ -243,28 +227,42 @@ class SceneSummary:
     problem: str | None = None
 
 
-def open_scene(name_or_path: str | Path) -> Scene:
+def open_scene(
+    name_or_path: str | Path, *, addresses: bool = False, within: Sequence[Path | str] | None = None
+) -> Scene:
     """The scene at a path, under `$GEO_XMODAL_DATA/NAME/`, or among the samples, in that order.
 
-    Only `scene.toml` and the target sensor's header are read; other files may be missing.
+    Only `scene.toml` and what tells the target sensor's grid are read; files of others may be missing.
+
+    Args:
+        name_or_path: A scene folder or its `scene.toml`, or the name of a known scene.
+        addresses: Whether `files` in scene.toml may be addresses: reading them causes requests.
+        within: Folders, besides the scene's own, that its `files` must lie in, symbolic links followed.
+            Without it those in `$GEO_XMODAL_WITHIN`; anywhere where that is not set.
 
     Raises:
         SceneError: There is no such scene (the message says where it looked), or it is not usable.
         RasterError: The target sensor's file cannot be opened.
     """
     candidates = _candidates(name_or_path)
+    access = Access(addresses, _within() if within is None else tuple(map(Path, within)))
     for source, folder in candidates:
         if (folder / CONFIG_NAME).is_file():
-            config = read_config(folder)
-            modality = config.modalities[config.target]
-            target = scene_file(folder, modality.file)
-            with open_raster(target) as dataset:
-                places = places_of(dataset, str(target), modality.warp_gcps)
-            return Scene(folder, config, grid_over(places), source)
+            config = read_config(folder, within=access.within)
+            target = config.modalities[config.target]
+            grid = access.grid(config.target, target, folder)
+            if target.file is None:
+                grid = north_up(grid)  # as `align` would write a copy
+            return Scene(folder, config, grid, source, access)
     names = ", ".join(sorted({summary.name for summary in list_scenes()})) or "none"
     looked = ", ".join(str(folder / CONFIG_NAME) for _, folder in candidates)
     unset = "" if os.environ.get(DATA_VARIABLE) else f" (${DATA_VARIABLE} is not set)"
     raise SceneError(f"no scene {str(name_or_path)!r}: looked for {looked}{unset}; scenes known: {names}")
+
+
+def _within() -> tuple[Path, ...] | None:
+    told = os.environ.get(WITHIN_VARIABLE)
+    return None if told is None else tuple(Path(one) for one in told.split(os.pathsep) if one)
 
 
 def list_scenes() -> list[SceneSummary]:

@@ -64,7 +64,13 @@ def open_hsi(source: Path | str) -> HsiSource:
             f"{scene.folder}: has {len(names)} modalities of kind hsi, expected one to simulate from; "
             "give the file of one in place of the scene"
         )
-    return _opened(scene.path(names[0]), scene.modality(names[0]), scene)
+    file = scene.path(names[0])
+    if file is None:
+        raise SceneError(
+            f"{scene.folder}: its HSI is {scene.modality(names[0]).named}, expected one GeoTIFF to simulate "
+            "from; align it with --copy"
+        )
+    return _opened(file, scene.modality(names[0]), scene)
 
 
 def _opened(path: Path, modality: ModalityConfig, scene: Scene | None) -> HsiSource:

@@ -251,7 +251,9 @@ def _config(
         }
     elif hsi.scene is not None:
         unused = tuple(sorted({*hsi.modality.invalid_bands, *hsi.useless}))
-        modalities["hsi"] = hsi.modality.model_copy(update={"file": "hsi.tif", "invalid_bands": unused})
+        modalities["hsi"] = hsi.modality.model_copy(
+            update={"file": "hsi.tif", "files": None, "fingerprints": None, "invalid_bands": unused}
+        )
     table: dict[str, Any] = {
         "description": "; ".join(said),
         "simulated": True,

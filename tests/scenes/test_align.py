@@ -64,6 +64,7 @@ def test_scene_of_two_crs_and_vector_labels(tmp_path: Path, files: dict[str, Pat
         reference=files["sar"],
         modalities={"hsi": files["hsi"]},
         labels={"all": f"{files['vector']}:class"},
+        copy=True,
         progress=lambda done, total, message: seen.append((done, total)),
     )
     assert scene.folder == tmp_path / "my scene"
@@ -93,6 +94,7 @@ def test_files_of_the_scene(tmp_path: Path, files: dict[str, Path]):
         reference=files["sar"],
         modalities={"hsi": files["hsi"], "lidar": small},
         labels={"train": files["raster"], "test": files["raster"]},
+        copy=True,
     )
     names = {"scene.toml", "sar.tif", "hsi.tif", "lidar.tif", "labels_train.tif", "labels_test.tif"}
     assert {path.name for path in out.iterdir()} == names
@@ -114,9 +116,11 @@ def test_decibels_become_power(tmp_path: Path, files: dict[str, Path]):
     decibels = write_raster(tmp_path / "s1_db.tif", np.full((1, 60, 50), -20, np.float32), utm_grid())
     with pytest.raises(UsageError, match=r"s1_db\.tif: .* decibels.* give scale db"):
         align_scene(tmp_path / "refused", reference=decibels, modalities={})
-    scene = align_scene(tmp_path / "scene", reference=decibels, modalities={}, scale="db")
-    assert scene.config.modalities["sar"].scale == "linear"
-    np.testing.assert_allclose(scene.reader("sar").read(Window(0, 0, 60, 50)), 0.01, rtol=1e-6)
+    for copy, held in ((False, "db"), (True, "linear")):
+        out = tmp_path / f"scene {copy}"
+        scene = align_scene(out, reference=decibels, modalities={}, scale="db", copy=copy)
+        assert scene.config.modalities["sar"].scale == held
+        np.testing.assert_allclose(scene.reader("sar").read(Window(0, 0, 60, 50)), 0.01, rtol=1e-6)
 
 
 def test_scale_without_sar_is_refused(tmp_path: Path, files: dict[str, Path]):
@@ -270,7 +274,7 @@ def test_interruption_leaves_nothing(tmp_path: Path, files: dict[str, Path]):
 
     before = sorted(tmp_path.iterdir())
     with pytest.raises(KeyboardInterrupt):
-        align_scene(tmp_path / "out", reference=files["sar"], modalities={}, progress=stop)
+        align_scene(tmp_path / "out", reference=files["sar"], modalities={}, copy=True, progress=stop)
     assert sorted(tmp_path.iterdir()) == before
 
 

@@ -190,7 +190,7 @@ def _from_scene(session: str, card: gx.Card) -> _Input | None:
         st.caption("Choose a scene; your own come from the page **Scenes**.")
         return None
     entry = entries[picked]
-    scene = gx.open_scene(entry.folder)
+    scene = entry.opened()
     reader = scene.reader(gx.target_modality(scene, card))
     height, width = scene.grid.shape
     st.caption(f"{height} x {width} pixels, mapped from {literal(gx.target_modality(scene, card))}")

@@ -96,7 +96,7 @@ def _one(session: str, entry: SceneEntry) -> None:
     if entry.problem is not None:
         problem(entry.problem)
         return
-    scene = gx.open_scene(entry.folder)
+    scene = entry.opened()
     if entry.description:
         st.caption(literal(entry.description))
     columns = st.columns(4)
@@ -127,8 +127,8 @@ _NEXT = (
 def _findings(scene: gx.Scene) -> tuple[RasterFinding, list[RasterFinding], list[LabelFinding]]:
     present = [name for name in scene.config.modalities if name not in scene.missing_modalities]
     for name in scene.missing_modalities:
-        problem(f"{name}: its file {scene.modality(name).file} is not there")
-    found = {name: inspect_raster(scene.path(name), name) for name in present}
+        problem(f"{name}: {scene.modality(name).named} is not there")
+    found = {name: inspect_raster(_first_file(scene, name), name) for name in present}
     labels = []
     for split, source in scene.config.labels.given():
         title = "labels" if split == "all" else f"{split} labels"
@@ -138,6 +138,11 @@ def _findings(scene: gx.Scene) -> tuple[RasterFinding, list[RasterFinding], list
         except GeoXmodalError as error:
             problem(error)
     return found.pop(scene.target), list(found.values()), labels
+
+
+def _first_file(scene: gx.Scene, name: str) -> Path:
+    """The file of a sensor, or the first of several."""
+    return scene.path(name) or scene.reader(name).files[0]
 
 
 def _edit(entry: SceneEntry, scene: gx.Scene) -> None:

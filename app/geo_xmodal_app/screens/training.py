@@ -55,7 +55,7 @@ def _ask(session: str) -> None:
     if picked is None:
         st.info("Choose a scene. Your own are made on the page **Scenes**.", icon=":material/layers:")
         return
-    scene = gx.open_scene(entries[picked].folder)
+    scene = entries[picked].opened()
     if not scene.has_labels("train"):
         problem(f"{scene.name} has no labels to train on; it can be mapped with a model that exists")
         return

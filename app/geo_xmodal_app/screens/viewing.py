@@ -88,7 +88,7 @@ def _choose(session: str) -> _Choice | None:
         if st.button("Make a map", type="primary"):
             navigation.go("map")
         return None
-    scene = gx.open_scene(scenes[scene_id].folder) if scene_id is not None else None
+    scene = scenes[scene_id].opened() if scene_id is not None else None
     return _Choice(maps.get(first or ""), maps.get(second or ""), scene, scene_id)
 
 
@@ -102,7 +102,8 @@ def _reference(choice: _Choice) -> gx.RasterInfo:
     if choice.first is not None:
         return gx.describe_raster(choice.first.classes)
     assert choice.scene is not None
-    return gx.describe_raster(choice.scene.path(choice.scene.target))
+    target = choice.scene.target
+    return gx.describe_raster(choice.scene.path(target) or choice.scene.reader(target).files[0])
 
 
 def _layers(session: str, choice: _Choice) -> Prepared:
@@ -146,7 +147,7 @@ def _chosen(session: str) -> _Choice:
     return _Choice(
         workspace.find_map(session, st.query_params.get("map")),
         workspace.find_map(session, st.query_params.get("other")),
-        None if scene is None else gx.open_scene(scene.folder),
+        None if scene is None else scene.opened(),
         None if scene is None else scene.id,
     )
 
