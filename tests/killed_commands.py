@@ -142,7 +142,7 @@ CASES = {
         _nothing,
         _command(
             "align", "--reference", "inputs/tiny/sar.tif", "--hsi", "inputs/tiny/hsi.tif",
-            "--labels", "inputs/tiny/train.tif", "work/out",
+            "--labels", "inputs/tiny/train.tif", "--copy", "work/out",
         ),
         "out",
         THERE,

@@ -505,7 +505,7 @@ def test_a_hostile_overview_beside_a_file_is_not_looked_at(
 WRITERS: dict[str, list[object]] = {
     "train": ["train", "--scene", "SCENE", "--out", "DISK/run", *tiny.QUICK],
     "map": ["map", "--model", "RUN", "--scene", "SCENE", "--out", "DISK/map.tif", "--probability"],
-    "align": ["align", "DISK/scene", "--reference", "SCENE/sar.tif", "--hsi", "SCENE/hsi.tif"],
+    "align": ["align", "DISK/scene", "--reference", "SCENE/sar.tif", "--hsi", "SCENE/hsi.tif", "--copy"],
     "simulate": ["simulate", "DISK/scene", "--rows", 64, "--cols", 64],
     "evaluate": ["evaluate", "--map", "MAP", "--reference", "SCENE/test.tif", "--out", "DISK/accuracy"],
 }

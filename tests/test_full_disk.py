@@ -57,7 +57,7 @@ def words_of(name: str, folder: Path, out: Path) -> list[str]:
         scene = tiny.write_scene(folder / "tiny")
         options = {"--reference": "sar", "--hsi": "hsi", "--train-labels": "train", "--test-labels": "test"}
         files = [word for option, file in options.items() for word in (option, str(scene / f"{file}.tif"))]
-        return ["align", str(out), "--target-kind", "sar", *files]
+        return ["align", str(out), "--target-kind", "sar", "--copy", *files]
     a_map = write_map(folder / "map.tif", patchy((60, 60)))
     return ["export", "--to", "gpkg", "--map", str(a_map), "--out", str(out.with_suffix(".gpkg"))]
 

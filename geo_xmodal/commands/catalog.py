@@ -404,7 +404,7 @@ def _band_tables(bands: Sequence[gx.Band]) -> list[rich.table.Table]:
 
 def _show_scene(scene: gx.Scene, console: Console) -> None:
     height, width = scene.grid.shape
-    crs = None if scene.grid.crs is None else str(scene.grid.crs)
+    crs = _crs_text(scene.grid)
     config = scene.config
     missing = set(scene.missing_modalities)
     labels = {split: source.file for split, source in config.labels.given()}
@@ -491,13 +491,19 @@ def _own_grid(scene: gx.Scene, name: str) -> GeoBox | str:
 def _grid_json(grid: GeoBox | str) -> dict[str, Any] | None:
     if isinstance(grid, str):
         return None
-    crs = None if grid.crs is None else str(grid.crs)
     return {
         "height": grid.shape[0],
         "width": grid.shape[1],
-        "crs": crs,
+        "crs": _crs_text(grid),
         "transform": tuple(grid.affine)[:6],
     }
+
+
+def _crs_text(grid: GeoBox) -> str | None:
+    """`EPSG:n` where there is such a code, else WKT; None without CRS."""
+    if grid.crs is None:
+        return None
+    return f"EPSG:{grid.crs.epsg}" if grid.crs.epsg else str(grid.crs.to_wkt())
 
 
 def _grid_text(grid: GeoBox | str, of_scene: GeoBox) -> str:

@@ -332,6 +332,7 @@ def test_the_wizard_shows_what_was_found_and_makes_the_scene(visit: Visit, tmp_p
         reference=argv["--reference"],
         modalities={"sar": argv["--reference"], "hsi": argv["--hsi"]},
         labels={"all": argv["--labels"]},
+        copy="--copy" in argv,
     )
     assert workspace.scene(LOCAL, f"yours:{item.name}") is None  # not before its names are written
     apply_edits(item, item / "scene")

@@ -350,7 +350,8 @@ def test_align_brings_sensors_and_labels_by_points_onto_the_grid(tmp_path: Path)
         np.testing.assert_array_equal(one, other)
     one, other = (scene.read_labels("train", everything) for scene in scenes.values())
     np.testing.assert_array_equal(one, other)
-    assert any("3 ground control points" in note for note in scenes["pointed"].modality("hsi").notes)
+    said = scenes["pointed"].reader("hsi").assumptions
+    assert any("3 ground control points" in one.text for one in said)
     with pytest.raises(AlignmentError, match="--warp-gcps"):
         gx.align_scene(
             tmp_path / "refused",

@@ -241,7 +241,9 @@ def test_align_decodes_and_keeps_the_product(tmp_path: Path) -> None:
     stored = vectors(*GRID.shape)
     aef = write_alpha_earth(tmp_path / "aef.tif", stored[:, ::-1], bottom_up(GRID), named=False)
     radar = write_raster(tmp_path / "sar.tif", np.ones((2, 24, 19), np.float32), coarser(GRID, 2.5))
-    scene = gx.align_scene(tmp_path / "scene", reference=radar, modalities={"sar": radar, "embedding": aef})
+    scene = gx.align_scene(
+        tmp_path / "scene", reference=radar, modalities={"sar": radar, "embedding": aef}, copy=True
+    )
     expected = unit(averaged(true_values(stored), 2.5))
     np.testing.assert_allclose(whole(scene.reader("embedding")), expected, atol=2e-6)
     assert product_in(scene.modality("embedding").sensor) == Product("AlphaEarth")
