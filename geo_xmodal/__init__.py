@@ -81,6 +81,7 @@ if TYPE_CHECKING:
         legend_of,
         list_scenes,
         open_scene,
+        open_scenes,
         read_config,
         write_config,
     )
@@ -162,6 +163,7 @@ __all__ = [
     "open_layer",
     "open_raster",
     "open_scene",
+    "open_scenes",
     "overlap",
     "pixel_areas",
     "pixel_size",
@@ -253,6 +255,7 @@ _HOMES = {
         "legend_of",
         "list_scenes",
         "open_scene",
+        "open_scenes",
         "read_config",
         "write_config",
     ),

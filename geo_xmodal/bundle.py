@@ -36,6 +36,7 @@ from geo_xmodal.small_files import (
     validated,
 )
 from geo_xmodal.types import MAX_NAME, MAX_SENSOR, MAX_UNIT, BandStatistics, Kind, LandClass, Transform
+from geo_xmodal.wording import names_text
 
 if TYPE_CHECKING:
     from geo_xmodal.networks import NetworkSpec, PixelModel
@@ -111,6 +112,15 @@ class NetworkEntry(_Part):
         return {name: value for name, value in whole(self).items() if name != "package" or value}
 
 
+class SceneEntry(_Part):
+    """One of several scenes that a model learned from."""
+
+    name: str = Field(max_length=MAX_NAME)
+    simulated: bool
+    ids: dict[int, int] = Field(default_factory=dict, max_length=255)
+    """The id of each of the scene's own classes, to that of the model's class that it is."""
+
+
 class Card(_Part):
     """Everything about a model but its weights."""
 
@@ -126,12 +136,30 @@ class Card(_Part):
     """Row and column size of a pixel, in `resolution_unit`."""
     resolution_unit: str = Field("", max_length=50)
     scene: str = Field(max_length=500)
+    """Its name; of several the names, the first of many."""
     simulated: bool
+    """Whether any of the scenes is."""
+    scenes: tuple[SceneEntry, ...] = Field(default=(), max_length=10_000)
+    """All of them, where they are several."""
     ranges: dict[str, tuple[Finite, Finite]] = Field(default_factory=dict, max_length=10_000)
     """What each convolution saw of training pixels, least and most (`geo_xmodal.networks.input_ranges`)."""
     transductive: bool = False
     training: dict[str, Any] = Field(default_factory=dict)
     weights_sha256: str = Field(default="", max_length=64)
+
+    @model_serializer(mode="wrap")
+    def _without_one_scene(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in whole(self).items() if name != "scenes" or value}
+
+    @property
+    def trained_on(self) -> str:
+        """The scene, or the scenes, and whether they are simulated, in words."""
+        if not self.scenes:
+            return f"{self.scene} ({'simulated' if self.simulated else 'real'})"
+        which = [one.name for one in self.scenes if one.simulated]
+        if not which or len(which) == len(self.scenes):
+            return f"{self.scene} (all {'simulated' if which else 'real'})"
+        return f"{self.scene} ({names_text(which)} simulated)"
 
     @property
     def legend(self) -> tuple[LandClass, ...]:

@@ -85,7 +85,25 @@ def truth(rows: int = SIDE, cols: int = SIDE) -> npt.NDArray[np.uint8]:
     return np.array(IDS, np.uint8)[(row + col) // 12 % 3]
 
 
-def write_scene(folder: Path, seed: int = 0, tested: float = 1.0) -> Path:
+def write_other_scene(folder: Path, seed: int = 1, name: str = "other", **place: Any) -> Path:
+    """The scene in another UTM zone, where Maize is 1, Water is 2, and what was Wheat is Forest, 3."""
+    west, north = place.pop("west", 300_000.0), place.pop("north", 5_000_000.0)
+    write_scene(folder, seed, west=west, north=north, crs="EPSG:32632", **place)
+    new = {1: 3, 4: 1, 9: 2}
+    for file in ("train.tif", "test.tif"):
+        with rasterio.open(folder / file, "r+") as labels:
+            ids = labels.read(1)
+            table = np.zeros(10, np.uint8)
+            table[list(new)] = list(new.values())
+            labels.write(table[ids], 1)
+    text = SCENE.replace('name = "tiny"', f'name = "{name}"')
+    text = text.replace('id = 1\nname = "Wheat"', 'id = 3\nname = "Forest"')
+    text = text.replace('id = 4\nname = "Maize"', 'id = 1\nname = "maize"').replace("id = 9\n", "id = 2\n")
+    (folder / "scene.toml").write_text(text, encoding="utf-8")
+    return folder
+
+
+def write_scene(folder: Path, seed: int = 0, tested: float = 1.0, **place: Any) -> Path:
     """The scene folder: radar everywhere, HSI and training pixels in the west, test pixels in the east.
 
     `tested` is the share of the east that is labelled: a comparison lays out all test pixels by t-SNE, which
@@ -96,18 +114,18 @@ def write_scene(folder: Path, seed: int = 0, tested: float = 1.0) -> Path:
     ids = truth()
     index = np.searchsorted(IDS, ids)
     power = np.array([[0.1, 0.02], [0.2, 0.06], [0.02, 0.004]], np.float32)[index].transpose(2, 0, 1)
-    write_raster(folder / "sar.tif", (power * rng.gamma(4, 1 / 4, power.shape)).astype(np.float32))
+    write_raster(folder / "sar.tif", (power * rng.gamma(4, 1 / 4, power.shape)).astype(np.float32), **place)
     spectra = np.linspace([0.1, 0.2, 0.05], [0.5, 0.35, 0.02], 8, dtype=np.float32)[:, index]
     hsi = spectra + rng.normal(0, 0.02, spectra.shape).astype(np.float32)
-    write_raster(folder / "hsi.tif", hsi[:, :, :HSI_COLUMNS])
+    write_raster(folder / "hsi.tif", hsi[:, :, :HSI_COLUMNS], **place)
     thinned = np.where(rng.random(ids.shape) < 0.2, ids, 0).astype(np.uint8)
     train, test = thinned.copy(), ids.copy()
     train[:, HSI_COLUMNS - 8 :] = 0
     test[:, :HSI_COLUMNS] = 0
     if tested < 1:
         test[np.random.default_rng(seed).random(ids.shape) >= tested] = 0
-    write_raster(folder / "train.tif", train)
-    write_raster(folder / "test.tif", test)
+    write_raster(folder / "train.tif", train, **place)
+    write_raster(folder / "test.tif", test, **place)
     (folder / "scene.toml").write_text(SCENE, encoding="utf-8")
     return folder
 

@@ -156,7 +156,7 @@ def models(json: Json = False) -> None:
                     model.name,
                     model.card.method,
                     f"{model.card.target.modality}, {counted(len(model.card.statistics.bands), 'band')}",
-                    f"{model.card.scene} ({'simulated' if model.card.simulated else 'real'})",
+                    model.card.trained_on,
                     len(model.card.classes),
                 )
                 for model in found
@@ -225,6 +225,7 @@ def describe_card(card: gx.Card) -> dict[str, Any]:
         "resolution_unit": card.resolution_unit,
         "scene": card.scene,
         "simulated": card.simulated,
+        **({"scenes": [one.model_dump() for one in card.scenes]} if card.scenes else {}),
         "transductive": card.transductive,
         "training": card.training,
     }
@@ -248,7 +249,7 @@ def _show_card(folder: Path, console: Console, accuracy: inspecting.RunMetrics |
             maps_from=f"{card.target.modality} ({card.target.kind}) {card.target.sensor}".rstrip(),
             bands=", ".join(card.statistics.bands),
             trained_with=card.rich,
-            trained_on=f"{card.scene} ({'simulated' if card.simulated else 'real'})",
+            trained_on=card.trained_on,
             pixel=pixel,
             margin=f"{card.margin} pixels",
             transductive=card.transductive or None,

@@ -15,13 +15,14 @@ from geo_xmodal.commands.console import Console, table
 from geo_xmodal.commands.options import (
     AllowAddresses,
     Device,
+    HoldOut,
     Json,
     Precision,
-    SceneName,
+    SceneNames,
     key_values,
-    opened_scene,
+    opened_scenes,
 )
-from geo_xmodal.commands.results import gain_words, mean_and_sd
+from geo_xmodal.commands.results import classes_table, gain_words, mean_and_sd
 
 
 class Study(StrEnum):
@@ -32,7 +33,7 @@ class Study(StrEnum):
 
 
 def compare(
-    scene: SceneName,
+    scenes: SceneNames,
     out: Annotated[Path, typer.Option(help="Folder for runs, tables and pictures; runs there are kept.")],
     methods: Annotated[
         str | None, typer.Option(metavar="A,B,...", help="Methods (default: all); see geo-xmodal methods.")
@@ -64,6 +65,14 @@ def compare(
     device: Device = "auto",
     precision: Precision = "float32",
     allow_addresses: AllowAddresses = False,
+    hold_out: HoldOut = None,
+    leave_one_scene_out: Annotated[
+        bool,
+        typer.Option(
+            "--leave-one-scene-out",
+            help="Train once for each scene with labels, on the others, and test on it.",
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Set methods side by side: same pixels and seeds, controls, paired tests.
@@ -72,7 +81,7 @@ def compare(
     """
     console = Console(json)
     pairs = key_values(settings or [])
-    opened = opened_scene(scene, console, allow_addresses)
+    opened = opened_scenes(scenes, console, allow_addresses)
     request = gx.CompareRequest(
         methods=tuple(name.strip() for name in (methods or "").split(",") if name.strip()),
         target=target,
@@ -84,12 +93,15 @@ def compare(
         studies=tuple(one.value for one in study or ()),
         device=device,
         precision=precision,
+        hold_out=tuple(hold_out or ()),
+        leave_one_scene_out=leave_one_scene_out,
     )
     with console.progress(long=lambda time: _cheaper(time, request)) as progress:
         comparison = gx.compare_methods(opened, out, request, progress)
     console.result(
         comparison,
         _methods(comparison),
+        *_scenes(comparison),
         *(_ablation(method, rows) for method, rows in comparison.get("ablation", {}).items()),
         *comparison["notes"],
         f"report: {out / 'report.html'}",
@@ -128,6 +140,28 @@ def _methods(comparison: Mapping[str, Any]) -> rich.table.Table:
         ],
         title="in percent; gains in overall accuracy",
     )
+
+
+def _scenes(comparison: Mapping[str, Any]) -> list[rich.table.Table]:
+    """Methods and controls on each of several scenes."""
+    if "scenes" not in comparison:
+        return []
+    named = {_marked(name, one): one for name, one in comparison["methods"].items()}
+    named |= {
+        f"{_marked(one['name'], one)} (control of {', '.join(one['of'])})": one
+        for one in comparison["controls"].values()
+    }
+    tested = next(iter(named.values()))["scenes"]
+    made = table(
+        "on the scene",
+        *(f"{name}{' (held out)' if one['held_out'] else ''}" for name, one in tested.items()),
+        rows=[
+            (name, *(mean_and_sd(part, "oa") for part in one["scenes"].values()))
+            for name, one in named.items()
+        ],
+        title="overall accuracy scene by scene, in percent",
+    )
+    return [made, classes_table(comparison["classes"])]
 
 
 def _gain(gain: Mapping[str, Any] | None) -> str:

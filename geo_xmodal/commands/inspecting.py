@@ -227,14 +227,21 @@ def is_unfinished_run(folder: Path) -> bool:
 def show_unfinished_run(folder: Path, console: Console) -> None:
     """What is trained, how far it is, and how to go on."""
     config = read_json_object(inner_file(folder, "config.json", "run folder", UsageError), _CONFIG)
-    scene = config.get("scene")
+    scene = config.get("scene", config.get("scenes"))
     epochs = sum(read_bytes(log, _LOG).count(b"\n") for log in folder.rglob("log.jsonl"))
     console.result(
         {"type": "run", "folder": folder, "finished": False, "epochs_done": epochs, "config": config},
         fields(
             run=folder,
             method=config.get("method"),
-            scene=scene.get("name") if isinstance(scene, dict) else scene,
+            scene=_scene_names(scene),
             state=f"is not finished, {epochs} epochs done: the command that began it goes on with --resume",
         ),
     )
+
+
+def _scene_names(found: object) -> object:
+    """What config.json says of the scene, or of several, in words."""
+    if isinstance(found, list):
+        return ", ".join(str(_scene_names(one)) for one in found)
+    return found.get("name") if isinstance(found, dict) else found

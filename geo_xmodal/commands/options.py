@@ -70,13 +70,45 @@ SceneName = Annotated[
 ]
 
 
+SceneNames = Annotated[
+    list[str],
+    typer.Option(
+        "--scene",
+        metavar="NAME_OR_PATH",
+        help="A scene folder, or the name of a known scene; given several times, they are learned from "
+        "together. Also a folder of scene folders, or a .txt list with one a line.",
+        autocompletion=known_scenes,
+    ),
+]
+HoldOut = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--hold-out",
+        metavar="SCENE",
+        help="One of the scenes that only tests, with all its labels. May be given several times.",
+    ),
+]
+
+
 def opened_scene(name_or_path: str, console: Console, allow_addresses: bool = False) -> gx.Scene:
     """The scene, after saying which it is and whether it is real."""
     scene = gx.open_scene(name_or_path, addresses=allow_addresses)
+    _note(scene, console)
+    return scene
+
+
+def opened_scenes(names_or_paths: list[str], console: Console, allow_addresses: bool) -> tuple[gx.Scene, ...]:
+    """The scenes, after saying which they are and whether they are real."""
+    scenes = gx.open_scenes(names_or_paths, addresses=allow_addresses)
+    for scene in scenes:
+        _note(scene, console)
+    return scenes
+
+
+def _note(scene: gx.Scene, console: Console) -> None:
     origin = {"path": "a path", "data": "in $GEO_XMODAL_DATA", "sample": "a sample scene"}[scene.source]
     truth = "simulated" if scene.simulated else "real"
     console.note(f"scene {scene.name} ({truth}): {scene.folder} ({origin})")
-    return scene
 
 
 def key_values(pairs: list[str]) -> dict[str, str]:

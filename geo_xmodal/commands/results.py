@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import rich.table
@@ -36,6 +36,9 @@ def accuracy_tables(metrics: Mapping[str, Any]) -> list[rich.table.Table | str]:
     ]
     if metrics.get("gain"):
         parts.append(_gains(metrics["gain"]))
+    if "scenes" in metrics:
+        parts.append(_scenes(metrics["scenes"]))
+        parts.append(classes_table(metrics["joined_classes"]))
     parts.append(
         table(
             "class",
@@ -104,6 +107,41 @@ def _measures(metrics: Mapping[str, Any]) -> rich.table.Table:
             (words, *(mean_and_sd(run, measure) for run in columns.values()))
             for measure, words in _MEASURES.items()
         ],
+    )
+
+
+def _scenes(scenes: Mapping[str, Any]) -> rich.table.Table:
+    """Each of several scenes that was tested."""
+    controls = list(next(iter(scenes.values())).get("gain", {}))
+    return table(
+        "scene",
+        "overall accuracy",
+        "average accuracy",
+        "mean IoU",
+        *(f"gain over {name}" for name in controls),
+        "pixels",
+        rows=[
+            (
+                f"{name}{' (held out)' if one['held_out'] else ''}",
+                *(mean_and_sd(one, measure) for measure in ("oa", "aa", "miou")),
+                *(gain_words(one["gain"][control]["oa"]) for control in controls),
+                one["n"],
+            )
+            for name, one in scenes.items()
+        ],
+        title="scene by scene, in percent; gains in overall accuracy",
+    )
+
+
+def classes_table(classes: Sequence[Mapping[str, Any]]) -> rich.table.Table:
+    """Which class of which scene became which."""
+    names = list(dict.fromkeys(name for one in classes for name in one["scenes"]))
+    return table(
+        "id",
+        "class",
+        *(f"id in {name}" for name in names),
+        rows=[(one["id"], one["name"], *(one["scenes"].get(name, "-") for name in names)) for one in classes],
+        title="classes, joined by name",
     )
 
 

@@ -12,20 +12,25 @@ from geo_xmodal.commands.console import Console
 from geo_xmodal.commands.options import (
     AllowAddresses,
     Device,
+    HoldOut,
     Json,
     Precision,
     Resume,
-    SceneName,
+    SceneNames,
     key_values,
-    opened_scene,
+    opened_scenes,
 )
 from geo_xmodal.commands.results import accuracy_tables
 from geo_xmodal.outputs import OLD, beside, check_writable
 from geo_xmodal.small_files import real_path
 
+_MAX_IN_NAME = 3
+"""Scenes that the default run folder names."""
+
 
 def train(
-    scene: SceneName,
+    scenes: SceneNames,
+    hold_out: HoldOut = None,
     method: Annotated[str, typer.Option(help="How to learn: see geo-xmodal methods.")] = "hgr",
     target: Annotated[
         str | None, typer.Option(help="The sensor to map from (default: the scene's target).")
@@ -57,8 +62,8 @@ def train(
     """Train on two sensors; what comes out maps with one."""
     console = Console(json)
     pairs = key_values(settings or [])
-    opened = opened_scene(scene, console, allow_addresses)
-    folder = out or Path("runs") / f"{opened.name}-{method}"
+    opened = opened_scenes(scenes, console, allow_addresses)
+    folder = out or Path("runs") / f"{_short([one.name for one in opened])}-{method}"
     check_writable(folder)
     request = gx.TrainRequest(
         method=method,
@@ -71,6 +76,7 @@ def train(
         resume=resume,
         device=device,
         precision=precision,
+        hold_out=tuple(hold_out or ()),
     )
     if not resume and (folder / "metrics.json").is_file():
         older = beside(real_path(folder), OLD)
@@ -79,14 +85,20 @@ def train(
         metrics = gx.train_scene(
             opened, folder, request, progress, note=lambda line: console.warn(f"note: {line}")
         )
+    shown = scenes[0] if len(opened) == 1 else opened[0].folder
     console.assumed(metrics["assumptions"])
     console.result(
         metrics,
         *accuracy_tables(metrics),
         f"run: {folder}",
         f"report: {folder / 'report.html'}",
-        f"to map: geo-xmodal map --model {folder} --scene {scene} --out map.tif",
+        f"to map: geo-xmodal map --model {folder} --scene {shown} --out map.tif",
     )
+
+
+def _short(names: list[str]) -> str:
+    """Names of scenes as part of a folder's."""
+    return "+".join(names) if len(names) <= _MAX_IN_NAME else f"{names[0]}+{len(names) - 1}"
 
 
 def _cheaper(time: str, request: gx.TrainRequest) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from geo_xmodal.comparison.request import ComparisonPlan
+from geo_xmodal.comparison.request import ComparisonPlan, Fold
 from geo_xmodal.errors import OutputError, ResumeError
 from geo_xmodal.outputs import (
     AGAIN,
@@ -22,7 +23,7 @@ from geo_xmodal.outputs import (
     output_errors,
 )
 from geo_xmodal.samples import GatherOptions, gather
-from geo_xmodal.scenes import Scene
+from geo_xmodal.scenes import SceneSet
 from geo_xmodal.training.checkpoint import FILE as CHECKPOINT
 from geo_xmodal.training.engine import ON_PROCESSOR, Compute
 from geo_xmodal.training.files import METRICS
@@ -34,7 +35,7 @@ from geo_xmodal.types import PixelGroup, Progress, TrainingData
 CELLS, JSON_NAME = "cells", "comparison.json"
 
 Results = Mapping[str, Sequence[RunResult]]
-"""Runs by the name of their cell, one a seed."""
+"""Runs by the name of their cell: one a seed, fold by fold."""
 
 
 def check_folder(out: Path) -> None:
@@ -51,7 +52,7 @@ def check_folder(out: Path) -> None:
 
 
 def gather_pixels(
-    scene: Scene, plan: ComparisonPlan, seed: int, progress: Progress | None = None
+    scenes: SceneSet, plan: ComparisonPlan, seed: int, progress: Progress | None = None
 ) -> dict[bool, TrainingData]:
     """What the cells of one seed learn from: without and, where one asks so, with test pixels among it.
 
@@ -59,35 +60,37 @@ def gather_pixels(
         LabelError, TrainingDataError: if the scene's labels or pixels do not suffice.
     """
     options = {cell.transductive: cell.gather for cell in plan.cells()}
-    return {transductive: _gathered(scene, one, seed, progress) for transductive, one in options.items()}
+    return {transductive: _gathered(scenes, one, seed, progress) for transductive, one in options.items()}
 
 
 def run_cells(
-    scene: Scene,
+    folds: Sequence[Fold],
     out: Path,
     plan: ComparisonPlan,
     first: Mapping[bool, TrainingData],
     progress: Progress | None = None,
     compute: Compute = ON_PROCESSOR,
 ) -> Results:
-    """Train and test whatever is not finished yet; `first` are the pixels of the first seed.
+    """Train and test whatever is not finished yet; `first` are the pixels of the first fold and seed.
 
     Raises:
-        LabelError, TrainingDataError: if the scene's labels or pixels do not suffice.
+        LabelError, TrainingDataError: if the scenes' labels or pixels do not suffice.
         ResumeError: if the folder holds runs of other data, or of another version.
     """
     cells = plan.cells()
     results: dict[str, list[RunResult]] = {cell.name: [] for cell in cells}
     steps = [expected_steps(cell.variant.options, first[cell.transductive]) for cell in cells]
-    runs = RunsProgress(progress, steps, len(plan.seeds))
-    for seed in plan.seeds:
-        pixels = first if seed == plan.seeds[0] else gather_pixels(scene, plan, seed, runs.reading())
+    runs = RunsProgress(progress, steps, len(plan.seeds) * len(folds))
+    for fold, seed in itertools.product(folds, plan.seeds):
+        begun = (fold, seed) == (folds[0], plan.seeds[0])
+        pixels = first if begun else gather_pixels(fold.scenes, plan, seed, runs.reading())
         for cell in cells:
-            folder = out / CELLS / cell.name / f"seed-{seed}"
+            folder = out / CELLS / cell.name / (fold.left_out or "") / f"seed-{seed}"
+            without = "" if fold.left_out is None else f"without {fold.left_out}, "
             _begin(out)
             with _nothing_left_before_the_first_epoch(out, folder), _explained(out):
                 result = run_variant(
-                    scene,
+                    fold.scenes,
                     cell.variant.seen(pixels[cell.transductive]),
                     cell.variant,
                     seed,
@@ -95,7 +98,7 @@ def run_cells(
                     transductive=cell.transductive,
                     resume=True,
                     compute=compute,
-                    progress=runs.next(f"seed {seed}, {cell.variant.name}"),
+                    progress=runs.next(f"{without}seed {seed}, {cell.variant.name}"),
                 )
             results[cell.name].append(result)
     return results
@@ -109,9 +112,9 @@ def _begin(out: Path) -> None:
             mark_unfinished(out, AGAIN)
 
 
-def _gathered(scene: Scene, options: GatherOptions, seed: int, progress: Progress | None) -> TrainingData:
+def _gathered(scenes: SceneSet, options: GatherOptions, seed: int, progress: Progress | None) -> TrainingData:
     """The pixels of one seed; their notes say by one word which they are, whoever looks how far."""
-    data = gather(scene, options.model_copy(update={"seed": seed}), progress)
+    data = gather(scenes, options.model_copy(update={"seed": seed}), progress)
     return dataclasses.replace(data, notes={**data.notes, "pixels": _places(data)})
 
 
@@ -124,6 +127,8 @@ def _places(data: TrainingData) -> str:
         for array in (group.position, group.label):
             if array is not None:
                 digest.update(np.ascontiguousarray(array).data)
+    for name, part in data.notes.get("scenes", {}).items():  # the same place is another one in another scene
+        digest.update(repr((name, part.get("counts"))).encode())
     return digest.hexdigest()[:16]
 
 
@@ -147,7 +152,7 @@ def _nothing_left_before_the_first_epoch(out: Path, folder: Path) -> Iterator[No
         if not any((folder / name).exists() for name in (CHECKPOINT, METRICS)):
             shutil.rmtree(folder, ignore_errors=True)
             with suppress(OSError):  # what else is there, stays
-                for place in (folder.parent, out / CELLS):
+                for place in (one for one in folder.parents if one.is_relative_to(out / CELLS)):
                     place.rmdir()
                 (out / UNFINISHED).unlink(missing_ok=True)
                 out.rmdir()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from geo_xmodal.comparison.features import Features
-from geo_xmodal.comparison.tables import NAMES, control_names, marked, title
+from geo_xmodal.comparison.tables import NAMES, control_names, marked, over_what, title
 from geo_xmodal.outputs import new_file
 from geo_xmodal.types import LandClass
 
@@ -95,7 +95,7 @@ def draw_accuracy(comparison: Mapping[str, Any], out: Path) -> None:
                 color, mark = _CONTROLS[k % len(_CONTROLS)]
                 where = place[[cell is not None for cell in controls]] - 0.18 * (k + 1)
                 _points(axes, runs, where, measure, color, mark, f"its control, {name}", 0.5)
-            axes.set_xlabel(f"{NAMES[measure]}, % (mean ± standard deviation over seeds)")
+            axes.set_xlabel(f"{NAMES[measure]}, % (mean ± standard deviation over {over_what(comparison)})")
             axes.set_yticks(place, names)
             axes.set_ylim(-0.75, len(methods) - 0.55)
             axes.grid(axis="x", color="#e3e6e8")

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from geo_xmodal.comparison.cells import check_folder, gather_pixels, run_cells
 from geo_xmodal.comparison.noise import run_noise
 from geo_xmodal.comparison.outputs import write_outputs
-from geo_xmodal.comparison.request import CompareRequest, checked_comparison, resolve_comparison
+from geo_xmodal.comparison.request import (
+    CompareRequest,
+    checked_comparison,
+    resolve_comparison,
+    resolve_folds,
+)
 from geo_xmodal.comparison.summary import summarise, summarise_ablation
 from geo_xmodal.outputs import held
 from geo_xmodal.scenes import Scene
 from geo_xmodal.training.engine import compute_for
 from geo_xmodal.training.progress import reading
-from geo_xmodal.training.request import target_kind
 from geo_xmodal.types import Progress
 
 
 def compare_methods(
-    scene: Scene, out: Path | str, request: CompareRequest, progress: Progress | None = None
+    scenes: Scene | Sequence[Scene],
+    out: Path | str,
+    request: CompareRequest,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Train every method and its controls on the same pixels with the same seeds, and set them side by side.
 
@@ -29,8 +37,12 @@ def compare_methods(
     runs that several ask for (the controls of methods with the same branch) are there once. The test pixels
     are those of the scene's own labels or split; how far they are apart from training is in the notes.
 
+    Several scenes are learned from as one, as in `train_scene`. With `request.leave_one_scene_out`, every
+    method trains once for each scene with labels, on the others, and its figures are of the scene left out:
+    means and spreads over these scenes, each the mean of the seeds, and gains and tests paired over them.
+
     Args:
-        scene: what to learn from.
+        scenes: what to learn from.
         out: the folder (docs/file-formats.md).
         request: methods, seeds, settings and studies.
         progress: told of every epoch.
@@ -46,16 +58,20 @@ def compare_methods(
     """
     out = Path(out)
     compute = compute_for(request.device, request.precision)
-    plan = resolve_comparison(request, target_kind(scene, request.settings, request.target))
+    folds = resolve_folds(scenes, request)
+    plan = resolve_comparison(request, folds[0].scenes.kind)
     check_folder(out)
     with held(out):
-        first = gather_pixels(scene, plan, plan.seeds[0], reading(progress, 0, 0))
+        reads = reading(progress, 0, 0)
+        first = gather_pixels(folds[0].scenes, plan, plan.seeds[0], reads)
         plan = checked_comparison(plan, first)
-        results = run_cells(scene, out, plan, first, progress, compute)
-        comparison = summarise(scene, plan, results)
+        for fold in folds[1:]:
+            plan = checked_comparison(plan, gather_pixels(fold.scenes, plan, plan.seeds[0], reads))
+        results = run_cells(folds, out, plan, first, progress, compute)
+        comparison = summarise(folds, plan, results)
         if plan.ablation:
-            comparison["ablation"] = summarise_ablation(plan, results)
+            comparison["ablation"] = summarise_ablation(folds, plan, results)
         if plan.noise:
-            comparison["noise"] = run_noise(scene, plan, results, progress)
-        write_outputs(scene, plan, results, comparison, out, progress)
+            comparison["noise"] = run_noise(folds, plan, results, progress)
+        write_outputs(folds[0], plan, results, comparison, out, progress)
     return comparison

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -14,13 +14,17 @@ import torch
 from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 
 from geo_xmodal import bundle
+from geo_xmodal.comparison.request import Fold
 from geo_xmodal.networks import Branch, PixelModel
 from geo_xmodal.outputs import write_text
 from geo_xmodal.samples import read_patches
-from geo_xmodal.scenes import LabelledPixels, Scene, labelled_pixels
+from geo_xmodal.scenes import LabelledPixels, Member
 from geo_xmodal.training.files import read_json
 from geo_xmodal.training.run import RunResult
 from geo_xmodal.types import FloatArray, Progress
+
+_Pixels = tuple[Member, LabelledPixels]
+"""Pixels of one scene."""
 
 MOST_PIXELS = 2000
 _LEAST_PIXELS = 10
@@ -67,7 +71,7 @@ def kept_features(path: Path, mark: str, seed: int, labels: list[int]) -> Featur
 
 
 def lay_out(
-    scene: Scene, runs: Mapping[str, RunResult], seed: int, progress: Progress | None = None
+    fold: Fold, runs: Mapping[str, RunResult], seed: int, progress: Progress | None = None
 ) -> dict[str, Features]:
     """Every model's features of the same test pixels, at most `MOST_PIXELS`, as many of each class as can be.
 
@@ -77,31 +81,38 @@ def lay_out(
     Returns:
         By the names of `runs`; empty where there are too few test pixels to lay out.
     """
-    pixels = _sample(labelled_pixels(scene, "test"), seed)
-    if len(pixels) < _LEAST_PIXELS:
+    pixels = _sample([(member, member.labels("test")) for member in fold.judged], seed)
+    if sum(len(chosen) for _, chosen in pixels) < _LEAST_PIXELS:
         return {}
     found = {}
     for k, (name, run) in enumerate(runs.items()):
         if progress is not None:
             progress(k, len(runs), f"features of {name}")
-        found[name] = _of(scene, run, pixels, seed)
+        found[name] = _of(run, pixels, seed)
     return found
 
 
-def _sample(pixels: LabelledPixels, seed: int) -> LabelledPixels:
+def _sample(pixels: Sequence[_Pixels], seed: int) -> list[_Pixels]:
     rng = np.random.default_rng(seed)
-    ids = np.unique(pixels.label)
+    label = np.concatenate([own.label for _, own in pixels])
+    ids = np.unique(label)
     share = MOST_PIXELS // max(1, len(ids))
-    chosen = [rng.permutation(np.flatnonzero(pixels.label == one))[:share] for one in ids]
-    index = np.concatenate([np.empty(0, np.int64), *chosen])
-    return LabelledPixels.of(pixels.position[index], pixels.label[index])
+    chosen = [rng.permutation(np.flatnonzero(label == one))[:share] for one in ids]
+    taken = np.zeros(len(label), bool)
+    taken[np.concatenate([np.empty(0, np.int64), *chosen])] = True
+    parts = np.split(taken, np.cumsum([len(own) for _, own in pixels])[:-1])
+    return [
+        (member, LabelledPixels(own.position[part], own.label[part]))
+        for (member, own), part in zip(pixels, parts, strict=True)
+    ]
 
 
-def _of(scene: Scene, run: RunResult, pixels: LabelledPixels, seed: int) -> Features:
-    path, mark, labels = run.folder / _FILE, run.metrics["mark"], pixels.label.tolist()
+def _of(run: RunResult, pixels: Sequence[_Pixels], seed: int) -> Features:
+    path, mark = run.folder / _FILE, run.metrics["mark"]
+    labels = [label for _, own in pixels for label in own.label.tolist()]
     found = kept_features(path, mark, seed, labels)
     if found is None:
-        found = _laid_out(scene, run, pixels, seed)
+        found = _laid_out(run, pixels, tuple(labels), seed)
         kept = _Kept(
             mark=mark, seed=seed, labels=labels, places=found.places.tolist(), embedding=found.embedding
         )
@@ -109,19 +120,24 @@ def _of(scene: Scene, run: RunResult, pixels: LabelledPixels, seed: int) -> Feat
     return found
 
 
-def _laid_out(scene: Scene, run: RunResult, pixels: LabelledPixels, seed: int) -> Features:
+def _laid_out(run: RunResult, pixels: Sequence[_Pixels], labels: tuple[int, ...], seed: int) -> Features:
     from sklearn.manifold import TSNE  # slow to import
 
     trained = bundle.load(run.folder)
-    reader = scene.reader(trained.card.target.modality)
-    patches = read_patches(reader, pixels.position, trained.model.margin)
+    patches = np.concatenate(
+        [
+            read_patches(member.reader(member.target), own.position, trained.model.margin)
+            for member, own in pixels
+            if len(own)
+        ]
+    )
     features = described(trained.model, patches)
     perplexity = min(30.0, (len(features) - 1) / 3)
     init = "pca" if features.shape[1] > 1 else "random"
     places = TSNE(perplexity=perplexity, init=init, random_state=seed % 2**32).fit_transform(features)
     return Features(
         np.round(places, 2).astype(np.float64),
-        tuple(pixels.label.tolist()),
+        labels,
         isinstance(trained.model.network, Branch),
     )
 

@@ -7,34 +7,37 @@ from pathlib import Path
 
 from geo_xmodal import bundle
 from geo_xmodal.comparison.charts import INK, figure, legend_of_classes, panel_size, panels
+from geo_xmodal.comparison.request import Fold
 from geo_xmodal.mapping import preview, quicklook
-from geo_xmodal.scenes import Scene
+from geo_xmodal.scenes import Member
 from geo_xmodal.training.run import RunResult
 
 _LARGEST = 512
 """Rows and columns of a map in the picture."""
 
 
-def draw_maps(scene: Scene, runs: Mapping[str, RunResult], heading: str, out: Path) -> None:
-    """The middle of the scene as every method maps it, beside the test labels.
+def draw_maps(fold: Fold, runs: Mapping[str, RunResult], heading: str, out: Path) -> None:
+    """The middle of one scene (`shown_scene`) as every method maps it, beside its test labels.
 
     Args:
-        scene: what is mapped.
+        fold: whose scenes are mapped.
         runs: the run to show, by the title of its panel.
         heading: above all.
         out: the PNG.
     """
+    member = shown_scene(fold)
+    classes = fold.scenes.classes
     pictures = {}
     window = None
     for name, run in runs.items():
         trained = bundle.load(run.folder)
-        window, ids = preview(trained, scene.reader(trained.card.target.modality))
-        oa = run.metrics["oa"]
+        window, ids = preview(trained, member.reader(member.target))
+        oa = run.metrics["scenes"][member.name]["oa"] if fold.scenes.several else run.metrics["oa"]
         words = name if oa is None else f"{name}, OA {100 * oa:.1f} %"
-        pictures[words] = quicklook(ids, scene.classes, _LARGEST)
+        pictures[words] = quicklook(ids, classes, _LARGEST)
     if window is None:
         return
-    reference = quicklook(scene.read_labels("test", window), scene.classes, _LARGEST)
+    reference = quicklook(member.read_labels("test", window), classes, _LARGEST)
     shown = {**pictures, "test labels": reference}
     with figure(out, *panel_size(len(shown), shape=window.height / window.width)) as made:
         made.suptitle(heading, x=0.01, ha="left", color=INK, fontsize=11)
@@ -43,4 +46,10 @@ def draw_maps(scene: Scene, runs: Mapping[str, RunResult], heading: str, out: Pa
             axes.set_title(name, loc="left", fontsize=9)
             axes.set_xticks([])
             axes.set_yticks([])
-        legend_of_classes(made, scene.classes)
+        legend_of_classes(made, classes)
+
+
+def shown_scene(fold: Fold) -> Member:
+    """The scene that is drawn: the first with test labels, one that is held out before others."""
+    tested = [one for one in fold.judged if len(one.labels("test"))] or fold.judged
+    return min(tested, key=lambda one: not one.held_out)

@@ -12,6 +12,8 @@ levels see the same noise.
 from __future__ import annotations
 
 import dataclasses
+import functools
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +26,12 @@ from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 from geo_xmodal import bundle
 from geo_xmodal.accuracy import MEASURES
 from geo_xmodal.comparison.cells import CELLS, Results
-from geo_xmodal.comparison.request import ComparisonPlan
+from geo_xmodal.comparison.request import ComparisonPlan, Fold
+from geo_xmodal.comparison.summary import means
 from geo_xmodal.outputs import write_json
 from geo_xmodal.raster import Adaptation, Assumption, Band, ReaderDefaults, WindowReader
 from geo_xmodal.samples import read_patches
-from geo_xmodal.scenes import Scene, labelled_pixels
-from geo_xmodal.training.experiment import brief
+from geo_xmodal.scenes import SceneSet, labelled_pixels
 from geo_xmodal.training.files import read_json
 from geo_xmodal.training.progress import part_of
 from geo_xmodal.training.run import RunResult, test_scores
@@ -127,10 +129,14 @@ def deviations(power: Sequence[float], level: float) -> tuple[float, ...]:
     return tuple(float(np.sqrt(one / 10 ** (level / 10))) for one in power)
 
 
-def signal_power(scene: Scene, reader: WindowReader) -> tuple[float, ...]:
-    """Mean square of each band at the labelled training pixels, raw values."""
-    values = read_patches(reader, labelled_pixels(scene, "train").position, 0).astype(np.float64)
-    return tuple(np.nanmean(values**2, axis=(0, 2, 3)).tolist())
+def signal_power(scenes: SceneSet) -> tuple[float, ...]:
+    """Mean square of each band at the labelled training pixels of all scenes, raw values."""
+    values = [
+        read_patches(member.reader(member.target), labelled_pixels(member.scene, "train").position, 0)
+        for member in scenes.members
+        if member.has_labels
+    ]
+    return tuple(np.nanmean(np.concatenate(values).astype(np.float64) ** 2, axis=(0, 2, 3)).tolist())
 
 
 class _Kept(BaseModel):
@@ -156,49 +162,50 @@ def kept_levels(path: Path, mark: str, power: Sequence[float]) -> Mapping[str, M
 
 
 def run_noise(
-    scene: Scene, plan: ComparisonPlan, results: Results, progress: Progress | None = None
+    folds: Sequence[Fold], plan: ComparisonPlan, results: Results, progress: Progress | None = None
 ) -> dict[str, Any]:
     """Test every row of the noise study at every level; what was tested before is kept beside its run."""
-    reader = scene.reader(plan.gather.target or scene.target)
-    power = signal_power(scene, reader)
+    power = signal_power(folds[0].scenes)
     names = [NO_NOISE, *(str(level) for level in reversed(LEVELS))]
     rows: dict[str, Any] = {}
     done, levels = 0, len(LEVELS)
-    total = len(plan.noise) * len(plan.seeds) * levels
+    total = len(plan.noise) * len(plan.seeds) * len(folds) * levels
     for name, cell in plan.noise.items():
         tested = []
-        for seed, run in zip(plan.seeds, results[cell.name], strict=True):
+        for (fold, seed), run in zip(itertools.product(folds, plan.seeds), results[cell.name], strict=True):
             tell = part_of(progress, done, levels, total, f"seed {seed}, {name}")
-            tested.append(_tested(scene, run, reader, power, seed, tell))
+            tested.append(_tested(fold, run, power, seed, tell))
             done += levels
         rows[name] = {
             "cell": f"{CELLS}/{cell.name}",
             "transductive": cell.transductive,
-            "levels": {level: brief([one[level] for one in tested]) for level in names},
+            "levels": {level: means(len(folds), [one[level] for one in tested]) for level in names},
         }
-    return {"levels": names, "power": list(power), "bands": list(reader.band_names), "rows": rows}
+    first = folds[0].scenes.members[0]
+    bands = list(first.reader(first.target).band_names)
+    return {"levels": names, "power": list(power), "bands": bands, "rows": rows}
 
 
 def _tested(
-    scene: Scene,
+    fold: Fold,
     run: RunResult,
-    reader: WindowReader,
     power: Sequence[float],
     seed: int,
     progress: Progress | None,
 ) -> Mapping[str, Any]:
     """Measures of one run by level."""
     path, mark = run.folder / _FILE, run.metrics["mark"]
+    without = {"seed": seed, **fold.scores(run.metrics)}
     kept = kept_levels(path, mark, power)
     if kept is not None:
-        return {**kept, NO_NOISE: run.metrics}
+        return {**kept, NO_NOISE: without}
     trained = bundle.load(run.folder)
     levels = {}
     for k, level in enumerate(LEVELS):
-        noisy: WindowReader = NoisyReader(reader, deviations(power, level), seed)
-        scores = test_scores(scene, trained, noisy)
+        noisy = functools.partial(NoisyReader, deviation=deviations(power, level), seed=seed)
+        scores = fold.scores(test_scores(fold.scenes, trained, seen=noisy))
         levels[str(level)] = {"seed": seed} | {measure: scores[measure] for measure in _SCORES}
         if progress is not None:
             progress(k + 1, len(LEVELS), f"{level} dB")
     write_json(path, {"mark": mark, "power": list(power), "levels": levels})
-    return {**levels, NO_NOISE: run.metrics}
+    return {**levels, NO_NOISE: without}

@@ -9,23 +9,22 @@ from typing import Any
 from geo_xmodal.comparison import charts, tables
 from geo_xmodal.comparison.cells import JSON_NAME, Results
 from geo_xmodal.comparison.features import lay_out
-from geo_xmodal.comparison.maps import draw_maps
+from geo_xmodal.comparison.maps import draw_maps, shown_scene
 from geo_xmodal.comparison.page import render_page
-from geo_xmodal.comparison.request import Cell, ComparisonPlan
+from geo_xmodal.comparison.request import Cell, ComparisonPlan, Fold
 from geo_xmodal.outputs import files_together, write_json, write_text
-from geo_xmodal.scenes import Scene
 from geo_xmodal.training.run import RunResult
 from geo_xmodal.types import Progress
 
 OPTIONAL = (
     "features.png", "ablation.txt", "ablation.csv", "ablation.tex", "ablation-features.png", "noise.png",
-    "noise.csv",
+    "noise.csv", "scenes.txt", "scenes.csv", "scenes.tex",
 )  # fmt: skip
 """Files that not every comparison has: those of an earlier one go."""
 
 
 def write_outputs(
-    scene: Scene,
+    fold: Fold,
     plan: ComparisonPlan,
     results: Results,
     comparison: dict[str, Any],
@@ -34,37 +33,40 @@ def write_outputs(
 ) -> None:
     """Write everything but the runs, all together; `comparison` gets the names of the files.
 
+    Pictures are of `fold`, the first where there are several.
+
     Raises:
         OutputError: if a file cannot be written.
     """
-    heading = tables.title(comparison)
     table = tables.main_table(comparison)
     files = {
         "table.txt": tables.as_text(table),
         "table.csv": tables.as_csv(comparison),
         "table.tex": tables.as_latex(table),
     }
-    parts = [
-        tables.ablation_table(method, rows, heading)
-        for method, rows in comparison.get("ablation", {}).items()
-    ]
+    parts = [tables.ablation_table(method, comparison) for method in comparison.get("ablation", {})]
     if parts:
         files["ablation.txt"] = "\n".join(tables.as_text(one) for one in parts)
         files["ablation.tex"] = "\n".join(tables.as_latex(one) for one in parts)
         files["ablation.csv"] = tables.ablation_csv(comparison["ablation"])
+    by_scene = tables.scenes_table(comparison)
+    if by_scene is not None:
+        files["scenes.txt"] = tables.as_text(by_scene)
+        files["scenes.tex"] = tables.as_latex(by_scene)
+        files["scenes.csv"] = tables.scenes_csv(comparison)
     if "noise" in comparison:
         files["noise.csv"] = tables.noise_csv(comparison["noise"])
     with files_together(out, older=OPTIONAL) as beside:
         for name, text in files.items():
             write_text(beside / name, text)
-        pictures = _draw(scene, plan, results, comparison, beside, progress)
+        pictures = _draw(fold, plan, results, comparison, beside, progress)
         comparison["files"] = [*files, *pictures, "report.html"]
-        write_text(beside / "report.html", render_page(comparison, table, parts, beside))
+        write_text(beside / "report.html", render_page(comparison, table, by_scene, parts, beside))
         write_json(beside / JSON_NAME, comparison)
 
 
 def _draw(
-    scene: Scene,
+    fold: Fold,
     plan: ComparisonPlan,
     results: Results,
     comparison: Mapping[str, Any],
@@ -75,14 +77,16 @@ def _draw(
     first = f"{heading}; model of seed {plan.seeds[0]}"
     methods = _first_runs({name: row.cell for name, row in plan.rows.items()}, results)
     charts.draw_accuracy(comparison, out / "accuracy.png")
-    draw_maps(scene, methods, first, out / "maps.png")
+    if fold.scenes.several:
+        first = f"{shown_scene(fold).name}: {first}"
+    draw_maps(fold, methods, first, out / "maps.png")
     drawn = ["accuracy.png", "maps.png"]
     parts = {
         f"{method}: {name}": cell for method, rows in plan.ablation.items() for name, cell in rows.items()
     }
     for file, runs in (("features.png", methods), ("ablation-features.png", _first_runs(parts, results))):
-        if features := lay_out(scene, runs, plan.seeds[0], progress):
-            charts.draw_features(features, scene.classes, first, out / file)
+        if features := lay_out(fold, runs, plan.seeds[0], progress):
+            charts.draw_features(features, fold.scenes.classes, first, out / file)
             drawn.append(file)
     if "noise" in comparison:
         charts.draw_noise(comparison["noise"], heading, out / "noise.png")

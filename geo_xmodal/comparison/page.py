@@ -8,16 +8,24 @@ from pathlib import Path
 from typing import Any
 
 from geo_xmodal.accuracy.report.page import page_environment
-from geo_xmodal.comparison.tables import Table
+from geo_xmodal.comparison.tables import Table, over_what
 
 PICTURES = ("accuracy.png", "maps.png", "features.png", "ablation-features.png", "noise.png")
 
 
-def render_page(comparison: Mapping[str, Any], table: Table, ablation: Sequence[Table], out: Path) -> str:
+def render_page(
+    comparison: Mapping[str, Any],
+    table: Table,
+    by_scene: Table | None,
+    ablation: Sequence[Table],
+    out: Path,
+) -> str:
     """The page, with those of the pictures in `out` that this comparison wrote."""
     return page_environment(__package__).get_template("page.html").render(
         comparison=comparison,
         table=table,
+        by_scene=by_scene,
+        over_what=over_what(comparison),
         ablation=ablation,
         transductive=any(one["transductive"] for one in comparison["methods"].values()),
         pictures={name: _uri(out / name) if name in comparison["files"] else "" for name in PICTURES},

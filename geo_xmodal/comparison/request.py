@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,6 +13,7 @@ from geo_xmodal.errors import TrainingDataError, UsageError
 from geo_xmodal.methods import METHODS, Method, Options
 from geo_xmodal.methods.cnn import SelfTrainingOptions, control_options
 from geo_xmodal.samples import GatherOptions
+from geo_xmodal.scenes import Member, Scene, SceneSet
 from geo_xmodal.training import request as training
 from geo_xmodal.training.checkpoint import fingerprint
 from geo_xmodal.training.engine import Device, Precision
@@ -42,6 +43,8 @@ class CompareRequest(BaseModel):
             noise at test time (`noise`).
         device: what trains.
         precision: of activations in training.
+        hold_out: names of scenes that only test.
+        leave_one_scene_out: train once for each scene with labels, on the others, and test on it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -56,6 +59,32 @@ class CompareRequest(BaseModel):
     studies: tuple[Study, ...] = ()
     device: Device = "auto"
     precision: Precision = "float32"
+    hold_out: tuple[str, ...] = ()
+    leave_one_scene_out: bool = False
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Scenes to train on and to test on.
+
+    Attributes:
+        scenes: all of them.
+        left_out: the one that all figures are of, where each is left out in turn; None for all together.
+    """
+
+    scenes: SceneSet
+    left_out: str | None = None
+
+    @property
+    def judged(self) -> tuple[Member, ...]:
+        """The scenes that all figures are of."""
+        if self.left_out is None:
+            return self.scenes.members
+        return tuple(one for one in self.scenes.members if one.name == self.left_out)
+
+    def scores(self, metrics: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What of a run's metrics counts."""
+        return metrics if self.left_out is None else metrics["scenes"][self.left_out]
 
 
 @dataclass(frozen=True)
@@ -125,6 +154,29 @@ class ComparisonPlan:
             *self.noise.values(),
         ]
         return tuple({cell.name: cell for cell in asked}.values())
+
+
+def resolve_folds(scenes: Scene | Sequence[Scene], request: CompareRequest) -> tuple[Fold, ...]:
+    """The scenes as they are asked for: once, or once for each that is left out.
+
+    Raises:
+        UsageError: there are not two scenes with labels to leave out in turn.
+        SceneError, LabelError: as `geo_xmodal.scenes.join_scenes`.
+    """
+    together = training.scenes_for(scenes, request.settings, request.target, request.hold_out)
+    if not request.leave_one_scene_out:
+        return (Fold(together),)
+    if request.hold_out:
+        raise UsageError("--hold-out and --leave-one-scene-out: give one of them")
+    labelled = [one.name for one in together.members if one.has_labels]
+    if len(labelled) < 2:
+        raise UsageError(
+            f"--leave-one-scene-out needs two scenes with labels or more, got {', '.join(labelled) or 'none'}"
+        )
+    return tuple(
+        Fold(training.scenes_for(scenes, request.settings, request.target, (name,)), name)
+        for name in labelled
+    )
 
 
 def resolve_comparison(request: CompareRequest, kind: str) -> ComparisonPlan:

@@ -66,7 +66,37 @@ def main_table(comparison: Mapping[str, Any]) -> Table:
         "p (t, OA)",
         "p (Wilcoxon, OA)",
     )
-    return Table(title(comparison), columns, (*rows, *beside), (_UNITS, *comparison["notes"]), (len(rows),))
+    notes = (_units(comparison), *comparison["notes"])
+    return Table(title(comparison), columns, (*rows, *beside), notes, (len(rows),))
+
+
+def scenes_table(comparison: Mapping[str, Any]) -> Table | None:
+    """Methods, then controls: accuracies on each scene; None where there is one scene."""
+    methods = comparison["methods"]
+    tested = next(iter(methods.values())).get("scenes")
+    if tested is None:
+        return None
+    controls = comparison["controls"].values()
+    named = [(marked(name, one["transductive"]), one) for name, one in methods.items()]
+    named += [
+        (f"{marked(one['name'], one['transductive'])} (control of {', '.join(one['of'])})", one)
+        for one in controls
+    ]
+    rows = tuple(
+        (name, *(mean_sd(one["scenes"][scene], measure) for scene in tested for measure in ("oa", "aa")))
+        for name, one in named
+    )
+    columns = ("method", *(f"{scene} {NAMES[measure]}" for scene in tested for measure in ("oa", "aa")))
+    words = ", ".join(
+        f"{name}{' (held out)' if one['held_out'] else ''} {one['n']:,}" for name, one in tested.items()
+    )
+    notes = (f"In percent, mean ± standard deviation over seeds. Test pixels: {words}.",)
+    return Table(f"{title(comparison)}; scene by scene", columns, rows, notes, (len(methods),))
+
+
+def over_what(comparison: Mapping[str, Any]) -> str:
+    """What means and deviations are over: seeds, or scenes left out."""
+    return "scenes left out" if "left_out" in comparison else "seeds"
 
 
 def control_names(comparison: Mapping[str, Any]) -> list[str]:
@@ -77,25 +107,35 @@ def control_names(comparison: Mapping[str, Any]) -> list[str]:
 def title(comparison: Mapping[str, Any]) -> str:
     """What was compared, in a line."""
     scene, seeds = comparison["scene"], len(comparison["seeds"])
+    turn = ", each left out in turn" if "left_out" in comparison else ""
     return (
-        f"{scene['name']}{' (simulated)' if scene['simulated'] else ''}, from {comparison['target']} alone: "
+        f"{scene['name']}{_simulated(comparison)}{turn}, from {comparison['target']} alone: "
         f"{comparison['test_pixels']:,} test pixels, {seeds} seed{'s' if seeds > 1 else ''}"
     )
 
 
-_UNITS = (
-    "In percent, mean ± standard deviation over seeds. Δ: method less its own control, the same kind of "
-    "model without the auxiliary sensor, in percentage points ± standard error; – where it has no such "
-    "control. p: Holm-corrected, against the reference."
-)
+def _simulated(comparison: Mapping[str, Any]) -> str:
+    if not comparison["scene"]["simulated"]:
+        return ""
+    some = any(not one["simulated"] for one in comparison.get("scenes", ()))
+    return " (some simulated)" if some else " (simulated)"
 
 
-def ablation_table(method: str, rows: Mapping[str, Any], heading: str) -> Table:
+def _units(comparison: Mapping[str, Any]) -> str:
+    return (
+        f"In percent, mean ± standard deviation over {over_what(comparison)}. Δ: method less its own "
+        "control, the same kind of model without the auxiliary sensor, in percentage points ± standard "
+        "error; – where it has no such control. p: Holm-corrected, against the reference."
+    )
+
+
+def ablation_table(method: str, comparison: Mapping[str, Any]) -> Table:
     """Rows of an ablation: accuracies, and the difference to the whole method."""
+    rows = comparison["ablation"][method]
     measures = ("oa", "aa", "miou")
     transductive = any(one["transductive"] for one in rows.values())
     return Table(
-        f"{heading}; parts of {method}",
+        f"{title(comparison)}; parts of {method}",
         (
             "row",
             *(NAMES[measure] for measure in measures),
@@ -110,7 +150,8 @@ def ablation_table(method: str, rows: Mapping[str, Any], heading: str) -> Table:
             for name, one in rows.items()
         ),
         (
-            "In percent, mean ± standard deviation over seeds. Δ: row less whole, points ± standard error.",
+            f"In percent, mean ± standard deviation over {over_what(comparison)}. Δ: row less whole, points "
+            "± standard error.",
             *((TRANSDUCTIVE,) if transductive else ()),
         ),
     )
@@ -218,6 +259,26 @@ def ablation_csv(study: Mapping[str, Any]) -> str:
                 for figure in ("mean", "se"):
                     difference = one["difference"]
                     row[f"difference_{measure}_{figure}"] = difference and difference[measure][figure]
+            rows.append(row)
+    return csv_text(rows)
+
+
+def scenes_csv(comparison: Mapping[str, Any]) -> str:
+    """A row for every method and control on every scene, plain numbers (fractions)."""
+    named = [(name, "", one) for name, one in comparison["methods"].items()]
+    named += [(one["name"], " ".join(one["of"]), one) for one in comparison["controls"].values()]
+    rows = []
+    for name, of, whole in named:
+        for scene, one in whole["scenes"].items():
+            row: dict[str, Any] = {"method": name, "control_of": of, "scene": scene}
+            row |= {"held_out": "yes" if one["held_out"] else "no", "n": one["n"]}
+            row |= _numbers({**one, "transductive": whole["transductive"]})
+            for control in control_names(comparison):
+                gains = one["gain"].get(control)
+                for measure in MEASURES:
+                    for figure in ("mean", "se"):
+                        value = None if gains is None else gains[measure][figure]
+                        row[f"gain_{control}_{measure}_{figure}"] = value
             rows.append(row)
     return csv_text(rows)
 

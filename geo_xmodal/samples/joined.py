@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from geo_xmodal.scenes import SceneSet
+import numpy as np
+
+from geo_xmodal.raster import content_digest
+from geo_xmodal.scenes import Member, SceneSet
 from geo_xmodal.types import PixelGroup, join_groups
 
 
@@ -24,11 +28,7 @@ def join_notes(together: SceneSet, parts: Sequence[Mapping[str, Any]]) -> dict[s
         return dict(parts[0])
     trained = [one.name for one in together.training]
     test = sum(part["test_pixels"] for part in parts)
-    held_out = {
-        one.name: {"held_out": True, "test_pixels": len(one.labels("test"))}
-        for one in together.members
-        if one.held_out
-    }
+    held_out = {one.name: _held_out(one) for one in together.members if one.held_out}
     nothing = [part["no_unlabelled"] for part in parts]
     return {
         "counts": _sum([part["counts"] for part in parts]),
@@ -48,6 +48,20 @@ def join_notes(together: SceneSet, parts: Sequence[Mapping[str, Any]]) -> dict[s
             for line in part["assumptions"]
         ],
         "scenes": dict(zip(trained, parts, strict=True)) | held_out,
+    }
+
+
+def _held_out(member: Member) -> dict[str, Any]:
+    """What tells a scene that only tests from the same after a change."""
+    labels = member.labels("test")
+    digest = hashlib.sha256(np.ascontiguousarray(labels.position).data)
+    digest.update(np.ascontiguousarray(labels.label).data)
+    files = member.reader(member.target).files
+    return {
+        "held_out": True,
+        "test_pixels": len(labels),
+        "labels": digest.hexdigest()[:16],
+        "files": [content_digest(file)["content"] for file in files],
     }
 
 

@@ -27,7 +27,7 @@ from geo_xmodal.scenes.label_summary import (
     scene_conflicts,
     summarise_labels,
 )
-from geo_xmodal.scenes.labelled import LabelledPixels, Side, labelled_pixels, labelled_windows
+from geo_xmodal.scenes.labelled import SIDES, LabelledPixels, Side, labelled_pixels, labelled_windows
 from geo_xmodal.scenes.layers import sensor_layer, write_layers
 from geo_xmodal.scenes.legend import color_table, free_id, legend_of, palette
 from geo_xmodal.scenes.scene import WITHIN_VARIABLE, Scene, SceneSummary, list_scenes, open_scene
@@ -37,13 +37,13 @@ from geo_xmodal.scenes.scene_set import (
     Sensor,
     find_modality,
     join_scenes,
-    names_text,
     open_scenes,
 )
 from geo_xmodal.scenes.splits import Partition, near, overlap_share, validation_split
 
 __all__ = [
     "CONFIG_NAME",
+    "SIDES",
     "WITHIN_VARIABLE",
     "ClassConfig",
     "LabelReport",
@@ -71,7 +71,6 @@ __all__ = [
     "labelled_windows",
     "legend_of",
     "list_scenes",
-    "names_text",
     "near",
     "open_scene",
     "open_scenes",

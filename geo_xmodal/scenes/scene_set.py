@@ -29,9 +29,9 @@ from geo_xmodal.scenes.legend import free_color, free_id
 from geo_xmodal.scenes.scene import Scene, list_scenes, open_scene
 from geo_xmodal.small_files import SmallFile, read_text
 from geo_xmodal.types import ClassArray, LandClass, Window
+from geo_xmodal.wording import names_text
 
 _LIST = SmallFile("a list of scenes, one a line", UsageError, "give one name or path a line", 4 << 20)
-_MAX_LISTED = 5
 _NOBODY = LabelledPixels(np.empty((0, 2), np.int64), np.empty(0, np.uint8))
 
 
@@ -202,23 +202,22 @@ class SceneSet:
         }
 
 
-def names_text(names: Sequence[str]) -> str:
-    """Names for a title: `A`, `A and B`, `A, B, C and 4 more`."""
-    if len(names) > _MAX_LISTED:
-        return f"{', '.join(names[: _MAX_LISTED - 1])} and {len(names) - _MAX_LISTED + 1} more"
-    return " and ".join([*filter(None, [", ".join(names[:-1])]), names[-1]])
-
-
-def open_scenes(names_or_paths: Sequence[str | Path]) -> tuple[Scene, ...]:
+def open_scenes(names_or_paths: Sequence[str | Path], *, addresses: bool = False) -> tuple[Scene, ...]:
     """The scenes named: each a scene, a folder of scene folders, or a `.txt` list of either, one a line.
 
     Lines that begin with `#` are comments; paths in a list are relative to it.
+
+    Args:
+        names_or_paths: As `open_scene` takes them, or folders or lists of such.
+        addresses: As for `open_scene`.
 
     Raises:
         SceneError: As `open_scene`.
         UsageError: A list is none, or names nothing.
     """
-    return tuple(open_scene(one) for given in names_or_paths for one in _spelt_out(given))
+    return tuple(
+        open_scene(one, addresses=addresses) for given in names_or_paths for one in _spelt_out(given)
+    )
 
 
 def _spelt_out(given: str | Path) -> list[str | Path]:
@@ -259,7 +258,7 @@ def join_scenes(
         scenes: One or several, the first of which others are compared with.
         target: Modality that maps are made from; None is the first scene's.
         rich: Modality that only training has; None is the HSI, else any.
-        hold_out: Names of scenes that only test.
+        hold_out: Scenes that only test, by name or folder.
 
     Raises:
         UsageError: A scene comes twice, a name is no scene's, or all are held out.
@@ -267,25 +266,26 @@ def join_scenes(
         LabelError: Scenes have no class in common, or more classes than a map can hold.
     """
     given = (scenes,) if isinstance(scenes, Scene) else tuple(scenes)
-    _check_names(given, hold_out)
+    _check_names(given)
+    held_out = _held_out(given, hold_out)
     first = given[0]
     target_name = first.target if target is None else target
     kind = first.modality(target_name).kind
     if rich == target_name:
         raise UsageError(f"{rich} is both the target and the rich modality; name another one as rich")
-    training = [one for one in given if one.name not in hold_out]
-    classes, ids, notes = _joined_classes(given)
-    notes += _pixel_sizes(given)
+    training = [one for one in given if one.name not in held_out]
+    classes, ids = _joined_classes(given)
+    notes = _pixel_sizes(given)
     targets = _targets(given, target_name, kind, notes)
     riches = _auxiliaries(training, targets, rich, notes)
     members = tuple(
-        Member(one, number, one.name in hold_out, targets[one.name], riches.get(one.name), ids[one.name])
+        Member(one, number, one.name in held_out, targets[one.name], riches.get(one.name), ids[one.name])
         for number, one in enumerate(given)
     )
     return SceneSet(members, classes, tuple(notes))
 
 
-def _check_names(scenes: Sequence[Scene], hold_out: Sequence[str]) -> None:
+def _check_names(scenes: Sequence[Scene]) -> None:
     if not scenes:
         raise UsageError("no scene to learn from: name one or several")
     for one, other in itertools.combinations(scenes, 2):
@@ -296,30 +296,38 @@ def _check_names(scenes: Sequence[Scene], hold_out: Sequence[str]) -> None:
                 f"two scenes are called {one.name!r}, {one.folder} and {other.folder}: give one of them "
                 f"another name in its {CONFIG_NAME}"
             )
-    names = [one.name for one in scenes]
-    for name in hold_out:
-        if name not in names:
+
+
+def _held_out(scenes: Sequence[Scene], hold_out: Sequence[str]) -> set[str]:
+    """Names of the scenes to hold out."""
+    names = {one.name: one.name for one in scenes}
+    folders = {str(one.folder.resolve()): one.name for one in scenes}
+    held_out = set()
+    for given in hold_out:
+        name = names.get(given) or folders.get(str(Path(given).expanduser().resolve()))
+        if name is None:
             raise UsageError(
-                f"{name!r} is to be held out and none of the scenes: they are {', '.join(names)}"
+                f"{given!r} is to be held out, and none of the scenes: they are {', '.join(names)}"
             )
-    if set(names) <= set(hold_out):
+        held_out.add(name)
+    if held_out == set(names):
         raise UsageError(
-            f"all scenes are held out ({', '.join(names)}) and none is left to train on: hold out fewer"
+            f"all scenes are held out ({', '.join(names)}), and none is left to train on: hold out fewer"
         )
+    return held_out
 
 
 def _joined_classes(
     scenes: Sequence[Scene],
-) -> tuple[tuple[LandClass, ...], dict[str, dict[int, int]], list[str]]:
-    """The legend of all, each scene's own ids to joined ones, and what got another id."""
+) -> tuple[tuple[LandClass, ...], dict[str, dict[int, int]]]:
+    """The legend of all, and the joined id of each scene's own ids."""
     first = scenes[0]
     if len(scenes) == 1:
-        return first.classes, {first.name: {land.id: land.id for land in first.classes}}, []
+        return first.classes, {first.name: {land.id: land.id for land in first.classes}}
     labelled = [one for one in scenes if one.has_labels("train")]
     _check_common(labelled)
     joined: dict[str, LandClass] = {}
     ids: dict[str, dict[int, int]] = {one.name: {} for one in scenes}
-    notes = []
     for scene in labelled:
         for land in scene.classes:
             key = name_key(land.name)
@@ -330,11 +338,7 @@ def _joined_classes(
                 color = free_color(land.color, [one.color for one in joined.values()])
                 joined[key] = LandClass(id_, land.name, color)
             ids[scene.name][land.id] = joined[key].id
-            if joined[key].id != land.id:
-                notes.append(
-                    f"class {land.name!r} has id {land.id} in {scene.name} and {joined[key].id} here"
-                )
-    return tuple(joined.values()), ids, notes
+    return tuple(joined.values()), ids
 
 
 def _check_common(scenes: Sequence[Scene]) -> None:

@@ -14,7 +14,7 @@ from geo_xmodal import bundle
 from geo_xmodal.accuracy import MEASURES, ConfusionMatrix, metrics, paired_gain, spread
 from geo_xmodal.outputs import as_json, mark_unfinished, output_errors, write_text
 from geo_xmodal.samples import gather, warnings_of
-from geo_xmodal.scenes import Scene
+from geo_xmodal.scenes import Scene, SceneSet
 from geo_xmodal.training.engine import Compute, compute_for
 from geo_xmodal.training.files import (
     CONFIG,
@@ -29,21 +29,21 @@ from geo_xmodal.training.files import (
 from geo_xmodal.training.loop import expected_steps
 from geo_xmodal.training.progress import RunsProgress, reading
 from geo_xmodal.training.report import run_report
-from geo_xmodal.training.request import Plan, TrainRequest, Variant, checked_plan, resolve, target_kind
+from geo_xmodal.training.request import Plan, TrainRequest, Variant, checked_plan, resolve, scenes_for
 from geo_xmodal.training.run import RunResult, run_variant
 from geo_xmodal.training.threads import recorded_threads, threads_for
 from geo_xmodal.types import LandClass, Progress, TrainingData
 
 
 def train_scene(
-    scene: Scene,
+    scenes: Scene | Sequence[Scene],
     out: Path | str,
     request: TrainRequest,
     progress: Progress | None = None,
     *,
     note: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
-    """Train on a scene, test, and write a run folder (docs/file-formats.md).
+    """Train on a scene or several, test, and write a run folder (docs/file-formats.md).
 
     With several seeds each has a run folder `seed-K`, and `model/` is that of the first seed, never the best
     on test. With `request.control` the same kind of model learns from the same pixels with the same seeds,
@@ -51,8 +51,12 @@ def train_scene(
     gain over each is paired seed by seed. A control that there is not, or that the pixels do not suffice for,
     is left out, and a note says why.
 
+    Several scenes, each on its own grid, are learned from as one (`geo_xmodal.scenes.join_scenes`), and
+    accuracy is told of all test pixels and of each scene's. Those of `request.hold_out` only test, with all
+    of their labels.
+
     Args:
-        scene: what to learn from.
+        scenes: what to learn from.
         out: the run folder.
         request: method, seeds, controls and settings.
         progress: told of every step, counted over all seeds and controls.
@@ -62,26 +66,29 @@ def train_scene(
         The content of metrics.json.
 
     Raises:
-        UsageError: an unknown method or setting, or a device that this machine has not.
+        UsageError: an unknown method or setting, a device that this machine has not, a scene that comes
+            twice, or one to hold out that is none.
+        SceneError: sensors or pixel sizes of the scenes do not fit together.
         LabelError, TrainingDataError: if the scene's labels or pixels do not suffice.
         OutputError: if `out` cannot be written, or holds something else.
         ResumeError: if `request.resume` finds a run with other options.
     """
     out = Path(out)
     compute = compute_for(request.device, request.precision)
-    plan = resolve(request, target_kind(scene, request.settings, request.target))
+    together = scenes_for(scenes, request.settings, request.target, request.hold_out)
+    plan = resolve(request, together.kind)
     with held_run(out):
-        data = gather(scene, plan.gather_for(plan.seeds[0]), reading(progress, 0, 0))
+        data = gather(together, plan.gather_for(plan.seeds[0]), reading(progress, 0, 0))
         plan = checked_plan(plan, data)
         threads = threads_for(out, request.resume)
         begun = recorded_threads(out) if request.resume and not is_finished(out) else None
         plan = dataclasses.replace(
-            plan, notes=(*warnings_of(data), *plan.notes, *_lacking_threads(begun, threads))
+            plan, notes=(*together.notes, *warnings_of(data), *plan.notes, *_lacking_threads(begun, threads))
         )
         for line in (*plan.notes, *_other_threads(begun, threads)):
             note(line)
         with begun_run(out, request.resume):
-            return _train(scene, data, out, plan, threads, compute, request.resume, progress)
+            return _train(together, data, out, plan, threads, compute, request.resume, progress)
 
 
 def _lacking_threads(begun: int | None, threads: int) -> list[str]:
@@ -105,7 +112,7 @@ def _other_threads(begun: int | None, threads: int) -> list[str]:
 
 
 def _train(
-    scene: Scene,
+    scenes: SceneSet,
     first: TrainingData,
     out: Path,
     plan: Plan,
@@ -121,15 +128,15 @@ def _train(
     files = {}
     if len(plan.seeds) > 1:
         said = {} if known is None else {"threads": known}  # older runs do not know it
-        files[CONFIG] = as_json({"scene": scene.name, **plan.describe(), **said})
+        files[CONFIG] = as_json({**_named(scenes), **plan.describe(), **said})
         if not is_finished(out):
             write_text(out / CONFIG, files[CONFIG])
     runs = RunsProgress(progress, [expected_steps(one.options, first) for one in variants], len(plan.seeds))
     for seed in plan.seeds:
-        data = first if seed == plan.seeds[0] else gather(scene, plan.gather_for(seed), runs.reading())
+        data = first if seed == plan.seeds[0] else gather(scenes, plan.gather_for(seed), runs.reading())
         for variant in variants:
             result = run_variant(
-                scene,
+                scenes,
                 variant.seen(data),
                 variant,
                 seed,
@@ -143,12 +150,13 @@ def _train(
             )
             results[variant.name].append(result)
     main = results.pop(plan.main.name)
-    scores = _summary([one.metrics for one in main], results, first.classes)
+    tested = {name: [one.metrics for one in several] for name, several in results.items()}
+    scores = _summary([one.metrics for one in main], tested, first.classes)
     if plan.notes:
         scores["notes"] = list(plan.notes)
     shipped = bundle.load(main[0].folder / "model")
     files[METRICS] = as_json(scores)
-    files[REPORT] = run_report(scene, plan, main, results, shipped, known)
+    files[REPORT] = run_report(scenes, plan, main, results, shipped, known)
     _put_in_place(out, files, shipped if len(plan.seeds) > 1 else None)
     return scores
 
@@ -179,15 +187,21 @@ def _folder(out: Path, variant: Variant, plan: Plan, seed: int) -> Path:
     return out / f"seed-{seed}" if len(plan.seeds) > 1 else out
 
 
+def _named(scenes: SceneSet) -> dict[str, Any]:
+    """The scenes in the config.json of several seeds."""
+    return scenes.describe() if scenes.several else {"scene": scenes.name}
+
+
 def _summary(
     main: Sequence[Mapping[str, Any]],
-    controls: Mapping[str, Sequence[RunResult]],
+    controls: Mapping[str, Sequence[Mapping[str, Any]]],
     classes: Sequence[LandClass],
 ) -> dict[str, Any]:
     """metrics.json: means over seeds; classes and confusion from the counts of all seeds together.
 
     Every seed is tested on the same pixels, so that `n`, `unmapped` and supports are those of one seed, and
-    `confusion` is the mean over seeds, with the same sum; `confusion_pooled` keeps the whole numbers.
+    `confusion` is the mean over seeds, with the same sum; `confusion_pooled` keeps the whole numbers. Each of
+    several scenes has all of that of its own.
     """
     # a finished run of one seed holds them already, maybe of controls that are not asked for now
     scores = {key: value for key, value in main[0].items() if key not in ("controls", "gain", "notes")}
@@ -199,17 +213,36 @@ def _summary(
             {**one, "support": first["support"]}
             for one, first in zip(pooled["per_class"], scores["per_class"], strict=True)
         ]
-        once = {key: scores[key] for key in ("n", "unmapped", "transductive", "assumptions")} | {
+        once = {key: scores[key] for key in _OF_ANY_SEED if key in scores} | {
             "per_class": per_class,
             "confusion": (counts / len(main)).tolist(),
             "confusion_pooled": counts.tolist(),
         }
         scores = {**pooled, **several["mean"], **several, **once}
     if controls:
-        runs = {name: [one.metrics for one in results] for name, results in controls.items()}
-        scores["controls"] = {name: brief(one) for name, one in runs.items()}
-        scores["gain"] = {name: paired_gain(main, one) for name, one in runs.items()}
+        scores["controls"] = {name: brief(one) for name, one in controls.items()}
+        scores["gain"] = {name: paired_gain(main, one) for name, one in controls.items()}
+    if "scenes" in main[0]:
+        scores["scenes"] = {
+            name: _summary(
+                of_scene(main, name),
+                {control: of_scene(one, name) for control, one in controls.items()},
+                classes,
+            )
+            for name in main[0]["scenes"]
+        }
     return scores
+
+
+_OF_ANY_SEED = (
+    "n", "unmapped", "transductive", "assumptions", "joined_classes", "held_out", "simulated",
+)  # fmt: skip
+"""What is the same whatever the seed."""
+
+
+def of_scene(runs: Sequence[Mapping[str, Any]], name: str) -> list[dict[str, Any]]:
+    """The metrics of one of several scenes, of each run."""
+    return [{"seed": run["seed"], **run["scenes"][name]} for run in runs]
 
 
 def brief(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -13,62 +13,82 @@ from geo_xmodal import bundle
 from geo_xmodal.accuracy import Groups, Picture, Report, curves_from_log, render_report
 from geo_xmodal.mapping import preview
 from geo_xmodal.raster import pixel_size
-from geo_xmodal.scenes import Scene
+from geo_xmodal.scenes import SIDES, Member, SceneSet
 from geo_xmodal.training.request import Plan
 from geo_xmodal.training.run import RunResult
-from geo_xmodal.types import ClassArray, Window
 from geo_xmodal.wording import counted
+
+_MAX_PICTURED = 4
+"""Scenes of several whose map is on the page."""
 
 
 def run_report(
-    scene: Scene,
+    scenes: SceneSet,
     plan: Plan,
     main: Sequence[RunResult],
     controls: Mapping[str, Sequence[RunResult]],
     trained: bundle.Bundle,
     threads: int | None,
 ) -> str:
-    """The page as HTML; its map is that of the first seed's model, `trained`, which learned on `threads`."""
+    """The page as HTML; maps are those of the first seed's model, `trained`, which learned on `threads`."""
     notes = main[0].data_notes
-    window, ids = preview(trained, scene.reader(trained.card.target.modality))
-    metres = pixel_size(scene.grid)
-    size = metres[0] if metres[2] == "m" else None
+    first, *others = _pictured(scenes)
     log = main[0].log
+    shown = _map(trained, first, scenes.several)
     report = Report(
-        title=f"{scene.name}: {plan.main.name} from {trained.card.target.kind.upper()}",
+        title=f"{scenes.name}: {plan.main.name} from {trained.card.target.kind.upper()}",
         classes=trained.card.legend,
         runs=tuple(one.metrics for one in main),
         seeds=plan.seeds,
         method=plan.main.name,
-        simulated=scene.simulated,
+        simulated=bool(scenes.simulated),
         transductive=plan.gather.transductive,
-        description=_description(scene, plan, trained, notes, threads),
-        command=_command(scene, plan),
+        description=_description(scenes, plan, trained, notes, threads),
+        command=_command(scenes, plan),
         groups=Groups(**{name: int(count) for name, count in notes["counts"].items()}),
         overlap_share=notes.get("overlap_share"),
         unmapped=int(main[0].metrics["unmapped"]),
         controls={name: [one.metrics for one in results] for name, results in controls.items()},
         control_summaries={control.name: control.summary for control in plan.controls},
+        scenes={one.name: _role(one) for one in scenes.members} if scenes.several else {},
+        joined_classes=tuple(scenes.joined_classes()) if scenes.several else (),
         notes=plan.notes,
         losses=curves_from_log([{"epoch": row["epoch"], **row["loss"]} for row in log]),
         validation=curves_from_log(
             [{"epoch": row["epoch"], **row["validation"]} for row in log if "validation" in row]
         ),
         reliability=main[0].reliability,
-        map=Picture(ids, _caption(trained, window, ids, scene), size),
-        pictures=_references(scene, window, size),
+        map=shown[0],
+        pictures=(*shown[1:], *(one for other in others for one in _map(trained, other, True))),
     )
     return render_report(report)
 
 
+def _pictured(scenes: SceneSet) -> list[Member]:
+    """The scenes to show: those held out first, whose maps say most."""
+    return sorted(scenes.members, key=lambda one: not one.held_out)[:_MAX_PICTURED]
+
+
+def _role(member: Member) -> str:
+    """What a scene is here, in words."""
+    does = "held out: only tests" if member.held_out else "trains"
+    unlabelled = "" if member.has_labels else ", without labels"
+    return f"{'simulated' if member.scene.simulated else 'real'}, {does}{unlabelled}"
+
+
 def _description(
-    scene: Scene, plan: Plan, trained: bundle.Bundle, notes: Mapping[str, Any], threads: int | None
+    scenes: SceneSet, plan: Plan, trained: bundle.Bundle, notes: Mapping[str, Any], threads: int | None
 ) -> dict[str, str]:
     card = trained.card
     side = 2 * card.margin + 1
     assumed = notes.get("assumptions")
+    which = (
+        {f"Scene {one.name}": _role(one) for one in scenes.members}
+        if scenes.several
+        else {"Scene": f"{scenes.name} ({'simulated' if scenes.simulated else 'real'})"}
+    )
     return {
-        "Scene": f"{scene.name} ({'simulated' if scene.simulated else 'real'})",
+        **which,
         "Maps from": f"{card.target.modality} ({card.target.kind}, "
         f"{counted(len(card.statistics.bands), 'band')})",
         "Trained with": f"{card.rich} on {notes['counts']['labelled_pairs']} labelled and "
@@ -82,8 +102,13 @@ def _description(
     }  # fmt: skip
 
 
-def _command(scene: Scene, plan: Plan) -> str:
-    words = ["geo-xmodal", "train", "--scene", scene.name, "--method", plan.main.name]
+def _command(scenes: SceneSet, plan: Plan) -> str:
+    words = ["geo-xmodal", "train"]
+    for one in scenes.members:
+        words += ["--scene", one.name]
+    for name in scenes.held_out:
+        words += ["--hold-out", name]
+    words += ["--method", plan.main.name]
     if plan.seeds[0]:
         words += ["--seed", str(plan.seeds[0])]
     if len(plan.seeds) > 1:
@@ -95,17 +120,18 @@ def _command(scene: Scene, plan: Plan) -> str:
     return shlex.join(words)
 
 
-def _caption(trained: bundle.Bundle, window: Window, ids: ClassArray, scene: Scene) -> str:
-    whole = ids.shape == tuple(scene.grid.shape)
+def _map(trained: bundle.Bundle, member: Member, named: bool) -> list[Picture]:
+    """The map of the middle of a scene, then its labels there; `named` says which scene it is."""
+    window, ids = preview(trained, member.reader(member.target))
+    metres = pixel_size(member.scene.grid)
+    size = metres[0] if metres[2] == "m" else None
+    where = f"{member.name}: " if named else ""
+    whole = ids.shape == tuple(member.scene.grid.shape)
     part = "" if whole else f"; the part from row {window.row}, column {window.col}"
-    return f"Map from {trained.card.target.modality} alone, model of the first seed{part}"
-
-
-def _references(scene: Scene, window: Window, size: float | None) -> tuple[Picture, ...]:
-    pictures = []
-    for split in ("train", "test"):
-        if scene.has_labels(split):
-            labels = scene.read_labels(split, window)
-            if np.any(labels):
-                pictures.append(Picture(labels, f"{split.capitalize()} labels", size))
-    return tuple(pictures)
+    caption = f"{where}Map from {trained.card.target.modality} alone, model of the first seed{part}"
+    pictures = [Picture(ids, caption, size)]
+    for side in SIDES:
+        labels = member.read_labels(side, window)
+        if np.any(labels):
+            pictures.append(Picture(labels, f"{where}{side.capitalize()} labels", size))
+    return pictures

@@ -14,7 +14,7 @@ from geo_xmodal.errors import TrainingDataError, UsageError
 from geo_xmodal.methods import METHODS
 from geo_xmodal.methods.base import Method, Options
 from geo_xmodal.samples import GatherOptions
-from geo_xmodal.scenes import Scene
+from geo_xmodal.scenes import Scene, SceneSet, join_scenes
 from geo_xmodal.training.engine import Device, Precision
 from geo_xmodal.types import TrainingData
 
@@ -29,7 +29,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class TrainRequest(BaseModel):
-    """A `train` command, as asked."""
+    """A `train` command, as asked; `hold_out` names scenes that only test."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -43,6 +43,7 @@ class TrainRequest(BaseModel):
     resume: bool = False
     device: Device = "auto"
     precision: Precision = "float32"
+    hold_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -151,14 +152,19 @@ def checked_plan(plan: Plan, data: TrainingData) -> Plan:
     return dataclasses.replace(plan, controls=tuple(possible), notes=tuple(notes))
 
 
-def target_kind(scene: Scene, settings: Mapping[str, str], target: str | None) -> str:
-    """The kind of the sensor that a run maps from.
+def scenes_for(
+    scenes: Scene | Sequence[Scene],
+    settings: Mapping[str, str],
+    target: str | None,
+    hold_out: Sequence[str] = (),
+) -> SceneSet:
+    """The scenes of a run as one, with the sensors that are asked for.
 
     Raises:
-        SceneError: no such sensor.
+        UsageError, SceneError, LabelError: as `join_scenes`.
     """
     asked = asked_settings(settings, None, target)
-    return scene.modality(asked.get("target", scene.target)).kind
+    return join_scenes(scenes, target=asked.get("target"), rich=asked.get("rich"), hold_out=hold_out)
 
 
 def find_method(name: str) -> Method:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -20,7 +22,7 @@ from geo_xmodal.methods.base import Learner, LoopOptions
 from geo_xmodal.networks import PixelModel, input_ranges
 from geo_xmodal.outputs import UNFINISHED, mark_unfinished, output_errors, write_json
 from geo_xmodal.raster import WindowReader, pixel_size
-from geo_xmodal.scenes import Scene, labelled_windows
+from geo_xmodal.scenes import SceneSet
 from geo_xmodal.training.checkpoint import FILE as CHECKPOINT
 from geo_xmodal.training.checkpoint import fingerprint
 from geo_xmodal.training.engine import ON_PROCESSOR, Compute, repeatable
@@ -29,8 +31,18 @@ from geo_xmodal.training.loop import fit
 from geo_xmodal.training.progress import train_and_test
 from geo_xmodal.training.request import Variant
 from geo_xmodal.training.threads import on_threads, recorded_threads, threads_for
-from geo_xmodal.types import ClassArray, FloatArray, IntArray, PixelGroup, Progress, TrainingData, Window
+from geo_xmodal.types import (
+    ClassArray,
+    FloatArray,
+    IntArray,
+    LandClass,
+    PixelGroup,
+    Progress,
+    TrainingData,
+    Window,
+)
 from geo_xmodal.version import VERSION
+from geo_xmodal.wording import names_text
 
 TEST_WINDOW = 512
 _MANY = 4096
@@ -52,7 +64,7 @@ class RunResult:
 
 
 def run_variant(
-    scene: Scene,
+    scenes: SceneSet,
     data: TrainingData,
     variant: Variant,
     seed: int,
@@ -72,7 +84,7 @@ def run_variant(
     after its last epoch.
 
     Args:
-        scene: what to learn from, and to test on.
+        scenes: what to learn from, and to test on.
         data: the pixels to learn from.
         variant: the method with its options.
         seed: of everything drawn.
@@ -90,7 +102,7 @@ def run_variant(
     """
     config: dict[str, Any] = {
         "version": VERSION,
-        "scene": {"name": scene.name, "simulated": scene.simulated},
+        **scenes.describe(),
         "variant": variant.name,
         "method": variant.method.name,
         "options": variant.options.model_dump(mode="json"),
@@ -102,9 +114,7 @@ def run_variant(
     }
     if isinstance(variant.options, LoopOptions):
         config |= {"compute": compute.describe()}
-    # names of classes may change between a run and its resumption: the digest knows pixels and labels
-    lasting = {key: value for key, value in config["data"].items() if key != "per_class"}
-    mark = fingerprint(config | {"data": lasting})
+    mark = fingerprint(_lasting(config))
     log = RunLog(folder / LOG)
     if resume:
         finished = read_json(folder / METRICS)
@@ -145,8 +155,8 @@ def run_variant(
             )
         model = learner.pixel_model()
     check_there(folder)
-    bundle.save(folder / "model", model, _card(scene, data, variant, model, config | {"mark": mark}))
-    scores = test_scores(scene, bundle.load(folder / "model"), scene.reader(data.target.name), testing)
+    bundle.save(folder / "model", model, _card(scenes, data, variant, model, config | {"mark": mark}))
+    scores = test_scores(scenes, bundle.load(folder / "model"), testing)
     scores |= {"seed": seed, "mark": mark, "transductive": transductive}
     scores |= {"assumptions": list(data.notes.get("assumptions", ()))}
     check_there(folder)
@@ -164,10 +174,28 @@ def _finish(folder: Path, alone: bool) -> None:
             (folder / UNFINISHED).unlink(missing_ok=True)
 
 
+def _lasting(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What a run and its resumption have in common: names of classes may change between the two.
+
+    The digest of the data knows pixels and labels.
+    """
+    data = {key: value for key, value in config["data"].items() if key != "per_class"}
+    if "scenes" in data:
+        data["scenes"] = {
+            name: {key: value for key, value in one.items() if key != "per_class"}
+            for name, one in data["scenes"].items()
+        }
+    joined = [
+        {key: value for key, value in one.items() if key != "name"} for one in config.get("classes", ())
+    ]
+    return {**config, "data": data, **({"classes": joined} if joined else {})}
+
+
 def _card(
-    scene: Scene, data: TrainingData, variant: Variant, model: PixelModel, config: dict[str, Any]
+    scenes: SceneSet, data: TrainingData, variant: Variant, model: PixelModel, config: dict[str, Any]
 ) -> bundle.Card:
-    row_size, col_size, unit = pixel_size(scene.grid)
+    row_size, col_size, unit = pixel_size(scenes.training[0].scene.grid)
+    learned = scenes.training
     target = data.target
     return bundle.Card(
         method=variant.name,
@@ -180,8 +208,14 @@ def _card(
         classes=tuple(bundle.ClassEntry(id=c.id, name=c.name, color=c.color) for c in data.classes),
         resolution=(row_size, col_size),
         resolution_unit=unit,
-        scene=scene.name,
-        simulated=scene.simulated,
+        scene=names_text([one.name for one in learned]),
+        simulated=any(one.scene.simulated for one in learned),
+        scenes=tuple(
+            bundle.SceneEntry(name=one.name, simulated=one.scene.simulated, ids=dict(one.ids))
+            for one in learned
+        )
+        if len(learned) > 1
+        else (),
         ranges=dict(input_ranges(model, _some_patches(data))),
         transductive=config["transductive"],
         training={key: config[key] for key in ("version", "seed", "options", "mark")},
@@ -196,30 +230,71 @@ def _some_patches(data: TrainingData) -> FloatArray:
     )
 
 
+@dataclass
+class _Tally:
+    """What was counted of test pixels."""
+
+    confusion: ConfusionMatrix
+    calibration: Calibration
+
+    def __add__(self, other: _Tally) -> _Tally:
+        return _Tally(self.confusion + other.confusion, self.calibration + other.calibration)
+
+    def scores(self, legend: Sequence[LandClass]) -> dict[str, Any]:
+        """The measures, and how many pixels the map has no data for."""
+        found = dict(metrics(self.confusion, legend, self.calibration, "test"))
+        return found | {"unmapped": int(np.sum(self.confusion.unmapped))}
+
+
 def test_scores(
-    scene: Scene, trained: bundle.Bundle, reader: WindowReader, progress: Progress | None = None
+    scenes: SceneSet,
+    trained: bundle.Bundle,
+    progress: Progress | None = None,
+    *,
+    seen: Callable[[WindowReader], WindowReader] = lambda reader: reader,
 ) -> dict[str, Any]:
-    """Metrics on the test pixels of a scene, of the model as it is on disk, from what `reader` gives."""
+    """Metrics on the test pixels of all scenes, and of each of several, of the model as it is on disk.
+
+    Args:
+        scenes: what is tested.
+        trained: the model.
+        progress: told of each window.
+        seen: what the model sees of a scene's target sensor.
+    """
     legend = trained.card.legend
-    confusion, calibration = ConfusionMatrix(len(legend)), Calibration()
     ids = [land.id for land in legend]
-    windows = _told(labelled_windows(scene, "test", TEST_WINDOW), scene.grid.shape[0], progress)
-    for reference, predicted, probability in evaluate_windows(trained, reader, windows):
-        confusion.add(reference, predicted, ids)
-        mapped = predicted > 0
-        calibration.add(probability[mapped], (predicted == reference)[mapped])
-    scores = dict(metrics(confusion, legend, calibration, "test"))
-    bins = [dataclasses.asdict(one) for one in calibration.curve]
-    return scores | {"unmapped": int(np.sum(confusion.unmapped)), "reliability": bins}
+    tested = {member.name: member for member in scenes.members if len(member.labels("test"))}
+    tested = tested or {scenes.members[0].name: scenes.members[0]}
+    rows = [member.scene.grid.shape[0] for member in tested.values()]
+    tallies = {}
+    for k, (name, member) in enumerate(tested.items()):
+        tally = tallies[name] = _Tally(ConfusionMatrix(len(legend)), Calibration())
+        windows = _told(member.test_windows(TEST_WINDOW), sum(rows[:k]), sum(rows), progress)
+        reader = seen(member.reader(member.target))
+        for reference, predicted, probability in evaluate_windows(trained, reader, windows):
+            tally.confusion.add(reference, predicted, ids)
+            mapped = predicted > 0
+            tally.calibration.add(probability[mapped], (predicted == reference)[mapped])
+    together = functools.reduce(operator.add, tallies.values())
+    bins = [dataclasses.asdict(one) for one in together.calibration.curve]
+    scores = together.scores(legend) | {"reliability": bins}
+    if scenes.several:
+        scores["scenes"] = {
+            name: tally.scores(legend)
+            | {"held_out": tested[name].held_out, "simulated": tested[name].scene.simulated}
+            for name, tally in tallies.items()
+        }
+        scores["joined_classes"] = scenes.joined_classes()
+    return scores
 
 
 def _told(
-    windows: Iterator[tuple[Window, ClassArray]], rows: int, progress: Progress | None
+    windows: Iterator[tuple[Window, ClassArray]], before: int, rows: int, progress: Progress | None
 ) -> Iterator[tuple[Window, ClassArray]]:
     """The windows, which come row by row, each told when its turn comes."""
     for window, labels in windows:
         if progress is not None:
-            progress(window.row, rows, "testing")
+            progress(before + window.row, rows, "testing")
         yield window, labels
 
 

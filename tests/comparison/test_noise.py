@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from geo_xmodal.comparison.noise import NoisyReader, deviations, signal_power
-from geo_xmodal.scenes import Scene, open_scene
+from geo_xmodal.scenes import Scene, join_scenes, open_scene
 from geo_xmodal.scenes.labelled import labelled_pixels
 from geo_xmodal.types import Window
 from tests import tiny
@@ -26,7 +26,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
 @pytest.mark.parametrize("level", [10, 30])
 def test_the_ratio_is_what_was_asked_for_in_each_band(scene: Scene, level: int) -> None:
     reader = scene.reader("sar")
-    power = signal_power(scene, reader)
+    power = signal_power(join_scenes(scene))
     whole = Window(0, 0, SIZE, SIZE)
     clean = reader.read(whole)
     rows, cols = labelled_pixels(scene, "train").position.T

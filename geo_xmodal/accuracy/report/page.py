@@ -53,6 +53,7 @@ def render_report(report: Report) -> str:
         the_map=_map(report),
         other_pictures=[_picture(picture, report.classes) for picture in report.pictures],
         gain=_gain(report),
+        scenes=_scenes(report),
         per_class=_per_class(report),
         confusion=_confusion(report),
         reliability=charts.reliability_chart(report.reliability)
@@ -231,6 +232,24 @@ def _per_class(report: Report) -> list[dict[str, Any]]:
         row: dict[str, Any] = {"land": land, "support": _support([run["support"] for run in runs])}
         for measure in ("recall", "precision", "f1", "iou"):
             row[measure], row[f"{measure}_sd"] = mean_and_sd([run[measure] for run in runs])
+        rows.append(row)
+    return rows
+
+
+def _scenes(report: Report) -> list[dict[str, Any]]:
+    """Each of several scenes that was tested: its pixels, measures and gains over the controls."""
+    rows = []
+    for name, role in report.scenes.items():
+        if not report.runs or name not in report.runs[0]["scenes"]:
+            continue
+        runs = [run["scenes"][name] for run in report.runs]
+        row: dict[str, Any] = {"name": name, "role": role, "n": _support([run["n"] for run in runs])}
+        for measure in ("oa", "aa", "miou"):
+            row[measure], row[f"{measure}_sd"] = mean_and_sd([run[measure] for run in runs])
+        row["gains"] = [
+            compare(runs, [run["scenes"][name] for run in control], "oa")
+            for control in report.controls.values()
+        ]
         rows.append(row)
     return rows
 

@@ -86,6 +86,10 @@ class Report:
         unmapped: reference pixels where the map has no data.
         controls: `Metrics` of each control's runs, paired with `runs` seed by seed.
         control_summaries: what a control is, by its name.
+        scenes: what each of several scenes is here, by its name; the measures of those that were tested are
+            in `runs` and `controls`, under the same names.
+        joined_classes: of several scenes, which class of which scene became which (`id`, `name`, `scenes`:
+            the scene's own id by its name).
         notes: what should be known beside the gain, a line each.
         losses: loss terms over epochs.
         validation: accuracy on validation pixels over epochs, fractions.
@@ -111,6 +115,8 @@ class Report:
     unmapped: int = 0
     controls: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     control_summaries: Mapping[str, str] = field(default_factory=dict)
+    scenes: Mapping[str, str] = field(default_factory=dict)
+    joined_classes: tuple[Mapping[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
     losses: tuple[Curve, ...] = ()
     validation: tuple[Curve, ...] = ()
