@@ -163,11 +163,11 @@ def resolve_folds(scenes: Scene | Sequence[Scene], request: CompareRequest) -> t
         UsageError: there are not two scenes with labels to leave out in turn.
         SceneError, LabelError: as `geo_xmodal.scenes.join_scenes`.
     """
+    if request.leave_one_scene_out and request.hold_out:
+        raise UsageError("--hold-out and --leave-one-scene-out: give one of them")
     together = training.scenes_for(scenes, request.settings, request.target, request.hold_out)
     if not request.leave_one_scene_out:
         return (Fold(together),)
-    if request.hold_out:
-        raise UsageError("--hold-out and --leave-one-scene-out: give one of them")
     labelled = [one.name for one in together.members if one.has_labels]
     if len(labelled) < 2:
         raise UsageError(
