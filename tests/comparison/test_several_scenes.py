@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
 from scipy import stats
 
 from geo_xmodal.accuracy import MEASURES
@@ -19,8 +20,8 @@ from tests.tiny import write_other_scene, write_scene
 
 NAMES = ("tiny", "other", "third")
 SEEDS = (0, 1)
-TESTED = 0.03
-SETTINGS = ("--set", "unlabelled=200", "--set", "labels_per_class=40", "--methods", "svm,cca", "--seeds", "2")
+TESTED, TRAINED = 0.03, 0.2
+SETTINGS = ("--set", "unlabelled=200", "--set", "labels_per_class=30", "--methods", "svm,cca", "--seeds", "2")
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,11 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_scene(folder / "a", tested=TESTED)
     write_other_scene(folder / "b", tested=TESTED)
     write_other_scene(folder / "c", 2, "third", north=4_000_000.0, tested=TESTED)
+    for path in folder.glob("*/train.tif"):  # all labels of a scene that is left out are laid out by t-SNE
+        with rasterio.open(path, "r+") as labels:
+            ids = labels.read(1)
+            ids[np.random.default_rng(0).random(ids.shape) > TRAINED] = 0
+            labels.write(ids, 1)
     return folder
 
 
@@ -129,14 +135,15 @@ def test_given_again_the_comparison_does_nothing_twice(world: World) -> None:
 def test_together_all_and_each_scene_are_told(scenes: Path, tmp_path: Path) -> None:
     out = tmp_path / "together"
     words = ["--scene", str(scenes / "a"), "--scene", str(scenes / "b"), "--out", str(out), *SETTINGS]
-    assert run(["compare", *words, "--hold-out", "other"]) == 0
+    assert run(["compare", *words, "--hold-out", "other", "--seeds", "1"]) == 0
     found = json.loads((out / "comparison.json").read_text())
     assert "left_out" not in found and [one["held_out"] for one in found["scenes"]] == [False, True]
     for one in found["methods"].values():
         parts = [np.array(one["scenes"][name]["confusion"]) for name in ("tiny", "other")]
         np.testing.assert_allclose(one["confusion"], parts[0] + parts[1])
         runs = [
-            json.loads((out / one["cell"] / f"seed-{seed}" / "metrics.json").read_text()) for seed in SEEDS
+            json.loads((out / one["cell"] / f"seed-{seed}" / "metrics.json").read_text())
+            for seed in SEEDS[:1]
         ]
         assert one["mean"]["oa"] == pytest.approx(np.mean([run["oa"] for run in runs]))
 
