@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from geo_xmodal.bundle import Bundle, Card, read_card
     from geo_xmodal.bundle import load as load_bundle
+    from geo_xmodal.chips import LAYOUTS, ChipSet, ChipSurvey, is_chip_folder, open_chips
+    from geo_xmodal.chips import survey as survey_chips
     from geo_xmodal.comparison import CompareRequest, compare_methods
     from geo_xmodal.correlation import CorrelationEstimate, estimate_correlation
     from geo_xmodal.dependence import Study, correlate_arrays, correlate_scene, save_study
@@ -92,6 +94,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DATA_SETTINGS",
     "KINDS",
+    "LAYOUTS",
     "METHODS",
     "WITHIN_VARIABLE",
     "AlignedReader",
@@ -99,6 +102,8 @@ __all__ = [
     "Band",
     "Bundle",
     "Card",
+    "ChipSet",
+    "ChipSurvey",
     "ClassMap",
     "CompareRequest",
     "CorrelationEstimate",
@@ -151,6 +156,7 @@ __all__ = [
     "guess_kind",
     "import_scene",
     "infinite_values",
+    "is_chip_folder",
     "label_report",
     "label_values",
     "layer_names",
@@ -160,6 +166,7 @@ __all__ = [
     "load_bundle",
     "map_input",
     "map_scene",
+    "open_chips",
     "open_layer",
     "open_raster",
     "open_scene",
@@ -181,6 +188,7 @@ __all__ = [
     "save_study",
     "simulate_scene",
     "simulate_sensor",
+    "survey_chips",
     "target_modality",
     "train_scene",
     "write_config",
@@ -188,6 +196,7 @@ __all__ = [
 
 _HOMES = {
     "bundle": ("Bundle", "Card", "read_card", "load_bundle"),
+    "chips": ("LAYOUTS", "ChipSet", "ChipSurvey", "is_chip_folder", "open_chips", "survey_chips"),
     "comparison": ("CompareRequest", "compare_methods"),
     "correlation": ("CorrelationEstimate", "estimate_correlation"),
     "dependence": ("Study", "correlate_arrays", "correlate_scene", "save_study"),
@@ -264,7 +273,7 @@ _HOMES = {
     "version": ("__version__",),
 }
 _HOME = {name: f"geo_xmodal.{module}" for module, names in _HOMES.items() for name in names}
-_RENAMED = {"load_bundle": "load", "__version__": "VERSION"}
+_RENAMED = {"load_bundle": "load", "survey_chips": "survey", "__version__": "VERSION"}
 
 
 def __getattr__(name: str) -> Any:

@@ -42,6 +42,10 @@ class SceneError(GeoXmodalError):
     """A scene folder or scene.toml that does not describe a usable scene."""
 
 
+class ChipError(GeoXmodalError):
+    """A folder of chips, or chips.toml, that does not describe a usable set."""
+
+
 class AlignmentError(GeoXmodalError):
     """Files that cannot be brought onto one grid (no overlap, no CRS, no size in common)."""
 

@@ -8,6 +8,7 @@ says what it should be and what to do.
 
 from __future__ import annotations
 
+import difflib
 import errno
 import json
 import math
@@ -23,7 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from geo_xmodal.errors import GeoXmodalError
 
@@ -108,6 +110,26 @@ class SmallFile:
         problem = f"cannot be read: {error.strerror or error}"
         advice = _ADVICE.get(error.errno or 0)
         return self.refuse(name, problem) if advice is None else self.error(f"{name}: {problem}: {advice}")
+
+
+class StrictTable(BaseModel):
+    """A TOML table that knows its keys, and says which one a misspelt key may have meant."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        for key in data:
+            if key not in cls.model_fields:
+                near = difflib.get_close_matches(str(key), cls.model_fields, n=1)
+                hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(cls.model_fields)}"
+                raise PydanticCustomError(
+                    "unknown_key", "unknown key {key}; {hint}", {"key": repr(key), "hint": hint}
+                )
+        return data
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ import geo_xmodal as gx
 from geo_xmodal.commands.app import run
 from geo_xmodal.raster.grid import grid_of
 from tests import tiny
+from tests.chips import sets
 from tests.rasters import outline_area, write_raster
 
 
@@ -339,3 +340,19 @@ def test_a_finished_run_says_its_accuracy(tmp_path: Path, capsys: pytest.Capture
     assert run(["info", str(tmp_path / "run")]) == 2
     assert "metrics.json" in capsys.readouterr().err
     assert run(["info", str(tmp_path / "run" / "model")]) == 0
+
+
+def test_a_set_of_chips_says_what_is_in_its_splits(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sets.fields(tmp_path, train=3, test=1, side=12)
+    (tmp_path / "labels/a0.png").unlink()
+    found = result_of(capsys, "info", str(tmp_path))
+    assert found["type"] == "chips"
+    assert found["splits"]["train"] == {
+        "chips": 3, "labelled": 2, "pairs": 3, "opened": 3, "pixels": {"Wheat": 144, "Maize": 144},
+    }  # fmt: skip
+    assert found["sensors"]["msi"]["chips"] == 4
+    assert any("(a0) without labels" in note for note in found["notes"])
+    assert run(["info", str(tmp_path)]) == 0
+    assert "train --chips" in capsys.readouterr().out

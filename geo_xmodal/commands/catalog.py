@@ -15,7 +15,7 @@ from odc.geo.geobox import GeoBox
 from pydantic.fields import FieldInfo
 
 import geo_xmodal as gx
-from geo_xmodal.commands import inspecting
+from geo_xmodal.commands import chips, inspecting
 from geo_xmodal.commands.console import Console, fields, one_line, plain_number, table
 from geo_xmodal.commands.options import AllowAddresses, Json
 from geo_xmodal.commands.results import label_counts, label_table
@@ -171,7 +171,8 @@ def info(
     path: Annotated[
         str,
         typer.Argument(
-            help="A scene, a GeoTIFF, a map, labels (GeoPackage, GeoJSON), a run or model folder, or a name."
+            help="A scene, a GeoTIFF, a map, labels (GeoPackage, GeoJSON), chips, a run or model folder, "
+            "or a name."
         ),
     ],
     layer: Annotated[
@@ -180,7 +181,7 @@ def info(
     allow_addresses: AllowAddresses = False,
     json: Json = False,
 ) -> None:
-    """Say what a scene, raster, map, vector file, run or model is."""
+    """Say what a scene, raster, map, vector file, set of chips, run or model is."""
     console = Console(json)
     place = Path(path).expanduser()
     file, rest = gx.file_and_rest(str(place))
@@ -197,6 +198,8 @@ def info(
             inspecting.show_map(place, console)
         else:
             _show_raster(place, console)
+    elif place.is_dir() and not (place / "scene.toml").is_file() and gx.is_chip_folder(place):
+        chips.show_chips(place, console)
     else:
         try:
             scene = gx.open_scene(path, addresses=allow_addresses)

@@ -5,11 +5,13 @@ of values, and `read_labels` gives class ids. What they read is not trusted: it 
 names the file in one line.
 """
 
+from geo_xmodal.raster.band_files import stacked_bands
 from geo_xmodal.raster.band_match import BandMatch, few_names, is_unnamed, match_bands
 from geo_xmodal.raster.class_names import first_spellings, name_key, number_of, shown_name
 from geo_xmodal.raster.control_points import WarpGcps
 from geo_xmodal.raster.embedding import described, product_in, tags_of
 from geo_xmodal.raster.files import (
+    CHIP_FORMATS,
     RasterInfo,
     RasterLimits,
     band_names,
@@ -83,6 +85,7 @@ from geo_xmodal.raster.window_reader import (
 from geo_xmodal.raster.writer import RasterWriter, create_raster
 
 __all__ = [
+    "CHIP_FORMATS",
     "SQUARE_METRES",
     "Adaptation",
     "AlignedReader",
@@ -163,6 +166,7 @@ __all__ = [
     "size_text",
     "sizes_differ",
     "source_name",
+    "stacked_bands",
     "survey_labels",
     "tags_of",
     "to_nanometres",

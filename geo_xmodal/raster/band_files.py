@@ -155,12 +155,27 @@ def band_files_reader(
     notes: list[str] = []
     chosen = [_file_of(folder, name, every, notes) for name in names]
     own = [aligned_reader(path, **how) for path in chosen]
+    return stacked_bands(str(folder), own, names), notes
+
+
+def stacked_bands(name: str, own: Sequence[AlignedReader], names: Sequence[str]) -> BandFilesReader:
+    """Files of one band each as one sensor on the grid of the finest.
+
+    Args:
+        name: What messages call it.
+        own: A reader of each, on its own grid.
+        names: Of the bands.
+
+    Raises:
+        RasterError: A file has several bands.
+        AlignmentError: The files do not lie over each other.
+    """
     for reader in own:
         if len(reader.bands) != 1:
             raise RasterError(f"{reader.name}: has {len(reader.bands)} bands, expected a file of one band")
     finest = min(own, key=lambda reader: _size(reader.grid))
     readers = tuple(reader if reader is finest else reader.on(finest.grid) for reader in own)
-    return BandFilesReader(str(folder), readers, tuple(names)), notes
+    return BandFilesReader(name, readers, tuple(names))
 
 
 def _file_of(folder: Path, name: str, files: Sequence[Path], notes: list[str]) -> Path:

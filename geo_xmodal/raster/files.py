@@ -42,8 +42,26 @@ from geo_xmodal.types import Window
 # A scene without CRS is legal here, and `warnings.catch_warnings` is not safe with threads.
 warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
 
-_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+GEOTIFF = "GeoTIFF"
+
+_FORMATS: Mapping[str, tuple[str, tuple[bytes, ...]]] = {
+    GEOTIFF: ("GTiff", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
+    "JPEG 2000": ("JP2OpenJPEG", (b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51")),
+    "PNG": ("PNG", (b"\x89PNG\r\n\x1a\n",)),
+    "JPEG": ("JPEG", (b"\xff\xd8\xff",)),
+}
+"""What a file may be, by name: the one driver that opens it, and how its first bytes begin."""
+
+GEOTIFF_ONLY = frozenset([GEOTIFF])
+"""Where places count, and windows of large files."""
+
+CHIP_FORMATS = frozenset(_FORMATS)
+"""Where files are small: GDAL decodes all of a PNG, a JPEG and many a JPEG 2000 to read a pixel of it."""
+
 _MAGIC_BYTES = 16
+
+_PNG_END, _PNG_TAIL = b"IEND\xaeB`\x82", 1 << 12
+"""The last chunk of a PNG, and the bytes at the end of a file in which it is looked for."""
 
 _OTHER_FORMATS = (
     (b"%PDF", "a PDF"),
@@ -68,7 +86,11 @@ _GUARD = {
     "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".none",
     "GDAL_HTTP_TIMEOUT": "5",
     "GDAL_VRT_ENABLE_PYTHON": "NO",
+    "GDAL_ERROR_ON_LIBJPEG_WARNING": "YES",  # a truncated JPEG ends in grey otherwise
 }
+
+_JPEG2000_PLACE = {"GDAL_GEOREF_SOURCES": "PAM,INTERNAL"}
+"""Without PAM among them (which is off all the same) a JPEG 2000 that has no place gets a random one."""
 
 _DTYPES = frozenset(
     ["uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64"]
@@ -184,38 +206,47 @@ class RasterInfo:
 
 @contextmanager
 def open_raster(
-    path: Path | str, *, root: Path | str | None = None, limits: RasterLimits = DEFAULT_LIMITS
+    path: Path | str,
+    *,
+    root: Path | str | None = None,
+    limits: RasterLimits = DEFAULT_LIMITS,
+    formats: frozenset[str] = GEOTIFF_ONLY,
 ) -> Iterator[rasterio.DatasetReader]:
-    """Open a GeoTIFF for reading, whatever the file turns out to be.
+    """Open a raster for reading, whatever the file turns out to be.
 
     Args:
         path: A file on this machine; no GDAL prefix, address or document is taken.
         root: Folder that the file must lie in, symbolic links followed.
         limits: Sizes above which the file is refused.
+        formats: What it may be, by its first bytes: `GEOTIFF_ONLY` or `CHIP_FORMATS`.
 
     Yields:
         The open dataset. It belongs to this thread and is closed at the end of the `with` block.
 
     Raises:
-        RasterError: The file is missing, not a GeoTIFF, truncated, too large, outside `root`, or fails to
-            be read inside the `with` block.
+        RasterError: The file is missing, of none of the formats, truncated, too large, outside `root`, or
+            fails to be read inside the `with` block.
     """
     root = None if root is None else Path(root)
-    file = _checked_path(path, root)
+    file, format_ = _checked_path(path, root, formats)
     stored = file.stat().st_size
-    with opened_geotiff(str(file), str(file), stored, limits=limits) as dataset:
-        _check_complete(dataset, file, stored)
+    with opened_raster(str(file), str(file), stored, limits=limits, format_=format_) as dataset:
+        if format_ == GEOTIFF:
+            _check_complete(dataset, file, stored)
+        elif format_ == "PNG":
+            _check_end(file, stored)
         yield dataset
 
 
 @contextmanager
-def opened_geotiff(
+def opened_raster(
     source: str,
     name: str,
     stored: int,
     *,
     limits: RasterLimits = DEFAULT_LIMITS,
     config: Mapping[str, str] = MappingProxyType({}),
+    format_: str = GEOTIFF,
 ) -> Iterator[rasterio.DatasetReader]:
     """Open what a door has let through: `open_raster`, or `geo_xmodal.raster.remote` for addresses.
 
@@ -225,13 +256,16 @@ def opened_geotiff(
         stored: Its size in bytes.
         limits: Sizes above which it is refused.
         config: GDAL's settings besides, or in place of, those of the guard.
+        format_: What its first bytes say that it is.
     """
+    driver, _ = _FORMATS[format_]
+    place = _JPEG2000_PLACE if driver == "JP2OpenJPEG" else {}
     try:
-        with rasterio.Env(**{**_GUARD, **config}), rasterio.open(source, driver="GTiff") as dataset:
+        with rasterio.Env(**{**_GUARD, **place, **config}), rasterio.open(source, driver=driver) as dataset:
             _check(dataset, source, name, stored, limits)
             yield dataset
     except _FAULTS as error:
-        raise RasterError(f"{name}: cannot be read as a GeoTIFF: {_reason(error)}") from error
+        raise RasterError(f"{name}: cannot be read as a {format_}: {_reason(error)}") from error
 
 
 def read_window(
@@ -370,7 +404,8 @@ def _says_more_than_statistics(notes: Path) -> bool:
     return len(text) > _MAX_NOTES or not elements <= _STATISTICS
 
 
-def _checked_path(path: Path | str, root: Path | None) -> Path:
+def _checked_path(path: Path | str, root: Path | None, formats: frozenset[str]) -> tuple[Path, str]:
+    """Where a file lies, and its format."""
     text = str(path)
     odd = (
         "\0" in text
@@ -395,21 +430,22 @@ def _checked_path(path: Path | str, root: Path | None) -> Path:
             magic = stream.read(_MAGIC_BYTES)
     except OSError as error:
         raise RasterError(f"{file}: cannot be opened: {error.strerror}") from None
-    check_magic(magic, str(file))
-    return resolved
+    return resolved, check_magic(magic, str(file), formats)
 
 
-def check_magic(start: bytes, name: str) -> None:
-    """Refuse what does not start as a GeoTIFF.
+def check_magic(start: bytes, name: str, formats: frozenset[str] = GEOTIFF_ONLY) -> str:
+    """The one of `formats` that a file starts as.
 
     Raises:
-        RasterError: Naming `name`, and what it is.
+        RasterError: It is none, naming `name` and what it is.
     """
-    if start[:4] not in _MAGIC:
-        raise RasterError(
-            f"{name}: not a GeoTIFF but {_format_of(start)}; "
-            "convert it with: gdal_translate -of GTiff INPUT OUTPUT.tif"
-        )
+    for format_ in formats:
+        if start.startswith(_FORMATS[format_][1]):
+            return format_
+    raise RasterError(
+        f"{name}: not a {' or '.join(sorted(formats))} but {_format_of(start)}; "
+        "convert it with: gdal_translate -of GTiff INPUT OUTPUT.tif"
+    )
 
 
 def _format_of(start: bytes) -> str:
@@ -431,8 +467,9 @@ def _format_of(start: bytes) -> str:
 def _check(
     dataset: rasterio.DatasetReader, source: str, file: str, stored: int, limits: RasterLimits
 ) -> None:
-    if dataset.driver != "GTiff" or [Path(name) for name in dataset.files] != [Path(source)]:
-        raise RasterError(f"{file}: reads other files ({', '.join(dataset.files)}), expected one GeoTIFF")
+    geotiff = dataset.driver == "GTiff"
+    if [Path(name) for name in dataset.files] != [Path(source)]:
+        raise RasterError(f"{file}: reads other files ({', '.join(dataset.files)}), expected one file")
     height, width, count = dataset.height, dataset.width, dataset.count
     if not (0 < height <= limits.side and 0 < width <= limits.side):
         raise RasterError(f"{file}: {height} x {width} pixels, expected at most {limits.side} a side")
@@ -464,8 +501,8 @@ def _check(
             f"within {MAX_PLACE:.0e}; set it with gdal_edit.py -a_ullr"
         )
     itemsize = max(np.dtype(name).itemsize for name in dataset.dtypes)
-    rows, cols = dataset.block_shapes[0]
-    together = count if dataset.interleaving == Interleaving.pixel else 1
+    rows, cols = dataset.block_shapes[0] if geotiff else dataset.shape  # others may be decoded as a whole
+    together = count if not geotiff or dataset.interleaving == Interleaving.pixel else 1
     block = rows * cols * itemsize * together
     most = min(limits.block_bytes, max(limits.free_block_bytes, int(limits.block_ratio * stored)))
     if block > most:
@@ -497,6 +534,16 @@ def _check_complete(dataset: rasterio.DatasetReader, file: Path, stored: int) ->
             raise RasterError(
                 f"{file}: truncated: block {block} of band {plane + 1} ends at byte "
                 f"{int(offset) + int(size)}, the file has {stored}; fetch it again"
+            )
+
+
+def _check_end(file: Path, stored: int) -> None:
+    """A truncated PNG reads as far as it goes, and as 0 from there on."""
+    with file.open("rb") as stream:
+        stream.seek(max(0, stored - _PNG_TAIL))
+        if _PNG_END not in stream.read():
+            raise RasterError(
+                f"{file}: truncated: the {stored} bytes of this PNG lack its end; fetch it again"
             )
 
 

@@ -24,6 +24,7 @@ from geo_xmodal.kinds import KINDS
 from geo_xmodal.raster.control_points import WarpGcps, fit_control_points
 from geo_xmodal.raster.embedding import names_of, product_of, signed_squares, whole_vectors
 from geo_xmodal.raster.files import (
+    GEOTIFF_ONLY,
     band_names,
     content_digest,
     file_window,
@@ -228,9 +229,11 @@ class AlignedReader(RasterReader):
 
     Attributes:
         path: The file, absolute, so that workers in other working folders find it.
+        formats: What it may be (`geo_xmodal.raster.files.open_raster`).
     """
 
     path: Path
+    formats: frozenset[str] = GEOTIFF_ONLY
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -239,7 +242,7 @@ class AlignedReader(RasterReader):
 
     def opened(self) -> AbstractContextManager[rasterio.DatasetReader]:
         """The file, open as long as the `with` block runs."""
-        return open_raster(self.path)
+        return open_raster(self.path, formats=self.formats)
 
     def content(self) -> Mapping[str, str]:
         """Place, size, time and the sha256 of some of its bytes."""
@@ -301,19 +304,23 @@ class ReadOptions(TypedDict, total=False):
 
 
 def aligned_reader(
-    path: Path | str, *, grid: GeoBox | None = None, **how: Unpack[ReadOptions]
+    path: Path | str,
+    *,
+    grid: GeoBox | None = None,
+    formats: frozenset[str] = GEOTIFF_ONLY,
+    **how: Unpack[ReadOptions],
 ) -> AlignedReader:
-    """A reader of the raster at `path` on `grid` (its own grid if None); see `ReadOptions`.
+    """A reader of the raster at `path` on `grid` (its own grid if None); see `ReadOptions`, `open_raster`.
 
     Raises:
         RasterError: The file cannot be opened, lacks a band that is asked for, or holds no such kind.
         AlignmentError: The file and the grid do not overlap, or cannot be compared.
     """
-    with open_raster(path) as dataset:
+    with open_raster(path, formats=formats) as dataset:
         fields = _fields(dataset, str(path), grid, **how)
         placed = dataset.crs is not None or not dataset.transform.is_identity
     fields["assumptions"] += _beside(Path(path), placed)
-    return AlignedReader(path=real_path(Path(path)), **fields)
+    return AlignedReader(path=real_path(Path(path)), formats=formats, **fields)
 
 
 def remote_reader(remote: RemoteFile, **how: Unpack[ReadOptions]) -> RemoteReader:

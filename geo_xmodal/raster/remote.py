@@ -18,7 +18,7 @@ from urllib.parse import quote, urlsplit
 import rasterio
 
 from geo_xmodal.errors import RasterError
-from geo_xmodal.raster.files import check_magic, opened_geotiff
+from geo_xmodal.raster.files import check_magic, opened_raster
 
 _SCHEMES = ("https", "http", "s3")
 _TIMEOUT = 20
@@ -96,7 +96,7 @@ def open_remote(remote: RemoteFile) -> Iterator[rasterio.DatasetReader]:
         RasterError: It cannot be reached or is not a GeoTIFF, or fails to be read inside the `with` block.
     """
     config = {**_SETTINGS, "CPL_VSIL_CURL_ALLOWED_FILENAME": remote.vsi}
-    with opened_geotiff(remote.vsi, remote.name, remote.size, config=config) as dataset:
+    with opened_raster(remote.vsi, remote.name, remote.size, config=config) as dataset:
         yield dataset
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import re
@@ -12,8 +11,6 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     StringConstraints,
     TypeAdapter,
@@ -28,7 +25,14 @@ from geo_xmodal.kinds import KINDS
 from geo_xmodal.outputs import write_text
 from geo_xmodal.raster import Resampling, WarpGcps, is_address, name_key
 from geo_xmodal.scenes.splits import DEFAULT_BLOCK, DEFAULT_BUFFER
-from geo_xmodal.small_files import SmallFile, first_problem, inner_file, read_toml, real_path
+from geo_xmodal.small_files import (
+    SmallFile,
+    StrictTable,
+    first_problem,
+    inner_file,
+    read_toml,
+    real_path,
+)
 from geo_xmodal.types import MAX_NAME, MAX_SENSOR, Kind, LandClass
 
 CONFIG_NAME = "scene.toml"
@@ -48,7 +52,7 @@ def _inside(file: str) -> str:
         raise PydanticCustomError("path", "must name a file")
     if "\\" in file or windows.drive or path.is_absolute() or ".." in path.parts:
         raise PydanticCustomError(
-            "path", "must be relative to the scene folder and inside it, with / between folders"
+            "path", "must be relative to the folder of this file and inside it, with / between folders"
         )
     return file
 
@@ -61,27 +65,7 @@ ClassId = Annotated[int, Field(ge=1, le=255)]
 BandNumber = Annotated[int, Field(ge=1)]
 
 
-class _Table(BaseModel):
-    """A TOML table that knows its keys, and says which one a misspelt key may have meant."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _known_keys(cls, data: Any) -> Any:
-        if not isinstance(data, Mapping):
-            return data
-        for key in data:
-            if key not in cls.model_fields:
-                near = difflib.get_close_matches(str(key), cls.model_fields, n=1)
-                hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(cls.model_fields)}"
-                raise PydanticCustomError(
-                    "unknown_key", "unknown key {key}; {hint}", {"key": repr(key), "hint": hint}
-                )
-        return data
-
-
-class ModalityConfig(_Table):
+class ModalityConfig(StrictTable):
     """`[modalities.NAME]`: where one sensor's values lie, and what it measures.
 
     Attributes:
@@ -148,7 +132,7 @@ class ModalityConfig(_Table):
         return self
 
 
-class ClassConfig(_Table):
+class ClassConfig(StrictTable):
     """`[[classes]]`: one class of the legend."""
 
     id: ClassId
@@ -165,7 +149,7 @@ class MapClassConfig(ClassConfig):
 _Class = TypeVar("_Class", bound=ClassConfig)
 
 
-class LabelsConfig(_Table):
+class LabelsConfig(StrictTable):
     """`[labels.train]`, `[labels.test]` or `[labels.all]`: a raster of class ids, or a vector with a column.
 
     Attributes:
@@ -187,7 +171,7 @@ class LabelsConfig(_Table):
     warp_gcps: WarpGcps | None = None
 
 
-class LabelsTable(_Table):
+class LabelsTable(StrictTable):
     """`[labels]`: train and test apart, or one set of labels for `[split]` to divide."""
 
     train: LabelsConfig | None = None
@@ -204,7 +188,7 @@ class LabelsTable(_Table):
             yield "all", self.all
 
 
-class SplitConfig(_Table):
+class SplitConfig(StrictTable):
     """`[split]`: how one set of labels becomes train and test.
 
     Attributes:
@@ -222,7 +206,7 @@ class SplitConfig(_Table):
     seed: Annotated[int, Field(ge=0)] = 0
 
 
-class SceneConfig(_Table):
+class SceneConfig(StrictTable):
     """`scene.toml`: one grid, many sensors, classes and labels.
 
     A scene without labels can be mapped but not trained on; it need not name classes.

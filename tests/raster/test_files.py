@@ -17,7 +17,7 @@ from rasterio.transform import GroundControlPoint
 from rasterio.vrt import WarpedVRT
 
 from geo_xmodal.errors import RasterError
-from geo_xmodal.raster.files import RasterLimits, describe_raster, open_raster, read_window
+from geo_xmodal.raster.files import CHIP_FORMATS, RasterLimits, describe_raster, open_raster, read_window
 from tests.rasters import UTM33, utm_grid, vrt_that_reads, write_positions, write_raster, write_sparse
 
 SECRET = b"0123456789" * 20
@@ -49,6 +49,36 @@ def test_any_file_name_is_taken_as_it_is(tmp_path: Path, good: Path, name: str):
     odd = good.rename(tmp_path / name)
     with open_raster(odd) as dataset:
         assert dataset.shape == (60, 50)
+
+
+@pytest.mark.parametrize(
+    ("driver", "format_"), [("PNG", "PNG"), ("JPEG", "JPEG"), ("JP2OpenJPEG", "JPEG 2000")]
+)
+def test_other_formats_pass_only_where_they_are_asked_for(tmp_path: Path, driver: str, format_: str):
+    path = tmp_path / "picture.tif"  # the content decides, not the name
+    pixels = np.full((3, 16, 24), 90, np.uint8)
+    with rasterio.open(path, "w", driver=driver, count=3, height=16, width=24, dtype="uint8") as dataset:
+        dataset.write(pixels)
+    with open_raster(path, formats=CHIP_FORMATS) as dataset:
+        assert (dataset.driver, dataset.shape, dataset.count) == (driver, (16, 24), 3)
+        np.testing.assert_allclose(dataset.read(), pixels, atol=2)
+    assert f"not a GeoTIFF but a {format_}" in refusal(path)
+    # one that decodes to more than a machine should hold for a pixel of it
+    few = RasterLimits(free_block_bytes=1000, block_ratio=1.0)
+    if path.stat().st_size < 3 * 16 * 24:
+        assert "one block (16 x 24 pixels) decodes to 1152 bytes" in refusal(
+            path, formats=CHIP_FORMATS, limits=few
+        )
+    (tmp_path / "picture.tfw").write_text("1\n0\n0\n-1\n5\n5\n")
+    (tmp_path / "picture.wld").write_text("1\n0\n0\n-1\n5\n5\n")
+    with open_raster(path, formats=CHIP_FORMATS) as dataset:
+        assert dataset.transform.is_identity
+    # half a picture is none
+    pixels = np.random.default_rng(0).integers(0, 255, (3, 16, 24), np.uint8)
+    with rasterio.open(path, "w", driver=driver, count=3, height=16, width=24, dtype="uint8") as dataset:
+        dataset.write(pixels)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    assert str(path) in refusal(path, formats=CHIP_FORMATS)
 
 
 def test_gdal_itself_would_follow_the_document(tmp_path: Path):
