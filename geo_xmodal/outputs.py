@@ -37,6 +37,9 @@ AGAIN = "the same command again finishes it"
 OLD = "old"
 """Under this hidden name (`beside`) the older output waits until the new one is whole."""
 
+STORE = "samples"
+"""Under this hidden name (`beside`) lie values that a run learns from, until it is finished."""
+
 _PARTIAL = "partial"
 
 _NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
@@ -451,7 +454,7 @@ def unfinished(place: Path) -> str | None:
                 f"was being replaced when its command was stopped: the same command again puts it back, "
                 f"or rename {beside(place, OLD)}"
             )
-        if beside(place, _PARTIAL).exists():
+        if beside(place, _PARTIAL).exists() or beside(place, STORE).exists():
             return (
                 "is not finished: its command is at work, or was stopped; the same command again "
                 "(map with --resume) finishes it"

@@ -12,8 +12,30 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 Shape = tuple[int, int, int, int]
+_AT_ONCE = 64 << 20
+"""Bytes of patches that are looked at at a time."""
+
 Tell = Callable[[bytes | memoryview], None]
 """Takes bytes, as the `update` of a digest does."""
+
+
+@dataclass(frozen=True)
+class PixelFunction:
+    """What makes a few numbers of the bands of a pixel.
+
+    Attributes:
+        word: A fingerprint of what it computes.
+        features: How many numbers.
+        function: (n, band) float32 to (n, features).
+    """
+
+    word: str
+    features: int
+    function: Callable[[FloatArray], FloatArray]
+
+    def __call__(self, pixels: FloatArray) -> FloatArray:
+        """(n, band) to (n, features)."""
+        return self.function(pixels)
 
 
 class Patches(ABC):
@@ -49,8 +71,21 @@ class Patches(ABC):
         """
 
     @abstractmethod
+    def derived(self, function: PixelFunction) -> Patches:
+        """What `function` makes of every pixel of the patches.
+
+        Raises:
+            OSError: Patches on disk get a file more, and the disk is full, say.
+        """
+
+    @abstractmethod
     def tell(self, update: Tell) -> None:
         """Hand over what the values depend on, for a digest; the pixels' positions may be left to others."""
+
+    def chunk(self, most: int) -> int:
+        """How many patches are looked at at a time where all are: at most so many, and some MB."""
+        values = self.shape[1] * self.shape[2] * self.shape[3]
+        return max(1, min(most, _AT_ONCE // (4 * values)))
 
     def parts(self, size: int) -> Iterator[FloatArray]:
         """All patches in order, `size` at a time; one part without pixels where there are none."""
@@ -89,11 +124,18 @@ class HeldPatches(Patches):
 
     def cropped(self, margin: int) -> HeldPatches:
         """A copy of the middles, in memory of its own; the same where nothing is cut."""
-        cut = _cut(self.shape, margin)
+        cut = cut_of(self.shape, margin)
         if not cut:
             return self
         rows, cols = (slice(cut, side - cut) for side in self.values.shape[2:])
         return HeldPatches(np.ascontiguousarray(self.values[:, :, rows, cols]))
+
+    def derived(self, function: PixelFunction) -> HeldPatches:
+        """At once."""
+        n, bands, rows, cols = self.shape
+        pixels = np.ascontiguousarray(self.values.transpose(0, 2, 3, 1)).reshape(-1, bands)
+        made = function(pixels).reshape(n, rows, cols, function.features)
+        return HeldPatches(np.ascontiguousarray(made.transpose(0, 3, 1, 2)))
 
     def parts(self, size: int) -> Iterator[FloatArray]:
         """Views of the array."""
@@ -136,8 +178,13 @@ class AbsentPatches(Patches):
     def cropped(self, margin: int) -> AbsentPatches:
         """Smaller."""
         n, bands, side, _ = self.size
-        side -= 2 * _cut(self.size, margin)
+        side -= 2 * cut_of(self.size, margin)
         return AbsentPatches((n, bands, side, side))
+
+    def derived(self, function: PixelFunction) -> AbsentPatches:
+        """As absent."""
+        n, _, rows, cols = self.size
+        return AbsentPatches((n, function.features, rows, cols))
 
     def tell(self, update: Tell) -> None:
         """How many."""
@@ -183,6 +230,10 @@ class _JoinedPatches(Patches):
         """Each source by itself."""
         return joined_patches([source.cropped(margin) for source in self.sources])
 
+    def derived(self, function: PixelFunction) -> Patches:
+        """Each source by itself."""
+        return joined_patches([source.derived(function) for source in self.sources])
+
     def tell(self, update: Tell) -> None:
         """Each source, and how much of it."""
         for source in self.sources:
@@ -220,6 +271,10 @@ class _ChosenPatches(Patches):
         """The source's, smaller."""
         return _ChosenPatches(self.source.cropped(margin), self.index)
 
+    def derived(self, function: PixelFunction) -> Patches:
+        """The source's."""
+        return _ChosenPatches(self.source.derived(function), self.index)
+
     def tell(self, update: Tell) -> None:
         """The source, and which of it."""
         self.source.tell(update)
@@ -244,8 +299,12 @@ def joined_patches(sources: Sequence[Patches]) -> Patches:
     return HeldPatches(np.concatenate([source.held for source in filled]))
 
 
-def _cut(shape: Shape, margin: int) -> int:
-    """Pixels to cut on each side."""
+def cut_of(shape: Shape, margin: int) -> int:
+    """Pixels to cut on each side of patches.
+
+    Raises:
+        ValueError: They are smaller.
+    """
     cut = shape[-1] // 2 - margin
     if cut < 0:
         raise ValueError(f"patches of {shape[-1]} pixels a side cannot be cropped to margin {margin}")

@@ -116,6 +116,12 @@ CASES = {
     "train seeds": Case(
         _older_run, _train("--method", "cnn", *SETTINGS, "--seeds", "2", "--control"), "run", anew=True
     ),
+    "train from disk": Case(
+        _older_run,
+        _train("--method", "hgr", *SETTINGS, "--set", "memory=0", "--seeds", "2"),
+        "run",
+        anew=True,
+    ),
     "map": Case(_models, lambda again: run([*MAP, *(["--resume"] if again else [])]), "map.tif", anew=True),
     "map over": Case(
         _older_map, lambda again: run([*MAP, *(["--resume"] if again else [])]), "map.tif", anew=True

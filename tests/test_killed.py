@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 
 SHORT = (("correlate", "evaluate over"), ("map over",), ("train over",))
 LONG = (
-    ("train", "train closed form over", "train seeds"),
+    ("train", "train closed form over", "train seeds", "train from disk"),
     ("map", "correlate over"),
     ("compare", "compare over"),
     ("align", "simulate", "import"),

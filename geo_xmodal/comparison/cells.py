@@ -22,7 +22,7 @@ from geo_xmodal.outputs import (
     mark_unfinished,
     output_errors,
 )
-from geo_xmodal.samples import GatherOptions, gather
+from geo_xmodal.samples import GatherOptions, Storage, gather
 from geo_xmodal.scenes import SceneSet
 from geo_xmodal.training.checkpoint import FILE as CHECKPOINT
 from geo_xmodal.training.engine import ON_PROCESSOR, Compute
@@ -52,15 +52,23 @@ def check_folder(out: Path) -> None:
 
 
 def gather_pixels(
-    scenes: SceneSet, plan: ComparisonPlan, seed: int, progress: Progress | None = None
+    scenes: SceneSet,
+    plan: ComparisonPlan,
+    seed: int,
+    progress: Progress | None = None,
+    storage: Storage | None = None,
 ) -> dict[bool, TrainingData]:
     """What the cells of one seed learn from: without and, where one asks so, with test pixels among it.
+
+    Values that do not fit into memory go into `storage`.
 
     Raises:
         LabelError, TrainingDataError: if the scene's labels or pixels do not suffice.
     """
     options = {cell.transductive: cell.gather for cell in plan.cells()}
-    return {transductive: _gathered(scenes, one, seed, progress) for transductive, one in options.items()}
+    return {
+        transductive: _gathered(scenes, one, seed, progress, storage) for transductive, one in options.items()
+    }
 
 
 def run_cells(
@@ -70,8 +78,11 @@ def run_cells(
     first: Mapping[bool, TrainingData],
     progress: Progress | None = None,
     compute: Compute = ON_PROCESSOR,
+    storage: Storage | None = None,
 ) -> Results:
     """Train and test whatever is not finished yet; `first` are the pixels of the first fold and seed.
+
+    Values of other seeds that do not fit into memory go into `storage`.
 
     Raises:
         LabelError, TrainingDataError: if the scenes' labels or pixels do not suffice.
@@ -83,7 +94,7 @@ def run_cells(
     runs = RunsProgress(progress, steps, len(plan.seeds) * len(folds))
     for fold, seed in itertools.product(folds, plan.seeds):
         begun = (fold, seed) == (folds[0], plan.seeds[0])
-        pixels = first if begun else gather_pixels(fold.scenes, plan, seed, runs.reading())
+        pixels = first if begun else gather_pixels(fold.scenes, plan, seed, runs.reading(), storage)
         for cell in cells:
             folder = out / CELLS / cell.name / (fold.left_out or "") / f"seed-{seed}"
             without = "" if fold.left_out is None else f"without {fold.left_out}, "
@@ -112,9 +123,11 @@ def _begin(out: Path) -> None:
             mark_unfinished(out, AGAIN)
 
 
-def _gathered(scenes: SceneSet, options: GatherOptions, seed: int, progress: Progress | None) -> TrainingData:
+def _gathered(
+    scenes: SceneSet, options: GatherOptions, seed: int, progress: Progress | None, storage: Storage | None
+) -> TrainingData:
     """The pixels of one seed; their notes say by one word which they are, whoever looks how far."""
-    data = gather(scenes, options.model_copy(update={"seed": seed}), progress)
+    data = gather(scenes, options.model_copy(update={"seed": seed}), progress, storage)
     return dataclasses.replace(data, notes={**data.notes, "pixels": _places(data)})
 
 

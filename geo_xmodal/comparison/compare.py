@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,10 @@ from geo_xmodal.comparison.request import (
 )
 from geo_xmodal.comparison.summary import summarise, summarise_ablation
 from geo_xmodal.outputs import held
+from geo_xmodal.samples import storage_for
 from geo_xmodal.scenes import Scene
 from geo_xmodal.training.engine import compute_for
+from geo_xmodal.training.files import recorded_store
 from geo_xmodal.training.progress import reading
 from geo_xmodal.types import Progress
 
@@ -28,6 +30,8 @@ def compare_methods(
     out: Path | str,
     request: CompareRequest,
     progress: Progress | None = None,
+    *,
+    note: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Train every method and its controls on the same pixels with the same seeds, and set them side by side.
 
@@ -46,6 +50,7 @@ def compare_methods(
         out: the folder (docs/file-formats.md).
         request: methods, seeds, settings and studies.
         progress: told of every epoch.
+        note: told what should be known beside the notes of the result.
 
     Returns:
         The content of comparison.json.
@@ -61,17 +66,20 @@ def compare_methods(
     folds = resolve_folds(scenes, request)
     plan = resolve_comparison(request, folds[0].scenes.kind)
     check_folder(out)
-    with held(out):
+    with held(out), storage_for(out, recorded_store(out), note) as storage:
         reads = reading(progress, 0, 0)
-        first = gather_pixels(folds[0].scenes, plan, plan.seeds[0], reads)
+        first = gather_pixels(folds[0].scenes, plan, plan.seeds[0], reads, storage)
         plan = checked_comparison(plan, first)
         for fold in folds[1:]:
-            plan = checked_comparison(plan, gather_pixels(fold.scenes, plan, plan.seeds[0], reads))
-        results = run_cells(folds, out, plan, first, progress, compute)
+            pixels = gather_pixels(fold.scenes, plan, plan.seeds[0], reads, storage)
+            plan = checked_comparison(plan, pixels)
+        storage.prune()
+        results = run_cells(folds, out, plan, first, progress, compute, storage)
         comparison = summarise(folds, plan, results)
         if plan.ablation:
             comparison["ablation"] = summarise_ablation(folds, plan, results)
         if plan.noise:
             comparison["noise"] = run_noise(folds, plan, results, progress)
+        storage.remove()
         write_outputs(folds[0], plan, results, comparison, out, progress)
     return comparison

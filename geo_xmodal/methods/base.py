@@ -12,7 +12,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
-from geo_xmodal.methods.rows import CHUNK, Rows, rows_of
+from geo_xmodal.methods.rows import Rows, rows_of
 from geo_xmodal.networks import PixelModel
 from geo_xmodal.patches import AbsentPatches, joined_patches
 from geo_xmodal.types import IntArray, PixelGroup, TrainingData
@@ -84,10 +84,17 @@ class LoopOptions(Options):
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of the training with its own optimiser: `share` of the epochs go to it."""
+    """A part of the training with its own optimiser.
+
+    Attributes:
+        name: In logs.
+        share: Of the epochs.
+        unlabelled: Whether its steps see unlabelled pixels, which are not drawn else.
+    """
 
     name: str
     share: float = 1.0
+    unlabelled: bool = True
 
 
 @dataclass(frozen=True)
@@ -119,6 +126,16 @@ class Pool:
 
     def __len__(self) -> int:
         return len(self.target)
+
+    @property
+    def held(self) -> bool:
+        """Whether all that is known of the pixels lies in memory."""
+        return self.target.held is not None and (self.rich is None or self.rich.held is not None)
+
+    @property
+    def chunk(self) -> int:
+        """Pixels that are looked at at a time where all are."""
+        return self.target.chunk if self.rich is None else min(self.target.chunk, self.rich.chunk)
 
     def draw(self, index: Tensor) -> Batch:
         """The pixels at `index` as a batch."""
@@ -198,7 +215,7 @@ class Learner(nn.Module, ABC):
 
     def walk(self, pool: Pool) -> Iterator[Batch]:
         """All pixels of a pool in order, some thousand at a time; one part without any of an empty pool."""
-        return (self.draw(pool, index) for index in torch.split(torch.arange(len(pool)), CHUNK))
+        return (self.draw(pool, index) for index in torch.split(torch.arange(len(pool)), pool.chunk))
 
     def groups(self) -> tuple[WeightGroup, ...]:
         """All weights, those that learn alike together; asked when a stage starts."""

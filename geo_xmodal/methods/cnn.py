@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import copy
+from typing import Any, Literal, cast
 
 import torch
 from pydantic import Field
@@ -17,7 +18,7 @@ from geo_xmodal.methods.target_branch import (
     PixelBranchOptions,
     TaughtOptions,
 )
-from geo_xmodal.networks import NetworkSpec
+from geo_xmodal.networks import Branch, NetworkSpec, PixelModel
 from geo_xmodal.objectives import Distillation, Terms
 from geo_xmodal.types import TrainingData
 
@@ -80,20 +81,47 @@ class CnnLearner(BranchLearner):
     def __init__(self, data: TrainingData, options: SelfTrainingOptions) -> None:
         super().__init__(data, options)
         self.terms = Terms({"label": self.supervised(), "distill": Distillation(options.distill_weight)})
-        self.stages = (Stage("target_only"),)
+        self.stages = (Stage("target_only", unlabelled=False),)
         if options.mode == "self_training":
             self.stages = (
-                Stage("labels", options.teacher_share),
+                Stage("labels", options.teacher_share, unlabelled=False),
                 Stage("self_training", 1 - options.teacher_share),
             )
             self.soft: Tensor
-            self.register_buffer("soft", torch.zeros(len(self.unlabelled), self.data_classes))
+            self.shares: Tensor
+            if self.unlabelled.held:
+                self.register_buffer("soft", torch.zeros(len(self.unlabelled), self.data_classes))
+            else:
+                self.teacher = copy.deepcopy(self.model).requires_grad_(False)
+                self.register_buffer("shares", torch.ones(self.data_classes))
 
     def begin(self, stage: int) -> None:
         """Label the unlabelled pixels and start with new weights."""
         if stage == 1:
-            self.soft.copy_(self.taught(self.predicted(self.unlabelled)))
+            if self.unlabelled.held:
+                said = torch.cat([self._said(self.model, part).cpu() for part in self.walk(self.unlabelled)])
+                self.soft.copy_(self.taught(said, self.own_shares(lambda: [said])))
+            else:
+                self.teacher.load_state_dict(self.model.state_dict())
+                self.shares.copy_(
+                    self.own_shares(
+                        lambda: (self._said(self.teacher, part) for part in self.walk(self.unlabelled))
+                    )
+                )
             self.model = self.fresh_model()
+
+    @torch.no_grad()
+    def _said(self, model: PixelModel, pixels: Batch) -> Tensor:
+        """(n, classes) probabilities of pixels, in evaluation mode."""
+        model.eval()
+        branch = cast(Branch, model.network)
+        return cast(Tensor, branch.head(branch.encode(pixels.target))).flatten(1).softmax(1)
+
+    def _soft(self, unlabelled: Batch) -> Tensor:
+        """(n, classes): what the first branch said of the pixels, or says now where they are on disk."""
+        if self.unlabelled.held:
+            return self.soft[unlabelled.index]
+        return self.taught(self._said(self.teacher, unlabelled), self.shares)
 
     def loss(self, stage: int, labelled: Batch, unlabelled: Batch | None) -> dict[str, Tensor]:
         """Cross-entropy on labels, and on soft labels in the second stage."""
@@ -106,7 +134,7 @@ class CnnLearner(BranchLearner):
         count = len(labelled.target)
         return self.terms.of(
             label=(logits[:count], labelled.label),
-            distill=(logits[count:], self.soft[unlabelled.index]),
+            distill=(logits[count:], self._soft(unlabelled)),
         )
 
 

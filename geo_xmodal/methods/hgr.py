@@ -9,7 +9,6 @@ Soft-HGR (Wang et al. 2019) or any other.
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from collections.abc import Mapping
 from typing import ClassVar, cast
@@ -104,10 +103,15 @@ class HgrLearner(BranchLearner):
             self.joint_head = embedding_head(2 * options.embedding, classes, drop)
         self.terms = self._composed()
         student = Stage("student", 1 - options.teacher_share)
-        self.stages = (Stage("teacher", options.teacher_share), student) if self.teachers else (student,)
-        pixels = len(self.labelled) + len(self.unlabelled)
+        teacher = Stage("teacher", options.teacher_share, unlabelled=False)
+        self.stages = (teacher, student) if self.teachers else (student,)
         self.soft: Tensor
-        self.register_buffer("soft", torch.zeros(pixels, classes))
+        self.shares: Tensor
+        if self.unlabelled.held:
+            pixels = len(self.labelled) + len(self.unlabelled)
+            self.register_buffer("soft", torch.zeros(pixels, classes))
+        else:
+            self.register_buffer("shares", torch.ones(classes))
 
     def _composed(self) -> Terms:
         options = self.options
@@ -135,14 +139,8 @@ class HgrLearner(BranchLearner):
             size += size * (2 * self.options.rich_margin + 1) ** 2
         if pool.rich is None:
             return dataclasses.replace(pool, rich=absent(len(pool), size))
-        condense = copy.deepcopy(self.rich_input)  # stays where it is, as the pools do
         around = self.options.patch_encoder is not None
-
-        def numbers(rich: Tensor) -> Tensor:
-            middle = condense(rich)
-            return torch.cat([middle, condense.patches(rich).flatten(1)], 1) if around else middle
-
-        return dataclasses.replace(pool, rich=pool.rich.mapped(numbers))
+        return dataclasses.replace(pool, rich=self.rich_input.condensed(pool.rich, around))
 
     def _rich_embedded(self, rich: Tensor) -> Tensor:
         """(n, embedding) of what `_condensed` holds."""
@@ -153,19 +151,40 @@ class HgrLearner(BranchLearner):
         return cast(Tensor, self.rich_encoder(noisy))
 
     def begin(self, stage: int) -> None:
-        """Ask the teachers about every pair before the student starts."""
-        if self.stages[stage].name == "student" and self.teachers:
-            unlabelled = self.taught(self._opinion(self.unlabelled))
-            self.soft.copy_(torch.cat([self._opinion(self.labelled), unlabelled]))
+        """Ask the teachers about every pair before the student starts, or about the shares of classes."""
+        if self.stages[stage].name != "student" or not self.teachers:
+            return
+        if self.unlabelled.held:
+            labelled, unlabelled = (
+                torch.cat([self._opinion(part).cpu() for part in self.walk(pool)])
+                for pool in (self.labelled, self.unlabelled)
+            )
+            shares = self.own_shares(lambda: [unlabelled])
+            self.soft.copy_(torch.cat([labelled, self.taught(unlabelled, shares)]))
+        else:
+            self.shares.copy_(
+                self.own_shares(lambda: (self._opinion(part) for part in self.walk(self.unlabelled)))
+            )
 
     @torch.no_grad()
-    def _opinion(self, pool: Pool) -> Tensor:
-        """(n, classes) mean probabilities of the teachers, in the processor's memory."""
-        said = []
-        for part in self.walk(pool):
-            seen = self._teacher_input(cast(Tensor, part.rich), part.target)
-            said.append(torch.stack([teacher(seen).softmax(1) for teacher in self.teachers]).mean(0))
-        return torch.cat(said).cpu()
+    def _opinion(self, pixels: Batch) -> Tensor:
+        """(n, classes) mean probabilities of the teachers, in evaluation mode."""
+        self.teachers.eval()
+        seen = self._teacher_input(cast(Tensor, pixels.rich), pixels.target)
+        return torch.stack([teacher(seen).softmax(1) for teacher in self.teachers]).mean(0)
+
+    def _soft(self, labelled: Batch, unlabelled: Batch | None) -> Tensor:
+        """(n, classes): what the teachers said of the pixels of a step, or say now where they are on disk."""
+        batches = [labelled] if unlabelled is None else [labelled, unlabelled]
+        if self.unlabelled.held:
+            firsts = (0, len(self.labelled))
+            index = [batch.index + first for batch, first in zip(batches, firsts, strict=False)]
+            return self.soft[torch.cat(index)]
+        if not self.teachers:
+            pixels = sum(len(batch.index) for batch in batches)
+            return labelled.target.new_zeros(pixels, self.data_classes)
+        said = [self._opinion(batch) for batch in batches]
+        return torch.cat([said[0], *(self.taught(one, self.shares) for one in said[1:])])
 
     def _teacher_input(self, rich: Tensor, target: Tensor) -> Tensor:
         """What a teacher sees of a pixel: the rich components, and the mean of its 3 x 3 target pixels."""
@@ -193,12 +212,9 @@ class HgrLearner(BranchLearner):
     def _student_loss(self, labelled: Batch, unlabelled: Batch | None) -> dict[str, Tensor]:
         label = cast(Tensor, labelled.label)
         batches = [labelled] if unlabelled is None else [labelled, unlabelled]
-        index = torch.cat(
-            [batch.index + first for batch, first in zip(batches, (0, len(self.labelled)), strict=False)]
-        )
         rich = torch.cat([cast(Tensor, batch.rich) for batch in batches])
         paired = rich.isfinite().all(1)
-        soft = self.soft[index[paired]]
+        soft = self._soft(labelled, unlabelled)[paired]
         count = len(label)
         embedding = self.embedded(self.augmented(torch.cat([batch.target for batch in batches])))
         logits = self.classified(embedding)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
+from collections.abc import Iterator
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from geo_xmodal.errors import TrainingDataError
+from geo_xmodal.methods.rows import Rows, StoredRows
 from geo_xmodal.networks import SpectralEncoder, Standardize
-from geo_xmodal.patches import joined_patches
+from geo_xmodal.patches import FloatArray, Patches, PixelFunction, joined_patches
 from geo_xmodal.types import TrainingData
 
 CHUNK = 256
+
+PIXELS = 4096
+"""Pixels whose components are computed at a time: their bands fit into the cache."""
 
 
 class RichInput(nn.Module):
@@ -31,19 +38,80 @@ class RichInput(nn.Module):
         self.standardize = Standardize(data.rich.statistics)
         groups = (data.labelled_pairs, data.unlabelled_pairs)
         rich = joined_patches([group.rich for group in groups if group.rich is not None])
-        spectra = torch.cat([self._mean_of(torch.from_numpy(part)) for part in rich.parts(CHUNK)])
-        spectra = spectra[spectra.isfinite().all(1)].double()
-        if len(spectra) < 2:
-            raise TrainingDataError(f"{len(spectra)} pixels have rich data; the components need two at least")
-        mean = spectra.mean(0)
-        _, values, axes = torch.linalg.svd(spectra - mean, full_matrices=False)
+        count, mean, values, axes = self._axes(rich)
         kept = min(components, int((values > values[0] * 1e-6).sum()))
         axes = axes[:kept] * torch.sign(axes[:kept].gather(1, axes[:kept].abs().argmax(1, keepdim=True)))
         self.features = kept
         self.mean: Tensor
         self.whiten: Tensor
         self.register_buffer("mean", mean.float())
-        self.register_buffer("whiten", (axes.T / values[:kept] * (len(spectra) - 1) ** 0.5).float())
+        self.register_buffer("whiten", (axes.T / values[:kept] * (count - 1) ** 0.5).float())
+
+    def _axes(self, rich: Patches) -> tuple[int, Tensor, Tensor, Tensor]:
+        """How many spectra there are, their mean, and singular values and axes around it, float64."""
+        if rich.held is not None:
+            spectra = torch.cat(list(self._spectra(rich)))
+            count, mean = self._enough(len(spectra)), spectra.mean(0)
+            _, values, axes = torch.linalg.svd(spectra - mean, full_matrices=False)
+            return count, mean, values, axes
+        count, bands = 0, rich.shape[1]
+        total, squares = torch.zeros(bands).double(), torch.zeros(bands, bands).double()
+        for part in self._spectra(rich):  # standardised: no mean is far from 0, where squares would cancel
+            count += len(part)
+            total += part.sum(0)
+            squares += part.T @ part
+        mean = total / self._enough(count)
+        variances, columns = torch.linalg.eigh(squares - count * mean[:, None] * mean)
+        return count, mean, variances.flip(0).clamp(min=0).sqrt(), columns.T.flip(0)
+
+    def _enough(self, count: int) -> int:
+        if count < 2:
+            raise TrainingDataError(f"{count} pixels have rich data; the components need two at least")
+        return count
+
+    def _spectra(self, rich: Patches) -> Iterator[Tensor]:
+        """(n, band) mean spectra, of pixels that have any, some at a time."""
+        for part in rich.parts(CHUNK):
+            spectra = self._mean_of(torch.from_numpy(part))
+            yield spectra[spectra.isfinite().all(1)].double()
+
+    def condensed(self, rich: Rows, around: bool) -> Rows:
+        """(n, features) of rich patches, followed with `around` by those of every pixel, flat.
+
+        Patches on disk get the components of every pixel beside them: they are a tenth of the bands.
+        """
+        condense = copy.deepcopy(self)  # stays where it is, as pools do
+
+        def numbers(patches: Tensor) -> Tensor:
+            middle = condense(patches)
+            return torch.cat([middle, condense.patches(patches).flatten(1)], 1) if around else middle
+
+        def of_components(components: Tensor) -> Tensor:
+            cut = components.shape[-1] // 2 - self.radius
+            near = components[:, :, cut : components.shape[2] - cut, cut : components.shape[3] - cut]
+            middle = near.nansum((2, 3)) / near[:, :1].isfinite().sum((2, 3))
+            return torch.cat([middle, components.nan_to_num().flatten(1)], 1) if around else middle
+
+        if isinstance(rich, StoredRows):
+            return StoredRows(rich.patches.derived(condense._pixelwise())).mapped(of_components)
+        return rich.mapped(numbers)
+
+    def _pixelwise(self) -> PixelFunction:
+        """The components of a pixel, NaN where it has no data."""
+
+        def of(pixels: FloatArray) -> Tensor:
+            part = torch.from_numpy(pixels.copy())  # of a file that is only read
+            spectra = self.standardize(part[:, :, None, None]).flatten(1) - self.mean
+            return torch.where(part.isfinite().all(1, keepdim=True), spectra @ self.whiten, torch.nan)
+
+        def components(pixels: FloatArray) -> FloatArray:
+            starts = range(0, len(pixels), PIXELS)
+            return cast(FloatArray, torch.cat([of(pixels[k : k + PIXELS]) for k in starts]).numpy())
+
+        digest = hashlib.sha256(repr(self.standardize.statistics).encode())
+        for tensor in (self.mean, self.whiten):
+            digest.update(tensor.numpy().tobytes())
+        return PixelFunction(digest.hexdigest()[:16], self.features, components)
 
     def _mean_spectrum(self, rich: Tensor) -> Tensor:
         """(n, band): the mean over the pixels of a patch that have data; in parts that fit the cache."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -30,6 +30,11 @@ class Rows(ABC):
     def held(self) -> Tensor | None:
         """All rows, where they lie in memory; None where they do not."""
 
+    @property
+    def chunk(self) -> int:
+        """Rows that are looked at at a time where all are."""
+        return CHUNK
+
     @abstractmethod
     def take(self, index: Tensor) -> Tensor:
         """The rows at `index`, in memory."""
@@ -46,11 +51,6 @@ class Rows(ABC):
     @abstractmethod
     def some(self, index: Tensor) -> Rows:
         """The rows at `index`."""
-
-    def parts(self, size: int = CHUNK) -> Iterator[Tensor]:
-        """All rows in order, `size` at a time; one part without rows where there are none."""
-        for start in range(0, max(1, len(self)), size):
-            yield self.take(torch.arange(start, min(start + size, len(self))))
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,15 +76,11 @@ class HeldRows(Rows):
         """At once."""
         if size is None:
             return HeldRows(step(self.values))
-        return HeldRows(torch.cat([step(part) for part in self.parts(size)]))
+        return HeldRows(torch.cat([step(part) for part in torch.split(self.values, size)]))
 
     def some(self, index: Tensor) -> HeldRows:
         """A copy of some."""
         return HeldRows(self.values[index])
-
-    def parts(self, size: int = CHUNK) -> Iterator[Tensor]:
-        """Views of the tensor."""
-        return iter(torch.split(self.values, size))
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,13 +98,18 @@ class StoredRows(Rows):
         """They are not in memory."""
         return None
 
+    @property
+    def chunk(self) -> int:
+        """Fewer, where patches are large."""
+        return self.patches.chunk(CHUNK)
+
     @torch.no_grad()
     def take(self, index: Tensor) -> Tensor:
         """Read and prepared."""
         rows = torch.from_numpy(self.patches.take(index.cpu().numpy()))
         for step in self.steps:
             rows = step(rows)
-        return rows
+        return rows.contiguous()  # noise is drawn in the order of memory
 
     def mapped(self, step: Step, size: int | None = None) -> StoredRows:
         """Later."""

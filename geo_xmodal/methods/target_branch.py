@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self, cast
 
@@ -181,26 +181,35 @@ class BranchLearner(Learner):
         """Cross-entropy on labels, classes weighed alike if asked for."""
         return Supervised(self.class_weight, weight)
 
-    def taught(self, soft: Tensor) -> Tensor:
+    def own_shares(self, walk: Walk) -> Tensor:
+        """(classes,) class shares of unlabelled pixels by their soft labels; 1 where nobody asks for them."""
+        if cast(TaughtOptions, self.options).shares == "labels" or not len(self.unlabelled):
+            return torch.ones(self.data_classes)
+        return own_shares(walk, self._learned)
+
+    def taught(self, soft: Tensor, shares: Tensor) -> Tensor:
         """Soft labels (n, classes) of unlabelled pixels, brought to the class shares that these have."""
         if cast(TaughtOptions, self.options).shares == "labels" or not len(soft):
             return soft
-        counts = torch.bincount(cast(Tensor, self.labelled.label), minlength=self.data_classes)
-        return with_own_shares(soft, counts * self.class_weight.cpu())
+        return with_shares(soft, self._learned.to(soft.device), shares)
 
-    @torch.no_grad()
-    def predicted(self, pool: Pool) -> Tensor:
-        """(n, classes) probabilities of a pool's pixels, in evaluation mode, in the processor's memory."""
-        said = [self.classified(self.embedded(part.target)).softmax(1) for part in self.walk(pool)]
-        return torch.cat(said).cpu()
+    @property
+    def _learned(self) -> Tensor:
+        """(classes,) what the labels of each class weigh."""
+        counts = torch.bincount(cast(Tensor, self.labelled.label), minlength=self.data_classes)
+        return counts * self.class_weight.cpu()
 
     def pixel_model(self) -> PixelModel:
         """The branch with its standardisation."""
         return self.model
 
 
-def with_own_shares(soft: Tensor, learned: Tensor, rounds: int = 3) -> Tensor:
-    """Predictions as if the model had learned with the class shares of the pixels that it is asked about.
+Walk = Callable[[], Iterable[Tensor]]
+"""Gives soft labels (n, classes) of all pixels, some at a time."""
+
+
+def own_shares(walk: Walk, learned: Tensor, rounds: int = 3) -> Tensor:
+    """Class shares of the pixels that a model is asked about, which may not be those that it learned with.
 
     Labels are drawn class by class, the land is not: a model of ten labels each of road and of kerb finds
     far too many kerbs. The shares are estimated from the predictions themselves by expectation maximisation
@@ -208,17 +217,30 @@ def with_own_shares(soft: Tensor, learned: Tensor, rounds: int = 3) -> Tensor:
     A few rounds: a sure model needs no more, and an unsure one would end with a single class.
 
     Args:
-        soft: (n, classes) predictions of a model.
+        walk: predictions of the model; walked over once a round.
         learned: (classes,) weights of the classes in its training, of any sum; 0 for a class not learned.
-        rounds: of expectation and maximisation.
+        rounds: of expectation and maximisation, the last of which `with_shares` does.
 
     Returns:
-        (n, classes) predictions for the estimated shares.
+        (classes,) float64.
     """
+    shares: Tensor | None = None
+    for _ in range(rounds):
+        total, count = torch.zeros(len(learned), dtype=torch.double), 0
+        for soft in walk():
+            seen = soft.double() if shares is None else _changed(soft, learned.to(soft.device), shares)
+            total, count = total + seen.sum(0).cpu(), count + len(soft)
+        shares = total / count
+    return cast(Tensor, shares)
+
+
+def with_shares(soft: Tensor, learned: Tensor, shares: Tensor) -> Tensor:
+    """Predictions (n, classes) as if the model had learned with other class shares (see `own_shares`)."""
+    return _changed(soft, learned, shares).to(soft.dtype)
+
+
+def _changed(soft: Tensor, learned: Tensor, shares: Tensor) -> Tensor:
     before = (learned / learned.sum()).double()
     odds = torch.where(before > 0, soft.double() / before, 0.0)
-    changed = soft.double()
-    for _ in range(rounds):
-        changed = odds * changed.mean(0)
-        changed = changed / changed.sum(1, keepdim=True)
-    return changed.to(soft.dtype)
+    changed = odds * shares.to(odds)
+    return changed / changed.sum(1, keepdim=True)

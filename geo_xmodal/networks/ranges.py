@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 import torch
@@ -12,15 +12,13 @@ from geo_xmodal.networks.folding import folded
 from geo_xmodal.networks.pixel_model import PixelModel
 from geo_xmodal.types import FloatArray
 
-_AT_ONCE = 256
 
-
-def input_ranges(model: PixelModel, patches: FloatArray) -> Mapping[str, tuple[float, float]]:
+def input_ranges(model: PixelModel, parts: Iterable[FloatArray]) -> Mapping[str, tuple[float, float]]:
     """Smallest and largest value that each convolution of the folded network sees.
 
     Args:
         model: A fitted model; it is not changed.
-        patches: (n, band, 2m + 1, 2m + 1) raw values of training pixels.
+        parts: (n, band, 2m + 1, 2m + 1) raw values of training pixels, as many at a time as memory takes.
 
     Returns:
         Name of the convolution -> range, 0 included: zeros stand where a neighbour is missing.
@@ -31,8 +29,8 @@ def input_ranges(model: PixelModel, patches: FloatArray) -> Mapping[str, tuple[f
         if isinstance(module, nn.Conv2d):
             module.register_forward_pre_hook(partial(_look, partial(_widen, seen, name)))
     with torch.inference_mode():
-        for part in torch.split(torch.from_numpy(patches), _AT_ONCE):
-            network(model.standardize(part))
+        for part in parts:
+            network(model.standardize(torch.from_numpy(part)))
     return seen
 
 

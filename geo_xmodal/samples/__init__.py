@@ -1,14 +1,17 @@
 """Which pixels of a scene train, and their values: `gather` makes `TrainingData` of a `Scene`."""
 
-from geo_xmodal.samples.groups import GatherOptions, gather, warnings_of
+from geo_xmodal.samples.groups import STORED, GatherOptions, gather, warnings_of
 from geo_xmodal.samples.patches import block_side, blocks_with, read_patches
 from geo_xmodal.samples.pools import availability, drawn, unlabelled_pools
 from geo_xmodal.samples.statistics import HIGH_PERCENTILE, LOW_PERCENTILE, band_statistics
+from geo_xmodal.samples.storage import Storage, storage_for
 
 __all__ = [
     "HIGH_PERCENTILE",
     "LOW_PERCENTILE",
+    "STORED",
     "GatherOptions",
+    "Storage",
     "availability",
     "band_statistics",
     "block_side",
@@ -16,6 +19,7 @@ __all__ = [
     "drawn",
     "gather",
     "read_patches",
+    "storage_for",
     "unlabelled_pools",
     "warnings_of",
 ]

@@ -13,8 +13,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from geo_xmodal.errors import LabelError, TrainingDataError, UsageError
-from geo_xmodal.kinds import KINDS
-from geo_xmodal.memory import check_memory
+from geo_xmodal.kinds import KINDS, Kind
+from geo_xmodal.memory import check_memory, in_words, least
 from geo_xmodal.patches import HeldPatches, Patches
 from geo_xmodal.raster import WindowReader, checked_values, described
 from geo_xmodal.samples.joined import join_notes, join_values
@@ -30,6 +30,7 @@ from geo_xmodal.samples.pools import (
     unlabelled_pools,
 )
 from geo_xmodal.samples.statistics import band_statistics
+from geo_xmodal.samples.storage import Storage
 from geo_xmodal.scenes import (
     LabelledPixels,
     Member,
@@ -46,6 +47,7 @@ from geo_xmodal.scenes import (
     validation_split,
 )
 from geo_xmodal.types import (
+    BandStatistics,
     ClassArray,
     IntArray,
     LandClass,
@@ -59,6 +61,12 @@ from geo_xmodal.wording import counted
 if TYPE_CHECKING:
     from geo_xmodal.scenes import Scene
 
+
+STORED = "store"
+"""What notes say of `values` that lie on disk."""
+
+_COPIES = 3
+"""Patches in memory are gathered, joined and prepared: so many times they are there while a method begins."""
 
 _CHUNK = 4096
 """Pixels whose values are looked at at a time."""
@@ -82,7 +90,9 @@ class GatherOptions(BaseModel):
     unlabelled_from: Literal["scene", "test"] = Field(
         "scene", description="where unlabelled pixels are drawn: the scene, or the test pixels (transductive)"
     )
-    memory: float = Field(8.0, gt=0, description="GiB that the patches may take")
+    memory: float = Field(
+        8.0, ge=0, description="GiB of memory that the patches may take; more are read from a store on disk"
+    )
     seed: int = Field(0, ge=0, description="of every random draw")
 
     @model_validator(mode="after")
@@ -93,7 +103,10 @@ class GatherOptions(BaseModel):
 
 
 def gather(
-    scenes: Scene | SceneSet, options: GatherOptions, progress: Progress | None = None
+    scenes: Scene | SceneSet,
+    options: GatherOptions,
+    progress: Progress | None = None,
+    storage: Storage | None = None,
 ) -> TrainingData:
     """The four groups of training pixels, and labelled pixels held out for validation.
 
@@ -106,16 +119,20 @@ def gather(
     Of several scenes the numbers asked for are those of all together, drawn from all pixels alike; validation
     blocks are laid out in each scene; a scene that is held out gives nothing.
 
+    The patches lie in memory where they fit into `options.memory` and into what is free, else in `storage`.
+
     Args:
         scenes: A scene with training labels, or several of which one has.
         options: Which pixels.
         progress: Told after every block that is read.
+        storage: Where values go that do not fit into memory; None refuses them.
 
     Raises:
         LabelError: Training labels are missing, of one class only, outside the class list, or test labels.
         TrainingDataError: The target has no data at training pixels, or no pixel has both sensors.
-        UsageError: The patches would not fit into `options.memory`.
-        MemoryShortageError: There is no memory for them.
+        UsageError: The patches would not fit into `options.memory`, and there is no storage.
+        MemoryShortageError: There is no memory for them, and no storage.
+        OutputError: There is no room for them in the storage.
         SceneError: No such modality.
     """
     together = (
@@ -140,9 +157,13 @@ def gather(
     pools = _pools(sources, labelled, sides, reach, options, progress)
     has_rich = _pairs(sources, labelled, pools, progress)
     groups = [_groups(*parts) for parts in zip(labelled, sides, has_rich, pools, strict=True)]
-    _check_memory(sources, groups, options)
+    pixels, needed = _needed(sources, groups, options)
+    kept = storage if _beyond_memory(pixels, needed, options.memory, storage) else None
     read = join_values(
-        [_read(one, sources[k].target, sources[k].rich, options, progress) for k, one in enumerate(groups)]
+        [
+            _read(own, source.target, source.rich, options, kept, progress)
+            for source, own in zip(sources, groups, strict=True)
+        ]
     )
     training = [group for name, group in read.items() if name != "validation"]
     riches = [(one.member, one.member.rich, one.rich) for one in sources if one.member.rich and one.rich]
@@ -156,13 +177,16 @@ def gather(
             together.target,
             [(one.member, one.member.target, one.target) for one in sources],
             [group.target for group in training],
+            kept,
         ),
-        rich=_summary(riches[0][1].name, riches, [group.rich for group in training if group.rich is not None])
+        rich=_summary(
+            riches[0][1].name, riches, [group.rich for group in training if group.rich is not None], kept
+        )
         if riches
         else None,
         margin=options.margin,
         rich_margin=options.rich_margin,
-        notes=join_notes(together, notes),
+        notes=join_notes(together, notes) | ({} if kept is None else {"values": STORED}),
         **read,
     )
 
@@ -410,9 +434,10 @@ def _empty(reader: WindowReader, found: Availability) -> str:
     return f" ({counted(len(names), 'band')} empty there: {listed}; list them as invalid_bands in scene.toml)"
 
 
-def _check_memory(
+def _needed(
     sources: Sequence[_Source], groups: Sequence[dict[str, _Pixels]], options: GatherOptions
-) -> None:
+) -> tuple[int, int]:
+    """Pixels of all groups, and bytes that their patches take."""
     pixels = values = 0
     for source, own in zip(sources, groups, strict=True):
         count = sum(len(group.position) for group in own.values())
@@ -421,15 +446,36 @@ def _check_memory(
         values += count * len(source.target.bands) * (2 * options.margin + 1) ** 2
         if source.rich is not None:
             values += pairs * len(source.rich.bands) * (2 * options.rich_margin + 1) ** 2
-    needed = 4 * values / 2**30
-    if needed > options.memory:
+    return pixels, 4 * values
+
+
+def _beyond_memory(pixels: int, needed: int, memory: float, storage: Storage | None) -> bool:
+    """Whether patches go into the storage, which is then told why."""
+    beyond = needed > memory * 2**30
+    if storage is None and beyond:
         raise UsageError(
-            f"patches of {pixels} pixels take {needed:.3g} GiB, more than memory = {options.memory:g}; lower "
+            f"patches of {pixels} pixels take {needed / 2**30:.3g} GiB, more than memory = {memory:g}; lower "
             "labels_per_class, unlabelled, margin or rich_margin, or raise memory"
         )
-    check_memory(
-        f"patches of {pixels} pixels", 4 * values, "lower labels_per_class, unlabelled, margin or rich_margin"
+    if storage is None or storage.begun is False:
+        check_memory(
+            f"patches of {pixels} pixels", needed, "lower labels_per_class, unlabelled, margin or rich_margin"
+        )
+        return False
+    room = least()
+    if beyond:
+        why = f"more than memory = {memory:g}"
+    elif _COPIES * needed > room.free:
+        why = f"{_COPIES} times that while they are prepared, and {room}"
+    elif storage.begun:
+        why = "the run was begun so"
+    else:
+        return False
+    storage.say(
+        f"patches of {pixels:,} pixels take {in_words(needed)} of memory ({why}): their values are kept on "
+        f"disk, in {storage.place}, until the run is finished"
     )
+    return True
 
 
 def _read(
@@ -437,12 +483,13 @@ def _read(
     target: WindowReader,
     rich: WindowReader | None,
     options: GatherOptions,
+    kept: Storage | None,
     progress: Progress | None,
 ) -> dict[str, PixelGroup]:
     """Every group with its patches; all groups at once, so that no block of a file is read twice."""
     with_rich = {name: group for name, group in groups.items() if group.pair}
-    targets = _patches(groups, target, options.margin, progress)
-    riches = {} if rich is None else _patches(with_rich, rich, options.rich_margin, progress)
+    targets = _patches(groups, target, options.margin, kept, progress)
+    riches = {} if rich is None else _patches(with_rich, rich, options.rich_margin, kept, progress)
     return {
         name: PixelGroup(group.position, targets[name], riches.get(name), group.index)
         for name, group in groups.items()
@@ -450,22 +497,48 @@ def _read(
 
 
 def _patches(
-    groups: dict[str, _Pixels], reader: WindowReader, margin: int, progress: Progress | None
+    groups: dict[str, _Pixels],
+    reader: WindowReader,
+    margin: int,
+    kept: Storage | None,
+    progress: Progress | None,
 ) -> dict[str, Patches]:
     positions = np.concatenate([group.position for group in groups.values()])
     ends = np.cumsum([len(group.position) for group in groups.values()])
-    together = read_patches(reader, positions, margin, progress)
-    return dict(zip(groups, map(HeldPatches, np.split(together, ends[:-1])), strict=True))
+    if kept is None:
+        together = np.split(read_patches(reader, positions, margin, progress), ends[:-1])
+        return dict(zip(groups, map(HeldPatches, together), strict=True))
+    stored = kept.patches(reader, margin, positions, progress)
+    places = np.split(np.arange(len(positions)), ends[:-1])
+    return {name: stored.chosen(place) for name, place in zip(groups, places, strict=True)}
+
+
+def _statistics(
+    patches: Sequence[Patches], names: Sequence[str], kind: Kind, kept: Storage | None
+) -> BandStatistics:
+    """Of the pixels in the middle."""
+    middles = [one.cropped(0) for one in patches]
+    parts = (part[:, :, 0, 0] for one in middles for part in one.parts(_CHUNK))
+    if kept is None:
+        return band_statistics(np.concatenate(list(parts)), names, kind)
+    with kept.columns(sum(map(len, middles)), len(names)) as columns:
+        place = 0
+        for part in parts:
+            columns[:, place : place + len(part)] = part.T
+            place += len(part)
+        return band_statistics(columns.T, names, kind)
 
 
 def _summary(
-    name: str, seen: Sequence[tuple[Member, Sensor, WindowReader]], patches: Sequence[Patches]
+    name: str,
+    seen: Sequence[tuple[Member, Sensor, WindowReader]],
+    patches: Sequence[Patches],
+    kept: Storage | None,
 ) -> ModalitySummary:
     """A modality as all scenes that train have it; words are those of the first."""
     member, sensor, reader = seen[0]
-    centres = [part[:, :, 0, 0] for one in patches for part in one.cropped(0).parts(_CHUNK)]
     modality = member.scene.modality(sensor.name)
-    statistics = band_statistics(np.concatenate(centres), reader.band_names, modality.kind)
+    statistics = _statistics(patches, reader.band_names, modality.kind, kept)
     units = {band.unit for band in reader.bands}
     return ModalitySummary(
         name,

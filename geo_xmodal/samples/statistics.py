@@ -39,7 +39,7 @@ def band_statistics(samples: FloatArray, band_names: Sequence[str], kind: Kind) 
     """
     if samples.ndim != 2 or samples.shape[1] != len(band_names):
         raise ValueError(f"samples of shape {samples.shape} for {len(band_names)} bands")
-    known = np.asarray(np.isfinite(samples).any(axis=0))
+    known = [bool(np.isfinite(column).any()) for column in samples.T]
     empty = [name for name, any_value in zip(band_names, known, strict=True) if not any_value]
     if empty:
         raise TrainingDataError(

@@ -13,7 +13,7 @@ import torch
 from geo_xmodal import bundle
 from geo_xmodal.accuracy import MEASURES, ConfusionMatrix, metrics, paired_gain, spread
 from geo_xmodal.outputs import as_json, mark_unfinished, output_errors, write_text
-from geo_xmodal.samples import gather, warnings_of
+from geo_xmodal.samples import Storage, gather, storage_for, warnings_of
 from geo_xmodal.scenes import Scene, SceneSet
 from geo_xmodal.training.engine import Compute, compute_for
 from geo_xmodal.training.files import (
@@ -25,6 +25,7 @@ from geo_xmodal.training.files import (
     check_there,
     held_run,
     is_finished,
+    recorded_store,
 )
 from geo_xmodal.training.loop import expected_steps
 from geo_xmodal.training.progress import RunsProgress, reading
@@ -77,8 +78,12 @@ def train_scene(
     compute = compute_for(request.device, request.precision)
     together = scenes_for(scenes, request.settings, request.target, request.hold_out)
     plan = resolve(request, together.kind)
-    with held_run(out):
-        data = gather(together, plan.gather_for(plan.seeds[0]), reading(progress, 0, 0))
+    with (
+        held_run(out),
+        storage_for(out, recorded_store(out) if request.resume else None, note) as storage,
+    ):
+        data = gather(together, plan.gather_for(plan.seeds[0]), reading(progress, 0, 0), storage)
+        storage.prune()
         plan = checked_plan(plan, data)
         threads = threads_for(out, request.resume)
         begun = recorded_threads(out) if request.resume and not is_finished(out) else None
@@ -88,7 +93,9 @@ def train_scene(
         for line in (*plan.notes, *_other_threads(begun, threads)):
             note(line)
         with begun_run(out, request.resume):
-            return _train(together, data, out, plan, threads, compute, request.resume, progress)
+            scores = _train(together, data, out, plan, threads, compute, request.resume, progress, storage)
+            storage.remove()
+            return scores
 
 
 def _lacking_threads(begun: int | None, threads: int) -> list[str]:
@@ -120,6 +127,7 @@ def _train(
     compute: Compute,
     resume: bool,
     progress: Progress | None,
+    storage: Storage,
 ) -> dict[str, Any]:
     """All seeds of all variants; `first` is what the first seed learns from."""
     known = recorded_threads(out) if is_finished(out) else threads
@@ -133,7 +141,9 @@ def _train(
             write_text(out / CONFIG, files[CONFIG])
     runs = RunsProgress(progress, [expected_steps(one.options, first) for one in variants], len(plan.seeds))
     for seed in plan.seeds:
-        data = first if seed == plan.seeds[0] else gather(scenes, plan.gather_for(seed), runs.reading())
+        data = first
+        if seed != plan.seeds[0]:
+            data = gather(scenes, plan.gather_for(seed), runs.reading(), storage)
         for variant in variants:
             result = run_variant(
                 scenes,

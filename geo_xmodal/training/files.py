@@ -28,6 +28,7 @@ from geo_xmodal.outputs import (
     without_link,
     write_text,
 )
+from geo_xmodal.samples import STORED
 from geo_xmodal.small_files import SmallFile, read_json_lines, read_json_object, real_path
 from geo_xmodal.training.checkpoint import FILE as CHECKPOINT
 
@@ -105,6 +106,18 @@ def begun_run(out: Path, resume: bool) -> Iterator[None]:
 def is_finished(folder: Path) -> bool:
     """Whether a run folder holds a whole run."""
     return (folder / METRICS).is_file() and not (folder / UNFINISHED).exists()
+
+
+def recorded_store(folder: Path) -> bool | None:
+    """Whether runs in a folder learned from values on disk; None where there is none that says what from.
+
+    They differ in the last digits from those that learned from values in memory, and go on as they began.
+    """
+    for path in sorted(folder.rglob(CONFIG)):
+        data = (read_json(path) or {}).get("data")
+        if isinstance(data, dict) and "sha256" in data:
+            return data.get("values") == STORED
+    return None
 
 
 def check_there(folder: Path) -> None:

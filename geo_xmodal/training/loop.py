@@ -111,7 +111,7 @@ def fit(
                 draw = torch.Generator().manual_seed(seed_of(seed, stage, epoch, step, "batch"))
                 labelled = _drawn(learner, learner.labelled, options.label_batch, draw)
                 unlabelled = None
-                if len(learner.unlabelled):
+                if len(learner.unlabelled) and learner.stages[stage].unlabelled:
                     unlabelled = _drawn(learner, learner.unlabelled, options.batch_size, draw)
                 engine.seed(seed_of(seed, stage, epoch, step))
                 with engine.autocast():

@@ -21,6 +21,7 @@ from geo_xmodal.mapping import evaluate_windows
 from geo_xmodal.methods.base import Learner, LoopOptions
 from geo_xmodal.networks import PixelModel, input_ranges
 from geo_xmodal.outputs import UNFINISHED, mark_unfinished, output_errors, write_json
+from geo_xmodal.patches import Patches, joined_patches
 from geo_xmodal.raster import WindowReader, pixel_size
 from geo_xmodal.scenes import SceneSet
 from geo_xmodal.training.checkpoint import FILE as CHECKPOINT
@@ -33,7 +34,6 @@ from geo_xmodal.training.request import Variant
 from geo_xmodal.training.threads import on_threads, recorded_threads, threads_for
 from geo_xmodal.types import (
     ClassArray,
-    FloatArray,
     IntArray,
     LandClass,
     PixelGroup,
@@ -46,6 +46,7 @@ from geo_xmodal.wording import names_text
 
 TEST_WINDOW = 512
 _MANY = 4096
+_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -216,17 +217,17 @@ def _card(
         )
         if len(learned) > 1
         else (),
-        ranges=dict(input_ranges(model, _some_patches(data))),
+        ranges=dict(input_ranges(model, _some_patches(data).parts(_AT_ONCE))),
         transductive=config["transductive"],
         training={key: config[key] for key in ("version", "seed", "options", "mark")},
     )
 
 
-def _some_patches(data: TrainingData) -> FloatArray:
+def _some_patches(data: TrainingData) -> Patches:
     """Training pixels of all kinds, a few thousand of each at most."""
     groups = (data.labelled_pairs, data.labelled_target, data.unlabelled_pairs, data.unlabelled_target)
-    return np.concatenate(
-        [group.target.take(np.arange(0, len(group), max(1, len(group) // _MANY))) for group in groups]
+    return joined_patches(
+        [group.target.chosen(np.arange(0, len(group), max(1, len(group) // _MANY))) for group in groups]
     )
 
 

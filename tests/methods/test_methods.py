@@ -13,7 +13,7 @@ from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.kinds import KINDS
 from geo_xmodal.methods import METHODS, Learner
 from geo_xmodal.methods.base import class_weights
-from geo_xmodal.methods.target_branch import with_own_shares
+from geo_xmodal.methods.target_branch import own_shares, with_shares
 from geo_xmodal.patches import HeldPatches
 from geo_xmodal.scenes.splits import DEFAULT_MARGIN
 from geo_xmodal.training.loop import fit
@@ -245,14 +245,21 @@ def test_soft_labels_take_the_shares_of_the_pixels_that_are_asked_about() -> Non
     evidence = np.exp(3 * x)  # class c is 3 e_c and unit noise: the likelihoods, but for a common factor
     equal = torch.from_numpy(evidence / evidence.sum(1, keepdims=True)).float()
     expected = evidence * share / (evidence * share).sum(1, keepdims=True)
-    changed = with_own_shares(equal, torch.ones(3), rounds=50).numpy()
+
+    def reweighed(soft: torch.Tensor, learned: torch.Tensor, rounds: int = 3) -> torch.Tensor:
+        whole = own_shares(lambda: [soft], learned, rounds)
+        in_parts = own_shares(lambda: torch.split(soft, 999), learned, rounds)
+        assert torch.allclose(whole, in_parts, rtol=1e-12)
+        return with_shares(soft, learned, whole)
+
+    changed = reweighed(equal, torch.ones(3), rounds=50).numpy()
     assert np.abs(changed - expected).mean() < 0.005 < np.abs(equal.numpy() - expected).mean()
-    quick = with_own_shares(equal, torch.ones(3)).numpy()
+    quick = reweighed(equal, torch.ones(3)).numpy()
     assert np.abs(quick - expected).mean() < 0.01
     # a model that knows nothing says nothing of shares, and what was never learned gets nothing
     unsure = torch.full((9, 3), 1 / 3)
-    assert torch.allclose(with_own_shares(unsure, torch.ones(3)), unsure)
-    assert with_own_shares(equal, torch.tensor([1.0, 1.0, 0.0]))[:, 2].abs().max() == 0
+    assert torch.allclose(reweighed(unsure, torch.ones(3)), unsure)
+    assert reweighed(equal, torch.tensor([1.0, 1.0, 0.0]))[:, 2].abs().max() == 0
 
 
 def test_hgr_learns_from_no_unlabelled_pixel_without_the_rich_sensor() -> None:

@@ -11,12 +11,12 @@ from tests.training_data import identity_statistics
 def test_a_linear_model_sees_its_pixels() -> None:
     model = linear_model(identity_statistics(2), np.eye(2), np.zeros(2))
     pixels = np.array([[1.0, -7.0], [3.0, 2.0]], np.float32)[:, :, None, None]
-    assert input_ranges(model, pixels) == {"": (-7.0, 3.0)}
+    assert input_ranges(model, [pixels]) == {"": (-7.0, 3.0)}
 
 
 def test_zero_is_in_every_range() -> None:
     model = linear_model(identity_statistics(2), np.eye(2), np.zeros(2))
-    assert input_ranges(model, np.full((3, 2, 1, 1), 5, np.float32)) == {"": (0.0, 5.0)}
+    assert input_ranges(model, [np.full((3, 2, 1, 1), 5, np.float32)]) == {"": (0.0, 5.0)}
 
 
 def test_every_convolution_is_named_and_the_model_left_alone() -> None:
@@ -24,7 +24,7 @@ def test_every_convolution_is_named_and_the_model_left_alone() -> None:
     model = PixelModel(NetworkSpec("tanh_cnn", {"widths": (8, 8), "dense": (8,)}), identity_statistics(4), 3)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     patches = np.random.default_rng(0).normal(size=(300, 4, 7, 7)).astype(np.float32)
-    found = input_ranges(model, patches)
+    found = input_ranges(model, np.array_split(patches, 2))
     assert list(found) == ["encoder.0.0", "encoder.1.0", "encoder.2.0", "head"]
     assert found["encoder.0.0"] == (patches.min(), patches.max())
     for name in ("encoder.1.0", "encoder.2.0", "head"):
