@@ -57,10 +57,12 @@ def _about_scenes(folds: Sequence[Fold]) -> dict[str, Any]:
 
 
 def _overlap_share(folds: Sequence[Fold], firsts: Sequence[RunResult]) -> float:
-    """Share of test patches that share pixels with a training patch; none does across scenes."""
-    if folds[0].left_out is not None:
-        return 0.0
-    return float(firsts[0].data_notes["overlap_share"])
+    """Share of test patches that share pixels with a training patch."""
+    if folds[0].left_out is None:
+        return float(firsts[0].data_notes["overlap_share"])
+    scenes = [one.data_notes["scenes"][fold.left_out] for fold, one in zip(folds, firsts, strict=True)]
+    pixels = [one["test_pixels"] for one in scenes]
+    return float(np.average([one["overlap_share"] for one in scenes], weights=pixels) if any(pixels) else 0)
 
 
 def summarise_ablation(folds: Sequence[Fold], plan: ComparisonPlan, results: Results) -> dict[str, Any]:

@@ -37,9 +37,11 @@ from geo_xmodal.raster.grid import (
     pixel_size,
     places_of,
     same_grid,
+    to_pixels,
     with_pixels,
 )
 from geo_xmodal.raster.ground import (
+    MAX_PLACE,
     SQUARE_METRES,
     Floats,
     PixelAreas,
@@ -86,6 +88,7 @@ from geo_xmodal.raster.writer import RasterWriter, create_raster
 
 __all__ = [
     "CHIP_FORMATS",
+    "MAX_PLACE",
     "SQUARE_METRES",
     "Adaptation",
     "AlignedReader",
@@ -170,6 +173,7 @@ __all__ = [
     "survey_labels",
     "tags_of",
     "to_nanometres",
+    "to_pixels",
     "vector_digest",
     "with_pixels",
     "world_outline",

@@ -17,7 +17,7 @@ from geo_xmodal.kinds import KINDS, Kind
 from geo_xmodal.memory import check_memory, in_words, least
 from geo_xmodal.patches import HeldPatches, Patches
 from geo_xmodal.raster import WindowReader, checked_values, described
-from geo_xmodal.samples.joined import join_notes, join_values
+from geo_xmodal.samples.joined import join_notes, join_values, overlap_shares
 from geo_xmodal.samples.patches import read_patches
 from geo_xmodal.samples.pools import (
     Availability,
@@ -39,7 +39,6 @@ from geo_xmodal.scenes import (
     Sensor,
     conflict_text,
     join_scenes,
-    overlap_share,
     overlap_text,
     scene_conflicts,
     scene_file,
@@ -167,8 +166,15 @@ def gather(
     )
     training = [group for name, group in read.items() if name != "validation"]
     riches = [(one.member, one.member.rich, one.rich) for one in sources if one.member.rich and one.rich]
+    trained = {
+        one.member.name: np.concatenate(
+            [own[name].position for name in ("labelled_pairs", "labelled_target")]
+        )
+        for one, own in zip(sources, groups, strict=True)
+    }
+    shares = overlap_shares(together, trained, options.margin)
     notes = [
-        _notes(*parts, together.classes, options)
+        _notes(*parts, shares[parts[0].member.name], together.classes, options)
         for parts in zip(sources, groups, labelled, pools, strict=True)
     ]
     return TrainingData(
@@ -186,7 +192,7 @@ def gather(
         else None,
         margin=options.margin,
         rich_margin=options.rich_margin,
-        notes=join_notes(together, notes) | ({} if kept is None else {"values": STORED}),
+        notes=join_notes(together, notes, shares) | ({} if kept is None else {"values": STORED}),
         **read,
     )
 
@@ -555,12 +561,12 @@ def _notes(
     groups: dict[str, _Pixels],
     labelled: _Labelled,
     pools: UnlabelledPools,
+    share: float,
     classes: Sequence[LandClass],
     options: GatherOptions,
 ) -> dict[str, Any]:
     """What a report should say of the data of a scene; plain values, ready for JSON."""
-    training = [groups["labelled_pairs"].position, groups["labelled_target"].position]
-    train_position = np.concatenate(training)
+    trained = len(groups["labelled_pairs"].position) + len(groups["labelled_target"].position)
     scene, test = source.member.scene, source.test
     split = scene.config.split
     return {
@@ -572,13 +578,11 @@ def _notes(
         },
         "split": {"kind": "files"} if split is None else split.model_dump(),
         "test_pixels": len(test),
-        "overlap_share": overlap_share(train_position, test.position, options.margin),
+        "overlap_share": share,
         "excluded_unlabelled_share": pools.excluded,
         "no_unlabelled": _why_no_unlabelled(pools, options),
         "labelled_without_target_data": labelled.without_data,
-        "dropped_beside_validation": len(labelled.position)
-        - len(train_position)
-        - len(groups["validation"].position),
+        "dropped_beside_validation": len(labelled.position) - trained - len(groups["validation"].position),
         "label_conflicts": scene_conflicts(scene) if source.member.has_labels else 0,
         "transductive": options.transductive,
         "assumptions": list(source.assumptions),

@@ -39,6 +39,7 @@ from geo_xmodal.scenes.scene_set import (
     Sensor,
     find_modality,
     join_scenes,
+    meet,
     open_scenes,
 )
 from geo_xmodal.scenes.splits import Partition, near, overlap_share, validation_split
@@ -75,6 +76,7 @@ __all__ = [
     "labelled_windows",
     "legend_of",
     "list_scenes",
+    "meet",
     "near",
     "open_scene",
     "open_scenes",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from odc.geo.geobox import GeoBox
 
 from geo_xmodal.errors import LabelError, SceneError, UsageError
 from geo_xmodal.kinds import KINDS, Kind
@@ -19,6 +20,7 @@ from geo_xmodal.raster import (
     few_names,
     match_bands,
     name_key,
+    overlap,
     pixel_size,
     size_text,
     sizes_differ,
@@ -275,7 +277,7 @@ def join_scenes(
         raise UsageError(f"{rich} is both the target and the rich modality; name another one as rich")
     training = [one for one in given if one.name not in held_out]
     classes, ids = _joined_classes(given)
-    notes = _pixel_sizes(given)
+    notes = [*_pixel_sizes(given), *_common_ground(given)]
     targets = _targets(given, target_name, kind, notes)
     riches = _auxiliaries(training, targets, rich, notes)
     members = tuple(
@@ -376,6 +378,15 @@ def _pixel_sizes(scenes: Sequence[Scene]) -> list[str]:
     return notes
 
 
+def _common_ground(scenes: Sequence[Scene]) -> list[str]:
+    return [
+        f"{one.name} and {other.name} lie on the same ground: accuracy on one looks too good after training "
+        "on the other"
+        for one, other in itertools.combinations(scenes, 2)
+        if meet(one.grid, other.grid)
+    ]
+
+
 def _targets(scenes: Sequence[Scene], name: str, kind: Kind, notes: list[str]) -> dict[str, Sensor]:
     first, found = scenes[0], {}
     for scene in scenes:
@@ -419,6 +430,11 @@ def _auxiliaries(
         else:
             found[scene.name] = _sensor(scene, own, first, name, notes)
     return found
+
+
+def meet(grid: GeoBox, other: GeoBox) -> bool:
+    """Whether two grids are known to have ground in common."""
+    return grid.crs is not None and other.crs is not None and overlap(grid, other)[0] > 0
 
 
 def find_modality(scene: Scene, name: str, kind: Kind) -> str | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
 
 from geo_xmodal.errors import LabelError
 from geo_xmodal.samples import GatherOptions, gather
@@ -192,3 +194,30 @@ def test_two_scenes_may_have_one_class_each(tiny: Scene, other: Scene) -> None:
     data = gather(join_scenes([tiny, other]), options())
     assert data.labelled_pairs.label is not None
     assert set(data.labelled_pairs.label.tolist()) == {1, 3}
+
+
+@pytest.mark.parametrize("shift", [0, 3])
+def test_patches_of_two_scenes_on_the_same_ground_are_found(tiny: Scene, tmp_path: Path, shift: int) -> None:
+    """The second scene is the first one, whose grid begins some columns further west; all of it tests."""
+    folder = shutil.copytree(tiny.folder, tmp_path / "twin")
+    place = folder / "scene.toml"
+    place.write_text(place.read_text().replace('name = "tiny"', 'name = "twin"'))
+    for file in folder.glob("*.tif"):
+        with rasterio.open(file, "r+") as dataset:
+            dataset.transform = dataset.transform @ Affine.translation(-shift, 0)
+    together = join_scenes([tiny, open_scene(folder)], hold_out=["twin"])
+    assert any("tiny and twin lie on the same ground" in line for line in together.notes)
+    data = gather(together, options(margin=0, validation=0))
+    trained = np.concatenate([data.labelled_pairs.position, data.labelled_target.position])
+    there = {(row, col + shift) for row, col in trained.tolist()}
+    tested = [tuple(one) for one in together.members[1].labels("test").position.tolist()]
+    share = np.mean([one in there for one in tested])
+    assert share > 0
+    assert data.notes["scenes"]["twin"]["overlap_share"] == pytest.approx(share)
+    own = data.notes["scenes"]["tiny"]["test_pixels"]  # far from its own training pixels
+    assert data.notes["overlap_share"] == pytest.approx(share * len(tested) / (len(tested) + own))
+
+
+def test_scenes_elsewhere_have_no_ground_in_common(both: SceneSet) -> None:
+    data = gather(both, options())
+    assert data.notes["overlap_share"] == 0 and not any("ground" in line for line in both.notes)
