@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,6 +27,7 @@ from geo_xmodal.raster import (
     size_text,
     sizes_differ,
 )
+from geo_xmodal.scenes.align import scene_name
 from geo_xmodal.scenes.config import CONFIG_NAME
 from geo_xmodal.scenes.labelled import LabelledPixels, Side, every_labelled_pixel, labelled_pixels, windows_of
 from geo_xmodal.scenes.legend import free_color, free_id
@@ -207,7 +210,8 @@ class SceneSet:
 def open_scenes(names_or_paths: Sequence[str | Path], *, addresses: bool = False) -> tuple[Scene, ...]:
     """The scenes named: each a scene, a folder of scene folders, or a `.txt` list of either, one a line.
 
-    Lines that begin with `#` are comments; paths in a list are relative to it.
+    Lines that begin with `#` are comments; paths in a list are relative to it. Scenes of one name are called
+    by their folders.
 
     Args:
         names_or_paths: As `open_scene` takes them, or folders or lists of such.
@@ -217,9 +221,16 @@ def open_scenes(names_or_paths: Sequence[str | Path], *, addresses: bool = False
         SceneError: As `open_scene`.
         UsageError: A list is none, or names nothing.
     """
-    return tuple(
-        open_scene(one, addresses=addresses) for given in names_or_paths for one in _spelt_out(given)
-    )
+    places = [place for given in names_or_paths for place in _spelt_out(given)]
+    scenes = [open_scene(place, addresses=addresses) for place in places]
+    times = Counter(one.name for one in scenes)
+    return tuple(one if times[one.name] == 1 else _called_by_its_folder(one) for one in scenes)
+
+
+def _called_by_its_folder(scene: Scene) -> Scene:
+    """The scene under another name."""
+    name = scene_name(scene.folder.resolve().name)
+    return dataclasses.replace(scene, config=scene.config.model_copy(update={"name": name}))
 
 
 def _spelt_out(given: str | Path) -> list[str | Path]:

@@ -232,6 +232,9 @@ class TestWhichScenes:
             ([tmp_path / "third" / "scene.toml", both], ["third", "tiny", "other"]),
         ):
             assert [one.name for one in open_scenes(given)] == expected
+        write_scene(tmp_path / "twins" / "north west"), write_scene(tmp_path / "twins" / "south")
+        twins = open_scenes([tmp_path / "twins", folders[1]])
+        assert [one.name for one in twins] == ["north-west", "south", "other"]
         (tmp_path / "empty.txt").write_text("# nothing\n")
         with pytest.raises(UsageError, match=r"empty\.txt names no scene"):
             open_scenes([tmp_path / "empty.txt"])
