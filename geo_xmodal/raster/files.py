@@ -14,9 +14,10 @@ import hashlib
 import math
 import os
 import re
+import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -134,6 +135,12 @@ _BLOCKS_CHECKED = 64
 _HEADER_BYTES, _PIECE_BYTES, _PIECES = 1 << 16, 1 << 12, 64
 """What of a file tells it from another: its header, and this many pieces spread over the rest."""
 
+_MAX_KEPT = 32
+"""Rasters that a thread keeps open at once."""
+
+_CACHE_MIB = 256
+"""Of decoded blocks, meanwhile: GDAL's own choice is a share of the machine's memory."""
+
 _MICROMETRES_BELOW = 100.0
 """Without a unit, a smaller wavelength (0.4 to 15) is in micrometres, a larger one in nanometres."""
 
@@ -227,15 +234,55 @@ def open_raster(
         RasterError: The file is missing, of none of the formats, truncated, too large, outside `root`, or
             fails to be read inside the `with` block.
     """
-    root = None if root is None else Path(root)
-    file, format_ = _checked_path(path, root, formats)
-    stored = file.stat().st_size
-    with opened_raster(str(file), str(file), stored, limits=limits, format_=format_) as dataset:
-        if format_ == GEOTIFF:
-            _check_complete(dataset, file, stored)
-        elif format_ == "PNG":
-            _check_end(file, stored)
-        yield dataset
+    file, format_ = _checked_path(path, None if root is None else Path(root), formats)
+    found = file.stat()
+    key = (file, found.st_size, found.st_mtime_ns, found.st_ino)
+    known = _kept.datasets
+    usual = format_ == GEOTIFF and limits is DEFAULT_LIMITS
+    if known is None or not usual or (key not in known and len(known) >= _MAX_KEPT):
+        with opened_raster(str(file), str(file), found.st_size, limits=limits, format_=format_) as dataset:
+            if format_ == GEOTIFF:
+                _check_complete(dataset, file, found.st_size)
+            elif format_ == "PNG":
+                _check_end(file, found.st_size)
+            yield dataset
+        return
+    with _guarded(str(file)):
+        if key not in known:
+            with ExitStack() as unsound:
+                dataset = unsound.enter_context(rasterio.open(file, driver="GTiff"))
+                _check(dataset, str(file), str(file), found.st_size, limits)
+                _check_complete(dataset, file, found.st_size)
+                unsound.pop_all()
+            known[key] = dataset
+        yield known[key]
+
+
+class _Kept(threading.local):
+    datasets: dict[tuple[Path, int, int, int], rasterio.DatasetReader] | None = None
+
+
+_kept = _Kept()
+"""Rasters that stay open in a thread, by path, size, time and inode."""
+
+
+@contextmanager
+def kept_open() -> Iterator[None]:
+    """Rasters that this thread opens in the `with` block stay open to its end, and keep decoded blocks.
+
+    Windows that are read one after another meet the same blocks of a file.
+    """
+    if _kept.datasets is not None:
+        yield
+        return
+    _kept.datasets = {}
+    try:
+        with rasterio.Env(GDAL_CACHEMAX=_CACHE_MIB):
+            yield
+    finally:
+        datasets, _kept.datasets = _kept.datasets, None
+        for dataset in datasets.values():
+            dataset.close()
 
 
 @contextmanager
@@ -260,10 +307,19 @@ def opened_raster(
     """
     driver, _ = _FORMATS[format_]
     place = _JPEG2000_PLACE if driver == "JP2OpenJPEG" else {}
+    with _guarded(name, {**place, **config}, format_), rasterio.open(source, driver=driver) as dataset:
+        _check(dataset, source, name, stored, limits)
+        yield dataset
+
+
+@contextmanager
+def _guarded(
+    name: str, config: Mapping[str, str] = MappingProxyType({}), format_: str = GEOTIFF
+) -> Iterator[None]:
+    """GDAL as it may open files of strangers; what it says of `name` is one line."""
     try:
-        with rasterio.Env(**{**_GUARD, **place, **config}), rasterio.open(source, driver=driver) as dataset:
-            _check(dataset, source, name, stored, limits)
-            yield dataset
+        with rasterio.Env(**{**_GUARD, **config}):
+            yield
     except _FAULTS as error:
         raise RasterError(f"{name}: cannot be read as a {format_}: {_reason(error)}") from error
 

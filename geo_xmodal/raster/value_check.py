@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 
 from geo_xmodal.errors import UsageError
 from geo_xmodal.kinds import KINDS
-from geo_xmodal.raster.files import file_window, open_raster, read_window
+from geo_xmodal.raster.files import file_window, kept_open, open_raster, read_window
 from geo_xmodal.raster.window_reader import Adaptation, Assumption, WindowReader, source_name
 from geo_xmodal.types import FloatArray, lattice
 
@@ -38,6 +39,11 @@ def sampled_values(reader: WindowReader) -> FloatArray:
 
 def _sampled(*readers: WindowReader) -> list[FloatArray]:
     """For each reader of one grid (band, n) values, at pixels where any band of the first reader has one."""
+    with kept_open():
+        return _looked_at(readers)
+
+
+def _looked_at(readers: Sequence[WindowReader]) -> list[FloatArray]:
     bands, shape = len(readers[0].bands), readers[0].grid.shape
     for per_side in _ROUNDS:
         side = 64 if bands <= _MANY_BANDS else 24

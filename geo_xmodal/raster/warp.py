@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
@@ -36,8 +36,11 @@ Resampling = Literal["nearest", "bilinear", "cubic", "average", "mode", "max", "
 """How a file that is off the reference grid is brought onto it (GDAL's names)."""
 
 _BLOCK = 256
-_BLOCK_VALUES = 2**24
-"""Source values held for one block of warped pixels (64 MB as float32)."""
+_BLOCK_VALUES = 2**22
+"""Values that are warped at once (16 MB as float32): a single pixel costs as many."""
+
+_SOURCE_VALUES = 2**23
+"""Source values that are held for blocks of a window (32 MB as float32)."""
 
 _TOLERANCE = 0.001
 """Source pixels by which GDAL's fast transform between two CRSs may be off."""
@@ -112,15 +115,24 @@ class Placement:
             yield from self._copied(inside, read)
             return
         side = self._block_side()
-        for row in range(inside.row // side * side, inside.row + inside.height, side):
-            for col in range(inside.col // side * side, inside.col + inside.width, side):
-                height, width = self.grid.shape
-                block = Window(row, col, min(side, height - row), min(side, width - col))
+        height, width = self.grid.shape
+        blocks = [
+            Window(row, col, min(side, height - row), min(side, width - col))
+            for row in range(inside.row // side * side, inside.row + inside.height, side)
+            for col in range(inside.col // side * side, inside.col + inside.width, side)
+        ]
+        across, down = _source_pixels(self.grid, self.source)
+        margin = _MARGIN + math.ceil(2 * max(across, down))
+        needed = [(block, _source_window(self.grid, self.source, block, margin)) for block in blocks]
+        for there, group in _read_together(needed, self.bands):
+            values = read(there)
+            for block, (window, whole) in group:
                 part = block.common(inside)
-                values = self._warped(block, read)
-                if part is not None and values is not None:
+                if part is not None:
+                    rows, cols = window.seen_from(there).slices
+                    warped = self._warped(block, window, values[:, rows, cols], whole)
                     rows, cols = part.seen_from(block).slices
-                    yield part, values[:, rows, cols]
+                    yield part, warped[:, rows, cols]
 
     def _copied(self, inside: Window, read: Read) -> Iterator[tuple[Window, FloatArray]]:
         offset = pixel_offset(self.source, self.grid)
@@ -134,14 +146,15 @@ class Placement:
     def _block_side(self) -> int:
         """Depends on the grids and bands only, or a pixel would depend on the window it is read in."""
         across, down = _source_pixels(self.grid, self.source)
-        side = math.sqrt(_BLOCK_VALUES / self.bands) / max(across, down, 1)
-        return max(1, min(_BLOCK, int(side)))
+        side = min(_BLOCK, 1 << int(math.log2(_BLOCK_VALUES / self.bands)) // 2)
+        return max(1, min(side, int(math.sqrt(_SOURCE_VALUES / self.bands) / max(across, down, 1))))
 
-    def _warped(self, block: Window, read: Read) -> FloatArray | None:
+    def _warped(self, block: Window, there: Window, values: FloatArray, whole: bool) -> FloatArray:
+        """A block of `grid` from the values of a window of the source.
+
+        Without nodata GDAL takes half the time: it is left out where every pixel of the block gets a value.
+        """
         across, down = _source_pixels(self.grid, self.source)
-        there = _source_window(self.grid, self.source, block, _MARGIN + math.ceil(2 * max(across, down)))
-        if there is None:
-            return None
         onto = {
             "resampling": GdalResampling[str(self.resampling)],
             "XSCALE": 1 / across,
@@ -152,10 +165,11 @@ class Placement:
         grid = GeoBox((block.height, block.width), affine, self.grid.crs)
         try:
             if isinstance(self.source, ControlGrid):
-                values = _by_points(self.source, there, read(there), grid, onto)
+                values = _by_points(self.source, there, values, grid, onto)
                 values[:, ~_within(self.source, self.grid, block)] = np.nan
             else:
-                values = _by_grid(self.source, there, read, self.bands, grid, onto)
+                nodata = None if whole and not np.isnan(values).any() else math.nan
+                values = _by_grid(self.source, there, values, grid, onto, nodata)
         except RasterioError as error:
             where = extent_text(self.grid)
             raise AlignmentError(f"{self.name}: cannot be warped to the grid ({where}): {error}") from error
@@ -163,24 +177,59 @@ class Placement:
         return normalised(values) if unit else values
 
 
+_Needed = tuple[Window, bool]
+"""A window of the source, and whether all that a block reads lies in it."""
+
+
+def _read_together(
+    needed: Sequence[tuple[Window, _Needed | None]], bands: int
+) -> Iterator[tuple[Window, list[tuple[Window, _Needed]]]]:
+    """Blocks that need any source, in groups, each with a source window that holds what they need."""
+    group: list[tuple[Window, _Needed]] = []
+    there: Window | None = None
+    for block, one in needed:
+        if one is None:
+            continue
+        wider = one[0] if there is None else _around_both(there, one[0])
+        if there is not None and wider.height * wider.width * bands > _SOURCE_VALUES:
+            yield there, group
+            group, wider = [], one[0]
+        group.append((block, one))
+        there = wider
+    if there is not None:
+        yield there, group
+
+
+def _around_both(a: Window, b: Window) -> Window:
+    """The smallest window that holds two."""
+    row, col = min(a.row, b.row), min(a.col, b.col)
+    bottom, right = max(a.row + a.height, b.row + b.height), max(a.col + a.width, b.col + b.width)
+    return Window(row, col, bottom - row, right - col)
+
+
 def _by_grid(
-    source: GeoBox, there: Window, read: Read, bands: int, grid: GeoBox, onto: Mapping[str, Any]
+    source: GeoBox,
+    there: Window,
+    values: FloatArray,
+    grid: GeoBox,
+    onto: Mapping[str, Any],
+    nodata: float | None,
 ) -> FloatArray:
     """Values (band, row, col) of a window of `source` on `grid`."""
     frame = {
         "driver": "GTiff",
         "height": there.height,
         "width": there.width,
-        "count": bands,
+        "count": len(values),
         "dtype": "float32",
-        "nodata": math.nan,
+        "nodata": nodata,
         "crs": _wkt(source),
         "transform": source.translate_pix(there.col, there.row).affine,
     }
     place = {"crs": _wkt(grid), "transform": grid.affine, "height": grid.shape[0], "width": grid.shape[1]}
     with MemoryFile() as memory:
         with memory.open(**frame) as part:
-            part.write(read(there))  # no longer held while GDAL warps
+            part.write(values)
         with (
             memory.open(driver="GTiff") as part,
             WarpedVRT(part, **place, **onto, tolerance=_TOLERANCE) as warped,
@@ -306,7 +355,7 @@ def _jacobian(grid: GeoBox, source: PixelPlaces) -> npt.NDArray[np.float64]:
     return jacobian
 
 
-def _source_window(grid: GeoBox, source: PixelPlaces, block: Window, margin: int) -> Window | None:
+def _source_window(grid: GeoBox, source: PixelPlaces, block: Window, margin: int) -> _Needed | None:
     """The pixels of `source` that `block` of `grid` may need, or None where there are none."""
     x, y = np.meshgrid(np.linspace(0, block.width, _LATTICE), np.linspace(0, block.height, _LATTICE))
     lattice = np.stack([x.ravel() + block.col, y.ravel() + block.row], axis=1)
@@ -321,9 +370,12 @@ def _source_window(grid: GeoBox, source: PixelPlaces, block: Window, margin: int
     height, width = source.shape
     left, top = np.floor(points.min(axis=0)) - margin
     right, bottom = np.ceil(points.max(axis=0)) + margin
+    whole = bool(exists.all()) and left >= 0 and top >= 0 and right <= width and bottom <= height
     left, right = max(0, int(left)), min(width, int(right))
     top, bottom = max(0, int(top)), min(height, int(bottom))
-    return Window(top, left, bottom - top, right - left) if left < right and top < bottom else None
+    if left >= right or top >= bottom:
+        return None
+    return Window(top, left, bottom - top, right - left), whole
 
 
 def _wkt(grid: PixelPlaces) -> str | None:

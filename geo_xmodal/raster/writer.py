@@ -10,8 +10,10 @@ import errno
 import os
 import zlib
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,9 @@ import rasterio
 from rasterio.errors import RasterioError
 from rasterio.windows import Window as FileWindow
 
+_Piece = tuple[list[int], FileWindow | None, int]
+"""Bands, window and checksum of what was written at once."""
+
 
 @dataclass(frozen=True)
 class RasterWriter:
@@ -28,10 +33,12 @@ class RasterWriter:
 
     Attributes:
         dataset: For descriptions, tags and colours; pixels go through `write`.
+        threads: That read back what was written.
     """
 
     dataset: rasterio.io.DatasetWriter
-    _written: list[tuple[list[int], FileWindow | None, int]] = field(default_factory=list)
+    threads: int = 1
+    _written: list[_Piece] = field(default_factory=list)
 
     def write(
         self,
@@ -57,14 +64,21 @@ class RasterWriter:
 
     def lost(self, path: Path | str) -> bool:
         """Whether the closed file at `path` lacks something that was written."""
-        try:
-            with rasterio.open(path, driver="GTiff") as dataset:
-                return any(
-                    _checksum(dataset.read(bands, window=window)) != checksum
-                    for bands, window, checksum in self._written
-                )
-        except RasterioError:
-            return True
+        with ThreadPoolExecutor(self.threads) as pool:
+            parts = [self._written[first :: self.threads] for first in range(self.threads)]
+            return any(list(pool.map(partial(_differ, path), parts)))
+
+
+def _differ(path: Path | str, written: Sequence[_Piece]) -> bool:
+    """Whether any piece of a closed file is not what was written."""
+    try:
+        with rasterio.open(path, driver="GTiff") as dataset:
+            return any(
+                _checksum(dataset.read(bands, window=window)) != checksum
+                for bands, window, checksum in written
+            )
+    except RasterioError:
+        return True
 
 
 def _checksum(values: npt.NDArray[Any]) -> int:
@@ -72,19 +86,20 @@ def _checksum(values: npt.NDArray[Any]) -> int:
 
 
 @contextmanager
-def create_raster(path: Path | str, **profile: Any) -> Iterator[RasterWriter]:
+def create_raster(path: Path | str, *, threads: int = 1, **profile: Any) -> Iterator[RasterWriter]:
     """A new GeoTIFF, open for writing as long as the `with` block runs, then read back.
 
     Args:
         path: Nobody else looks at it yet.
+        threads: That compress blocks and read them back.
         profile: As for `rasterio.open`.
 
     Raises:
         RasterioError: GDAL cannot write it.
         OSError: It does not hold what was written; `geo_xmodal.outputs.output_errors` says why.
     """
-    with rasterio.open(path, "w", driver="GTiff", **profile) as dataset:
-        writer = RasterWriter(dataset)
+    with rasterio.open(path, "w", driver="GTiff", num_threads=threads, **profile) as dataset:
+        writer = RasterWriter(dataset, threads)
         yield writer
     if writer.lost(path):
         raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))

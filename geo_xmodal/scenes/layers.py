@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import Empty, Full, Queue
+from threading import Event
 
 import numpy as np
 import rasterio
 from odc.geo.geobox import GeoBox
 
 from geo_xmodal.errors import AlignmentError
+from geo_xmodal.memory import usable_processors
 from geo_xmodal.raster import (
     Adaptation,
     WindowReader,
@@ -19,6 +24,7 @@ from geo_xmodal.raster import (
     create_raster,
     extent_text,
     file_window,
+    kept_open,
     tags_of,
 )
 from geo_xmodal.types import ClassArray, FloatArray, Progress, Window, windows_over
@@ -26,12 +32,18 @@ from geo_xmodal.types import ClassArray, FloatArray, Progress, Window, windows_o
 TILE = 256
 """Side of the tiles that are read, warped and written at once; that of the reader's own blocks."""
 
+_TILES_BYTES = 2**29
+"""Of the tiles that are read before they can be written."""
+
+_POLL = 0.2
+"""Seconds after which a thread that waits looks whether anybody still wants its tiles."""
+
 
 @dataclass(frozen=True)
 class Layer:
     """A raster to be written: where its values come from, and the window of the grid that it covers.
 
-    `tags` is asked when all of it is read.
+    `tags` is asked when all of it is read. `read` may be asked in several `threads` at once.
     """
 
     file: str
@@ -44,6 +56,7 @@ class Layer:
     band_tags: tuple[Mapping[str, str], ...]
     colors: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     tags: Callable[[], Mapping[str, str]] = dict
+    threads: int = 1
 
 
 def sensor_layer(file: str, reader: WindowReader) -> Layer:
@@ -64,7 +77,13 @@ def sensor_layer(file: str, reader: WindowReader) -> Layer:
         reader.band_names,
         tags,
         tags=lambda: tags_of(reader.product),
+        threads=_threads(len(reader.bands)),
     )
+
+
+def _threads(bands: int) -> int:
+    """As many as there are cores, and tiles of so many bands in memory: each holds two, the writer one."""
+    return max(1, min(usable_processors(), _TILES_BYTES // (2 * 4 * bands * TILE**2)))
 
 
 def _snapped(covered: Window, grid: GeoBox) -> Window:
@@ -94,10 +113,12 @@ def write_layers(
     done = 0
     for layer in layers:
         holds_data = False
-        with create_raster(folder / layer.file, **_profile(layer, grid)) as writer:
+        with (
+            create_raster(folder / layer.file, threads=layer.threads, **_profile(layer, grid)) as writer,
+            _read_ahead(layer) as tiles,
+        ):
             _describe(writer.dataset, layer)
-            for tile in _tiles(layer.window):
-                values = layer.read(tile)
+            for tile, values in tiles:
                 holds_data |= bool((values != layer.nodata).any() and np.isfinite(values).any())
                 row, col = tile.row - layer.window.row, tile.col - layer.window.col
                 writer.write(values, window=file_window(Window(row, col, tile.height, tile.width)))
@@ -107,6 +128,48 @@ def write_layers(
             writer.dataset.update_tags(**layer.tags())
         if not holds_data:
             raise _without_data(layer.origin, grid)
+
+
+@contextmanager
+def _read_ahead(layer: Layer) -> Iterator[Iterator[tuple[Window, FloatArray | ClassArray]]]:
+    """The tiles of a layer in their order, read in its threads; no thread is left when the block ends."""
+    tiles = _tiles(layer.window)
+    if layer.threads == 1:
+        with kept_open():
+            yield ((tile, layer.read(tile)) for tile in tiles)
+        return
+    count = min(layer.threads, len(tiles))
+    ready: list[Queue[FloatArray | ClassArray]] = [Queue(1) for _ in range(count)]
+    ended = Event()
+
+    def work(number: int) -> None:
+        with kept_open():
+            for tile in tiles[number::count]:
+                if ended.is_set():
+                    return
+                values = layer.read(tile)
+                while not ended.is_set():
+                    with suppress(Full):
+                        ready[number].put(values, timeout=_POLL)
+                        break
+
+    with ThreadPoolExecutor(count, thread_name_prefix="align") as pool:
+        workers = [pool.submit(work, number) for number in range(count)]
+        try:
+            yield (
+                (tile, _next(ready[place % count], workers[place % count]))
+                for place, tile in enumerate(tiles)
+            )
+        finally:
+            ended.set()
+
+
+def _next(ready: Queue[FloatArray | ClassArray], worker: Future[None]) -> FloatArray | ClassArray:
+    while True:
+        with suppress(Empty):
+            return ready.get(timeout=_POLL)
+        if worker.done() and ready.empty():
+            worker.result()  # says why nothing comes
 
 
 def check_data(reader: WindowReader) -> None:
@@ -119,10 +182,11 @@ def check_data(reader: WindowReader) -> None:
     covered = _snapped(covered_window(reader), reader.grid)
     tiles = _tiles(covered)
     middle = len(tiles) // 2
-    for band in range(len(reader.bands)):
-        one = reader.adapted(Adaptation(bands=(band,)))
-        if any(one.valid(tile).any() for tile in (*tiles[middle:], *tiles[:middle])):
-            return
+    with kept_open():
+        for band in range(len(reader.bands)):
+            one = reader.adapted(Adaptation(bands=(band,)))
+            if any(one.valid(tile).any() for tile in (*tiles[middle:], *tiles[:middle])):
+                return
     raise _without_data(reader.name, reader.grid)
 
 
@@ -153,6 +217,7 @@ def _profile(layer: Layer, grid: GeoBox) -> dict[str, object]:
         "blockysize": TILE,
         "interleave": "band",
         "compress": "deflate",
+        "zlevel": 1 if floats else 6,  # noise does not get smaller by trying longer
         "predictor": 3 if floats else 1,
         "bigtiff": "if_safer",
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from affine import Affine
 
@@ -72,7 +73,7 @@ def placed(
         nodata: Value of pixels without data.
         tags: Metadata of each band, if any.
     """
-    profile = {
+    profile: dict[str, Any] = {
         "width": shape[1],
         "height": shape[0],
         "count": len(names),
