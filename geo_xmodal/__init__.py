@@ -88,7 +88,7 @@ if TYPE_CHECKING:
         write_config,
     )
     from geo_xmodal.simulate import SimulatedSensor, simulate_scene, simulate_sensor
-    from geo_xmodal.training import DATA_SETTINGS, TrainRequest, train_scene
+    from geo_xmodal.training import DATA_SETTINGS, TrainRequest, compute_for, train_scene
     from geo_xmodal.version import VERSION as __version__  # noqa: N811 - the name that Python expects
 
 __all__ = [
@@ -139,6 +139,7 @@ __all__ = [
     "check_fit",
     "checked_values",
     "compare_methods",
+    "compute_for",
     "correlate_arrays",
     "correlate_scene",
     "create_raster",
@@ -269,7 +270,7 @@ _HOMES = {
         "write_config",
     ),
     "simulate": ("SimulatedSensor", "simulate_scene", "simulate_sensor"),
-    "training": ("DATA_SETTINGS", "TrainRequest", "train_scene"),
+    "training": ("DATA_SETTINGS", "TrainRequest", "compute_for", "train_scene"),
     "version": ("__version__",),
 }
 _HOME = {name: f"geo_xmodal.{module}" for module, names in _HOMES.items() for name in names}

@@ -88,3 +88,15 @@ class ResumeError(GeoXmodalError):
 
 class ClusterError(GeoXmodalError):
     """A Dask cluster that does not answer, goes away, or whose workers lack the software or the files."""
+
+
+class ProcessError(GeoXmodalError):
+    """One of several processes that train one model ended, or does something else than the others.
+
+    Attributes:
+        told: Whether another process says so to whoever reads: this one need not.
+    """
+
+    def __init__(self, message: str, *, told: bool = False) -> None:
+        super().__init__(message)
+        self.told = told

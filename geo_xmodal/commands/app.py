@@ -37,7 +37,7 @@ from geo_xmodal.commands import (
     training,
 )
 from geo_xmodal.commands.console import one_line
-from geo_xmodal.errors import GeoXmodalError
+from geo_xmodal.errors import GeoXmodalError, ProcessError
 from geo_xmodal.memory import guard_imports, least, rooms
 from geo_xmodal.outputs import ADVICE
 
@@ -173,9 +173,10 @@ def run(arguments: Sequence[str]) -> int:
     try:
         status = app(args=list(arguments) or ["--help"], prog_name=PROGRAM, standalone_mode=False)
     except GeoXmodalError as error:
-        return _fail(str(error), error.exit_status)
+        told = isinstance(error, ProcessError) and error.told
+        return error.exit_status if told else _fail(str(error), error.exit_status)
     except typer.TyperException as error:
-        return _fail(_usage(error, arguments), 2)
+        return 2 if process.follows() else _fail(_usage(error, arguments), 2)
     except KeyboardInterrupt:
         status = _INTERRUPTED
     except Exception as error:
@@ -189,7 +190,8 @@ def run(arguments: Sequence[str]) -> int:
             return _fail(f"{library} does not take this input: {type(error).__name__}: {error}", 2)
         return _fault(error)
     if status == _INTERRUPTED:
-        _say(_stopped(arguments))
+        if not process.follows():
+            _say(_stopped(arguments))
         return process.stopped_status()
     return status if isinstance(status, int) else 0
 

@@ -78,17 +78,27 @@ def _shown(value: object) -> str:
 
 @dataclass(frozen=True)
 class Console:
-    """The two streams of one command; with `json`, standard output holds one JSON object and nothing else."""
+    """The two streams of one command; with `json`, standard output holds one JSON object and nothing else.
+
+    Attributes:
+        json: Whether the result is printed as JSON.
+        silent: Nothing is said at all: another process speaks.
+    """
 
     json: bool = False
+    silent: bool = False
 
     def note(self, text: str) -> None:
         """A line beside the result."""
-        print(one_line(text), file=sys.stderr if self.json else sys.stdout, flush=True)
+        self._print(text, sys.stderr if self.json else sys.stdout)
 
     def warn(self, text: str) -> None:
         """A line for people on standard error, whatever the result is printed as."""
-        print(one_line(text), file=sys.stderr, flush=True)
+        self._print(text, sys.stderr)
+
+    def _print(self, text: str, stream: TextIO) -> None:
+        if not self.silent:
+            print(one_line(text), file=stream, flush=True)
 
     def assumed(self, assumptions: Iterable[object]) -> None:
         """Lines on what was taken for granted, each once."""
@@ -97,6 +107,8 @@ class Console:
 
     def result(self, content: Any, *human: rich.console.RenderableType) -> None:
         """The command's result: `content` as JSON, or `human` for people."""
+        if self.silent:
+            return
         if self.json:
             sys.stdout.write(pydantic_core.to_json(content, inf_nan_mode="null").decode() + "\n")
             sys.stdout.flush()
@@ -113,6 +125,9 @@ class Console:
             timed: whether to say how much time is left; not where messages do.
             long: for work of more than some minutes, what to say once that is known, of a time in words.
         """
+        if self.silent:
+            yield lambda done, total, message: None
+            return
         if not sys.stderr.isatty():
             yield _Reports(_Lines(sys.stderr), timed, long)
             return

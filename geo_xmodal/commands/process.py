@@ -90,6 +90,16 @@ def begin() -> None:
     _keep_streams()
 
 
+def is_one_of_several() -> bool:
+    """Whether torchrun, or what sets the same variables, started several processes to work together."""
+    return "LOCAL_RANK" in os.environ and os.environ.get("WORLD_SIZE", "1") != "1"
+
+
+def follows() -> bool:
+    """Whether another of several processes speaks for this one."""
+    return is_one_of_several() and os.environ.get("RANK", "0") != "0"
+
+
 def raise_signals() -> None:
     """From now on a signal is a `KeyboardInterrupt`: what was begun is put in order."""
     _signals.raising = True

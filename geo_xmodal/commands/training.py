@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 import geo_xmodal as gx
+from geo_xmodal.commands import process, several
 from geo_xmodal.commands.console import Console
 from geo_xmodal.commands.options import (
     AllowAddresses,
@@ -28,6 +29,7 @@ _MAX_IN_NAME = 3
 """Scenes that the default run folder names."""
 
 
+@several.joining
 def train(
     scenes: SceneNames,
     hold_out: HoldOut = None,
@@ -60,11 +62,13 @@ def train(
     json: Json = False,
 ) -> None:
     """Train on two sensors; what comes out maps with one."""
-    console = Console(json)
-    pairs = key_values(settings or [])
-    opened = opened_scenes(scenes, console, allow_addresses)
+    console = Console(json, silent=process.follows())
+    with several.together():
+        pairs = key_values(settings or [])
+        opened = opened_scenes(scenes, console, allow_addresses)
     folder = out or Path("runs") / f"{_short([one.name for one in opened])}-{method}"
-    check_writable(folder)
+    if not process.follows():
+        check_writable(folder)
     request = gx.TrainRequest(
         method=method,
         target=target,
@@ -85,6 +89,8 @@ def train(
         metrics = gx.train_scene(
             opened, folder, request, progress, note=lambda line: console.warn(f"note: {line}")
         )
+    if process.follows():
+        return
     shown = scenes[0] if len(opened) == 1 else opened[0].folder
     console.assumed(metrics["assumptions"])
     console.result(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from geo_xmodal import processes
 from geo_xmodal.comparison.cells import check_folder, gather_pixels, run_cells
 from geo_xmodal.comparison.noise import run_noise
 from geo_xmodal.comparison.outputs import write_outputs
@@ -16,6 +17,7 @@ from geo_xmodal.comparison.request import (
     resolve_folds,
 )
 from geo_xmodal.comparison.summary import summarise, summarise_ablation
+from geo_xmodal.errors import UsageError
 from geo_xmodal.outputs import held
 from geo_xmodal.samples import storage_for
 from geo_xmodal.scenes import Scene
@@ -62,6 +64,10 @@ def compare_methods(
         ResumeError: if `out` holds runs of other data or of another version.
     """
     out = Path(out)
+    if processes.launched() > 1:
+        raise UsageError(
+            "compare runs in one process: start it without torchrun, or train one model on several with train"
+        )
     compute = compute_for(request.device, request.precision)
     folds = resolve_folds(scenes, request)
     plan = resolve_comparison(request, folds[0].scenes.kind)

@@ -18,6 +18,7 @@ import torch
 from pydantic import Field, field_validator
 from torch import Tensor, nn
 
+from geo_xmodal import processes
 from geo_xmodal.correlation import OBJECTIVES
 from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.methods.base import Batch, Control, Method, Pool, Stage
@@ -200,9 +201,10 @@ class HgrLearner(BranchLearner):
         return self._student_loss(labelled, unlabelled)
 
     def _teacher_loss(self, labelled: Batch) -> dict[str, Tensor]:
-        if int((labelled.index < self.labelled_pairs).sum()) < LEAST_PAIRS:
+        pairs = int((labelled.index < self.labelled_pairs).sum())
+        if processes.whole_number(pairs) < LEAST_PAIRS:
             first = torch.arange(min(self.labelled_pairs, self.options.label_batch))
-            labelled = self.draw(self.labelled, first)
+            labelled = self.draw(self.labelled, processes.share(first))
         rich, label = cast(Tensor, labelled.rich), cast(Tensor, labelled.label)
         paired = rich.isfinite().all(1)
         seen = self._teacher_input(rich, labelled.target)[paired]
@@ -228,9 +230,13 @@ class HgrLearner(BranchLearner):
         terms |= self.terms.of(correlation=(f, g, labels))
         alone, both = self.rich_head(g), self.joint_head(torch.cat([f, g], 1))
         return terms | self.terms.of(
-            rich=((alone[: len(known)], known), (alone, soft)),
-            joint=((both[: len(known)], known), (both, soft)),
+            rich=self._taught(alone, known, soft), joint=self._taught(both, known, soft)
         )
+
+    def _taught(self, logits: Tensor, known: Tensor, soft: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
+        """What a head beside the correlation says of pairs, and what it should say: labels, and teachers'."""
+        labels = (logits[: len(known)], known)
+        return (labels, (logits, soft)) if self.teachers else (labels,)
 
 
 class Hgr(Method):

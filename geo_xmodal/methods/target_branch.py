@@ -16,6 +16,7 @@ import torch
 from pydantic import Field, field_validator, model_validator
 from torch import Tensor
 
+from geo_xmodal import processes
 from geo_xmodal.errors import BundleError, TrainingDataError
 from geo_xmodal.kinds import KINDS
 from geo_xmodal.methods.base import Learner, LoopOptions, Pool, class_weights, joined_pool
@@ -172,8 +173,9 @@ class BranchLearner(Learner):
     def augmented(self, x: Tensor) -> Tensor:
         """Patches turned and mirrored (the whole batch alike), with noise."""
         if self.options.augment:
-            x = torch.rot90(x, int(torch.randint(4, ())), (2, 3))
-            if torch.rand(()) < 0.5:
+            turns, mirrored = processes.agreed(torch.randint(4, (2,))).tolist()
+            x = torch.rot90(x, turns, (2, 3))
+            if mirrored % 2:
                 x = x.flip(3)
         return x + self.options.noise * torch.randn_like(x) if self.options.noise else x
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
+from geo_xmodal import processes
 from geo_xmodal.objectives.term import Term
 
 Reading = Literal["standard", "reversal", "cooperative"]
@@ -37,7 +38,7 @@ class Adversarial(Term):
         match self.reading:
             case "standard":
                 fixed = {name: weight.detach() for name, weight in discriminator.named_parameters()}
-                passing = F.softplus(-cast(Tensor, functional_call(discriminator, fixed, fake))).mean()
+                passing = _mean(F.softplus(-cast(Tensor, functional_call(discriminator, fixed, fake))))
                 return _told_apart(discriminator, real.detach(), fake.detach()) + passing
             case "reversal":
                 return _told_apart(discriminator, _turned(real), _turned(fake))
@@ -47,7 +48,11 @@ class Adversarial(Term):
 
 def _told_apart(discriminator: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
     """-E[log D(real) + log(1 - D(fake))]: 2 log 2 when they cannot be told apart."""
-    return F.softplus(-discriminator(real)).mean() + F.softplus(discriminator(fake)).mean()
+    return _mean(F.softplus(-discriminator(real))) + _mean(F.softplus(discriminator(fake)))
+
+
+def _mean(losses: Tensor) -> Tensor:
+    return processes.mean(losses.sum(), len(losses))
 
 
 def _turned(x: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
+from geo_xmodal import processes
 from geo_xmodal.objectives.term import Term
 
 
@@ -24,7 +25,8 @@ class Supervised(Term):
 
     def value(self, logits: Tensor, label: Tensor) -> Tensor:
         """The mean over (n, classes) logits and (n,) class indices, each pixel by the weight of its class."""
-        return F.cross_entropy(logits, label, weight=self.class_weight)
+        losses = F.cross_entropy(logits, label, weight=self.class_weight, reduction="sum")
+        return processes.mean(losses, self.class_weight[label].sum())
 
 
 class Distillation(Term):
@@ -32,4 +34,4 @@ class Distillation(Term):
 
     def value(self, logits: Tensor, soft: Tensor) -> Tensor:
         """-mean_i sum_c soft_ic log p_ic of (n, classes) logits and (n, classes) shares."""
-        return -(soft * logits.log_softmax(1)).sum(1).mean()
+        return processes.mean(-(soft * logits.log_softmax(1)).sum(), len(logits))

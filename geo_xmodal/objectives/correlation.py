@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from geo_xmodal import processes
 from geo_xmodal.correlation import objective
 from geo_xmodal.objectives.term import Term
 
@@ -25,9 +26,13 @@ class Correlation(Term):
 
     def value(self, f: Tensor, g: Tensor, labels: Tensor | None = None) -> Tensor:
         """Less than 0 for (n, features) embeddings that correlate; labels are below 0 where unknown."""
-        scored: Tensor = self.objective(f, g, labels=labels)
-        return -scored
+        if labels is not None:
+            labels = processes.gathered(labels) if self.objective.needs_labels else None
+        scored: Tensor = self.objective(processes.gathered(f), processes.gathered(g), labels=labels)
+        return -scored / processes.count()  # each process computes all of it
 
     def weight_of(self, f: Tensor, *others: Tensor) -> float:
         """Less than that of the term where pairs are few."""
-        return self.weight * (1.0 if self.full_batch is None else min(1.0, len(f) / self.full_batch))
+        if self.full_batch is None:
+            return self.weight
+        return self.weight * min(1.0, processes.whole_number(len(f)) / self.full_batch)

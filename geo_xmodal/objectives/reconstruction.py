@@ -7,6 +7,7 @@ from typing import Literal
 from torch import Tensor
 from torch.nn import functional as F
 
+from geo_xmodal import processes
 from geo_xmodal.objectives.term import Term
 
 
@@ -26,5 +27,5 @@ class Reconstruction(Term):
 
     def value(self, decoded: Tensor, wanted: Tensor) -> Tensor:
         """Of (n, ...) to (n, ...): what a decoder says, and values in 0..1."""
-        loss = F.mse_loss(decoded, wanted)
-        return loss if self.kind == "mean" else loss * decoded[0].numel()
+        values = decoded.shape[1:].numel() if self.kind == "mean" else 1
+        return processes.mean(F.mse_loss(decoded, wanted, reduction="sum") / values, len(decoded))

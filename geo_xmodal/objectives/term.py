@@ -15,7 +15,9 @@ from geo_xmodal.correlation import full_precision
 class Term(nn.Module, ABC):
     """A weight times a value that falls as a model gets better.
 
-    Subclasses define `value`, which is given outputs in float32 (or more) whatever autocast says.
+    Subclasses define `value`, which is given outputs in float32 (or more) whatever autocast says. Among
+    several processes it is given those of one, and its value is their part of that of the whole batch: the
+    sum over the processes is the value (`geo_xmodal.processes`).
 
     Attributes:
         weight: What the value is multiplied by.
@@ -53,7 +55,7 @@ class Sum(Term):
     def value(self, *outputs: tuple[Any, ...]) -> Tensor:
         """The sum over `outputs`, each a tuple for the part of its turn, or for the only one."""
         parts = [*self.parts] * (len(outputs) if len(self.parts) == 1 else 1)
-        return torch.stack([part(*one) for part, one in zip(parts, outputs, strict=False)]).sum()
+        return torch.stack([part(*one) for part, one in zip(parts, outputs, strict=True)]).sum()
 
 
 class Terms(nn.ModuleDict):

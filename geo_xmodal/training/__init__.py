@@ -1,6 +1,7 @@
 """A run: data to learner to loop to bundle to test to report."""
 
+from geo_xmodal.training.engine import compute_for
 from geo_xmodal.training.experiment import train_scene
 from geo_xmodal.training.request import DATA_SETTINGS, Plan, TrainRequest, Variant, resolve
 
-__all__ = ["DATA_SETTINGS", "Plan", "TrainRequest", "Variant", "resolve", "train_scene"]
+__all__ = ["DATA_SETTINGS", "Plan", "TrainRequest", "Variant", "compute_for", "resolve", "train_scene"]

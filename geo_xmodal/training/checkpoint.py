@@ -10,9 +10,10 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
+from geo_xmodal import processes
 from geo_xmodal.errors import ResumeError
 from geo_xmodal.outputs import new_file
 from geo_xmodal.small_files import SmallFile, file_errors, read_tensor_header
@@ -79,6 +80,24 @@ def read_checkpoint(folder: Path, mark: str) -> tuple[Position, dict[str, Tensor
         with safe_open(path, "pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a mapping
     return position, tensors
+
+
+def shared_checkpoint(folder: Path, mark: str) -> tuple[Position, dict[str, Tensor]] | None:
+    """`read_checkpoint` by the first process, for all of them: the folder may be on its disk alone.
+
+    Raises:
+        ResumeError: if the checkpoint is damaged or belongs to a run with other options.
+    """
+    found = None
+    with processes.together():
+        if processes.is_first():
+            found = read_checkpoint(folder, mark)
+    if processes.count() == 1:
+        return found
+    place = processes.told(None if found is None else (found[0].stage, found[0].epoch))
+    if place is None:
+        return None
+    return Position(*place), load(processes.sent(b"" if found is None else save(found[1])))
 
 
 def restore_learner(tensors: dict[str, Tensor], learner: nn.Module) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
+from geo_xmodal import processes
 from geo_xmodal.errors import UsageError
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ class Compute:
 
     def describe(self) -> dict[str, Any]:
         """For config.json and the mark of a run."""
-        return {"device": self.device, "precision": self.precision}
+        several = {"processes": processes.count()} if processes.count() > 1 else {}
+        return {"device": self.device, "precision": self.precision, **several}
 
 
 ON_PROCESSOR = Compute()
@@ -93,8 +95,9 @@ class Engine:
             torch.mps.manual_seed(seed)
 
     def asks(self, step: int) -> bool:
-        """Whether the loss is asked for after this step: a GPU would have to be waited for."""
-        return self.device.type == "cpu" or step % _ASKED_EVERY == 0
+        """Whether the loss is asked for after this step: a GPU, or others, would have to be waited for."""
+        alone = self.device.type == "cpu" and processes.count() == 1
+        return alone or (step + 1) % _ASKED_EVERY == 0
 
     def autocast(self) -> AbstractContextManager[Any]:
         """Activations have the precision of the run in the block."""
@@ -139,7 +142,7 @@ def repeatable(compute: Compute) -> Iterator[None]:
 
 
 class Means:
-    """Means over the steps of an epoch, by name; a device is waited for only when they are asked for."""
+    """Means over the steps of an epoch, by name; a device, or others, are waited for when they are asked."""
 
     def __init__(self) -> None:
         self.steps = 0
@@ -154,7 +157,7 @@ class Means:
     def __call__(self) -> dict[str, float]:
         """The means over the steps so far; a term that some steps lack counts 0 there."""
         for terms in self._waiting:
-            values = torch.stack(list(terms.values())).tolist() if terms else ()
+            values = processes.total(torch.stack(list(terms.values()))).tolist()
             for name, value in zip(terms, values, strict=True):
                 self._sums[name] = self._sums.get(name, 0.0) + value
         self._waiting.clear()

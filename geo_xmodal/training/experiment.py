@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from geo_xmodal import bundle
+from geo_xmodal import bundle, processes
 from geo_xmodal.accuracy import MEASURES, ConfusionMatrix, metrics, paired_gain, spread
 from geo_xmodal.outputs import as_json, mark_unfinished, output_errors, write_text
-from geo_xmodal.samples import Storage, gather, storage_for, warnings_of
+from geo_xmodal.samples import STORED, Storage, gather, storage_for, warnings_of
 from geo_xmodal.scenes import Scene, SceneSet
 from geo_xmodal.training.engine import Compute, compute_for
 from geo_xmodal.training.files import (
@@ -56,6 +56,9 @@ def train_scene(
     accuracy is told of all test pixels and of each scene's. Those of `request.hold_out` only test, with all
     of their labels.
 
+    Among several processes that torchrun started (docs/several-processes.md), all call this alike and train
+    together; the first one alone writes, tells and returns metrics, the others return {}.
+
     Args:
         scenes: what to learn from.
         out: the run folder.
@@ -73,29 +76,74 @@ def train_scene(
         LabelError, TrainingDataError: if the scene's labels or pixels do not suffice.
         OutputError: if `out` cannot be written, or holds something else.
         ResumeError: if `request.resume` finds a run with other options.
+        ProcessError: if another process sees other files or options, or ends.
     """
     out = Path(out)
     compute = compute_for(request.device, request.precision)
-    together = scenes_for(scenes, request.settings, request.target, request.hold_out)
-    plan = resolve(request, together.kind)
+    with processes.joined(compute.device):
+        with processes.together():
+            joined = scenes_for(scenes, request.settings, request.target, request.hold_out)
+            plan = resolve(request, joined.kind)
+        if not processes.is_first():
+            return _follow(joined, plan, out, compute, request.resume)
+        return _lead(joined, plan, out, compute, request.resume, progress, note)
+
+
+def _follow(scenes: SceneSet, plan: Plan, out: Path, compute: Compute, resume: bool) -> dict[str, Any]:
+    """The part of a process that neither writes nor speaks: values that it cannot hold are beside `out`."""
+    with storage_for(out.with_name(f"{out.name}-process-{processes.number()}")) as storage:
+        data = _gathered(scenes, plan, plan.seeds[0], storage, None)
+        with processes.together():
+            plan = checked_plan(plan, data)
+        _train_runs(scenes, data, out, plan, None, compute, resume, None, storage)
+    return {}
+
+
+def _lead(
+    scenes: SceneSet,
+    plan: Plan,
+    out: Path,
+    compute: Compute,
+    resume: bool,
+    progress: Progress | None,
+    note: Callable[[str], None],
+) -> dict[str, Any]:
+    """The part of the process that writes, or that is alone."""
     with (
         held_run(out),
-        storage_for(out, recorded_store(out) if request.resume else None, note) as storage,
+        storage_for(out, recorded_store(out) if resume else None, note) as storage,
     ):
-        data = gather(together, plan.gather_for(plan.seeds[0]), reading(progress, 0, 0), storage)
+        data = _gathered(scenes, plan, plan.seeds[0], storage, reading(progress, 0, 0))
         storage.prune()
-        plan = checked_plan(plan, data)
-        threads = threads_for(out, request.resume)
-        begun = recorded_threads(out) if request.resume and not is_finished(out) else None
+        with processes.together():
+            plan = checked_plan(plan, data)
+        threads = threads_for(out, resume)
+        begun = recorded_threads(out) if resume and not is_finished(out) else None
         plan = dataclasses.replace(
-            plan, notes=(*together.notes, *warnings_of(data), *plan.notes, *_lacking_threads(begun, threads))
+            plan, notes=(*scenes.notes, *warnings_of(data), *plan.notes, *_lacking_threads(begun, threads))
         )
         for line in (*plan.notes, *_other_threads(begun, threads)):
             note(line)
-        with begun_run(out, request.resume):
-            scores = _train(together, data, out, plan, threads, compute, request.resume, progress, storage)
+        with begun_run(out, resume):
+            scores = _train(scenes, data, out, plan, threads, compute, resume, progress, storage)
             storage.remove()
             return scores
+
+
+def _gathered(
+    scenes: SceneSet, plan: Plan, seed: int, storage: Storage, progress: Progress | None
+) -> TrainingData:
+    """What a seed learns from: by the first process, then by the others, who keep values where it does."""
+    data = None
+    with processes.together():
+        if processes.is_first():
+            data = gather(scenes, plan.gather_for(seed), progress, storage)
+    stored = processes.told(data is not None and data.notes.get("values") == STORED)
+    with processes.together():
+        if data is None:
+            storage.begun = stored
+            data = gather(scenes, plan.gather_for(seed), progress, storage)
+    return data
 
 
 def _lacking_threads(begun: int | None, threads: int) -> list[str]:
@@ -131,19 +179,44 @@ def _train(
 ) -> dict[str, Any]:
     """All seeds of all variants; `first` is what the first seed learns from."""
     known = recorded_threads(out) if is_finished(out) else threads
-    variants = (plan.main, *plan.controls)
-    results: dict[str, list[RunResult]] = {variant.name: [] for variant in variants}
     files = {}
     if len(plan.seeds) > 1:
         said = {} if known is None else {"threads": known}  # older runs do not know it
         files[CONFIG] = as_json({**_named(scenes), **plan.describe(), **said})
         if not is_finished(out):
             write_text(out / CONFIG, files[CONFIG])
+    results = _train_runs(scenes, first, out, plan, threads, compute, resume, progress, storage)
+    main = results.pop(plan.main.name)
+    tested = {name: [one.metrics for one in several] for name, several in results.items()}
+    scores = _summary([one.metrics for one in main], tested, first.classes)
+    if plan.notes:
+        scores["notes"] = list(plan.notes)
+    shipped = bundle.load(main[0].folder / "model")
+    files[METRICS] = as_json(scores)
+    files[REPORT] = run_report(scenes, plan, main, results, shipped, known)
+    _put_in_place(out, files, shipped if len(plan.seeds) > 1 else None)
+    return scores
+
+
+def _train_runs(
+    scenes: SceneSet,
+    first: TrainingData,
+    out: Path,
+    plan: Plan,
+    threads: int | None,
+    compute: Compute,
+    resume: bool,
+    progress: Progress | None,
+    storage: Storage,
+) -> dict[str, list[RunResult]]:
+    """The runs of every variant, by its name, one a seed; alike in all processes."""
+    variants = (plan.main, *plan.controls)
+    results: dict[str, list[RunResult]] = {variant.name: [] for variant in variants}
     runs = RunsProgress(progress, [expected_steps(one.options, first) for one in variants], len(plan.seeds))
     for seed in plan.seeds:
         data = first
         if seed != plan.seeds[0]:
-            data = gather(scenes, plan.gather_for(seed), runs.reading(), storage)
+            data = _gathered(scenes, plan, seed, storage, runs.reading())
         for variant in variants:
             result = run_variant(
                 scenes,
@@ -159,16 +232,7 @@ def _train(
                 progress=runs.next(f"seed {seed}, {variant.name}"),
             )
             results[variant.name].append(result)
-    main = results.pop(plan.main.name)
-    tested = {name: [one.metrics for one in several] for name, several in results.items()}
-    scores = _summary([one.metrics for one in main], tested, first.classes)
-    if plan.notes:
-        scores["notes"] = list(plan.notes)
-    shipped = bundle.load(main[0].folder / "model")
-    files[METRICS] = as_json(scores)
-    files[REPORT] = run_report(scenes, plan, main, results, shipped, known)
-    _put_in_place(out, files, shipped if len(plan.seeds) > 1 else None)
-    return scores
+    return results
 
 
 def _put_in_place(out: Path, files: Mapping[str, str], model: bundle.Bundle | None) -> None:

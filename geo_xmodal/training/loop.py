@@ -14,13 +14,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from geo_xmodal import processes
 from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.methods.base import Batch, Learner, LoopOptions, Options, Pool
+from geo_xmodal.training.batch_norm import over_whole_batches
 from geo_xmodal.training.checkpoint import (
     Position,
-    read_checkpoint,
     restore_learner,
     restore_optimizer,
+    shared_checkpoint,
     write_checkpoint,
 )
 from geo_xmodal.training.engine import ON_PROCESSOR, Compute, Engine, Means
@@ -56,6 +58,9 @@ def fit(
 ) -> None:
     """Train `learner` in place.
 
+    Among several processes (`geo_xmodal.processes`) all call this alike: each computes its share of every
+    batch, and the first one alone logs, tells, validates and writes.
+
     Args:
         learner: what learns; a learner without stages is finished already. In the end it is on the processor.
         options: epochs, batch sizes, optimiser and schedule.
@@ -73,7 +78,7 @@ def fit(
         ResumeError: if the checkpoint is of another run.
     """
     plan = epochs_of(learner, options.epochs)
-    found = read_checkpoint(folder, mark) if resume and folder is not None else None
+    found = shared_checkpoint(folder, mark) if resume and folder is not None else None
     start = found[0] if found else Position()
     steps = _steps(options, len(learner.labelled), len(learner.unlabelled))
     if found is not None:
@@ -82,7 +87,7 @@ def fit(
     engine = Engine(compute)
 
     def tell(stage: int, epoch: int, step: int, loss: float | None) -> None:
-        if progress is not None:
+        if progress is not None and processes.is_first():
             before = sum(plan[:stage]) + epoch
             said = "" if loss is None else f", loss {loss:.3f}"
             name = learner.stages[stage].name
@@ -96,6 +101,7 @@ def fit(
             learner.eval()
             learner.begin(stage)
             learner.to(engine.device)  # what is new since
+            processes.same_state(learner)
         if learner.settled():
             break
         optimizer = _optimizer(learner, options)
@@ -113,8 +119,8 @@ def fit(
                 unlabelled = None
                 if len(learner.unlabelled) and learner.stages[stage].unlabelled:
                     unlabelled = _drawn(learner, learner.unlabelled, options.batch_size, draw)
-                engine.seed(seed_of(seed, stage, epoch, step))
-                with engine.autocast():
+                engine.seed(seed_of(seed, stage, epoch, step, processes.number()))
+                with engine.autocast(), over_whole_batches(learner):
                     terms = learner.loss(stage, labelled, unlabelled)
                 engine.backward(_total(terms, learner.stages[stage].name) / _together(options, step, steps))
                 if (step + 1) % options.accumulate == 0 or step + 1 == steps:
@@ -129,12 +135,14 @@ def fit(
                     f"the loss is not finite in epoch {epoch + 1} of '{learner.stages[stage].name}': "
                     f"{losses}; lower --set learning_rate (it is {options.learning_rate})"
                 )
+            learner.eval()
+            if not processes.is_first():
+                continue
             last = stage == len(plan) - 1
             done = sum(plan[:stage]) + epoch + 1
             row: dict[str, Any] = {
                 "stage": learner.stages[stage].name, "epoch": done, "learning_rate": rate, "loss": losses,
             }  # fmt: skip
-            learner.eval()
             if validate is not None and last:
                 row["validation"] = validate(learner)
             now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -181,8 +189,10 @@ def _together(options: LoopOptions, step: int, steps: int) -> int:
 def _descend(engine: Engine, optimizer: torch.optim.Optimizer, rate: float, clip: float | None) -> None:
     for group in optimizer.param_groups:
         group["lr"] = rate * group["rate"]
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    processes.add_gradients(weights)
     if clip is not None:
-        engine.clip([weight for group in optimizer.param_groups for weight in group["params"]], clip)
+        engine.clip(weights, clip)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
 
@@ -232,6 +242,8 @@ def _learning_rate(options: LoopOptions, done: float) -> float:
 
 
 def _drawn(learner: Learner, pool: Pool, count: int, draw: torch.Generator) -> Batch:
-    if len(pool) <= count:
-        return learner.draw(pool, torch.arange(len(pool)))
-    return learner.draw(pool, torch.randint(len(pool), (count,), generator=draw))
+    """This process's share of a batch."""
+    whole = torch.arange(len(pool))
+    if len(pool) > count:
+        whole = torch.randint(len(pool), (count,), generator=draw)
+    return learner.draw(pool, processes.share(whole))

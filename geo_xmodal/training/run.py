@@ -14,7 +14,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 
-from geo_xmodal import bundle
+from geo_xmodal import bundle, processes
 from geo_xmodal.accuracy import Calibration, ConfusionMatrix, ReliabilityBin, metrics
 from geo_xmodal.errors import ResumeError
 from geo_xmodal.mapping import evaluate_windows
@@ -82,7 +82,8 @@ def run_variant(
 
     Writes config.json, log.jsonl, model/ and metrics.json into `folder`, which says until the end that it is
     not finished. A finished run of the same mark is not done again with `resume`; an unfinished one goes on
-    after its last epoch.
+    after its last epoch. Among several processes all call this alike, and train together; the first one alone
+    writes, tests and has metrics to return.
 
     Args:
         scenes: what to learn from, and to test on.
@@ -100,6 +101,7 @@ def run_variant(
     Raises:
         OutputError: if the folder cannot be written, or is taken away meanwhile.
         ResumeError: if what is in the folder was asked for otherwise.
+        ProcessError: if another process sees other pixels or options, or ends.
     """
     config: dict[str, Any] = {
         "version": VERSION,
@@ -116,23 +118,20 @@ def run_variant(
     if isinstance(variant.options, LoopOptions):
         config |= {"compute": compute.describe()}
     mark = fingerprint(_lasting(config))
+    processes.check_alike(
+        training_pixels=config["data"]["sha256"], options_or_versions=f"{mark}, PyTorch {torch.__version__}"
+    )
     log = RunLog(folder / LOG)
-    if resume:
-        finished = read_json(folder / METRICS)
-        if finished is not None and finished.get("mark") == mark:
-            _finish(folder, alone)
-            return RunResult(folder, finished, tuple(log.read()), data.notes)
+    finished = None
+    if processes.is_first():
+        finished = _finished(folder, mark) if resume else None
         if finished is not None:
-            raise ResumeError(
-                f"{folder} holds a finished run with other options, data or version: "
-                "choose another --out, or train anew without --resume"
-            )
-    with output_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        mark_unfinished(folder, WAY_OUT)
-    if threads is None or recorded_threads(folder) is not None:
-        threads = threads_for(folder, resume)
-    write_json(folder / CONFIG, config | {"threads": threads, "mark": mark})
+            _finish(folder, alone)
+        else:
+            threads = _begin(folder, config | {"mark": mark}, threads, resume)
+    if processes.told(finished is not None):
+        return RunResult(folder, finished or {}, tuple(log.read()) if finished else (), data.notes)
+    threads = cast(int, processes.told(threads))
     training, testing = train_and_test(progress)
 
     def logged(row: dict[str, Any]) -> None:
@@ -155,6 +154,8 @@ def run_variant(
                 progress=training,
             )
         model = learner.pixel_model()
+    if not processes.is_first():
+        return RunResult(folder, {}, (), data.notes)
     check_there(folder)
     bundle.save(folder / "model", model, _card(scenes, data, variant, model, config | {"mark": mark}))
     scores = test_scores(scenes, bundle.load(folder / "model"), testing)
@@ -166,6 +167,28 @@ def run_variant(
     if progress is not None:
         progress(1, 1, "tested")
     return RunResult(folder, scores, tuple(log.read()), data.notes)
+
+
+def _finished(folder: Path, mark: str) -> dict[str, Any] | None:
+    """The metrics of a finished run of this mark; None where there is no finished run."""
+    finished = read_json(folder / METRICS)
+    if finished is not None and finished.get("mark") != mark:
+        raise ResumeError(
+            f"{folder} holds a finished run with other options, data or version: "
+            "choose another --out, or train anew without --resume"
+        )
+    return finished
+
+
+def _begin(folder: Path, config: dict[str, Any], threads: int | None, resume: bool) -> int:
+    """Make the folder one of a run that is not finished; on how many threads it trains."""
+    with output_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        mark_unfinished(folder, WAY_OUT)
+    if threads is None or recorded_threads(folder) is not None:
+        threads = threads_for(folder, resume)
+    write_json(folder / CONFIG, config | {"threads": threads})
+    return threads
 
 
 def _finish(folder: Path, alone: bool) -> None:

@@ -210,7 +210,7 @@ def test_corruption_hides_or_shakes_what_comes_in() -> None:
 def test_labels_may_move_the_classifier_alone() -> None:
     data = made_up(labels=30)
     for finetune in ("head", "all"):
-        made, options = fresh("corr_ae", data, finetune=finetune, pretrain_share="0.25")
+        made, options = fresh("corr_ae", data, finetune=finetune, pretrain_share="0.25", epochs="12")
         before: dict[str, Tensor] = {}
 
         def keep(row: dict[str, Any], made: Any = made, before: dict[str, Tensor] = before) -> None:

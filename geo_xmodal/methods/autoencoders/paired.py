@@ -10,6 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from geo_xmodal import processes
 from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.methods.autoencoders.learner import (
     AutoencoderLearner,
@@ -117,14 +118,15 @@ class PairedLearner(AutoencoderLearner):
         """The pixels of a step; where hardly any is a pair, the first pairs of the pools come along."""
         batches = [labelled] if unlabelled is None else [labelled, unlabelled]
         paired = sum(int(batch.rich.isfinite().all(1).sum()) for batch in batches if batch.rich is not None)
-        if paired < LEAST_PAIRS:
+        if processes.whole_number(paired) < LEAST_PAIRS:
             batches += [self._pairs_of(self.labelled, 0), self._pairs_of(self.unlabelled, 1)]
         target = self.augmented(torch.cat([batch.target for batch in batches]))
         rich = torch.cat([cast(Tensor, batch.rich) for batch in batches])
         return Pixels(target, rich, len(labelled.target))
 
     def _pairs_of(self, pool: Pool, which: int) -> Batch:
-        return self.draw(pool, torch.arange(min(self.first_pairs[which], LEAST_PAIRS)))
+        first = torch.arange(min(self.first_pairs[which], LEAST_PAIRS))
+        return self.draw(pool, processes.share(first))
 
     def target_features(self, target: Tensor) -> Tensor:
         """(n, features) of standardised patches, below the code."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from geo_xmodal import processes
 from geo_xmodal.methods.base import Batch, Stage
 from geo_xmodal.methods.reconstruction import UnitScale, corrupted, standardised_rich
 from geo_xmodal.methods.rows import CHUNK
@@ -142,9 +143,10 @@ class XModalNetLearner(BranchLearner):
 
     def _with_pairs(self, labelled: Batch) -> Batch:
         """The batch, with pairs added if it holds hardly any."""
-        if int((labelled.index < self.labelled_pairs).sum()) >= LEAST_PAIRS:
+        pairs = int((labelled.index < self.labelled_pairs).sum())
+        if processes.whole_number(pairs) >= LEAST_PAIRS:
             return labelled
-        more = torch.randint(self.labelled_pairs, (LEAST_PAIRS,))
+        more = processes.share(processes.agreed(torch.randint(self.labelled_pairs, (LEAST_PAIRS,))))
         return self.draw(self.labelled, torch.cat([labelled.index.cpu(), more]))
 
     def _classification(
@@ -182,7 +184,11 @@ class XModalNetLearner(BranchLearner):
             (patches[:count], wanted[:count]),
             (patches[count:], wanted[count:]),
         ]
-        there = {name: pair for name, pair in zip(STREAMS, pairs, strict=True) if len(pair[0])}
+        there = {
+            name: pair
+            for name, pair in zip(STREAMS, pairs, strict=True)
+            if processes.whole_number(len(pair[0]))
+        }
         return {f"reconstruct_{name}": value for name, value in terms.of(**there).items()}
 
     def _adversarial(self, seen: Features, count: int) -> dict[str, Tensor]:
@@ -195,7 +201,7 @@ class XModalNetLearner(BranchLearner):
         there = {
             name: (self.parts.discriminators[name], *pair)
             for name, pair in zip(STREAMS, pairs, strict=True)
-            if len(pair[0])
+            if processes.whole_number(len(pair[0]))
         }
         return {f"adversarial_{name}": value for name, value in self.adversary.of(**there).items()}
 
