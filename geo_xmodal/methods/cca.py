@@ -29,6 +29,7 @@ from geo_xmodal.methods.svm import (
     hyperplanes,
     label_of,
     labelled_patches,
+    solver_memory,
 )
 from geo_xmodal.networks import linear_model
 from geo_xmodal.patches import Patches
@@ -55,13 +56,18 @@ class CcaOptions(SvmOptions):
 
 
 class CcaLearner(LinearLearner):
-    """Solved when it is made."""
+    """Solved when it is made.
+
+    Raises:
+        MemoryShortageError: The pairs, which it sees all at once, do not fit into memory.
+    """
 
     def __init__(self, data: TrainingData, options: CcaOptions, seed: int) -> None:
         super().__init__(data)
         pairs = [group for group in (data.labelled_pairs, data.unlabelled_pairs) if len(group)]
         sensor = cast(ModalitySummary, data.rich)
         statistics, bands = data.target.statistics, data.target.bands
+        solver_memory("cca", data.pairs + len(self.labelled), "pairs and labels", bands + sensor.bands)
         target = _spectra([group.target for group in pairs], statistics)
         rich = _spectra([group.rich for group in pairs if group.rich is not None], sensor.statistics)
         components = options.components or min(bands, sensor.bands)

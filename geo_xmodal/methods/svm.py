@@ -10,11 +10,15 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from geo_xmodal.memory import check_memory
 from geo_xmodal.methods.base import Batch, Learner, Method, Options, Pool, joined_pool
 from geo_xmodal.methods.rows import CHUNK
 from geo_xmodal.networks import PixelModel, Standardize, linear_model
 from geo_xmodal.patches import Patches, joined_patches
 from geo_xmodal.types import BandStatistics, FloatArray, IntArray, TrainingData
+
+_SOLVER_COPIES = 3
+"""Values as they are read, as numbers of twice the length, and what a solver makes of them."""
 
 Hyperplanes = npt.NDArray[np.float64]
 
@@ -46,10 +50,15 @@ class LinearLearner(Learner):
 
 
 class SvmLearner(LinearLearner):
-    """LIBLINEAR on standardised bands."""
+    """LIBLINEAR on standardised bands.
+
+    Raises:
+        MemoryShortageError: The labelled pixels, which it sees all at once, do not fit into memory.
+    """
 
     def __init__(self, data: TrainingData, options: SvmOptions, seed: int) -> None:
         super().__init__(data)
+        solver_memory("svm", len(self.labelled), "labelled pixels", data.target.bands)
         statistics = data.target.statistics
         features = centre_pixels(labelled_patches(data), statistics)
         weight, bias = hyperplanes(features, label_of(self.labelled), len(data.classes), options, seed)
@@ -61,6 +70,19 @@ def centre_pixels(patches: Patches, statistics: BandStatistics) -> FloatArray:
     standardize = Standardize(statistics)
     parts = patches.cropped(0).parts(CHUNK)
     return np.concatenate([standardize(torch.from_numpy(part)).flatten(1).numpy() for part in parts])
+
+
+def solver_memory(name: str, pixels: int, which: str, bands: int) -> None:
+    """See that a solver has room for all of its pixels at once.
+
+    Raises:
+        MemoryShortageError: It has not.
+    """
+    check_memory(
+        f"{name} on {bands} bands of {pixels:,} {which}",
+        _SOLVER_COPIES * 8 * pixels * bands,
+        "lower labels_per_class or unlabelled, or choose a method that learns batch by batch (hgr, cnn)",
+    )
 
 
 def labelled_patches(data: TrainingData) -> Patches:

@@ -3,7 +3,7 @@
 from geo_xmodal.samples.groups import STORED, GatherOptions, gather, warnings_of
 from geo_xmodal.samples.patches import block_side, blocks_with, read_patches
 from geo_xmodal.samples.pools import availability, drawn, unlabelled_pools
-from geo_xmodal.samples.statistics import HIGH_PERCENTILE, LOW_PERCENTILE, band_statistics
+from geo_xmodal.samples.statistics import HIGH_PERCENTILE, LOW_PERCENTILE, band_statistics, centre_statistics
 from geo_xmodal.samples.storage import Storage, storage_for
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "band_statistics",
     "block_side",
     "blocks_with",
+    "centre_statistics",
     "drawn",
     "gather",
     "read_patches",

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from geo_xmodal.errors import LabelError, TrainingDataError, UsageError
-from geo_xmodal.kinds import KINDS, Kind
+from geo_xmodal.kinds import KINDS
 from geo_xmodal.memory import check_memory, in_words, least
 from geo_xmodal.patches import HeldPatches, Patches
 from geo_xmodal.raster import WindowReader, checked_values, described
@@ -29,7 +29,7 @@ from geo_xmodal.samples.pools import (
     test_pool,
     unlabelled_pools,
 )
-from geo_xmodal.samples.statistics import band_statistics
+from geo_xmodal.samples.statistics import centre_statistics
 from geo_xmodal.samples.storage import Storage
 from geo_xmodal.scenes import (
     LabelledPixels,
@@ -46,7 +46,6 @@ from geo_xmodal.scenes import (
     validation_split,
 )
 from geo_xmodal.types import (
-    BandStatistics,
     ClassArray,
     IntArray,
     LandClass,
@@ -66,9 +65,6 @@ STORED = "store"
 
 _COPIES = 3
 """Patches in memory are gathered, joined and prepared: so many times they are there while a method begins."""
-
-_CHUNK = 4096
-"""Pixels whose values are looked at at a time."""
 
 
 class GatherOptions(BaseModel):
@@ -519,22 +515,6 @@ def _patches(
     return {name: stored.chosen(place) for name, place in zip(groups, places, strict=True)}
 
 
-def _statistics(
-    patches: Sequence[Patches], names: Sequence[str], kind: Kind, kept: Storage | None
-) -> BandStatistics:
-    """Of the pixels in the middle."""
-    middles = [one.cropped(0) for one in patches]
-    parts = (part[:, :, 0, 0] for one in middles for part in one.parts(_CHUNK))
-    if kept is None:
-        return band_statistics(np.concatenate(list(parts)), names, kind)
-    with kept.columns(sum(map(len, middles)), len(names)) as columns:
-        place = 0
-        for part in parts:
-            columns[:, place : place + len(part)] = part.T
-            place += len(part)
-        return band_statistics(columns.T, names, kind)
-
-
 def _summary(
     name: str,
     seen: Sequence[tuple[Member, Sensor, WindowReader]],
@@ -544,7 +524,7 @@ def _summary(
     """A modality as all scenes that train have it; words are those of the first."""
     member, sensor, reader = seen[0]
     modality = member.scene.modality(sensor.name)
-    statistics = _statistics(patches, reader.band_names, modality.kind, kept)
+    statistics = centre_statistics(patches, reader.band_names, modality.kind, kept)
     units = {band.unit for band in reader.bands}
     return ModalitySummary(
         name,

@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.kinds import KINDS, Kind
+from geo_xmodal.patches import Patches
+from geo_xmodal.samples.storage import Storage
 from geo_xmodal.types import BandStatistics, FloatArray, Transform
 
 LOW_PERCENTILE = 0.5
@@ -17,6 +19,9 @@ HIGH_PERCENTILE = 99.5
 
 SMALLEST_RELATIVE_STD = 1e-6
 """A band that varies less than this share of its mean carries float32 rounding, not information."""
+
+_CHUNK = 4096
+"""Pixels whose values are brought together at a time."""
 
 _Values = npt.NDArray[np.float64]
 
@@ -50,6 +55,29 @@ def band_statistics(samples: FloatArray, band_names: Sequence[str], kind: Kind) 
     columns = [_one_band(column[np.isfinite(column)].astype(np.float64), kind) for column in samples.T]
     transform, scale, low, high, mean, std = zip(*columns, strict=True)
     return BandStatistics(tuple(band_names), transform, scale, low, high, mean, std)
+
+
+def centre_statistics(
+    patches: Sequence[Patches], band_names: Sequence[str], kind: Kind, storage: Storage | None = None
+) -> BandStatistics:
+    """`band_statistics` of the pixels in the middle of all patches.
+
+    Args:
+        patches: Of one modality.
+        band_names: As `band_statistics`.
+        kind: As `band_statistics`.
+        storage: Where the values go that are looked at band by band; None where they fit into memory.
+    """
+    middles = [one.cropped(0) for one in patches]
+    parts = (part[:, :, 0, 0] for one in middles for part in one.parts(_CHUNK))
+    if storage is None:
+        return band_statistics(np.concatenate(list(parts)), band_names, kind)
+    with storage.columns(sum(map(len, middles)), len(band_names)) as columns:
+        place = 0
+        for part in parts:
+            columns[:, place : place + len(part)] = part.T
+            place += len(part)
+        return band_statistics(columns.T, band_names, kind)
 
 
 def _one_band(values: _Values, kind: Kind) -> tuple[Transform, float, float, float, float, float]:
