@@ -45,6 +45,7 @@ def test_all_take_strings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         return getattr(gx, name)(*arguments, **options)
 
     scene = call("open_scene", "tiny")
+    assert [one.name for one in call("open_scenes", ["tiny"])] == [scene.name]
     grid, whole = scene.grid, Window(0, 0, SIDE, SIDE)
     call("train_scene", scene, "run", gx.TrainRequest(method="svm"))
     assert call("find_model", "run") == call("find_model", Path("run"))
