@@ -221,3 +221,11 @@ def test_patches_of_two_scenes_on_the_same_ground_are_found(tiny: Scene, tmp_pat
 def test_scenes_elsewhere_have_no_ground_in_common(both: SceneSet) -> None:
     data = gather(both, options())
     assert data.notes["overlap_share"] == 0 and not any("ground" in line for line in both.notes)
+
+
+def test_the_same_places_of_two_scenes_are_drawn_apart(tiny: Scene, tmp_path: Path) -> None:
+    twin = open_scene(write_other_scene(tmp_path / "twin", seed=0))  # the same labels on the same pixels
+    data = gather(join_scenes([tiny, twin]), options(unlabelled=300, labels_per_class=20, validation=0))
+    for name in ("unlabelled_pairs", "labelled_pairs"):
+        first, second = ({tuple(one) for one in part.position.tolist()} for part in parts(data, name))
+        assert min(len(first), len(second)) > 10 and len(first & second) < len(first) / 2
