@@ -118,8 +118,11 @@ class ChipSet:
                 f"{reader.name}: has {len(reader.bands)} bands, {first} has {count}: choose the same with "
                 "bands = [...]"
             )
+        if sensor == (target or self.target):
+            self._check_side(reader)
+            return reader
         grid = self.grid(chip, target)
-        if sensor == (target or self.target) or same_grid(reader.grid, grid):
+        if same_grid(reader.grid, grid):
             return reader
         if reader.grid.crs is not None and grid.crs is not None:
             return reader.on(grid)
@@ -138,12 +141,15 @@ class ChipSet:
             RasterError: The file cannot be read.
         """
         reader = self._own(chip, target or self.target)
+        self._check_side(reader)
+        return reader.grid
+
+    def _check_side(self, reader: WindowReader) -> None:
         if max(reader.grid.shape) > MAX_SIDE:
             raise ChipError(
                 f"{reader.name}: has {_size(reader.grid.shape)}, expected at most {MAX_SIDE} a side of a "
                 "chip: make it a scene (geo-xmodal align)"
             )
-        return reader.grid
 
     def labels(self, chip: Chip, target: str | None = None) -> ClassArray | None:
         """Class ids (row, col) of a chip, 0 = unlabelled; None where it has no label file.
@@ -158,9 +164,15 @@ class ChipSet:
         path = self._path(chip, labels.files)
         return read_chip_labels(path, labels, self.config.classes, self.grid(chip, target).shape)
 
-    def label_path(self, chip: Chip) -> Path | None:
-        """Where its labels lie, or would; None where the set has none."""
-        return None if self.config.labels is None else self._path(chip, self.config.labels.files)
+    def paths(self, chip: Chip, sensor: str) -> list[Path]:
+        """The files of a sensor of a chip.
+
+        Raises:
+            ChipError: One of them leads out of the folder.
+        """
+        modality = self.config.modalities[sensor]
+        bands = [str(one) for one in modality.bands or ()] if modality.one_a_band else [""]
+        return [self._path(chip, modality.files, band) for band in bands]
 
     def _own(self, chip: Chip, sensor: str) -> WindowReader:
         """A sensor of a chip on its own grid."""

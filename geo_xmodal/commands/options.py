@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -70,15 +71,26 @@ SceneName = Annotated[
 ]
 
 
-SceneNames = Annotated[
-    list[str],
+_SCENES = typer.Option(
+    "--scene",
+    metavar="NAME_OR_PATH",
+    help="A scene folder, or the name of a known scene; given several times, they are learned from "
+    "together. Also a folder of scene folders, or a .txt list with one a line.",
+    autocompletion=known_scenes,
+)
+SceneNames = Annotated[list[str], _SCENES]
+AnySceneNames = Annotated[list[str] | None, _SCENES]
+Chips = Annotated[
+    Path | None,
     typer.Option(
-        "--scene",
-        metavar="NAME_OR_PATH",
-        help="A scene folder, or the name of a known scene; given several times, they are learned from "
-        "together. Also a folder of scene folders, or a .txt list with one a line.",
-        autocompletion=known_scenes,
+        "--chips",
+        metavar="FOLDER",
+        help="A set of chips in place of scenes: a folder with a chips.toml, or a copy of a known set.",
     ),
+]
+Layout = Annotated[
+    str | None,
+    typer.Option("--layout", metavar="NAME", help="The known set that the chips are (default: looked for)."),
 ]
 HoldOut = Annotated[
     list[str] | None,
@@ -103,6 +115,34 @@ def opened_scenes(names_or_paths: list[str], console: Console, allow_addresses: 
     for scene in scenes:
         _note(scene, console)
     return scenes
+
+
+def learned_from(
+    scenes: list[str] | None,
+    chips: Path | None,
+    layout: str | None,
+    console: Console,
+    allow_addresses: bool,
+) -> tuple[gx.Scene, ...] | gx.ChipSet:
+    """Scenes or a set of chips, whichever is named.
+
+    Raises:
+        UsageError: Neither is, or both are.
+    """
+    if (chips is None) == (not scenes):
+        raise UsageError(
+            "name what to learn from: --scene NAME_OR_PATH, or --chips FOLDER, one of the two; "
+            "see geo-xmodal train --help"
+        )
+    if layout is not None and chips is None:
+        raise UsageError("--layout says what known set chips are: give --chips FOLDER")
+    if chips is None:
+        return opened_scenes(scenes or [], console, allow_addresses)
+    found = gx.open_chips(chips, layout)
+    truth = "simulated" if found.simulated else "real"
+    by = "chips.toml" if found.layout is None else f"known layout {found.layout}"
+    console.note(f"chips {found.name} ({truth}): {found.folder} ({by})")
+    return found
 
 
 def _note(scene: gx.Scene, console: Console) -> None:

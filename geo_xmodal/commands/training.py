@@ -12,14 +12,16 @@ from geo_xmodal.commands import process, several
 from geo_xmodal.commands.console import Console
 from geo_xmodal.commands.options import (
     AllowAddresses,
+    AnySceneNames,
+    Chips,
     Device,
     HoldOut,
     Json,
+    Layout,
     Precision,
     Resume,
-    SceneNames,
     key_values,
-    opened_scenes,
+    learned_from,
 )
 from geo_xmodal.commands.results import accuracy_tables
 from geo_xmodal.outputs import OLD, beside, check_writable
@@ -31,7 +33,9 @@ _MAX_IN_NAME = 3
 
 @several.joining
 def train(
-    scenes: SceneNames,
+    scenes: AnySceneNames = None,
+    chips: Chips = None,
+    layout: Layout = None,
     hold_out: HoldOut = None,
     method: Annotated[str, typer.Option(help="How to learn: see geo-xmodal methods.")] = "hgr",
     target: Annotated[
@@ -65,8 +69,9 @@ def train(
     console = Console(json, silent=process.follows())
     with several.together():
         pairs = key_values(settings or [])
-        opened = opened_scenes(scenes, console, allow_addresses)
-    folder = out or Path("runs") / f"{_short([one.name for one in opened])}-{method}"
+        given = learned_from(scenes, chips, layout, console, allow_addresses)
+    names = [given.name] if isinstance(given, gx.ChipSet) else [one.name for one in given]
+    folder = out or Path("runs") / f"{_short(names)}-{method}"
     if not process.follows():
         check_writable(folder)
     request = gx.TrainRequest(
@@ -87,19 +92,25 @@ def train(
         console.note(f"note: the run in {folder} is kept until the new one is done, meanwhile as {older}")
     with console.progress(long=lambda time: _cheaper(time, request)) as progress:
         metrics = gx.train_scene(
-            opened, folder, request, progress, note=lambda line: console.warn(f"note: {line}")
+            given, folder, request, progress, note=lambda line: console.warn(f"note: {line}")
         )
     if process.follows():
         return
-    shown = scenes[0] if len(opened) == 1 else opened[0].folder
     console.assumed(metrics["assumptions"])
     console.result(
         metrics,
         *accuracy_tables(metrics),
         f"run: {folder}",
         f"report: {folder / 'report.html'}",
-        f"to map: geo-xmodal map --model {folder} --scene {shown} --out map.tif",
+        f"to map: geo-xmodal map --model {folder} {_to_map(given, scenes)} --out map.tif",
     )
+
+
+def _to_map(given: tuple[gx.Scene, ...] | gx.ChipSet, named: list[str] | None) -> str:
+    """What the model may map first: a scene that it learned from, or any raster of the sensor."""
+    if isinstance(given, gx.ChipSet):
+        return "--input FILE"
+    return f"--scene {named[0] if named and len(given) == 1 else given[0].folder}"
 
 
 def _short(names: list[str]) -> str:

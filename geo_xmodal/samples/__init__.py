@@ -1,10 +1,12 @@
-"""Which pixels of a scene train, and their values: `gather` makes `TrainingData` of a `Scene`."""
+"""Which pixels train, and their values: `gather` makes `TrainingData` of scenes, or of a set of chips."""
 
-from geo_xmodal.samples.groups import STORED, GatherOptions, gather, warnings_of
+from geo_xmodal.samples.groups import gather, warnings_of
+from geo_xmodal.samples.options import GatherOptions
 from geo_xmodal.samples.patches import block_side, blocks_with, read_patches
 from geo_xmodal.samples.pools import availability, drawn, unlabelled_pools
 from geo_xmodal.samples.statistics import HIGH_PERCENTILE, LOW_PERCENTILE, band_statistics, centre_statistics
 from geo_xmodal.samples.storage import Storage, storage_for
+from geo_xmodal.samples.values import STORED
 
 __all__ = [
     "HIGH_PERCENTILE",

@@ -7,18 +7,17 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from geo_xmodal.errors import LabelError, TrainingDataError, UsageError
-from geo_xmodal.kinds import KINDS
-from geo_xmodal.memory import check_memory, in_words, least
-from geo_xmodal.patches import HeldPatches, Patches
-from geo_xmodal.raster import WindowReader, checked_values, described
+from geo_xmodal.chips import ChipSource
+from geo_xmodal.errors import LabelError, TrainingDataError
+from geo_xmodal.patches import Patches
+from geo_xmodal.raster import WindowReader, checked_values
+from geo_xmodal.samples.chip_groups import gather_chips
 from geo_xmodal.samples.joined import join_notes, join_values, overlap_shares
-from geo_xmodal.samples.patches import read_patches
+from geo_xmodal.samples.options import GatherOptions, refuse_chip_options
 from geo_xmodal.samples.pools import (
     Availability,
     BoolArray,
@@ -29,8 +28,16 @@ from geo_xmodal.samples.pools import (
     test_pool,
     unlabelled_pools,
 )
-from geo_xmodal.samples.statistics import centre_statistics
 from geo_xmodal.samples.storage import Storage
+from geo_xmodal.samples.values import (
+    STORED,
+    Pixels,
+    beyond_memory,
+    counts_of,
+    needed,
+    read_groups,
+    summary_of,
+)
 from geo_xmodal.scenes import (
     LabelledPixels,
     Member,
@@ -50,7 +57,6 @@ from geo_xmodal.types import (
     IntArray,
     LandClass,
     ModalitySummary,
-    PixelGroup,
     Progress,
     TrainingData,
 )
@@ -60,45 +66,8 @@ if TYPE_CHECKING:
     from geo_xmodal.scenes import Scene
 
 
-STORED = "store"
-"""What notes say of `values` that lie on disk."""
-
-_COPIES = 3
-"""Patches in memory are gathered, joined and prepared: so many times they are there while a method begins."""
-
-
-class GatherOptions(BaseModel):
-    """Which pixels of a scene train."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    target: str | None = Field(None, description="modality that maps are made from (default: the scene's)")
-    rich: str | None = Field(None, description="modality that only training has (default: the HSI, else any)")
-    margin: int = Field(3, ge=0, le=64, description="patch radius of the target modality in pixels")
-    rich_margin: int = Field(0, ge=0, le=64, description="patch radius of the rich modality in pixels")
-    labels_per_class: int | None = Field(None, ge=1, description="training labels a class, drawn at random")
-    unlabelled: int = Field(20_000, ge=0, description="most unlabelled pixels that have both sensors")
-    unlabelled_target: int = Field(20_000, ge=0, description="most unlabelled pixels of the target alone")
-    validation: float = Field(0.2, ge=0, le=0.5, description="share of training labels held out in blocks")
-    validation_block: int = Field(0, ge=0, description="side of a validation block in pixels, 0 = choose")
-    transductive: bool = Field(False, description="test pixels may be among the unlabelled ones")
-    unlabelled_from: Literal["scene", "test"] = Field(
-        "scene", description="where unlabelled pixels are drawn: the scene, or the test pixels (transductive)"
-    )
-    memory: float = Field(
-        8.0, ge=0, description="GiB of memory that the patches may take; more are read from a store on disk"
-    )
-    seed: int = Field(0, ge=0, description="of every random draw")
-
-    @model_validator(mode="after")
-    def _test_pixels_are_confessed(self) -> Self:
-        if self.unlabelled_from == "test" and not self.transductive:
-            raise ValueError("unlabelled_from=test trains on test pixels: it needs transductive=true")
-        return self
-
-
 def gather(
-    scenes: Scene | SceneSet,
+    scenes: Scene | SceneSet | ChipSource,
     options: GatherOptions,
     progress: Progress | None = None,
     storage: Storage | None = None,
@@ -114,10 +83,12 @@ def gather(
     Of several scenes the numbers asked for are those of all together, drawn from all pixels alike; validation
     blocks are laid out in each scene; a scene that is held out gives nothing.
 
+    Of a set of chips see `geo_xmodal.samples.chip_groups.gather_chips`.
+
     The patches lie in memory where they fit into `options.memory` and into what is free, else in `storage`.
 
     Args:
-        scenes: A scene with training labels, or several of which one has.
+        scenes: A scene with training labels, or several of which one has; or a set of chips.
         options: Which pixels.
         progress: Told after every block that is read.
         storage: Where values go that do not fit into memory; None refuses them.
@@ -130,6 +101,9 @@ def gather(
         OutputError: There is no room for them in the storage.
         SceneError: No such modality.
     """
+    if isinstance(scenes, ChipSource):
+        return gather_chips(scenes, options, progress, storage)
+    refuse_chip_options(options)
     together = (
         scenes
         if isinstance(scenes, SceneSet)
@@ -152,11 +126,14 @@ def gather(
     pools = _pools(sources, labelled, sides, reach, options, progress)
     has_rich = _pairs(sources, labelled, pools, progress)
     groups = [_groups(*parts) for parts in zip(labelled, sides, has_rich, pools, strict=True)]
-    pixels, needed = _needed(sources, groups, options)
-    kept = storage if _beyond_memory(pixels, needed, options.memory, storage) else None
+    sizes = [
+        needed(own, source.target, source.rich, options) for source, own in zip(sources, groups, strict=True)
+    ]
+    pixels, size = (sum(parts) for parts in zip(*sizes, strict=True))
+    kept = storage if beyond_memory(pixels, size, options.memory, storage) else None
     read = join_values(
         [
-            _read(own, source.target, source.rich, options, kept, progress)
+            read_groups(own, source.target, source.rich, options, kept, progress)
             for source, own in zip(sources, groups, strict=True)
         ]
     )
@@ -211,6 +188,7 @@ def warnings_of(data: TrainingData) -> tuple[str, ...]:
     lacking = [repr(one.name) for one in data.classes if not counts[one.name]]
     if lacking:
         lines.append(f"no training pixel of class {', '.join(lacking)}: no map will show it")
+    lines += notes.get("drawn", ())
     return tuple(lines)
 
 
@@ -221,15 +199,6 @@ class _Labelled:
     position: IntArray
     index: IntArray
     without_data: int
-
-
-@dataclass(frozen=True)
-class _Pixels:
-    """A group before its patches are read."""
-
-    position: IntArray
-    index: IntArray | None
-    pair: bool
 
 
 @dataclass(frozen=True)
@@ -412,18 +381,18 @@ def _pairs(
 
 def _groups(
     labelled: _Labelled, sides: Partition, has_rich: BoolArray, pools: UnlabelledPools
-) -> dict[str, _Pixels]:
+) -> dict[str, Pixels]:
     chosen = {
         "labelled_pairs": np.flatnonzero(sides.train & has_rich),
         "labelled_target": np.flatnonzero(sides.train & ~has_rich),
         "validation": np.flatnonzero(sides.test),
     }
     return {
-        name: _Pixels(labelled.position[index], labelled.index[index], name == "labelled_pairs")
+        name: Pixels(labelled.position[index], labelled.index[index], name == "labelled_pairs")
         for name, index in chosen.items()
     } | {
-        "unlabelled_pairs": _Pixels(pools.pairs, None, True),
-        "unlabelled_target": _Pixels(pools.target, None, False),
+        "unlabelled_pairs": Pixels(pools.pairs, None, True),
+        "unlabelled_target": Pixels(pools.target, None, False),
     }
 
 
@@ -436,85 +405,6 @@ def _empty(reader: WindowReader, found: Availability) -> str:
     return f" ({counted(len(names), 'band')} empty there: {listed}; list them as invalid_bands in scene.toml)"
 
 
-def _needed(
-    sources: Sequence[_Source], groups: Sequence[dict[str, _Pixels]], options: GatherOptions
-) -> tuple[int, int]:
-    """Pixels of all groups, and bytes that their patches take."""
-    pixels = values = 0
-    for source, own in zip(sources, groups, strict=True):
-        count = sum(len(group.position) for group in own.values())
-        pairs = sum(len(group.position) for group in own.values() if group.pair)
-        pixels += count
-        values += count * len(source.target.bands) * (2 * options.margin + 1) ** 2
-        if source.rich is not None:
-            values += pairs * len(source.rich.bands) * (2 * options.rich_margin + 1) ** 2
-    return pixels, 4 * values
-
-
-def _beyond_memory(pixels: int, needed: int, memory: float, storage: Storage | None) -> bool:
-    """Whether patches go into the storage, which is then told why."""
-    beyond = needed > memory * 2**30
-    if storage is None and beyond:
-        raise UsageError(
-            f"patches of {pixels} pixels take {needed / 2**30:.3g} GiB, more than memory = {memory:g}; lower "
-            "labels_per_class, unlabelled, margin or rich_margin, or raise memory"
-        )
-    if storage is None or storage.begun is False:
-        check_memory(
-            f"patches of {pixels} pixels", needed, "lower labels_per_class, unlabelled, margin or rich_margin"
-        )
-        return False
-    room = least()
-    if beyond:
-        why = f"more than memory = {memory:g}"
-    elif _COPIES * needed > room.free:
-        why = f"{_COPIES} times that while they are prepared, and {room}"
-    elif storage.begun:
-        why = "the run was begun so"
-    else:
-        return False
-    storage.say(
-        f"patches of {pixels:,} pixels take {in_words(needed)} of memory ({why}): their values are kept on "
-        f"disk, in {storage.place}, until the run is finished"
-    )
-    return True
-
-
-def _read(
-    groups: dict[str, _Pixels],
-    target: WindowReader,
-    rich: WindowReader | None,
-    options: GatherOptions,
-    kept: Storage | None,
-    progress: Progress | None,
-) -> dict[str, PixelGroup]:
-    """Every group with its patches; all groups at once, so that no block of a file is read twice."""
-    with_rich = {name: group for name, group in groups.items() if group.pair}
-    targets = _patches(groups, target, options.margin, kept, progress)
-    riches = {} if rich is None else _patches(with_rich, rich, options.rich_margin, kept, progress)
-    return {
-        name: PixelGroup(group.position, targets[name], riches.get(name), group.index)
-        for name, group in groups.items()
-    }
-
-
-def _patches(
-    groups: dict[str, _Pixels],
-    reader: WindowReader,
-    margin: int,
-    kept: Storage | None,
-    progress: Progress | None,
-) -> dict[str, Patches]:
-    positions = np.concatenate([group.position for group in groups.values()])
-    ends = np.cumsum([len(group.position) for group in groups.values()])
-    if kept is None:
-        together = np.split(read_patches(reader, positions, margin, progress), ends[:-1])
-        return dict(zip(groups, map(HeldPatches, together), strict=True))
-    stored = kept.patches(reader, margin, positions, progress)
-    places = np.split(np.arange(len(positions)), ends[:-1])
-    return {name: stored.chosen(place) for name, place in zip(groups, places, strict=True)}
-
-
 def _summary(
     name: str,
     seen: Sequence[tuple[Member, Sensor, WindowReader]],
@@ -522,23 +412,15 @@ def _summary(
     kept: Storage | None,
 ) -> ModalitySummary:
     """A modality as all scenes that train have it; words are those of the first."""
-    member, sensor, reader = seen[0]
+    member, sensor, _ = seen[0]
     modality = member.scene.modality(sensor.name)
-    statistics = centre_statistics(patches, reader.band_names, modality.kind, kept)
-    units = {band.unit for band in reader.bands}
-    return ModalitySummary(
-        name,
-        modality.kind,
-        described(modality.sensor, reader.product),
-        statistics,
-        unit=units.pop() if len(units) == 1 and units != {""} else KINDS[modality.kind].unit,
-        scaled=any(band.tagged for _, _, one in seen for band in one.bands),
-    )
+    readers = [reader for *_, reader in seen]
+    return summary_of(name, modality.kind, modality.sensor, readers, patches, kept)
 
 
 def _notes(
     source: _Source,
-    groups: dict[str, _Pixels],
+    groups: dict[str, Pixels],
     labelled: _Labelled,
     pools: UnlabelledPools,
     share: float,
@@ -550,12 +432,7 @@ def _notes(
     scene, test = source.member.scene, source.test
     split = scene.config.split
     return {
-        "counts": {name: len(group.position) for name, group in groups.items()},
-        "per_class": {
-            name: {entry.name: int((group.index == place).sum()) for place, entry in enumerate(classes)}
-            for name, group in groups.items()
-            if group.index is not None
-        },
+        **counts_of(groups, classes),
         "split": {"kind": "files"} if split is None else split.model_dump(),
         "test_pixels": len(test),
         "overlap_share": share,

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from odc.geo.geobox import GeoBox
@@ -102,6 +102,30 @@ class Member:
     def has_labels(self) -> bool:
         """Whether it has labels at all."""
         return self.scene.has_labels("train")
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the scene is."""
+        return self.scene.simulated
+
+    @property
+    def grid(self) -> GeoBox:
+        """The scene's."""
+        return self.scene.grid
+
+    @property
+    def rows(self) -> int:
+        """Rows on which windows are counted."""
+        return int(self.grid.shape[0])
+
+    @property
+    def tests(self) -> bool:
+        """Whether it has a test pixel."""
+        return len(self.labels("test")) > 0
+
+    def pictured(self) -> Self:
+        """What of it to look at: all."""
+        return self
 
     def test_windows(self, size: int) -> Iterator[tuple[Window, ClassArray]]:
         """The windows of `size` x `size` pixels that hold test labels, and these; row by row."""

@@ -14,7 +14,6 @@ from geo_xmodal import bundle, processes
 from geo_xmodal.accuracy import MEASURES, ConfusionMatrix, metrics, paired_gain, spread
 from geo_xmodal.outputs import as_json, mark_unfinished, output_errors, write_text
 from geo_xmodal.samples import STORED, Storage, gather, storage_for, warnings_of
-from geo_xmodal.scenes import Scene, SceneSet
 from geo_xmodal.training.engine import Compute, compute_for
 from geo_xmodal.training.files import (
     CONFIG,
@@ -30,14 +29,15 @@ from geo_xmodal.training.files import (
 from geo_xmodal.training.loop import expected_steps
 from geo_xmodal.training.progress import RunsProgress, reading
 from geo_xmodal.training.report import run_report
-from geo_xmodal.training.request import Plan, TrainRequest, Variant, checked_plan, resolve, scenes_for
+from geo_xmodal.training.request import Plan, TrainRequest, Variant, checked_plan, resolve
 from geo_xmodal.training.run import RunResult, run_variant
+from geo_xmodal.training.sources import Given, Learned, learned_from
 from geo_xmodal.training.threads import recorded_threads, threads_for
 from geo_xmodal.types import LandClass, Progress, TrainingData
 
 
 def train_scene(
-    scenes: Scene | Sequence[Scene],
+    scenes: Given,
     out: Path | str,
     request: TrainRequest,
     progress: Progress | None = None,
@@ -54,13 +54,13 @@ def train_scene(
 
     Several scenes, each on its own grid, are learned from as one (`geo_xmodal.scenes.join_scenes`), and
     accuracy is told of all test pixels and of each scene's. Those of `request.hold_out` only test, with all
-    of their labels.
+    of their labels. Of a set of chips, those of its split train and test.
 
     Among several processes that torchrun started (docs/several-processes.md), all call this alike and train
     together; the first one alone writes, tells and returns metrics, the others return {}.
 
     Args:
-        scenes: what to learn from.
+        scenes: what to learn from: a scene, several, or a set of chips.
         out: the run folder.
         request: method, seeds, controls and settings.
         progress: told of every step, counted over all seeds and controls.
@@ -73,6 +73,7 @@ def train_scene(
         UsageError: an unknown method or setting, a device that this machine has not, a scene that comes
             twice, or one to hold out that is none.
         SceneError: sensors or pixel sizes of the scenes do not fit together.
+        ChipError: no chip trains or tests, or one cannot be learned from.
         LabelError, TrainingDataError: if the scene's labels or pixels do not suffice.
         OutputError: if `out` cannot be written, or holds something else.
         ResumeError: if `request.resume` finds a run with other options.
@@ -82,14 +83,14 @@ def train_scene(
     compute = compute_for(request.device, request.precision)
     with processes.joined(compute.device):
         with processes.together():
-            joined = scenes_for(scenes, request.settings, request.target, request.hold_out)
+            joined = learned_from(scenes, request.settings, request.target, request.hold_out)
             plan = resolve(request, joined.kind)
         if not processes.is_first():
             return _follow(joined, plan, out, compute, request.resume)
         return _lead(joined, plan, out, compute, request.resume, progress, note)
 
 
-def _follow(scenes: SceneSet, plan: Plan, out: Path, compute: Compute, resume: bool) -> dict[str, Any]:
+def _follow(scenes: Learned, plan: Plan, out: Path, compute: Compute, resume: bool) -> dict[str, Any]:
     """The part of a process that neither writes nor speaks: values that it cannot hold are beside `out`."""
     with storage_for(out.with_name(f"{out.name}-process-{processes.number()}")) as storage:
         data = _gathered(scenes, plan, plan.seeds[0], storage, None)
@@ -100,7 +101,7 @@ def _follow(scenes: SceneSet, plan: Plan, out: Path, compute: Compute, resume: b
 
 
 def _lead(
-    scenes: SceneSet,
+    scenes: Learned,
     plan: Plan,
     out: Path,
     compute: Compute,
@@ -131,7 +132,7 @@ def _lead(
 
 
 def _gathered(
-    scenes: SceneSet, plan: Plan, seed: int, storage: Storage, progress: Progress | None
+    scenes: Learned, plan: Plan, seed: int, storage: Storage, progress: Progress | None
 ) -> TrainingData:
     """What a seed learns from: by the first process, then by the others, who keep values where it does."""
     data = None
@@ -167,7 +168,7 @@ def _other_threads(begun: int | None, threads: int) -> list[str]:
 
 
 def _train(
-    scenes: SceneSet,
+    scenes: Learned,
     first: TrainingData,
     out: Path,
     plan: Plan,
@@ -199,7 +200,7 @@ def _train(
 
 
 def _train_runs(
-    scenes: SceneSet,
+    scenes: Learned,
     first: TrainingData,
     out: Path,
     plan: Plan,
@@ -261,7 +262,7 @@ def _folder(out: Path, variant: Variant, plan: Plan, seed: int) -> Path:
     return out / f"seed-{seed}" if len(plan.seeds) > 1 else out
 
 
-def _named(scenes: SceneSet) -> dict[str, Any]:
+def _named(scenes: Learned) -> dict[str, Any]:
     """The scenes in the config.json of several seeds."""
     return scenes.describe() if scenes.several else {"scene": scenes.name}
 

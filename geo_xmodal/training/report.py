@@ -11,11 +11,13 @@ import torch
 
 from geo_xmodal import bundle
 from geo_xmodal.accuracy import Groups, Picture, Report, curves_from_log, render_report
+from geo_xmodal.chips import ChipMember, ChipSource
 from geo_xmodal.mapping import preview
 from geo_xmodal.raster import pixel_size
-from geo_xmodal.scenes import SIDES, Member, SceneSet
+from geo_xmodal.scenes import SIDES
 from geo_xmodal.training.request import Plan
 from geo_xmodal.training.run import RunResult
+from geo_xmodal.training.sources import Learned, LearnedMember
 from geo_xmodal.wording import counted
 
 _MAX_PICTURED = 4
@@ -23,7 +25,7 @@ _MAX_PICTURED = 4
 
 
 def run_report(
-    scenes: SceneSet,
+    scenes: Learned,
     plan: Plan,
     main: Sequence[RunResult],
     controls: Mapping[str, Sequence[RunResult]],
@@ -64,20 +66,21 @@ def run_report(
     return render_report(report)
 
 
-def _pictured(scenes: SceneSet) -> list[Member]:
+def _pictured(scenes: Learned) -> list[LearnedMember]:
     """The scenes to show: those held out first, whose maps say most."""
-    return sorted(scenes.members, key=lambda one: not one.held_out)[:_MAX_PICTURED]
+    members: list[LearnedMember] = list(scenes.members)
+    return sorted(members, key=lambda one: not one.held_out)[:_MAX_PICTURED]
 
 
-def _role(member: Member) -> str:
+def _role(member: LearnedMember) -> str:
     """What a scene is here, in words."""
     does = "held out: only tests" if member.held_out else "trains"
     unlabelled = "" if member.has_labels else ", without labels"
-    return f"{'simulated' if member.scene.simulated else 'real'}, {does}{unlabelled}"
+    return f"{'simulated' if member.simulated else 'real'}, {does}{unlabelled}"
 
 
 def _description(
-    scenes: SceneSet, plan: Plan, trained: bundle.Bundle, notes: Mapping[str, Any], threads: int | None
+    scenes: Learned, plan: Plan, trained: bundle.Bundle, notes: Mapping[str, Any], threads: int | None
 ) -> dict[str, str]:
     card = trained.card
     side = 2 * card.margin + 1
@@ -85,7 +88,10 @@ def _description(
     which = (
         {f"Scene {one.name}": _role(one) for one in scenes.members}
         if scenes.several
-        else {"Scene": f"{scenes.name} ({'simulated' if scenes.simulated else 'real'})"}
+        else {
+            "Chips" if isinstance(scenes, ChipSource) else "Scene": f"{scenes.name} "
+            f"({'simulated' if scenes.simulated else 'real'})"
+        }
     )
     return {
         **which,
@@ -102,10 +108,10 @@ def _description(
     }  # fmt: skip
 
 
-def _command(scenes: SceneSet, plan: Plan) -> str:
+def _command(scenes: Learned, plan: Plan) -> str:
     words = ["geo-xmodal", "train"]
     for one in scenes.members:
-        words += ["--scene", one.name]
+        words += ["--chips", str(one.chips.folder)] if isinstance(one, ChipMember) else ["--scene", one.name]
     for name in scenes.held_out:
         words += ["--hold-out", name]
     words += ["--method", plan.main.name]
@@ -120,18 +126,19 @@ def _command(scenes: SceneSet, plan: Plan) -> str:
     return shlex.join(words)
 
 
-def _map(trained: bundle.Bundle, member: Member, named: bool) -> list[Picture]:
+def _map(trained: bundle.Bundle, member: LearnedMember, named: bool) -> list[Picture]:
     """The map of the middle of a scene, then its labels there; `named` says which scene it is."""
-    window, ids = preview(trained, member.reader(member.target))
-    metres = pixel_size(member.scene.grid)
+    shown = member.pictured()
+    window, ids = preview(trained, shown.reader(shown.target))
+    metres = pixel_size(shown.grid)
     size = metres[0] if metres[2] == "m" else None
-    where = f"{member.name}: " if named else ""
-    whole = ids.shape == tuple(member.scene.grid.shape)
+    where = f"{shown.name}: " if named or shown is not member else ""
+    whole = ids.shape == tuple(shown.grid.shape)
     part = "" if whole else f"; the part from row {window.row}, column {window.col}"
     caption = f"{where}Map from {trained.card.target.modality} alone, model of the first seed{part}"
     pictures = [Picture(ids, caption, size)]
     for side in SIDES:
-        labels = member.read_labels(side, window)
+        labels = shown.read_labels(side, window)
         if np.any(labels):
             pictures.append(Picture(labels, f"{where}{side.capitalize()} labels", size))
     return pictures

@@ -23,7 +23,6 @@ from geo_xmodal.networks import PixelModel, input_ranges
 from geo_xmodal.outputs import UNFINISHED, mark_unfinished, output_errors, write_json
 from geo_xmodal.patches import Patches, joined_patches
 from geo_xmodal.raster import WindowReader, pixel_size
-from geo_xmodal.scenes import SceneSet
 from geo_xmodal.training.checkpoint import FILE as CHECKPOINT
 from geo_xmodal.training.checkpoint import fingerprint
 from geo_xmodal.training.engine import ON_PROCESSOR, Compute, repeatable
@@ -31,6 +30,7 @@ from geo_xmodal.training.files import CONFIG, LOG, METRICS, WAY_OUT, RunLog, che
 from geo_xmodal.training.loop import fit
 from geo_xmodal.training.progress import train_and_test
 from geo_xmodal.training.request import Variant
+from geo_xmodal.training.sources import Learned
 from geo_xmodal.training.threads import on_threads, recorded_threads, threads_for
 from geo_xmodal.types import (
     ClassArray,
@@ -65,7 +65,7 @@ class RunResult:
 
 
 def run_variant(
-    scenes: SceneSet,
+    scenes: Learned,
     data: TrainingData,
     variant: Variant,
     seed: int,
@@ -216,9 +216,9 @@ def _lasting(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _card(
-    scenes: SceneSet, data: TrainingData, variant: Variant, model: PixelModel, config: dict[str, Any]
+    scenes: Learned, data: TrainingData, variant: Variant, model: PixelModel, config: dict[str, Any]
 ) -> bundle.Card:
-    row_size, col_size, unit = pixel_size(scenes.training[0].scene.grid)
+    row_size, col_size, unit = pixel_size(scenes.training[0].grid)
     learned = scenes.training
     target = data.target
     return bundle.Card(
@@ -233,10 +233,9 @@ def _card(
         resolution=(row_size, col_size),
         resolution_unit=unit,
         scene=names_text([one.name for one in learned]),
-        simulated=any(one.scene.simulated for one in learned),
+        simulated=any(one.simulated for one in learned),
         scenes=tuple(
-            bundle.SceneEntry(name=one.name, simulated=one.scene.simulated, ids=dict(one.ids))
-            for one in learned
+            bundle.SceneEntry(name=one.name, simulated=one.simulated, ids=dict(one.ids)) for one in learned
         )
         if len(learned) > 1
         else (),
@@ -271,7 +270,7 @@ class _Tally:
 
 
 def test_scores(
-    scenes: SceneSet,
+    scenes: Learned,
     trained: bundle.Bundle,
     progress: Progress | None = None,
     *,
@@ -287,9 +286,9 @@ def test_scores(
     """
     legend = trained.card.legend
     ids = [land.id for land in legend]
-    tested = {member.name: member for member in scenes.members if len(member.labels("test"))}
+    tested = {member.name: member for member in scenes.members if member.tests}
     tested = tested or {scenes.members[0].name: scenes.members[0]}
-    rows = [member.scene.grid.shape[0] for member in tested.values()]
+    rows = [member.rows for member in tested.values()]
     tallies = {}
     for k, (name, member) in enumerate(tested.items()):
         tally = tallies[name] = _Tally(ConfusionMatrix(len(legend)), Calibration())
@@ -305,7 +304,7 @@ def test_scores(
     if scenes.several:
         scores["scenes"] = {
             name: tally.scores(legend)
-            | {"held_out": tested[name].held_out, "simulated": tested[name].scene.simulated}
+            | {"held_out": tested[name].held_out, "simulated": tested[name].simulated}
             for name, tally in tallies.items()
         }
         scores["joined_classes"] = scenes.joined_classes()

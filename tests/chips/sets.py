@@ -86,26 +86,15 @@ def globe230k(folder: Path, count: int = 12, side: int = 16) -> Path:
     return folder
 
 
-def geonrw(folder: Path, side: int = 32) -> Path:
-    """Three cities, one of which is for test; JPEG 2000 without loss."""
+def geonrw(folder: Path, side: int = 32, cities: dict[str, int] | None = None) -> Path:
+    """Tiles of cities, of which Neuss is for test; JPEG 2000 without loss."""
     rng = np.random.default_rng(0)
-    for city, tiles in {
-        "aachen": ("286_5626", "287_5626"),
-        "bonn": ("370_5610",),
-        "neuss": ("340_5670",),
-    }.items():
-        for number, tile in enumerate(tiles):
-            west = 500_000.0 + number * side
+    for city, tiles in (cities or {"aachen": 2, "bonn": 1, "neuss": 1}).items():
+        for number in range(tiles):
+            tile, west = f"{286 + number}_5626", 500_000.0 + number * side
             picture = rng.integers(1, 255, (3, side, side), np.uint8)
-            write(
-                folder / city / f"{tile}_rgb.jp2",
-                picture,
-                "JP2OpenJPEG",
-                1.0,
-                west,
-                QUALITY="100",
-                REVERSIBLE="YES",
-            )
+            lossless = {"QUALITY": "100", "REVERSIBLE": "YES"}
+            write(folder / city / f"{tile}_rgb.jp2", picture, "JP2OpenJPEG", 1.0, west, **lossless)
             heights = rng.normal(80, 1, (side, side)).astype(np.float32)
             write(folder / city / f"{tile}_dem.tif", heights, pixel=1.0, west=west)
             write(folder / city / f"{tile}_seg.tif", stripes(side, (0, 1, 2, 10)), pixel=1.0, west=west)

@@ -1,0 +1,152 @@
+"""From a set of chips to training data: the same groups as from scenes, of chips read one after the other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from geo_xmodal.chips import ChipSource, chip_assumptions
+from geo_xmodal.errors import TrainingDataError
+from geo_xmodal.samples.chip_draws import ChipDraw, draw_chips
+from geo_xmodal.samples.options import MOST_CHIPS, GatherOptions, refuse_scene_options
+from geo_xmodal.samples.pools import availability
+from geo_xmodal.samples.storage import Storage
+from geo_xmodal.samples.values import (
+    STORED,
+    Pixels,
+    beyond_memory,
+    counts_of,
+    needed,
+    read_groups,
+    summary_of,
+)
+from geo_xmodal.scenes import LabelledPixels
+from geo_xmodal.types import IntArray, Progress, TrainingData
+
+
+def gather_chips(
+    source: ChipSource,
+    options: GatherOptions,
+    progress: Progress | None = None,
+    storage: Storage | None = None,
+) -> TrainingData:
+    """The four groups of training pixels of a set of chips, and labelled pixels of chips held out.
+
+    Labels are drawn class by class from all training chips alike, `labels_per_class` of each; the share for
+    validation comes from whole chips that nothing else is drawn from. Unlabelled pixels are those that are
+    not among the labels drawn, whatever the label files say of them. Patches end at the edge of their chip.
+    At most `options.chips` chips are read, drawn at random. Positions are on the grid of all chips
+    (`geo_xmodal.chips.placed`).
+
+    Args:
+        source: The chips.
+        options: Which pixels.
+        progress: Told after every chip.
+        storage: Where values go that do not fit into memory; None refuses them.
+
+    Raises:
+        LabelError, TrainingDataError: Labels or values do not suffice.
+        UsageError: The options are for scenes, or the patches would not fit into `options.memory`.
+        ChipError, RasterError: A chip cannot be read.
+    """
+    refuse_scene_options(options)
+    among = [chip for chip in source.chips.of("train") if source.usable(chip)]
+    sensors = [source.target_name, *([] if source.rich_name is None else [source.rich_name])]
+    assumptions = chip_assumptions(source.chips, among, sensors)
+    draw = draw_chips(
+        source,
+        most=options.chips or MOST_CHIPS,
+        labels_per_class=options.labels_per_class,
+        validation=options.validation,
+        unlabelled=options.unlabelled,
+        unlabelled_target=options.unlabelled_target,
+        seed=options.seed,
+        progress=progress,
+    )
+    member = source.members[0]
+    target = member.reader(member.target)
+    rich = None if member.rich is None else member.reader(member.rich)
+    groups = _groups(source, draw, options, progress)
+    kept = storage if beyond_memory(*needed(groups, target, rich, options), options.memory, storage) else None
+    read = read_groups(groups, target, rich, options, kept, progress)
+    training = [group for name, group in read.items() if name != "validation"]
+    riches = [group.rich for group in training if group.rich is not None]
+    modalities = source.chips.config.modalities
+    return TrainingData(
+        classes=source.classes,
+        target=summary_of(
+            source.target_name,
+            source.kind,
+            modalities[source.target_name].sensor,
+            [target],
+            [group.target for group in training],
+            kept,
+        ),
+        rich=None
+        if rich is None
+        else summary_of(rich.sensor, rich.kind, modalities[rich.sensor].sensor, [rich], riches, kept),
+        margin=options.margin,
+        rich_margin=options.rich_margin,
+        notes=_notes(source, groups, draw, options, assumptions)
+        | ({} if kept is None else {"values": STORED}),
+        **read,
+    )
+
+
+def _groups(
+    source: ChipSource, draw: ChipDraw, options: GatherOptions, progress: Progress | None
+) -> dict[str, Pixels]:
+    member = source.members[0]
+    has_rich = np.zeros(len(draw.labelled), bool)
+    if member.rich is not None:
+        has_rich = availability(member.reader(member.rich), draw.labelled.position, progress).pixels
+        if not has_rich.any() and not len(draw.pairs):
+            raise TrainingDataError(
+                f"{source.chips.folder}: no pixel that was drawn has values in every band of "
+                f"{member.rich.name} and {member.target.name}; check that the files overlap, and that "
+                "unlabelled pixels may be drawn"
+            )
+    index = _places(source, draw.labelled)
+    return {
+        "labelled_pairs": Pixels(draw.labelled.position[has_rich], index[has_rich], True),
+        "labelled_target": Pixels(draw.labelled.position[~has_rich], index[~has_rich], False),
+        "validation": Pixels(draw.validation.position, _places(source, draw.validation), False),
+        "unlabelled_pairs": Pixels(draw.pairs, None, True),
+        "unlabelled_target": Pixels(draw.target, None, False),
+    }
+
+
+def _places(source: ChipSource, pixels: LabelledPixels) -> IntArray:
+    """The place of each pixel's class in the legend."""
+    place = np.zeros(256, np.int64)
+    place[[land.id for land in source.classes]] = np.arange(len(source.classes))
+    found: IntArray = place[pixels.label]
+    return found
+
+
+def _notes(
+    source: ChipSource,
+    groups: dict[str, Pixels],
+    draw: ChipDraw,
+    options: GatherOptions,
+    assumptions: tuple[str, ...],
+) -> dict[str, Any]:
+    """What a report should say; the same words as of scenes, and `drawn`."""
+    nothing = not len(draw.pairs) + len(draw.target)
+    asked = options.unlabelled or options.unlabelled_target
+    return {
+        **counts_of(groups, source.classes),
+        "split": {"kind": "chips"},
+        "overlap_share": 0.0,
+        "excluded_unlabelled_share": 0.0,
+        "no_unlabelled": ("no pixel has a value in every band" if asked else "unlabelled=0 asks for none")
+        if nothing
+        else None,
+        "labelled_without_target_data": draw.without_data,
+        "dropped_beside_validation": 0,
+        "label_conflicts": 0,
+        "transductive": False,
+        "assumptions": list(assumptions),
+        "drawn": list(draw.notes),
+    }
