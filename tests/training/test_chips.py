@@ -34,8 +34,9 @@ def request(**more: Any) -> gx.TrainRequest:
 
 
 def test_every_labelled_pixel_of_the_test_chips_is_tested(chips: gx.ChipSet, tmp_path: Path) -> None:
-    notes: list[str] = []
-    metrics = gx.train_scene(chips, tmp_path / "run", request(), note=notes.append)
+    small = {"labels_per_class": "100", "widths": "8,8", "patch": "5", "contrasts": ""}
+    asked = request(method="cnn", epochs=2, settings=small)
+    metrics = gx.train_scene(chips, tmp_path / "run", asked)
     assert metrics["n"] == 2 * SIDE * SIDE
     trained = bundle.load(tmp_path / "run" / "model")
     right = 0
@@ -46,7 +47,7 @@ def test_every_labelled_pixel_of_the_test_chips_is_tested(chips: gx.ChipSet, tmp
         ids = np.array([land.id for land in trained.card.legend])[logits.argmax(0).numpy()]
         right += int((ids == chips.labels(chip)).sum())
     assert metrics["oa"] == pytest.approx(right / metrics["n"], abs=1e-6)
-    assert metrics["oa"] > 0.7  # two crops that radar tells apart
+    assert metrics["oa"] > 0.95  # two crops that radar tells apart
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert config["scene"] == {"name": "fields", "simulated": False}
     assert config["chips"]["splits"] == {"train": 8, "validation": 0, "test": 2}
