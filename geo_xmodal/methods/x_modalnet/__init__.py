@@ -12,11 +12,16 @@ from collections.abc import Mapping
 import torch
 
 from geo_xmodal.errors import TrainingDataError
+from geo_xmodal.memory import RAISE, check_memory
 from geo_xmodal.methods.base import Control, Method, why_no_unlabelled
 from geo_xmodal.methods.cnn import branch_controls
 from geo_xmodal.methods.x_modalnet.learner import LEAST_PAIRS, XModalNetLearner
 from geo_xmodal.methods.x_modalnet.options import ABLATION, NOISE_ROWS, XModalNetOptions
 from geo_xmodal.types import TrainingData
+
+_LIBRARIES, _LIBRARIES_EACH_THREAD = 760 << 20, 130 << 20
+"""Address space of the libraries that make the SVM and the graph, on one thread, and for each more.
+Measured with `train`; where they do not fit, they end the process by a signal."""
 
 
 class XModalNet(Method):
@@ -47,6 +52,9 @@ class XModalNet(Method):
                 "x_modalnet gives labels to unlabelled pixels and there are none: "
                 f"{why_no_unlabelled(data)}; propagation=off trains without"
             )
+        if options.propagation != "off":
+            libraries = _LIBRARIES + _LIBRARIES_EACH_THREAD * (torch.get_num_threads() - 1)
+            check_memory("the SVM and the graph of x_modalnet", 0, RAISE, mapped=libraries)
 
     def learner(self, data: TrainingData, options: XModalNetOptions, seed: int) -> XModalNetLearner:
         """A learner with weights drawn from `seed`."""
