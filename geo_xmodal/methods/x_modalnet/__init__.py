@@ -54,7 +54,7 @@ class XModalNet(Method):
             )
         if options.propagation != "off":
             libraries = _LIBRARIES + _LIBRARIES_EACH_THREAD * (torch.get_num_threads() - 1)
-            check_memory("the SVM and the graph of x_modalnet", 0, RAISE, mapped=libraries)
+            check_memory("the graph of x_modalnet, with its SVM,", 0, RAISE, mapped=libraries)
 
     def learner(self, data: TrainingData, options: XModalNetOptions, seed: int) -> XModalNetLearner:
         """A learner with weights drawn from `seed`."""
