@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from geo_xmodal.bundle import load as load_bundle
     from geo_xmodal.chips import LAYOUTS, ChipSet, ChipSurvey, is_chip_folder, open_chips
     from geo_xmodal.chips import survey as survey_chips
-    from geo_xmodal.comparison import CompareRequest, compare_methods
+    from geo_xmodal.comparison import ComparedMethod, CompareRequest, Comparison, compare_methods
     from geo_xmodal.correlation import CorrelationEstimate, estimate_correlation
     from geo_xmodal.dependence import Study, correlate_arrays, correlate_scene, save_study
     from geo_xmodal.errors import GeoXmodalError
@@ -32,8 +32,11 @@ if TYPE_CHECKING:
         MapInput,
         MapPlan,
         MapResult,
+        Model,
+        Prediction,
         check_fit,
         fit_input,
+        load_model,
         map_input,
         map_scene,
         plan_map,
@@ -42,7 +45,20 @@ if TYPE_CHECKING:
         save_picture,
         target_modality,
     )
-    from geo_xmodal.methods import METHODS
+    from geo_xmodal.methods import (
+        METHODS,
+        BimodalDaeOptions,
+        BimodalSdaeOptions,
+        CcaOptions,
+        CnnOptions,
+        CorrAeOptions,
+        CorrNetOptions,
+        HgrOptions,
+        MdlCwOptions,
+        SvmOptions,
+        UnimodalDaeOptions,
+        XModalNetOptions,
+    )
     from geo_xmodal.models import ModelSummary, find_model, list_models
     from geo_xmodal.published import ImportReport, PublishedScene, import_scene, published_scenes
     from geo_xmodal.raster import (
@@ -70,6 +86,7 @@ if TYPE_CHECKING:
         read_window,
         same_grid,
     )
+    from geo_xmodal.samples import DataOptions
     from geo_xmodal.scenes import (
         WITHIN_VARIABLE,
         LabelReport,
@@ -88,7 +105,17 @@ if TYPE_CHECKING:
         write_config,
     )
     from geo_xmodal.simulate import SimulatedSensor, simulate_scene, simulate_sensor
-    from geo_xmodal.training import DATA_SETTINGS, TrainRequest, compute_for, train_scene
+    from geo_xmodal.training import (
+        DATA_SETTINGS,
+        Accuracies,
+        ClassAccuracy,
+        Figure,
+        Gain,
+        TrainedRun,
+        TrainRequest,
+        compute_for,
+        train_scene,
+    )
     from geo_xmodal.version import VERSION as __version__  # noqa: N811 - the name that Python expects
 
 __all__ = [
@@ -97,23 +124,37 @@ __all__ = [
     "LAYOUTS",
     "METHODS",
     "WITHIN_VARIABLE",
+    "Accuracies",
     "AlignedReader",
     "Assumption",
     "Band",
+    "BimodalDaeOptions",
+    "BimodalSdaeOptions",
     "Bundle",
     "Card",
+    "CcaOptions",
     "ChipSet",
     "ChipSurvey",
+    "ClassAccuracy",
     "ClassMap",
+    "CnnOptions",
     "CompareRequest",
+    "ComparedMethod",
+    "Comparison",
+    "CorrAeOptions",
+    "CorrNetOptions",
     "CorrelationEstimate",
+    "DataOptions",
     "Evaluation",
     "ExportedItem",
     "ExportedNetwork",
     "ExportedPolygons",
     "ExportedProject",
+    "Figure",
     "Fit",
+    "Gain",
     "GeoXmodalError",
+    "HgrOptions",
     "ImportReport",
     "LabelReport",
     "LabelSummary",
@@ -121,7 +162,10 @@ __all__ = [
     "MapInput",
     "MapPlan",
     "MapResult",
+    "MdlCwOptions",
+    "Model",
     "ModelSummary",
+    "Prediction",
     "PublishedScene",
     "RasterInfo",
     "Scene",
@@ -130,9 +174,13 @@ __all__ = [
     "SensorKind",
     "SimulatedSensor",
     "Study",
+    "SvmOptions",
     "TrainRequest",
+    "TrainedRun",
+    "UnimodalDaeOptions",
     "VectorSummary",
     "WindowReader",
+    "XModalNetOptions",
     "__version__",
     "align_scene",
     "aligned_reader",
@@ -165,6 +213,7 @@ __all__ = [
     "list_models",
     "list_scenes",
     "load_bundle",
+    "load_model",
     "map_input",
     "map_scene",
     "open_chips",
@@ -198,7 +247,7 @@ __all__ = [
 _HOMES = {
     "bundle": ("Bundle", "Card", "read_card", "load_bundle"),
     "chips": ("LAYOUTS", "ChipSet", "ChipSurvey", "is_chip_folder", "open_chips", "survey_chips"),
-    "comparison": ("CompareRequest", "compare_methods"),
+    "comparison": ("CompareRequest", "ComparedMethod", "Comparison", "compare_methods"),
     "correlation": ("CorrelationEstimate", "estimate_correlation"),
     "dependence": ("Study", "correlate_arrays", "correlate_scene", "save_study"),
     "errors": ("GeoXmodalError",),
@@ -214,8 +263,11 @@ _HOMES = {
         "MapInput",
         "MapPlan",
         "MapResult",
+        "Model",
+        "Prediction",
         "check_fit",
         "fit_input",
+        "load_model",
         "map_input",
         "map_scene",
         "plan_map",
@@ -224,7 +276,20 @@ _HOMES = {
         "save_picture",
         "target_modality",
     ),
-    "methods": ("METHODS",),
+    "methods": (
+        "METHODS",
+        "BimodalDaeOptions",
+        "BimodalSdaeOptions",
+        "CcaOptions",
+        "CnnOptions",
+        "CorrAeOptions",
+        "CorrNetOptions",
+        "HgrOptions",
+        "MdlCwOptions",
+        "SvmOptions",
+        "UnimodalDaeOptions",
+        "XModalNetOptions",
+    ),
     "models": ("ModelSummary", "find_model", "list_models"),
     "published": ("ImportReport", "PublishedScene", "import_scene", "published_scenes"),
     "raster": (
@@ -252,6 +317,7 @@ _HOMES = {
         "read_window",
         "same_grid",
     ),
+    "samples": ("DataOptions",),
     "scenes": (
         "WITHIN_VARIABLE",
         "LabelReport",
@@ -270,7 +336,17 @@ _HOMES = {
         "write_config",
     ),
     "simulate": ("SimulatedSensor", "simulate_scene", "simulate_sensor"),
-    "training": ("DATA_SETTINGS", "TrainRequest", "compute_for", "train_scene"),
+    "training": (
+        "DATA_SETTINGS",
+        "Accuracies",
+        "ClassAccuracy",
+        "Figure",
+        "Gain",
+        "TrainRequest",
+        "TrainedRun",
+        "compute_for",
+        "train_scene",
+    ),
     "version": ("__version__",),
 }
 _HOME = {name: f"geo_xmodal.{module}" for module, names in _HOMES.items() for name in names}

@@ -157,15 +157,31 @@ def test_a_picture_of_the_map(world: World, tmp_path: Path) -> None:
 def test_the_python_interface_gives_the_same_bytes(world: World, finished_map: Path, tmp_path: Path) -> None:
     scene = gx.open_scene(world.scene)
     request = gx.TrainRequest(
-        seeds=2, control=True, epochs=2, settings={"unlabelled": "500", "teachers": "1"}
+        method="hgr",
+        options=gx.HgrOptions(epochs=2, teachers=1),
+        data=gx.DataOptions(unlabelled=500),
+        seeds=2,
+        control=True,
     )
-    metrics = gx.train_scene(scene, tmp_path / "run", request)
-    assert metrics == world.metrics
+    trained = gx.train_scene(scene, tmp_path / "run", request)
+    assert trained.metrics == world.metrics
+    assert trained.accuracy.oa == gx.Figure(world.metrics["oa"], world.metrics["sd"]["oa"])
+    assert trained.test_pixels == world.metrics["n"] == sum(one.support for one in trained.classes)
+    assert set(trained.gains) == set(trained.controls) == {"target_only", "self_training"}
+    assert trained.gains["target_only"]["aa"].mean == pytest.approx(
+        np.subtract(trained.accuracy.aa.mean, trained.controls["target_only"].aa.mean)
+    )
     weights = Path("model") / "model.safetensors"
     assert (tmp_path / "run" / weights).read_bytes() == (world.run / weights).read_bytes()
     model, out = gx.find_model(tmp_path / "run"), tmp_path / "map.tif"
     gx.map_scene(model, scene.reader("sar"), out, probability=True, mapped=scene.name)
     assert (tmp_path / "map.tif").read_bytes() == finished_map.read_bytes()
+    said = trained.model.predict(scene.array("sar").values)
+    with rasterio.open(finished_map) as dataset:
+        np.testing.assert_array_equal(said.classes, dataset.read(1))
+    assert [one.name for one in trained.model.classes] == ["Wheat", "Maize", "Water"]
+    with pytest.raises(gx.GeoXmodalError, match=r"shape \(2, 3\); expected \(band, row, col\), 2 bands"):
+        trained.model.predict(np.zeros((2, 3), np.float32))
 
 
 def test_info_says_what_a_run_is(world: World, capsys: pytest.CaptureFixture[str]) -> None:

@@ -97,9 +97,10 @@ def compare(
         leave_one_scene_out=leave_one_scene_out,
     )
     with console.progress(long=lambda time: _cheaper(time, request)) as progress:
-        comparison = gx.compare_methods(
+        compared = gx.compare_methods(
             opened, out, request, progress, note=lambda line: console.warn(f"note: {line}")
         )
+    comparison = compared.content
     console.result(
         comparison,
         _methods(comparison),

@@ -91,15 +91,15 @@ def train(
         older = beside(real_path(folder), OLD)
         console.note(f"note: the run in {folder} is kept until the new one is done, meanwhile as {older}")
     with console.progress(long=lambda time: _cheaper(time, request)) as progress:
-        metrics = gx.train_scene(
+        trained = gx.train_scene(
             given, folder, request, progress, note=lambda line: console.warn(f"note: {line}")
         )
     if process.follows():
         return
-    console.assumed(metrics["assumptions"])
+    console.assumed(trained.assumptions)
     console.result(
-        metrics,
-        *accuracy_tables(metrics),
+        trained.metrics,
+        *accuracy_tables(trained.metrics),
         f"run: {folder}",
         f"report: {folder / 'report.html'}",
         f"to map: geo-xmodal map --model {folder} {_to_map(given, scenes)} --out map.tif",

@@ -2,5 +2,6 @@
 
 from geo_xmodal.comparison.compare import compare_methods
 from geo_xmodal.comparison.request import CompareRequest, Study
+from geo_xmodal.comparison.result import ComparedMethod, Comparison
 
-__all__ = ["CompareRequest", "Study", "compare_methods"]
+__all__ = ["CompareRequest", "ComparedMethod", "Comparison", "Study", "compare_methods"]

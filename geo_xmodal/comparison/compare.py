@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from geo_xmodal import processes
 from geo_xmodal.comparison.cells import check_folder, gather_pixels, run_cells
@@ -16,6 +15,7 @@ from geo_xmodal.comparison.request import (
     resolve_comparison,
     resolve_folds,
 )
+from geo_xmodal.comparison.result import Comparison
 from geo_xmodal.comparison.summary import summarise, summarise_ablation
 from geo_xmodal.errors import UsageError
 from geo_xmodal.outputs import held
@@ -34,7 +34,7 @@ def compare_methods(
     progress: Progress | None = None,
     *,
     note: Callable[[str], None] = lambda line: None,
-) -> dict[str, Any]:
+) -> Comparison:
     """Train every method and its controls on the same pixels with the same seeds, and set them side by side.
 
     A control that the pixels do not suffice for is left out; the notes say why.
@@ -55,7 +55,7 @@ def compare_methods(
         note: told what should be known beside the notes of the result.
 
     Returns:
-        The content of comparison.json.
+        Figures, gains and tests of each method.
 
     Raises:
         UsageError: an unknown method, setting or study, or a device that this machine has not.
@@ -88,4 +88,4 @@ def compare_methods(
             comparison["noise"] = run_noise(folds, plan, results, progress)
         storage.remove()
         write_outputs(folds[0], plan, results, comparison, out, progress)
-    return comparison
+    return Comparison.of(out, comparison)

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
 
 from geo_xmodal.errors import TrainingDataError, UsageError
 from geo_xmodal.methods import METHODS, Method, Options
 from geo_xmodal.methods.cnn import SelfTrainingOptions, control_options
-from geo_xmodal.samples import GatherOptions
+from geo_xmodal.samples import DataOptions, GatherOptions
 from geo_xmodal.scenes import Member, Scene, SceneSet
 from geo_xmodal.training import request as training
 from geo_xmodal.training.checkpoint import fingerprint
@@ -37,7 +37,11 @@ class CompareRequest(BaseModel):
         target: the sensor to map from; None is the scene's.
         seeds: how many seeds, from `seed` on, each with all methods.
         epochs: of every method that has epochs.
-        settings: `key=value` for every method that has the key, `METHOD.key=value` for one of them.
+        options: of methods by name (`METHODS[name].Options`); what is not given follows the recipe for the
+            target sensor, or is the default.
+        data: which pixels train, the same for all.
+        settings: the same as texts, as the command line has them: `key` for every method that has it,
+            `METHOD.key` for one of them.
         reference: the method that the others are tested against; None takes `hgr`, or else the first.
         studies: beside the table, what each part of a method is worth (`ablation`), and how the models bear
             noise at test time (`noise`).
@@ -54,6 +58,8 @@ class CompareRequest(BaseModel):
     seeds: int = Field(5, ge=1, le=1000)
     seed: int = Field(0, ge=0)
     epochs: int | None = Field(None, ge=1)
+    options: dict[str, SerializeAsAny[Options]] = Field(default_factory=dict)
+    data: DataOptions | None = None
     settings: dict[str, str] = Field(default_factory=dict)
     reference: str | None = None
     studies: tuple[Study, ...] = ()
@@ -61,6 +67,17 @@ class CompareRequest(BaseModel):
     precision: Precision = "float32"
     hold_out: tuple[str, ...] = ()
     leave_one_scene_out: bool = False
+
+    @property
+    def common(self) -> dict[str, Any]:
+        """Settings for all methods, however they were given.
+
+        Raises:
+            UsageError: one is given twice.
+        """
+        texts = {key: value for key, value in self.settings.items() if "." not in key}
+        parts = [*training.given_options(self.data), texts]
+        return training.asked_settings(training.joined_settings(parts), self.epochs, self.target)
 
 
 @dataclass(frozen=True)
@@ -129,7 +146,7 @@ class ComparisonPlan:
         noise: rows of the noise study by name.
         reference: name of the method that the others are tested against.
         seeds: of every run.
-        settings: as asked.
+        settings: as asked, as texts.
         notes: what should be known beside the result, a line each.
     """
 
@@ -165,7 +182,7 @@ def resolve_folds(scenes: Scene | Sequence[Scene], request: CompareRequest) -> t
     """
     if request.leave_one_scene_out and request.hold_out:
         raise UsageError("--hold-out and --leave-one-scene-out: give one of them")
-    together = training.scenes_for(scenes, request.settings, request.target, request.hold_out)
+    together = training.scenes_for(scenes, request.common, request.hold_out)
     if not request.leave_one_scene_out:
         return (Fold(together),)
     labelled = [one.name for one in together.members if one.has_labels]
@@ -173,10 +190,7 @@ def resolve_folds(scenes: Scene | Sequence[Scene], request: CompareRequest) -> t
         raise UsageError(
             f"--leave-one-scene-out needs two scenes with labels or more, got {', '.join(labelled) or 'none'}"
         )
-    return tuple(
-        Fold(training.scenes_for(scenes, request.settings, request.target, (name,)), name)
-        for name in labelled
-    )
+    return tuple(Fold(training.scenes_for(scenes, request.common, (name,)), name) for name in labelled)
 
 
 def resolve_comparison(request: CompareRequest, kind: str) -> ComparisonPlan:
@@ -230,7 +244,9 @@ def resolve_comparison(request: CompareRequest, kind: str) -> ComparisonPlan:
         noise,
         _reference(request, methods),
         tuple(range(request.seed, request.seed + request.seeds)),
-        training.asked_settings(request.settings, request.epochs, request.target),
+        training.as_texts(
+            common | {f"{name}.{key}": value for name in own for key, value in own[name].items()}
+        ),
     )
 
 
@@ -263,15 +279,18 @@ def checked_comparison(plan: ComparisonPlan, data: Mapping[bool, TrainingData]) 
 
 def _settings(
     request: CompareRequest, methods: Mapping[str, Method]
-) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """Settings for all, and those of one method each."""
-    common = training.asked_settings(
-        {key: value for key, value in request.settings.items() if "." not in key},
-        request.epochs,
-        request.target,
-    )
+    common = request.common
     training.check_settings(common, methods, "this comparison")
-    own: dict[str, dict[str, str]] = {name: {} for name in methods}
+    own: dict[str, dict[str, Any]] = {name: {} for name in methods}
+    for name, options in request.options.items():
+        if name not in methods or not isinstance(options, methods[name].Options):
+            raise UsageError(
+                f"options of '{name}' are {type(options).__name__}; methods take part as "
+                f"{', '.join(f'{one}: {method.Options.__name__}' for one, method in methods.items())}"
+            )
+        own[name] |= options.model_dump(exclude_unset=True)
     for key, value in request.settings.items():
         name, dot, setting = key.partition(".")
         if not dot:
@@ -286,11 +305,11 @@ def _settings(
                 f"--set {key}={value}: all methods learn from the same pixels; give --set {setting}={value}"
             )
         training.check_settings([setting], {name: methods[name]}, name)
-        own[name][setting] = value
+        own[name] = training.joined_settings([own[name], {setting: value}])
     return common, own
 
 
-def _ablation(whole: Variant, settings: Mapping[str, str], kind: str) -> dict[str, Variant]:
+def _ablation(whole: Variant, settings: Mapping[str, Any], kind: str) -> dict[str, Variant]:
     """The whole method and what is left of it; a row that the settings make the whole is left out."""
     named = whole.method.ablation
     rows = {} if {} in named.values() else {WHOLE: whole}
@@ -305,7 +324,7 @@ class _Placing:
     """Puts variants on pixels: the same for all, but with test pixels among them where a method asks so."""
 
     def __init__(
-        self, common: Mapping[str, str], variants: Sequence[Variant], methods: Sequence[Method], seed: int
+        self, common: Mapping[str, Any], variants: Sequence[Variant], methods: Sequence[Method], seed: int
     ) -> None:
         own = {key for variant in variants for key in variant.method.Options.model_fields}
         data = {key: value for key, value in common.items() if key not in own}

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from geo_xmodal.mapping.geotiff import read_assumptions, read_legend
     from geo_xmodal.mapping.inputs import Fit, check_fit, target_modality
     from geo_xmodal.mapping.mapper import MapResult, map_scene
+    from geo_xmodal.mapping.model import Model, Prediction, load_model
     from geo_xmodal.mapping.picture import quicklook, save_picture
     from geo_xmodal.mapping.plan import MapPlan, plan_map
     from geo_xmodal.mapping.predict import evaluate_windows, preview
@@ -27,11 +28,14 @@ __all__ = [
     "MapInput",
     "MapPlan",
     "MapResult",
+    "Model",
     "Precision",
+    "Prediction",
     "Runtime",
     "check_fit",
     "evaluate_windows",
     "fit_input",
+    "load_model",
     "map_input",
     "map_scene",
     "plan_map",
@@ -51,11 +55,14 @@ _HOME = {
     "MapInput": "sources",
     "MapPlan": "plan",
     "MapResult": "mapper",
+    "Model": "model",
     "Precision": "runtimes",
+    "Prediction": "model",
     "Runtime": "runtimes",
     "check_fit": "inputs",
     "evaluate_windows": "predict",
     "fit_input": "sources",
+    "load_model": "model",
     "map_input": "sources",
     "map_scene": "mapper",
     "plan_map": "plan",

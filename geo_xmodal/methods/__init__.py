@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from geo_xmodal.extensions import Registry
-from geo_xmodal.methods.autoencoders import BimodalDae, BimodalSdae, CorrAe, CorrNet, MdlCw, UnimodalDae
+from geo_xmodal.methods.autoencoders import (
+    BimodalDae,
+    BimodalDaeOptions,
+    BimodalSdae,
+    BimodalSdaeOptions,
+    CorrAe,
+    CorrAeOptions,
+    CorrNet,
+    CorrNetOptions,
+    MdlCw,
+    MdlCwOptions,
+    UnimodalDae,
+    UnimodalDaeOptions,
+)
 from geo_xmodal.methods.base import Batch, Learner, LoopOptions, Method, Options, Pool, Stage
-from geo_xmodal.methods.cca import Cca
-from geo_xmodal.methods.cnn import Cnn
-from geo_xmodal.methods.hgr import Hgr
-from geo_xmodal.methods.svm import Svm
-from geo_xmodal.methods.x_modalnet import XModalNet
+from geo_xmodal.methods.cca import Cca, CcaOptions
+from geo_xmodal.methods.cnn import Cnn, CnnOptions
+from geo_xmodal.methods.hgr import Hgr, HgrOptions
+from geo_xmodal.methods.svm import Svm, SvmOptions
+from geo_xmodal.methods.x_modalnet import XModalNet, XModalNetOptions
 
 _ALL: tuple[Method, ...] = (
     Hgr(),
@@ -33,4 +46,24 @@ METHODS: Registry[Method] = Registry(
 )
 """By name; installed packages may add some (`geo_xmodal.extensions`)."""
 
-__all__ = ["METHODS", "Batch", "Learner", "LoopOptions", "Method", "Options", "Pool", "Stage"]
+__all__ = [
+    "METHODS",
+    "Batch",
+    "BimodalDaeOptions",
+    "BimodalSdaeOptions",
+    "CcaOptions",
+    "CnnOptions",
+    "CorrAeOptions",
+    "CorrNetOptions",
+    "HgrOptions",
+    "Learner",
+    "LoopOptions",
+    "MdlCwOptions",
+    "Method",
+    "Options",
+    "Pool",
+    "Stage",
+    "SvmOptions",
+    "UnimodalDaeOptions",
+    "XModalNetOptions",
+]

@@ -1,7 +1,7 @@
 """Which pixels train, and their values: `gather` makes `TrainingData` of scenes, or of a set of chips."""
 
 from geo_xmodal.samples.groups import gather, warnings_of
-from geo_xmodal.samples.options import GatherOptions
+from geo_xmodal.samples.options import DataOptions, GatherOptions
 from geo_xmodal.samples.patches import block_side, blocks_with, read_patches
 from geo_xmodal.samples.pools import availability, drawn, unlabelled_pools
 from geo_xmodal.samples.statistics import HIGH_PERCENTILE, LOW_PERCENTILE, band_statistics, centre_statistics
@@ -12,6 +12,7 @@ __all__ = [
     "HIGH_PERCENTILE",
     "LOW_PERCENTILE",
     "STORED",
+    "DataOptions",
     "GatherOptions",
     "Storage",
     "availability",

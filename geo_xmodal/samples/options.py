@@ -14,15 +14,13 @@ MOST_CHIPS = 2_000
 _OF_SCENES = ("validation_block", "transductive", "unlabelled_from")
 
 
-class GatherOptions(BaseModel):
-    """Which pixels of a scene train."""
+class DataOptions(BaseModel):
+    """Which pixels train, as far as a user says it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     target: str | None = Field(None, description="modality that maps are made from (default: the scene's)")
     rich: str | None = Field(None, description="modality that only training has (default: the HSI, else any)")
-    margin: int = Field(3, ge=0, le=64, description="patch radius of the target modality in pixels")
-    rich_margin: int = Field(0, ge=0, le=64, description="patch radius of the rich modality in pixels")
     labels_per_class: int | None = Field(None, ge=1, description="training labels a class, drawn at random")
     unlabelled: int = Field(20_000, ge=0, description="most unlabelled pixels that have both sensors")
     unlabelled_target: int = Field(20_000, ge=0, description="most unlabelled pixels of the target alone")
@@ -40,13 +38,20 @@ class GatherOptions(BaseModel):
         ge=2,
         description=f"most training chips that are read of a set, drawn at random ({MOST_CHIPS:,})",
     )
-    seed: int = Field(0, ge=0, description="of every random draw")
 
     @model_validator(mode="after")
     def _test_pixels_are_confessed(self) -> Self:
         if self.unlabelled_from == "test" and not self.transductive:
             raise ValueError("unlabelled_from=test trains on test pixels: it needs transductive=true")
         return self
+
+
+class GatherOptions(DataOptions):
+    """Which pixels train, with what methods and seeds make of them."""
+
+    margin: int = Field(3, ge=0, le=64, description="patch radius of the target modality in pixels")
+    rich_margin: int = Field(0, ge=0, le=64, description="patch radius of the rich modality in pixels")
+    seed: int = Field(0, ge=0, description="of every random draw")
 
 
 def refuse_chip_options(options: GatherOptions) -> None:

@@ -30,6 +30,7 @@ from geo_xmodal.training.loop import expected_steps
 from geo_xmodal.training.progress import RunsProgress, reading
 from geo_xmodal.training.report import run_report
 from geo_xmodal.training.request import Plan, TrainRequest, Variant, checked_plan, resolve
+from geo_xmodal.training.result import TrainedRun
 from geo_xmodal.training.run import RunResult, run_variant
 from geo_xmodal.training.sources import Given, Learned, learned_from
 from geo_xmodal.training.threads import recorded_threads, threads_for
@@ -43,7 +44,7 @@ def train_scene(
     progress: Progress | None = None,
     *,
     note: Callable[[str], None] = lambda line: None,
-) -> dict[str, Any]:
+) -> TrainedRun:
     """Train on a scene or several, test, and write a run folder (docs/file-formats.md).
 
     With several seeds each has a run folder `seed-K`, and `model/` is that of the first seed, never the best
@@ -57,7 +58,7 @@ def train_scene(
     of their labels. Of a set of chips, those of its split train and test.
 
     Among several processes that torchrun started (docs/several-processes.md), all call this alike and train
-    together; the first one alone writes, tells and returns metrics, the others return {}.
+    together; the first one alone writes and tells.
 
     Args:
         scenes: what to learn from: a scene, several, or a set of chips.
@@ -67,7 +68,7 @@ def train_scene(
         note: told what should be known, before anything trains.
 
     Returns:
-        The content of metrics.json.
+        The run: its figures, and its model.
 
     Raises:
         UsageError: an unknown method or setting, a device that this machine has not, a scene that comes
@@ -83,21 +84,23 @@ def train_scene(
     compute = compute_for(request.device, request.precision)
     with processes.joined(compute.device):
         with processes.together():
-            joined = learned_from(scenes, request.settings, request.target, request.hold_out)
+            joined = learned_from(scenes, request.given, request.hold_out)
             plan = resolve(request, joined.kind)
-        if not processes.is_first():
-            return _follow(joined, plan, out, compute, request.resume)
-        return _lead(joined, plan, out, compute, request.resume, progress, note)
+        scores: dict[str, Any] = {}
+        if processes.is_first():
+            scores = _lead(joined, plan, out, compute, request.resume, progress, note)
+        else:
+            _follow(joined, plan, out, compute, request.resume)
+        return TrainedRun.of(out, processes.told(scores))
 
 
-def _follow(scenes: Learned, plan: Plan, out: Path, compute: Compute, resume: bool) -> dict[str, Any]:
+def _follow(scenes: Learned, plan: Plan, out: Path, compute: Compute, resume: bool) -> None:
     """The part of a process that neither writes nor speaks: values that it cannot hold are beside `out`."""
     with storage_for(out.with_name(f"{out.name}-process-{processes.number()}")) as storage:
         data = _gathered(scenes, plan, plan.seeds[0], storage, None)
         with processes.together():
             plan = checked_plan(plan, data)
         _train_runs(scenes, data, out, plan, None, compute, resume, None, storage)
-    return {}
 
 
 def _lead(

@@ -8,32 +8,47 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError
 
 from geo_xmodal.errors import TrainingDataError, UsageError
 from geo_xmodal.methods import METHODS
 from geo_xmodal.methods.base import Method, Options
-from geo_xmodal.samples import GatherOptions
+from geo_xmodal.samples import DataOptions, GatherOptions
 from geo_xmodal.scenes import Scene, SceneSet, join_scenes
 from geo_xmodal.training.engine import Device, Precision
 from geo_xmodal.types import TrainingData
 
-DATA_SETTINGS = {
-    name: info
-    for name, info in GatherOptions.model_fields.items()
-    if name not in ("seed", "margin", "rich_margin")
-}
+DATA_SETTINGS = DataOptions.model_fields
 """Settings that say which pixels to gather, whatever the method."""
 
 M = TypeVar("M", bound=BaseModel)
 
 
 class TrainRequest(BaseModel):
-    """A `train` command, as asked; `hold_out` names scenes that only test."""
+    """A `train` command, as asked.
+
+    Attributes:
+        method: its name.
+        options: of the method (`METHODS[method].Options`); those that are not given follow the recipe for the
+            target sensor, or are the defaults.
+        data: which pixels train.
+        target: the sensor to map from; None is the scene's.
+        epochs: passes over the training pixels, as in `options`.
+        seed: the first one.
+        seeds: how many.
+        control: also train the method's controls.
+        settings: options of the method and the data as texts by name, as the command line has them.
+        resume: go on with what an earlier run left.
+        device: what trains.
+        precision: of activations in training.
+        hold_out: names of scenes that only test.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     method: str = "hgr"
+    options: SerializeAsAny[Options] | None = None
+    data: DataOptions | None = None
     target: str | None = None
     epochs: int | None = Field(None, ge=1)
     seed: int = Field(0, ge=0)
@@ -44,6 +59,22 @@ class TrainRequest(BaseModel):
     device: Device = "auto"
     precision: Precision = "float32"
     hold_out: tuple[str, ...] = ()
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """Every setting by name, however it was given.
+
+        Raises:
+            UsageError: `options` are those of another method, or one is given twice.
+        """
+        method = find_method(self.method)
+        if self.options is not None and not isinstance(self.options, method.Options):
+            raise UsageError(
+                f"options are {type(self.options).__name__}, which {self.method} does not take; give "
+                f"{method.Options.__name__}"
+            )
+        parts = [*given_options(self.options, self.data), self.settings]
+        return asked_settings(joined_settings(parts), self.epochs, self.target)
 
 
 @dataclass(frozen=True)
@@ -85,7 +116,7 @@ class Plan:
         controls: what it is held against.
         gather: which pixels they learn from, for the first seed.
         seeds: of every run.
-        settings: as asked.
+        settings: as asked, as texts.
         notes: what should be known beside the result, a line each.
     """
 
@@ -122,7 +153,7 @@ def resolve(request: TrainRequest, kind: str) -> Plan:
         UsageError: an unknown method or setting, or a value that it cannot have.
     """
     method = find_method(request.method)
-    settings = asked_settings(request.settings, request.epochs, request.target)
+    settings = request.given
     check_settings(settings, {request.method: method}, request.method)
     options = options_for(method, settings, kind)
     main = Variant(request.method, method, options)
@@ -131,7 +162,7 @@ def resolve(request: TrainRequest, kind: str) -> Plan:
     data = {key: value for key, value in settings.items() if key not in method.Options.model_fields}
     gather = gather_options(data, (main, *controls), (method,), request.seed, request.method)
     seeds = tuple(range(request.seed, request.seed + request.seeds))
-    return Plan(main, controls, gather, seeds, settings, notes)
+    return Plan(main, controls, gather, seeds, as_texts(settings), notes)
 
 
 def checked_plan(plan: Plan, data: TrainingData) -> Plan:
@@ -153,18 +184,14 @@ def checked_plan(plan: Plan, data: TrainingData) -> Plan:
 
 
 def scenes_for(
-    scenes: Scene | Sequence[Scene],
-    settings: Mapping[str, str],
-    target: str | None,
-    hold_out: Sequence[str] = (),
+    scenes: Scene | Sequence[Scene], settings: Mapping[str, Any], hold_out: Sequence[str] = ()
 ) -> SceneSet:
     """The scenes of a run as one, with the sensors that are asked for.
 
     Raises:
         UsageError, SceneError, LabelError: as `join_scenes`.
     """
-    asked = asked_settings(settings, None, target)
-    return join_scenes(scenes, target=asked.get("target"), rich=asked.get("rich"), hold_out=hold_out)
+    return join_scenes(scenes, target=settings.get("target"), rich=settings.get("rich"), hold_out=hold_out)
 
 
 def find_method(name: str) -> Method:
@@ -179,9 +206,39 @@ def find_method(name: str) -> Method:
     return METHODS[name]
 
 
-def asked_settings(settings: Mapping[str, str], epochs: int | None, target: str | None) -> dict[str, str]:
-    """Settings as given by `--set`, with those that have an option of their own."""
-    given = {"epochs": None if epochs is None else str(epochs), "target": target}
+def given_options(*options: BaseModel | None) -> list[dict[str, Any]]:
+    """What was set of options, by name: the others follow recipes, or are defaults."""
+    return [one.model_dump(exclude_unset=True) for one in options if one is not None]
+
+
+def joined_settings(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Settings that are given in several ways.
+
+    Raises:
+        UsageError: one is given twice.
+    """
+    together: dict[str, Any] = {}
+    for part in parts:
+        if twice := sorted(together.keys() & part.keys()):
+            raise UsageError(f"{twice[0]} is given twice, among options and among settings: give it once")
+        together |= part
+    return together
+
+
+def as_texts(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Settings as the command line takes them."""
+    return {key: _as_text(value) for key, value in settings.items()}
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+
+
+def asked_settings(settings: Mapping[str, Any], epochs: int | None, target: str | None) -> dict[str, Any]:
+    """Settings with those that a request has fields of its own for."""
+    given = {"epochs": epochs, "target": target}
     return {**settings, **{key: value for key, value in given.items() if value is not None}}
 
 
@@ -200,7 +257,7 @@ def check_settings(settings: Iterable[str], methods: Mapping[str, Method], who: 
         )
 
 
-def options_for(method: Method, settings: Mapping[str, str], kind: str) -> Options:
+def options_for(method: Method, settings: Mapping[str, Any], kind: str) -> Options:
     """The method's options for a kind of target sensor; settings that are not its own are passed over.
 
     Raises:
@@ -226,7 +283,7 @@ def _without_controls(variant: Variant) -> str:
 
 
 def gather_options(
-    settings: Mapping[str, str],
+    settings: Mapping[str, Any],
     variants: Sequence[Variant],
     methods: Sequence[Method],
     seed: int,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from geo_xmodal.chips import ChipMember, ChipSet, ChipSource, chips_for
 from geo_xmodal.errors import UsageError
 from geo_xmodal.scenes import Member, Scene, SceneSet
-from geo_xmodal.training.request import asked_settings, scenes_for
+from geo_xmodal.training.request import scenes_for
 
 Given = Scene | Sequence[Scene] | ChipSet
 """As whoever trains names it."""
@@ -19,9 +20,7 @@ LearnedMember = Member | ChipMember
 """A scene of it, or all of its chips."""
 
 
-def learned_from(
-    given: Given, settings: Mapping[str, str], target: str | None, hold_out: Sequence[str] = ()
-) -> Learned:
+def learned_from(given: Given, settings: Mapping[str, Any], hold_out: Sequence[str] = ()) -> Learned:
     """Scenes as one, or chips, with the sensors that are asked for.
 
     Raises:
@@ -29,10 +28,9 @@ def learned_from(
         ChipError: as `chips_for`.
     """
     if not isinstance(given, ChipSet):
-        return scenes_for(given, settings, target, hold_out)
+        return scenes_for(given, settings, hold_out)
     if hold_out:
         raise UsageError(
             f"{hold_out[0]!r} is to be held out, and is no scene: which chips test is said by their splits"
         )
-    asked = asked_settings(settings, None, target)
-    return chips_for(given, asked.get("target"), asked.get("rich"))
+    return chips_for(given, settings.get("target"), settings.get("rich"))

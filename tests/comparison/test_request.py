@@ -7,6 +7,7 @@ import pytest
 from geo_xmodal.comparison.request import WHOLE, CompareRequest, ComparisonPlan, resolve_comparison
 from geo_xmodal.errors import UsageError
 from geo_xmodal.methods import METHODS
+from geo_xmodal.samples import DataOptions
 
 
 def plan(*methods: str, **asked: Any) -> ComparisonPlan:
@@ -129,3 +130,18 @@ def test_the_noise_study_takes_all_methods_and_their_named_rows() -> None:
         if method.noise_rows:
             names = list(plan(name, studies=("noise",)).noise)
             assert names == [name, *(f"{name}, {row}" for row in method.noise_rows)]
+
+
+def test_typed_options_are_those_settings() -> None:
+    typed = plan(
+        "hgr",
+        "svm",
+        options={"hgr": METHODS["hgr"].Options(noise=0.5), "svm": METHODS["svm"].Options(C=3)},
+        data=DataOptions(unlabelled=10),
+    )
+    texts = plan("hgr", "svm", settings={"hgr.noise": "0.5", "svm.C": "3", "unlabelled": "10"})
+    assert typed.cells() == texts.cells()
+    with pytest.raises(UsageError, match="options of 'hgr' are SvmOptions"):
+        plan("hgr", options={"hgr": METHODS["svm"].Options()})
+    with pytest.raises(UsageError, match="C is given twice"):
+        plan("svm", options={"svm": METHODS["svm"].Options(C=3)}, settings={"svm.C": "3"})
