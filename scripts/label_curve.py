@@ -9,7 +9,7 @@ target sensor alone on all labels, draws overall and average accuracy, and print
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ NAMES = {
 }
 
 
-def runs_of(scores: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+def runs_of(scores: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
     return {"hgr": scores["seeds"]} | {name: one["seeds"] for name, one in scores["controls"].items()}
 
 
@@ -40,16 +40,16 @@ def measured(
             seeds=SEEDS, control=True, resume=True,
             settings={"labels_per_class": str(count), "validation": "0", **settings},
         )  # fmt: skip
-        table[count] = runs_of(gx.train_scene(scene, out / f"labels-{count}", request))
+        table[count] = runs_of(gx.train_scene(scene, out / f"labels-{count}", request).metrics)
         print(row(str(count), table[count]), flush=True)
     return table
 
 
-def all_labels(scene: gx.Scene, out: Path, settings: dict[str, str]) -> dict[str, Any]:
+def all_labels(scene: gx.Scene, out: Path, settings: dict[str, str]) -> Mapping[str, Any]:
     request = gx.TrainRequest(
         method="cnn", seeds=SEEDS, resume=True, settings={"validation": "0", **settings}
     )
-    return gx.train_scene(scene, out / "labels-all", request)
+    return gx.train_scene(scene, out / "labels-all", request).metrics
 
 
 def row(name: str, runs: dict[str, list[dict[str, Any]]]) -> str:

@@ -50,7 +50,7 @@ def read(path: Path) -> dict[str, Any]:
 
 def test_a_run_folder_holds_what_the_contract_says(scene_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    scores = train_scene(open_scene(scene_folder), out, request())
+    scores = train_scene(open_scene(scene_folder), out, request()).metrics
     assert sorted(path.name for path in out.iterdir()) == [
         "config.json", "log.jsonl", "metrics.json", "model", "report.html",
     ]  # fmt: skip
@@ -96,7 +96,7 @@ def test_a_link_in_a_run_is_not_followed(tmp_path: Path) -> None:
 
 def test_seeds_and_controls(scene_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    scores = train_scene(open_scene(scene_folder), out, request(seeds=2, seed=3, control=True))
+    scores = train_scene(open_scene(scene_folder), out, request(seeds=2, seed=3, control=True)).metrics
     assert [run["seed"] for run in scores["seeds"]] == [3, 4]
     for measure in MEASURES:
         values = [run[measure] for run in scores["seeds"]]
@@ -131,9 +131,9 @@ def test_seeds_and_controls(scene_folder: Path, tmp_path: Path) -> None:
 
 def test_a_finished_seed_is_not_trained_again(scene_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    expected = train_scene(open_scene(scene_folder), out, request(seeds=2))
+    expected = train_scene(open_scene(scene_folder), out, request(seeds=2)).metrics
     written = (out / "seed-0" / "log.jsonl").stat().st_mtime_ns
-    again = train_scene(open_scene(scene_folder), out, request(seeds=2, resume=True))
+    again = train_scene(open_scene(scene_folder), out, request(seeds=2, resume=True)).metrics
     assert again == expected
     assert (out / "seed-0" / "log.jsonl").stat().st_mtime_ns == written
 
@@ -151,10 +151,12 @@ def test_a_stopped_experiment_resumes_to_the_same_bytes(
             raise StopError
 
     wanted = request(control=True)
-    expected = train_scene(open_scene(scene_folder), tmp_path / "whole", wanted)
+    expected = train_scene(open_scene(scene_folder), tmp_path / "whole", wanted).metrics
     with pytest.raises(StopError):
         train_scene(open_scene(scene_folder), tmp_path / "run", wanted, stop)
-    observed = train_scene(open_scene(scene_folder), tmp_path / "run", request(control=True, resume=True))
+    observed = train_scene(
+        open_scene(scene_folder), tmp_path / "run", request(control=True, resume=True)
+    ).metrics
     assert observed == expected
     for part in (".", "controls/target_only/seed-0", "controls/self_training/seed-0"):
         weights = [tmp_path / name / part / "model" / "model.safetensors" for name in ("whole", "run")]
@@ -183,13 +185,13 @@ def test_a_run_goes_on_with_the_threads_that_it_was_begun_on(
     threads(2)
     few = {**QUICK, "teachers": "1", "least_steps": "4", "unlabelled": "200"}
     wanted = request(settings=few)
-    expected = train_scene(open_scene(scene_folder), tmp_path / "whole", wanted)
+    expected = train_scene(open_scene(scene_folder), tmp_path / "whole", wanted).metrics
     with pytest.raises(StopError):
         train_scene(open_scene(scene_folder), tmp_path / "run", wanted, stop_after(0.6))
     threads(1)
     notes: list[str] = []
     resumed = request(settings=few, resume=True)
-    observed = train_scene(open_scene(scene_folder), tmp_path / "run", resumed, note=notes.append)
+    observed = train_scene(open_scene(scene_folder), tmp_path / "run", resumed, note=notes.append).metrics
     assert observed == expected and torch.get_num_threads() == 1
     assert sum("with the 2 threads that the run was begun on, not 1" in line for line in notes) == 1
     weights = [tmp_path / name / "model" / "model.safetensors" for name in ("whole", "run")]
@@ -208,7 +210,9 @@ def test_a_run_that_cannot_have_its_threads_any_more_says_so(scene_folder: Path,
     assert config["threads"] == torch.get_num_threads()
     (tmp_path / "run" / "config.json").write_text(json.dumps(config | {"threads": 4096}))
     notes: list[str] = []
-    scores = train_scene(open_scene(scene_folder), tmp_path / "run", request(resume=True), note=notes.append)
+    scores = train_scene(
+        open_scene(scene_folder), tmp_path / "run", request(resume=True), note=notes.append
+    ).metrics
     (line,) = (line for line in notes if "threads" in line)
     assert "begun on 4096 threads" in line and line in scores["notes"]
 
@@ -263,7 +267,7 @@ def test_methods_without_the_rich_sensor_do_not_need_its_file(scene_folder: Path
     for method, own in (("svm", {}), ("cnn", settings)):
         scores = train_scene(
             open_scene(scene_folder), tmp_path / method, request(method=method, settings=own)
-        )
+        ).metrics
         assert scores["n"] > 0
     with pytest.raises(TrainingDataError):
         train_scene(open_scene(scene_folder), tmp_path / "hgr", request())
@@ -332,11 +336,11 @@ def test_a_run_takes_the_recipe_for_the_sensor_that_it_maps_from(scene_folder: P
 def test_the_gain_of_cca_is_that_over_the_same_svm(scene_folder: Path, tmp_path: Path) -> None:
     wanted = request(method="cca", control=True, settings={"C": "10"})
     out = tmp_path / "run"
-    scores = train_scene(open_scene(scene_folder), out, wanted)
+    scores = train_scene(open_scene(scene_folder), out, wanted).metrics
     assert set(scores["gain"]) == set(scores["controls"]) == {"target_only"}
     alone = train_scene(
         open_scene(scene_folder), tmp_path / "svm", request(method="svm", settings={"C": "10"})
-    )
+    ).metrics
     assert scores["gain"]["target_only"]["oa"]["mean"] == pytest.approx(scores["oa"] - alone["oa"])
     config = read(out / "controls" / "target_only" / "seed-0" / "config.json")
     assert (config["method"], config["rich"], config["options"]["C"]) == ("svm", None, 10)
@@ -354,7 +358,7 @@ def test_without_the_auxiliary_sensor_no_gain_is_told(
     scores = train_scene(
         open_scene(scene_folder), out, request(method=method, control=True, settings=settings),
         note=told.append,
-    )  # fmt: skip
+    ).metrics  # fmt: skip
     assert not {"gain", "controls"} & scores.keys()
     assert not (out / "controls").exists()
     assert scores["notes"] == told
@@ -388,7 +392,7 @@ def test_a_control_that_lacks_pixels_is_left_out_and_the_other_stays(
     out = tmp_path / "run"
     scores = train_scene(
         open_scene(dense(scene_folder)), out, request(control=True), progress, note=told.append
-    )
+    ).metrics
     assert set(scores["gain"]) == set(scores["controls"]) == {"target_only"}
     assert trained == {"hgr", "target_only"}
     assert scores["notes"] == told == read(out / "metrics.json")["notes"]
@@ -418,7 +422,7 @@ def test_why_there_are_no_unlabelled_pixels(
         hsi.write(np.where(trained, hsi.read(), np.nan).astype("float32"))
     scores = train_scene(
         open_scene(scene_folder), tmp_path / "run", request(control=True, settings={**QUICK, **settings})
-    )
+    ).metrics
     assert [cause in line for line in scores["notes"]] == [True]
 
 
@@ -469,12 +473,12 @@ def test_a_failure_before_the_first_epoch_leaves_nothing(scene_folder: Path, tmp
 
 def test_resuming_what_is_finished_changes_nothing(scene_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    expected = train_scene(open_scene(scene_folder), out, request(control=True))
+    expected = train_scene(open_scene(scene_folder), out, request(control=True)).metrics
     assert set(expected["controls"]) == set(expected["gain"]) == {"target_only", "self_training"}
     before = everything(out)
-    assert train_scene(open_scene(scene_folder), out, request(control=True, resume=True)) == expected
+    assert train_scene(open_scene(scene_folder), out, request(control=True, resume=True)).metrics == expected
     assert everything(out) == before
-    alone = train_scene(open_scene(scene_folder), out, request(resume=True))
+    alone = train_scene(open_scene(scene_folder), out, request(resume=True)).metrics
     assert not {"controls", "gain"} & alone.keys()
     with pytest.raises(ResumeError, match="finished run with other options"):
         train_scene(open_scene(scene_folder), out, request(resume=True, seed=1))

@@ -41,7 +41,7 @@ def test_the_unlabelled_pixels_are_the_test_pixels(tmp_path: Path) -> None:
 def test_a_run_says_so_everywhere(tmp_path: Path) -> None:
     scene = open_scene(str(write_scene(tmp_path / "tiny")))
     out = tmp_path / "run"
-    metrics = train_scene(scene, out, request(seeds=2))
+    metrics = train_scene(scene, out, request(seeds=2)).metrics
     assert metrics["transductive"] is True
     assert all(one["transductive"] for one in metrics["seeds"])
     assert bundle.load(out).card.transductive

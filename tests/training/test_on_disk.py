@@ -44,7 +44,7 @@ def trained(
     notes: list[str] = []
     request = TrainRequest.model_validate({"method": method, "settings": settings, **asked})
     progress = asked.pop("progress", None)
-    return train_scene(open_scene(scene_folder), out, request, progress, note=notes.append), notes
+    return train_scene(open_scene(scene_folder), out, request, progress, note=notes.append).metrics, notes
 
 
 def config(out: Path) -> dict[str, Any]:

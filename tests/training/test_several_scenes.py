@@ -70,7 +70,7 @@ def test_the_confusion_of_all_is_the_sum_of_each_scenes(
     scenes: list[Scene], tmp_path: Path, held_out: bool
 ) -> None:
     out = tmp_path / "run"
-    scores = train_scene(scenes, out, request(hold_out=("other",) if held_out else ()))
+    scores = train_scene(scenes, out, request(hold_out=("other",) if held_out else ())).metrics
     files = ("train.tif", "test.tif") if held_out else ("test.tif",)
     expected = {
         "tiny": confusion(out, scenes[0], ("test.tif",)),
@@ -89,7 +89,7 @@ def test_the_confusion_of_all_is_the_sum_of_each_scenes(
 
 def test_what_was_joined_is_written_down(scenes: list[Scene], tmp_path: Path) -> None:
     out = tmp_path / "run"
-    scores = train_scene(scenes, out, request())
+    scores = train_scene(scenes, out, request()).metrics
     joined = [
         {"id": 1, "name": "Wheat", "scenes": {"tiny": 1}},
         {"id": 4, "name": "Maize", "scenes": {"tiny": 4, "other": 1}},
@@ -144,7 +144,7 @@ def test_unlabelled_pairs_of_another_scene_change_what_is_learned(
     place.write_text(place.read_text().partition("[labels.train]")[0])
     wanted = request(method="hgr", settings=QUICK)
     train_scene(scenes[0], tmp_path / "alone", wanted)
-    scores = train_scene([scenes[0], open_scene(scenes[1].folder)], tmp_path / "both", wanted)
+    scores = train_scene([scenes[0], open_scene(scenes[1].folder)], tmp_path / "both", wanted).metrics
     assert list(scores["scenes"]) == ["tiny"]  # the other has nothing to test
     weights = [(tmp_path / name / "model" / "model.safetensors").read_bytes() for name in ("alone", "both")]
     assert weights[0] != weights[1]
@@ -154,7 +154,7 @@ def test_unlabelled_pairs_of_another_scene_change_what_is_learned(
 
 def test_seeds_and_gains_of_each_scene(scenes: list[Scene], tmp_path: Path) -> None:
     out = tmp_path / "run"
-    scores = train_scene(scenes, out, request(method="cca", seeds=2, control=True))
+    scores = train_scene(scenes, out, request(method="cca", seeds=2, control=True)).metrics
     for name in ("tiny", "other"):
         own = [read(out / f"seed-{seed}" / "metrics.json")["scenes"][name] for seed in (0, 1)]
         one = scores["scenes"][name]
@@ -182,17 +182,17 @@ def test_a_stopped_run_goes_on_and_knows_its_scenes(scenes: list[Scene], tmp_pat
 
     wanted = request(method="hgr", settings=QUICK, hold_out=("other",))
     resumed = wanted.model_copy(update={"resume": True})
-    expected = train_scene(scenes, tmp_path / "whole", wanted)
+    expected = train_scene(scenes, tmp_path / "whole", wanted).metrics
     with pytest.raises(StopError):
         train_scene(scenes, tmp_path / "run", wanted, stop)
     with pytest.raises(ResumeError, match="other options, data or version"):
         train_scene(scenes, tmp_path / "run", resumed.model_copy(update={"hold_out": ("tiny",)}))
     with pytest.raises(ResumeError, match="other options, data or version"):
         train_scene(scenes[0], tmp_path / "run", resumed.model_copy(update={"hold_out": ()}))
-    assert train_scene(scenes, tmp_path / "run", resumed) == expected
+    assert train_scene(scenes, tmp_path / "run", resumed).metrics == expected
     weights = [tmp_path / name / "model" / "model.safetensors" for name in ("whole", "run")]
     assert weights[0].read_bytes() == weights[1].read_bytes()
-    assert train_scene(scenes, tmp_path / "run", resumed) == expected
+    assert train_scene(scenes, tmp_path / "run", resumed).metrics == expected
     with rasterio.open(scenes[1].folder / "sar.tif", "r+") as dataset:  # what was tested is another scene now
         dataset.write(2 * dataset.read())
     with pytest.raises(ResumeError, match="other options, data or version"):
