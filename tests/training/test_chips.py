@@ -36,7 +36,7 @@ def request(**more: Any) -> gx.TrainRequest:
 def test_every_labelled_pixel_of_the_test_chips_is_tested(chips: gx.ChipSet, tmp_path: Path) -> None:
     small = {"labels_per_class": "100", "widths": "8,8", "patch": "5", "contrasts": ""}
     asked = request(method="cnn", epochs=2, settings=small)
-    metrics = gx.train_scene(chips, tmp_path / "run", asked)
+    metrics = gx.train_scene(chips, tmp_path / "run", asked).metrics
     assert metrics["n"] == 2 * SIDE * SIDE
     trained = bundle.load(tmp_path / "run" / "model")
     right = 0
@@ -57,11 +57,11 @@ def test_every_labelled_pixel_of_the_test_chips_is_tested(chips: gx.ChipSet, tmp
 
 
 def test_seeds_controls_and_resumption(chips: gx.ChipSet, tmp_path: Path) -> None:
-    metrics = gx.train_scene(chips, tmp_path / "run", request(seeds=2, control=True, epochs=1))
+    metrics = gx.train_scene(chips, tmp_path / "run", request(seeds=2, control=True, epochs=1)).metrics
     assert len(metrics["seeds"]) == 2
     assert set(metrics["gain"]) == {"target_only", "self_training"}
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*") if path.is_file()}
-    again = gx.train_scene(chips, tmp_path / "run", request(seeds=2, control=True, epochs=1, resume=True))
+    again = gx.train_scene(chips, tmp_path / "run", request(seeds=2, control=True, epochs=1, resume=True)).metrics
     assert again == metrics
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
