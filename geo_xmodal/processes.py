@@ -81,6 +81,14 @@ def mean(sums: Tensor, parts: Tensor | int) -> Tensor:
     return sums / torch.where(whole > 0, whole, 1)
 
 
+def stacked(row: Tensor) -> Tensor:
+    """(processes, ...): what each process has there, of one shape; no gradient flows through it."""
+    rows = [torch.empty_like(row) for _ in range(count())]
+    with _collective():
+        dist.all_gather(rows, row.detach())
+    return torch.stack(rows)
+
+
 class _Gathered(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rows: Tensor) -> Tensor:
@@ -157,27 +165,21 @@ def add_gradients(weights: list[nn.Parameter]) -> None:
     if count() == 1:
         return
     grads = [weight.grad for weight in weights if weight.grad is not None]
-    for part in _buckets(grads):
-        flat = torch.cat([grad.reshape(-1) for grad in part])
-        with _collective():
+    alone = [grad.numel() >= _LARGE and grad.is_contiguous() for grad in grads]
+    small = [grad for grad, is_alone in zip(grads, alone, strict=True) if not is_alone]
+    with _collective():
+        for grad, is_alone in zip(grads, alone, strict=True):
+            if is_alone:
+                dist.all_reduce(grad)
+        if small:
+            flat = torch.cat([grad.reshape(-1) for grad in small])
             dist.all_reduce(flat)
-        for grad, whole in zip(part, torch.split(flat, [grad.numel() for grad in part]), strict=True):
-            grad.copy_(whole.view_as(grad))
+            for grad, whole in zip(small, torch.split(flat, [one.numel() for one in small]), strict=True):
+                grad.copy_(whole.view_as(grad))
 
 
-_BUCKET = 1 << 23
-"""Numbers that are summed in one go: 32 MiB, small beside a network and large beside a message's cost."""
-
-
-def _buckets(grads: list[Tensor]) -> Iterator[list[Tensor]]:
-    bucket: list[Tensor] = []
-    for grad in grads:
-        if bucket and sum(one.numel() for one in bucket) + grad.numel() > _BUCKET:
-            yield bucket
-            bucket = []
-        bucket.append(grad)
-    if bucket:
-        yield bucket
+_LARGE = 1 << 16
+"""Numbers of a gradient that is summed where it is: a message costs less than to copy it twice."""
 
 
 def _sizes(rows: int) -> list[int]:
