@@ -88,6 +88,7 @@ _EXAMPLES = {
         "geo-xmodal train --scene my_scene --method svm",
         "geo-xmodal train --scene my_scene --seeds 3 --control --out runs/mine",
         "geo-xmodal train --scene my_scene --set unlabelled=5000 --epochs 15",
+        "geo-xmodal train --scene north --scene south --scene east --hold-out east",
     ),
     "map": (
         "geo-xmodal map --model runs/mine --scene my_scene --out map.tif --probability",
@@ -97,6 +98,7 @@ _EXAMPLES = {
     "evaluate": ("geo-xmodal evaluate --map map.tif --reference check.gpkg:class --out accuracy",),
     "compare": (
         "geo-xmodal compare --scene my_scene --methods hgr,cnn,svm --seeds 5 --out runs/side_by_side",
+        "geo-xmodal compare --scene north --scene south --leave-one-scene-out --out runs/elsewhere",
     ),
     "serve": ("geo-xmodal serve --open",),
     "export": (

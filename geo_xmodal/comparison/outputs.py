@@ -78,7 +78,7 @@ def _draw(
     methods = _first_runs({name: row.cell for name, row in plan.rows.items()}, results)
     charts.draw_accuracy(comparison, out / "accuracy.png")
     if fold.scenes.several:
-        first = f"{shown_scene(fold).name}: {first}"
+        first = f"{first}, scene {shown_scene(fold).name}"
     draw_maps(fold, methods, first, out / "maps.png")
     drawn = ["accuracy.png", "maps.png"]
     parts = {

@@ -229,7 +229,7 @@ def _notes(folds: Sequence[Fold], plan: ComparisonPlan, firsts: Sequence[RunResu
     elif scenes.simulated:
         notes.append(f"Simulated, and without a word about a real place: {', '.join(scenes.simulated)}.")
     joined = dict.fromkeys(line for fold in folds for line in fold.scenes.notes)
-    notes += [f"{line[0].upper()}{line[1:]}." for line in joined]
+    notes += [f"{line}." for line in joined]
     share = _overlap_share(folds, firsts)
     if share > 0:
         notes.append(

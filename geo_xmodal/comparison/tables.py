@@ -88,7 +88,8 @@ def scenes_table(comparison: Mapping[str, Any]) -> Table | None:
     )
     columns = ("method", *(f"{scene} {NAMES[measure]}" for scene in tested for measure in ("oa", "aa")))
     words = ", ".join(
-        f"{name}{' (held out)' if one['held_out'] else ''} {one['n']:,}" for name, one in tested.items()
+        f"{name}{' (held out)' if one['held_out'] and 'left_out' not in comparison else ''} {one['n']:,}"
+        for name, one in tested.items()
     )
     notes = (f"In percent, mean ± standard deviation over seeds. Test pixels: {words}.",)
     return Table(f"{title(comparison)}; scene by scene", columns, rows, notes, (len(methods),))
