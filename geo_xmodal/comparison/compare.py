@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from geo_xmodal import processes
@@ -11,20 +11,22 @@ from geo_xmodal.comparison.noise import run_noise
 from geo_xmodal.comparison.outputs import write_outputs
 from geo_xmodal.comparison.request import (
     CompareRequest,
+    ComparisonPlan,
+    Fold,
     checked_comparison,
     resolve_comparison,
     resolve_folds,
 )
 from geo_xmodal.comparison.result import Comparison
 from geo_xmodal.comparison.summary import summarise, summarise_ablation
-from geo_xmodal.errors import UsageError
+from geo_xmodal.errors import LabelError, TrainingDataError, UsageError
 from geo_xmodal.outputs import held
-from geo_xmodal.samples import storage_for
+from geo_xmodal.samples import Storage, storage_for
 from geo_xmodal.scenes import Scene
 from geo_xmodal.training.engine import compute_for
 from geo_xmodal.training.files import recorded_store
 from geo_xmodal.training.progress import reading
-from geo_xmodal.types import Progress
+from geo_xmodal.types import Progress, TrainingData
 
 
 def compare_methods(
@@ -74,11 +76,7 @@ def compare_methods(
     check_folder(out)
     with held(out), storage_for(out, recorded_store(out), note) as storage:
         reads = reading(progress, 0, 0)
-        first = gather_pixels(folds[0].scenes, plan, plan.seeds[0], reads, storage)
-        plan = checked_comparison(plan, first)
-        for fold in folds[1:]:
-            pixels = gather_pixels(fold.scenes, plan, plan.seeds[0], reads, storage)
-            plan = checked_comparison(plan, pixels)
+        plan, first = _checked(folds, plan, reads, storage)
         storage.prune()
         results = run_cells(folds, out, plan, first, progress, compute, storage)
         comparison = summarise(folds, plan, results)
@@ -89,3 +87,24 @@ def compare_methods(
         storage.remove()
         write_outputs(folds[0], plan, results, comparison, out, progress)
     return Comparison.of(out, comparison)
+
+
+def _checked(
+    folds: Sequence[Fold], plan: ComparisonPlan, progress: Progress | None, storage: Storage
+) -> tuple[ComparisonPlan, Mapping[bool, TrainingData]]:
+    """The plan with what can be trained in every fold, and the pixels of the first fold and seed.
+
+    Raises:
+        LabelError, TrainingDataError: a method cannot be trained; the message says without which scene.
+    """
+    first: Mapping[bool, TrainingData] = {}
+    for fold in folds:
+        try:
+            pixels = gather_pixels(fold.scenes, plan, plan.seeds[0], progress, storage)
+            plan = checked_comparison(plan, pixels)
+        except (LabelError, TrainingDataError) as error:
+            if fold.left_out is None:
+                raise
+            raise type(error)(f"without {fold.left_out}: {error}") from None
+        first = first or pixels
+    return plan, first

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -146,6 +147,19 @@ def test_together_all_and_each_scene_are_told(scenes: Path, tmp_path: Path) -> N
             for seed in SEEDS[:1]
         ]
         assert one["mean"]["oa"] == pytest.approx(np.mean([run["oa"] for run in runs]))
+
+
+def test_what_cannot_be_trained_without_a_scene_is_said_before_anything_trains(
+    scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    both = [shutil.copytree(scenes / name, tmp_path / name) for name in ("a", "b")]
+    (both[1] / "hsi.tif").unlink()
+    out = tmp_path / "out"
+    words = ["--scene", str(both[0]), "--scene", str(both[1]), "--methods", "cca", "--out", str(out)]
+    assert run(["compare", *words, "--leave-one-scene-out"]) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("error: without tiny: ") and "cca" in error
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(
