@@ -61,7 +61,8 @@ def test_seeds_controls_and_resumption(chips: gx.ChipSet, tmp_path: Path) -> Non
     assert len(metrics["seeds"]) == 2
     assert set(metrics["gain"]) == {"target_only", "self_training"}
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*") if path.is_file()}
-    again = gx.train_scene(chips, tmp_path / "run", request(seeds=2, control=True, epochs=1, resume=True)).metrics
+    wanted = request(seeds=2, control=True, epochs=1, resume=True)
+    again = gx.train_scene(chips, tmp_path / "run", wanted).metrics
     assert again == metrics
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
