@@ -11,7 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.networks.standardize import Standardize
-from geo_xmodal.raster import Assumption, WindowReader, checked_values
+from geo_xmodal.raster import Assumption, WindowReader, checked_values, kept_open
 from geo_xmodal.samples import band_statistics, block_side, blocks_with, drawn, read_patches, unlabelled_pools
 from geo_xmodal.scenes import Scene, labelled_pixels, near
 from geo_xmodal.types import BandStatistics, IntArray, Progress
@@ -108,6 +108,7 @@ class Pair:
         return first, window_features(self.readers[1], self.statistics[1], positions, sides)
 
 
+@kept_open()
 def pair_of(
     scene: Scene,
     first: str,
@@ -158,6 +159,7 @@ def pair_of(
     )
 
 
+@kept_open()
 def window_features(
     reader: WindowReader, statistics: BandStatistics, positions: IntArray, sides: tuple[int, ...]
 ) -> dict[int, FloatArray]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Unpack
 
 import numpy as np
+import numpy.typing as npt
 from odc.geo.geobox import GeoBox
 
 from geo_xmodal.errors import RasterError
@@ -100,6 +101,11 @@ class BandFilesReader(ReaderDefaults):
             RasterError: A file is gone, has changed its grid, or cannot be decoded there.
         """
         return np.concatenate([reader.read(window, margin) for reader in self.readers])
+
+    def valid(self, window: Window, margin: int = 0) -> npt.NDArray[np.bool_]:
+        """Where (row, col) every band of `window` has data."""
+        each = [reader.valid(window, margin) for reader in self.readers]
+        return np.asarray(np.all(each, axis=0))
 
     def on(self, grid: GeoBox, *, measured: bool = False) -> BandFilesReader:
         """The same bands on another grid, each resampled once from its own file, as `choose_resampling` says.

@@ -6,11 +6,11 @@ import dataclasses
 import math
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Any, Self, TypedDict, Unpack
+from typing import Any, Self, TypedDict, TypeVar, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +36,7 @@ from geo_xmodal.raster.files import (
 )
 from geo_xmodal.raster.grid import PixelPlaces, extent_text, grid_over, places_of
 from geo_xmodal.raster.remote import RemoteFile, open_remote
-from geo_xmodal.raster.warp import Placement, Resampling, choose_resampling
+from geo_xmodal.raster.warp import Placement, Read, Resampling, choose_resampling
 from geo_xmodal.raster.window_reader import (
     Adaptation,
     Assumption,
@@ -58,6 +58,9 @@ _WARP = (
 _PARTLY_CLEAR, _ALPHA_VALUES = 0.05, 16
 """Share of pixels, and number of values, up to which a band may be neither clear nor opaque and yet alpha:
 edges may be blended."""
+
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,19 +157,25 @@ class RasterReader(ReaderDefaults, ABC):
         Raises:
             RasterError: The raster is gone, has changed its grid, or cannot be decoded there.
         """
-        window = window.padded(margin)
+        return self._placed(Placement.values, window.padded(margin))
+
+    def valid(self, window: Window, margin: int = 0) -> npt.NDArray[np.bool_]:
+        """Where (row, col) every band of `window` has data; raises as `read`."""
+        return self._placed(Placement.valid, window.padded(margin))
+
+    def _placed(self, how: Callable[[Placement, Window, Read], _Result], window: Window) -> _Result:
         placement = Placement(
             self.name, self.source, self.grid, len(self.bands), self.resampling, self.product
         )
         if window.common(Window(0, 0, *self.grid.shape)) is None:
-            return placement.nothing(window)
+            return how(placement, window, placement.nothing)
         with self.opened() as dataset:
             if (
                 places_of(dataset, self.name, self.warp_gcps) != self.source
                 or max(self.indexes) > dataset.count
             ):
                 raise RasterError(f"{self.name}: has changed since it was opened; open the scene again")
-            return placement.values(window, lambda there: self._values(dataset, file_window(there)))
+            return how(placement, window, lambda there: self._values(dataset, file_window(there)))
 
     def on(self, grid: GeoBox, *, measured: bool = False) -> Self:
         """The same raster on another grid, resampled once from its own.

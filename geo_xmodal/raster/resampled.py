@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 from odc.geo.geobox import GeoBox
 
 from geo_xmodal.raster.grid import overlap
@@ -72,10 +74,17 @@ class ResampledReader(InnerDefaults):
 
     def read(self, window: Window, margin: int = 0) -> FloatArray:
         """(band, row, col) float32, NaN where there is no data or no grid."""
-        placement = Placement(
+        return self._placement.values(window.padded(margin), self.inner.read)
+
+    def valid(self, window: Window, margin: int = 0) -> npt.NDArray[np.bool_]:
+        """Where (row, col) every band of `window` has data."""
+        return self._placement.valid(window.padded(margin), self.inner.read)
+
+    @property
+    def _placement(self) -> Placement:
+        return Placement(
             self.name, self.inner.grid, self.grid, len(self.bands), self.resampling, self.product
         )
-        return placement.values(window.padded(margin), self.inner.read)
 
 
 def covered_window(reader: WindowReader) -> Window:

@@ -106,11 +106,23 @@ class Placement:
                 out[:, rows, cols] = values
         return out
 
+    def valid(self, window: Window, read: Read) -> npt.NDArray[np.bool_]:
+        """Where (row, col) every band of `values` is finite; of bands that miss the same, one is warped."""
+        out = np.zeros((window.height, window.width), np.bool_)
+        inside = window.common(Window(0, 0, *self.grid.shape))
+        if inside is not None:
+            for part, values in self._parts(inside, read, _distinct):
+                out[part.seen_from(window).slices] = np.isfinite(values).all(axis=0)
+        return out
+
     def nothing(self, window: Window) -> FloatArray:
         """A window (band, row, col) without data."""
         return np.full((self.bands, window.height, window.width), np.nan, np.float32)
 
-    def _parts(self, inside: Window, read: Read) -> Iterator[tuple[Window, FloatArray]]:
+    def _parts(
+        self, inside: Window, read: Read, of: Callable[[FloatArray], FloatArray] | None = None
+    ) -> Iterator[tuple[Window, FloatArray]]:
+        """Windows that make up `inside` with their values; `of` says which bands of the source are warped."""
         if self.resampling is None:
             yield from self._copied(inside, read)
             return
@@ -130,7 +142,10 @@ class Placement:
                 part = block.common(inside)
                 if part is not None:
                     rows, cols = window.seen_from(there).slices
-                    warped = self._warped(block, window, values[:, rows, cols], whole)
+                    chosen = values[:, rows, cols]
+                    if of is not None and not self._unit:  # a vector without length has no direction
+                        chosen = of(chosen)
+                    warped = self._warped(block, window, chosen, whole)
                     rows, cols = part.seen_from(block).slices
                     yield part, warped[:, rows, cols]
 
@@ -173,8 +188,21 @@ class Placement:
         except RasterioError as error:
             where = extent_text(self.grid)
             raise AlignmentError(f"{self.name}: cannot be warped to the grid ({where}): {error}") from error
-        unit = self.product is not None and self.product.unit and self.resampling != "nearest"
-        return normalised(values) if unit else values
+        return normalised(values) if self._unit else values
+
+    @property
+    def _unit(self) -> bool:
+        return self.product is not None and self.product.unit and self.resampling != "nearest"
+
+
+def _distinct(values: FloatArray) -> FloatArray:
+    """One of all bands that miss the same pixels."""
+    missing = np.isnan(values)
+    if (missing == missing[:1]).all():
+        return values[:1]
+    marks = np.packbits(missing.reshape(len(values), -1), axis=1)
+    _, first = np.unique(marks, axis=0, return_index=True)
+    return values[np.sort(first)]
 
 
 _Needed = tuple[Window, bool]

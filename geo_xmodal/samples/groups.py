@@ -14,7 +14,7 @@ import numpy as np
 from geo_xmodal.chips import ChipSource
 from geo_xmodal.errors import LabelError, TrainingDataError
 from geo_xmodal.patches import Patches
-from geo_xmodal.raster import WindowReader, checked_values
+from geo_xmodal.raster import WindowReader, checked_values, kept_open
 from geo_xmodal.samples.chip_groups import gather_chips
 from geo_xmodal.samples.joined import join_notes, join_values, overlap_shares
 from geo_xmodal.samples.options import GatherOptions, refuse_chip_options
@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from geo_xmodal.scenes import Scene
 
 
+@kept_open()
 def gather(
     scenes: Scene | SceneSet | ChipSource,
     options: GatherOptions,

@@ -57,16 +57,19 @@ class UnlabelledPools:
 def availability(reader: WindowReader, positions: IntArray, progress: Progress | None = None) -> Availability:
     """Which of the pixels (n, 2) a modality has data for."""
     pixels = np.zeros(len(positions), bool)
-    bands = np.zeros(len(reader.bands), bool)
+    blocks = list(blocks_with(positions, block_side(len(reader.bands))))
     done = 0
-    for window, members in blocks_with(positions, block_side(len(reader.bands))):
-        finite: BoolArray = np.isfinite(reader.read(window))
+    for window, members in blocks:
         rows, cols = (positions[members] - (window.row, window.col)).T
-        pixels[members] = np.all(finite, axis=0)[rows, cols]
-        bands |= finite.any(axis=(1, 2))
+        pixels[members] = reader.valid(window)[rows, cols]
         done += len(members)
         if progress is not None:
             progress(done, len(positions), f"looking for data in {Path(reader.name).name}")
+    if pixels.any():  # every band has a value there
+        return Availability(pixels, np.ones(len(reader.bands), bool))
+    bands = np.zeros(len(reader.bands), bool)
+    for window, _ in blocks:
+        bands |= np.isfinite(reader.read(window)).any(axis=(1, 2))
     return Availability(pixels, bands)
 
 

@@ -158,6 +158,8 @@ def test_what_is_referred_to_is_what_a_copy_holds(
     for window, margin in [(WHOLE, 0), *asked]:
         held, read = (made[copy].reader("x").read(window, margin) for copy in (True, False))
         np.testing.assert_array_equal(held, read)
+        known = made[False].reader("x").valid(window, margin)
+        np.testing.assert_array_equal(known, np.isfinite(read).all(axis=0))
     assert np.isfinite(made[False].reader("x").read(WHOLE)).any()
 
 
