@@ -196,10 +196,10 @@ class Placement:
 
 
 def _distinct(values: FloatArray) -> FloatArray:
-    """One of all bands that miss the same pixels."""
+    """One of all bands that miss the same pixels; but two of several, as GDAL treats one band otherwise."""
     missing = np.isnan(values)
     if (missing == missing[:1]).all():
-        return values[:1]
+        return values[:2]
     marks = np.packbits(missing.reshape(len(values), -1), axis=1)
     _, first = np.unique(marks, axis=0, return_index=True)
     return values[np.sort(first)]
