@@ -53,6 +53,9 @@ from geo_xmodal.types import ClassArray, LandClass, Progress, Window
 
 Scale = Literal["linear", "db"]
 
+_LABEL_SIDE = 1024
+"""Of the windows that labels are read in: a band of bytes is little."""
+
 Given = Path | str | Sequence[Path | str]
 """A sensor as a person names it: a file, a folder, a list or an address, or several."""
 
@@ -347,4 +350,5 @@ def _label_layer(item: _LabelInput, grid: GeoBox, legend: Sequence[LandClass]) -
         ({},),
         color_table(legend),
         lambda: summary_tag(tally.summary()),
+        side=_LABEL_SIDE,
     )

@@ -43,7 +43,8 @@ _POLL = 0.2
 class Layer:
     """A raster to be written: where its values come from, and the window of the grid that it covers.
 
-    `tags` is asked when all of it is read. `read` may be asked in several `threads` at once.
+    `tags` is asked when all of it is read. `read` may be asked in several `threads` at once, and for
+    windows of `side` pixels.
     """
 
     file: str
@@ -57,6 +58,7 @@ class Layer:
     colors: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     tags: Callable[[], Mapping[str, str]] = dict
     threads: int = 1
+    side: int = TILE
 
 
 def sensor_layer(file: str, reader: WindowReader) -> Layer:
@@ -109,7 +111,7 @@ def write_layers(
         AlignmentError: One holds no data on the grid.
         RasterioError, OSError: It cannot be written.
     """
-    total = sum(len(_tiles(layer.window)) for layer in layers)
+    total = sum(len(_tiles(layer.window, layer.side)) for layer in layers)
     done = 0
     for layer in layers:
         holds_data = False
@@ -133,7 +135,7 @@ def write_layers(
 @contextmanager
 def _read_ahead(layer: Layer) -> Iterator[Iterator[tuple[Window, FloatArray | ClassArray]]]:
     """The tiles of a layer in their order, read in its threads; no thread is left when the block ends."""
-    tiles = _tiles(layer.window)
+    tiles = _tiles(layer.window, layer.side)
     if layer.threads == 1:
         with kept_open():
             yield ((tile, layer.read(tile)) for tile in tiles)
@@ -180,7 +182,7 @@ def check_data(reader: WindowReader) -> None:
         RasterError: It cannot be read.
     """
     covered = _snapped(covered_window(reader), reader.grid)
-    tiles = _tiles(covered)
+    tiles = _tiles(covered, TILE)
     middle = len(tiles) // 2
     with kept_open():
         for band in range(len(reader.bands)):
@@ -194,11 +196,11 @@ def _without_data(name: str, grid: GeoBox) -> AlignmentError:
     return AlignmentError(f"{name}: holds no data on the reference grid ({extent_text(grid)})")
 
 
-def _tiles(window: Window) -> list[Window]:
+def _tiles(window: Window, side: int) -> list[Window]:
     """A window cut in tiles, in positions of the grid."""
     return [
         Window(window.row + tile.row, window.col + tile.col, tile.height, tile.width)
-        for tile in windows_over(window.height, window.width, TILE)
+        for tile in windows_over(window.height, window.width, side)
     ]
 
 

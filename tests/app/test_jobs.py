@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -11,8 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from geo_xmodal.errors import UsageError
-from geo_xmodal_app import processes
+from geo_xmodal.errors import SceneError, UsageError
+from geo_xmodal_app import processes, workspace
+from geo_xmodal_app.drafts import SCENE
 from geo_xmodal_app.job_records import Record, read_records, write_record
 from geo_xmodal_app.jobs import Job, Queue
 from geo_xmodal_app.sessions import new_id, session_path
@@ -291,3 +293,23 @@ def test_a_job_is_forgotten_when_it_has_ended(
     queue.forget(ANNA, id_)
     assert queue.jobs(ANNA) == ()
     assert open_queue().jobs(ANNA) == ()
+
+
+def test_a_scene_that_leads_out_is_refused_by_pages_and_by_jobs(
+    scene: Path, chosen: Settings, open_queue: Callable[[], Queue], tmp_path: Path
+) -> None:
+    item = workspace.new_item(ANNA, "scenes", "mine", {"command": "align"})
+    made = shutil.copytree(scene, item / SCENE)
+    text = (made / "scene.toml").read_text()
+    (tmp_path / "secret.tif").write_bytes((scene / "hsi.tif").read_bytes())
+    (made / "scene.toml").write_text(text.replace('file = "hsi.tif"', f'files = ["{tmp_path}/secret.tif"]'))
+    (shown,) = (entry for entry in workspace.scenes(ANNA) if entry.origin == "yours")
+    assert shown.problem is not None and "leads out of" in shown.problem
+    with pytest.raises(SceneError, match="leads out of"):
+        shown.opened()
+    queue = open_queue()
+    words = ["correlate", f"--scene={made}", "--between=hsi", "sar", f"--out={tmp_path / 'out'}"]
+    id_ = queue.submit(ANNA, "x", words, tmp_path / "out")
+    queue.start()
+    wait(lambda: state(queue, id_).state == "failed")
+    assert "leads out of" in state(queue, id_).doing
