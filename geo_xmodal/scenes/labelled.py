@@ -118,7 +118,8 @@ def every_labelled_pixel(scene: Labelled) -> LabelledPixels:
         return _undivided(source.model_dump_json(), path, label_stamp(path), scene.grid, scene.classes)
     train, test = (labelled_pixels(scene, side) for side in SIDES)
     position = np.concatenate([train.position, test.position])
-    _, first = np.unique(position, axis=0, return_index=True)
+    flat = position[:, 0] * int(scene.grid.shape[1]) + position[:, 1]
+    _, first = np.unique(flat, return_index=True)
     return LabelledPixels(position[first], np.concatenate([train.label, test.label])[first])
 
 

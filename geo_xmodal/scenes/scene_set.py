@@ -93,6 +93,17 @@ class Member:
         Raises:
             LabelError: They hold values outside the scene's classes.
         """
+        return self._training if side == "train" else self._testing
+
+    @cached_property
+    def _training(self) -> LabelledPixels:
+        return self._joined("train")
+
+    @cached_property
+    def _testing(self) -> LabelledPixels:
+        return self._joined("test")
+
+    def _joined(self, side: Side) -> LabelledPixels:
         if not self.has_labels or (self.held_out and side == "train"):
             return _NOBODY
         found = every_labelled_pixel(self.scene) if self.held_out else labelled_pixels(self.scene, side)
