@@ -21,7 +21,7 @@ from geo_xmodal.scenes import Sensor, Side
 from geo_xmodal.types import ClassArray, LandClass, Window, windows_over
 from geo_xmodal.wording import counted
 
-_LOOKED_AT = 8
+_LOOKED_AT = 3
 """Chips whose values are looked at before anything is learned from them."""
 
 

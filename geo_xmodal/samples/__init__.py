@@ -1,5 +1,6 @@
 """Which pixels train, and their values: `gather` makes `TrainingData` of scenes, or of a set of chips."""
 
+from geo_xmodal.samples.chip_windows import UNLABELLED, ChipSamples, ChipWindows
 from geo_xmodal.samples.groups import gather, warnings_of
 from geo_xmodal.samples.options import DataOptions, GatherOptions
 from geo_xmodal.samples.patches import block_side, blocks_with, read_patches
@@ -12,6 +13,9 @@ __all__ = [
     "HIGH_PERCENTILE",
     "LOW_PERCENTILE",
     "STORED",
+    "UNLABELLED",
+    "ChipSamples",
+    "ChipWindows",
     "DataOptions",
     "GatherOptions",
     "Storage",
