@@ -338,7 +338,7 @@ def test_a_stopped_comparison_goes_on_where_it_was(
 def test_ctrl_c_says_the_same_command(
     world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stopped(*_: object) -> None:
+    def stopped(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(gx, "compare_methods", stopped)
