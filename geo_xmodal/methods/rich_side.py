@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import cast
 
 import torch
@@ -56,7 +56,8 @@ class RichInput(nn.Module):
             return count, mean, values, axes
         count, bands = 0, rich.shape[1]
         total, squares = torch.zeros(bands).double(), torch.zeros(bands, bands).double()
-        for part in self._spectra(rich):  # standardised: no mean is far from 0, where squares would cancel
+        # standardised bands have means near 0: their squares do not cancel
+        for part in self._spectra(rich.cropped(self.radius)):
             count += len(part)
             total += part.sum(0)
             squares += part.T @ part
@@ -98,20 +99,35 @@ class RichInput(nn.Module):
 
     def _pixelwise(self) -> PixelFunction:
         """The components of a pixel, NaN where it has no data."""
-
-        def of(pixels: FloatArray) -> Tensor:
-            part = torch.from_numpy(pixels.copy())  # of a file that is only read
-            spectra = self.standardize(part[:, :, None, None]).flatten(1) - self.mean
-            return torch.where(part.isfinite().all(1, keepdim=True), spectra @ self.whiten, torch.nan)
+        of = self._folded() if self._is_linear else self._whole
 
         def components(pixels: FloatArray) -> FloatArray:
-            starts = range(0, len(pixels), PIXELS)
-            return cast(FloatArray, torch.cat([of(pixels[k : k + PIXELS]) for k in starts]).numpy())
+            parts = (torch.from_numpy(pixels[k : k + PIXELS].copy()) for k in range(0, len(pixels), PIXELS))
+            made = [torch.where(part.isfinite().all(1, keepdim=True), of(part), torch.nan) for part in parts]
+            return cast(FloatArray, torch.cat(made).numpy())
 
         digest = hashlib.sha256(repr(self.standardize.statistics).encode())
         for tensor in (self.mean, self.whiten):
             digest.update(tensor.numpy().tobytes())
         return PixelFunction(digest.hexdigest()[:16], self.features, components)
+
+    @property
+    def _is_linear(self) -> bool:
+        return set(self.standardize.statistics.transform) == {"identity"}
+
+    def _whole(self, pixels: Tensor) -> Tensor:
+        """(n, features) of pixels (n, band) that have data."""
+        spectra: Tensor = self.standardize(pixels[:, :, None, None]).flatten(1)
+        return (spectra - self.mean) @ self.whiten
+
+    def _folded(self) -> Callable[[Tensor], Tensor]:
+        """The same where bands keep their scale: one product, as a store has millions of pixels."""
+        parts = self.standardize
+        low, high, mean, std = (one.flatten() for one in (parts.low, parts.high, parts.mean, parts.std))
+        weights = self.whiten.double() / std.double()[:, None]
+        offset = -(mean.double() @ weights + self.mean.double() @ self.whiten.double())
+        single, moved = weights.float(), offset.float()
+        return lambda pixels: torch.addmm(moved, pixels.clamp(low, high), single)
 
     def _mean_spectrum(self, rich: Tensor) -> Tensor:
         """(n, band): the mean over the pixels of a patch that have data; in parts that fit the cache."""
