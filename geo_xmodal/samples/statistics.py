@@ -52,7 +52,7 @@ def band_statistics(samples: FloatArray, band_names: Sequence[str], kind: Kind) 
             f"pixels: {', '.join(empty[:10])}{', ...' if len(empty) > 10 else ''}; "
             "list them as invalid_bands in scene.toml"
         )
-    columns = [_one_band(column[np.isfinite(column)].astype(np.float64), kind) for column in samples.T]
+    columns = [_one_band(column[np.isfinite(column)], kind) for column in samples.T]
     transform, scale, low, high, mean, std = zip(*columns, strict=True)
     return BandStatistics(tuple(band_names), transform, scale, low, high, mean, std)
 
@@ -80,17 +80,18 @@ def centre_statistics(
         return band_statistics(columns.T, band_names, kind)
 
 
-def _one_band(values: _Values, kind: Kind) -> tuple[Transform, float, float, float, float, float]:
+def _one_band(found: FloatArray, kind: Kind) -> tuple[Transform, float, float, float, float, float]:
     # Sorted first: a floating-point sum depends on the order of its terms, and the statistics must not.
-    values = np.sort(values)
+    values = found.astype(np.float64)
+    values.sort()
     low, high = (float(v) for v in np.percentile(values, [LOW_PERCENTILE, HIGH_PERCENTILE]))
     transform, scale = _transform_of(values, kind, low)
-    clipped = np.clip(values, low, high)
+    np.clip(values, low, high, out=values)  # in place: there may be millions
     if transform == "log":
-        clipped = np.log(np.maximum(clipped, scale))
+        np.log(np.maximum(values, scale, out=values), out=values)
     elif transform == "asinh":
-        clipped = np.arcsinh(clipped / scale)
-    mean, std = float(clipped.mean()), float(clipped.std())
+        np.arcsinh(np.divide(values, scale, out=values), out=values)
+    mean, std = float(values.mean()), float(values.std())
     constant = std <= SMALLEST_RELATIVE_STD * abs(mean)
     return transform, scale, low, high, mean, 1.0 if constant else std
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -56,28 +56,33 @@ class Storage:
             self._note(line)
 
     def patches(
-        self, reader: WindowReader, margin: int, positions: IntArray, progress: Progress | None = None
-    ) -> StoredPatches:
-        """The patches of a modality around pixels; what is not there yet is read from it.
+        self,
+        reader: WindowReader,
+        margin: int,
+        groups: Sequence[IntArray],
+        progress: Progress | None = None,
+    ) -> list[StoredPatches]:
+        """The patches of a modality around the pixels of groups; what is not there yet is read from it.
 
         Args:
             reader: Of the modality.
             margin: Radius of the patches in pixels.
-            positions: (n, 2) pixels; the first that a modality is asked for lay its tiles out.
+            groups: Pixels (n, 2) of each; the first that a modality is asked for lay its tiles out.
             progress: Told how much was checked, and stored.
 
         Raises:
             OutputError: There is no room on the disk, or the folder cannot be written.
             RasterError: As `reader`.
         """
-        file = self._file(reader, margin, positions, _timed(progress))
-        missing = file.missing(positions)
-        with self.writing(file.tiling.room(len(missing)), f"values of {len(positions):,} pixels"):
+        file = self._file(reader, margin, groups, _timed(progress))
+        missing = file.missing(groups)
+        pixels = sum(map(len, groups))
+        with self.writing(file.tiling.room(len(missing)), f"values of {pixels:,} pixels"):
             file.add(reader, missing, _timed(progress))
-        return file.patches(positions)
+        return [file.patches(positions) for positions in groups]
 
     def _file(
-        self, reader: WindowReader, margin: int, positions: IntArray, progress: Progress | None
+        self, reader: WindowReader, margin: int, groups: Sequence[IntArray], progress: Progress | None
     ) -> TileFile:
         word, bands = _word(reader.identity(), margin), len(reader.bands)
         if word not in self._files:
@@ -89,7 +94,7 @@ class Storage:
                     shutil.rmtree(folder)
                     self.say(f"{folder} was damaged: its values are read again")
                 if found is None:
-                    found = TileFile.begun(folder, Tiling.smallest(positions, margin, bands), word)
+                    found = TileFile.begun(folder, Tiling.smallest(groups, margin, bands), word)
                 if found.damaged:
                     self.say(f"{folder} was damaged: {counted(found.damaged, 'tile')} of it are read again")
             found.writing = self.writing

@@ -13,7 +13,7 @@ damaged one left, what is whole is found out when the folder is opened again.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +38,9 @@ _SCHEMA = 1
 _RECORD = np.dtype([("row", "<i4"), ("col", "<i4"), ("crc", "<u4")])
 _AT_ONCE = 16 << 20
 """Bytes of tiles that are written, checked or derived from at a time, at least one tile."""
+
+_PLACED = 1 << 16
+"""Pixels that are looked up at a time."""
 
 _FILE = SmallFile("what a store of values holds", ResumeError, "it is damaged", 1 << 20)
 
@@ -77,18 +80,24 @@ class Tiling:
 
     def keys(self, positions: IntArray) -> IntArray:
         """(n,) one number for the tile of each pixel (n, 2)."""
-        tile = positions // self.side
-        return _keys(tile[:, 0], tile[:, 1])
+        return _keys(positions[:, 0] // self.side, positions[:, 1] // self.side)
+
+    def tiles(self, groups: Sequence[IntArray]) -> IntArray:
+        """(k,) the numbers of all tiles of the pixels (n, 2) of groups, in rising order."""
+        return np.unique(np.concatenate([np.empty(0, np.int64), *map(self.keys, groups)]))
 
     @classmethod
-    def smallest(cls, positions: IntArray, margin: int, bands: int) -> Tiling:
-        """The one that takes the least room for the patches around pixels (n, 2)."""
+    def smallest(cls, groups: Sequence[IntArray], margin: int, bands: int) -> Tiling:
+        """The one that takes the least room for the patches around the pixels (n, 2) of groups."""
         tilings = [cls(side, margin, bands) for side in SIDES]
-        return min(tilings, key=lambda one: one.room(len(np.unique(one.keys(positions)))))
+        return min(tilings, key=lambda one: one.room(len(one.tiles(groups))))
 
 
 def _keys(rows: npt.NDArray[Any], cols: npt.NDArray[Any]) -> IntArray:
-    return (rows.astype(np.int64) << 32) + cols.astype(np.int64)
+    keys = rows.astype(np.int64)
+    keys <<= 32
+    keys += cols
+    return keys
 
 
 class TileFile:
@@ -183,9 +192,9 @@ class TileFile:
     def __len__(self) -> int:
         return len(self._slots)
 
-    def missing(self, positions: IntArray) -> IntArray:
-        """(k, 2) row and column of the tiles that patches around pixels (n, 2) lack."""
-        keys = np.setdiff1d(self.tiling.keys(positions), self._known)
+    def missing(self, groups: Sequence[IntArray]) -> IntArray:
+        """(k, 2) row and column of the tiles that patches around the pixels (n, 2) of groups lack."""
+        keys = np.setdiff1d(self.tiling.tiles(groups), self._known, assume_unique=True)
         return np.stack([keys >> 32, keys & 0xFFFFFFFF], axis=1)
 
     def add(self, reader: WindowReader, tiles: IntArray, progress: Progress | None = None) -> None:
@@ -240,12 +249,14 @@ class TileFile:
 
     def patches(self, positions: IntArray) -> StoredPatches:
         """The patches around pixels (n, 2), whose tiles are all there."""
-        tile = positions // self.tiling.side
-        found = np.searchsorted(self._known, _keys(tile[:, 0], tile[:, 1]))
-        row, col = (positions - tile * self.tiling.side).T.astype(np.uint8)
-        return StoredPatches(
-            self, self._tiles(), self._slots[found].astype(np.int32), row, col, self.tiling.margin
-        )
+        known, side = self._known, self.tiling.side
+        slot = np.empty(len(positions), np.int32)
+        row, col = np.empty((2, len(positions)), np.uint8)
+        for start in range(0, len(positions), _PLACED):
+            part = slice(start, start + _PLACED)
+            slot[part] = self._slots[np.searchsorted(known, self.tiling.keys(positions[part]))]
+            row[part], col[part] = (positions[part] % side).T
+        return StoredPatches(self, self._tiles(), slot, row, col, self.tiling.margin)
 
     def derived(self, function: PixelFunction) -> FloatArray:
         """(tile, row, col, feature) of all tiles, from a file beside them; that of an earlier function goes.

@@ -101,14 +101,12 @@ def _patches(
     kept: Storage | None,
     progress: Progress | None,
 ) -> dict[str, Patches]:
-    positions = np.concatenate([group.position for group in groups.values()])
-    ends = np.cumsum([len(group.position) for group in groups.values()])
-    if kept is None:
-        together = np.split(read_patches(reader, positions, margin, progress), ends[:-1])
-        return dict(zip(groups, map(HeldPatches, together), strict=True))
-    stored = kept.patches(reader, margin, positions, progress)
-    places = np.split(np.arange(len(positions)), ends[:-1])
-    return {name: stored.chosen(place) for name, place in zip(groups, places, strict=True)}
+    positions = [group.position for group in groups.values()]
+    if kept is not None:
+        return dict(zip(groups, kept.patches(reader, margin, positions, progress), strict=True))
+    together = read_patches(reader, np.concatenate(positions), margin, progress)
+    parts = np.split(together, np.cumsum([len(part) for part in positions])[:-1])
+    return dict(zip(groups, map(HeldPatches, parts), strict=True))
 
 
 def summary_of(

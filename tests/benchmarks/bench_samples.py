@@ -111,16 +111,16 @@ def drawn(count: int) -> IntArray:
 def made_data(samples: int, rich: Made | None, target: Made, storage: Storage | None) -> TrainingData:
     """Labelled and unlabelled pairs of a raster (target alone without a rich sensor), as `gather` has."""
     positions = np.random.default_rng(1).permutation(drawn(samples + LABELLED))
-    parts = {"labelled": positions[:LABELLED], "unlabelled": drawn_order(positions[LABELLED:])}
+    parts = {"labelled": positions[:LABELLED].copy(), "unlabelled": drawn_order(positions[LABELLED:])}
+    del positions  # only the groups keep them
 
     def patches(reader: Made) -> dict[str, Patches]:
-        together = np.concatenate(list(parts.values()))
-        if storage is None:
-            held = read_patches(reader, together, MARGIN)  # type: ignore[arg-type]
-            return {"labelled": HeldPatches(held[:LABELLED]), "unlabelled": HeldPatches(held[LABELLED:])}
-        stored = storage.patches(reader, MARGIN, together)  # type: ignore[arg-type]
-        index = np.arange(len(together))
-        return {"labelled": stored.chosen(index[:LABELLED]), "unlabelled": stored.chosen(index[LABELLED:])}
+        if storage is not None:
+            stored = storage.patches(reader, MARGIN, [*parts.values()])  # type: ignore[arg-type]
+            return dict(zip(parts, stored, strict=True))
+        together = np.concatenate([*parts.values()])
+        held = read_patches(reader, together, MARGIN)  # type: ignore[arg-type]
+        return {"labelled": HeldPatches(held[:LABELLED]), "unlabelled": HeldPatches(held[LABELLED:])}
 
     def summary(reader: Made, name: str, kind: Any, found: dict[str, Patches]) -> ModalitySummary:
         names = [band.name for band in reader.bands]
@@ -276,7 +276,8 @@ def main() -> None:
         a, b = (f"{held[what]:,.0f} | {stored[what]:,.0f}" for what in ("rate", "on_processor"))
         print(
             f"| {case} | {a} | {stored['rate'] / held['rate']:.2f} "
-            f"| {b.replace(' | ', ', ')} | {stored['on_processor'] / held['on_processor']:.2f} |",
+            f"| {b.replace(' | ', ', ')} "
+            f"| {stored['on_processor'] / held['on_processor']:.2f} |",
             flush=True,
         )
 

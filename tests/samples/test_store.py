@@ -75,7 +75,7 @@ def laid_out(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
     def set_side(side: int) -> None:
         monkeypatch.setattr(
-            storage_module.Tiling, "smallest", lambda positions, margin, bands: Tiling(side, margin, bands)
+            storage_module.Tiling, "smallest", lambda groups, margin, bands: Tiling(side, margin, bands)
         )
 
     return set_side
@@ -104,11 +104,11 @@ def test_a_patch_from_the_store_is_the_patch_of_the_file(
     """Of any pixels, beyond edges, where data are missing, cropped, and added after the first."""
     reader = made(bands, seed=seed)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Tiling, "smallest", lambda positions, margin, bands: Tiling(side, margin, bands))
+        patch.setattr(Tiling, "smallest", lambda groups, margin, bands: Tiling(side, margin, bands))
         storage = Storage(tmp_path_factory.mktemp("run") / "out")
         for pixels in (positions, later, positions):
             index = np.array(pixels, np.int64).reshape(-1, 2)
-            stored = storage.patches(reader, margin, index)
+            (stored,) = storage.patches(reader, margin, [index])
             expected = read_patches(reader, index, margin)
             assert stored.shape == expected.shape and stored.held is None
             np.testing.assert_array_equal(whole(stored), expected)
@@ -125,11 +125,11 @@ def test_a_patch_from_the_store_is_the_patch_of_the_file(
 def test_tiles_take_the_least_room() -> None:
     every = np.stack(np.meshgrid(np.arange(512), np.arange(512), indexing="ij"), -1).reshape(-1, 2)
     scattered = np.random.default_rng(0).integers(100_000, size=(200, 2))
-    assert Tiling.smallest(every, 10, 244).side == 128
-    assert Tiling.smallest(scattered, 10, 244).side == 1
-    assert Tiling.smallest(every, 0, 4).side == 128
-    dense = Tiling.smallest(every, 10, 244)
-    assert dense.room(len(np.unique(dense.keys(every)))) < 1.5 * 512 * 512 * 244 * 4
+    assert Tiling.smallest([every], 10, 244).side == 128
+    assert Tiling.smallest([scattered], 10, 244).side == 1
+    assert Tiling.smallest([every], 0, 4).side == 128
+    dense = Tiling.smallest([every], 10, 244)
+    assert dense.room(len(dense.tiles([every]))) < 1.5 * 512 * 512 * 244 * 4
 
 
 class TestAnEarlierStore:
@@ -141,13 +141,13 @@ class TestAnEarlierStore:
 
     def begun(self, out: Path, pixels: IntArray, reader: Made | None = None) -> Path:
         storage = Storage(out)
-        storage.patches(reader or made(), 2, pixels)
+        storage.patches(reader or made(), 2, [pixels])
         return next(storage.place.iterdir())
 
     def again(self, out: Path, pixels: IntArray) -> tuple[Made, list[str]]:
         """What is read again for the same pixels, after which the values are right."""
         reader, storage = made(), Storage(out)
-        patches = storage.patches(reader, 2, pixels)
+        (patches,) = storage.patches(reader, 2, [pixels])
         np.testing.assert_array_equal(whole(patches), read_patches(made(), pixels, 2))
         return reader, storage.notes
 
@@ -216,7 +216,7 @@ class TestAnEarlierStore:
         reader, notes = self.again(out, some(50))
         assert reader.read_pixels > 0 and notes == []
         storage = Storage(out)
-        storage.patches(made(), 2, some(50))
+        storage.patches(made(), 2, [some(50)])
         storage.prune()
         assert not older.exists() and len(list(storage.place.iterdir())) == 1
 
@@ -227,7 +227,7 @@ class TestTheEnd:
     def run(self, out: Path, error: BaseException | None, mark: bool = False) -> Path:
         out.mkdir()
         with storage_for(out) as storage:
-            storage.patches(made(), 2, some(5))
+            storage.patches(made(), 2, [some(5)])
             assert storage.place.is_dir() and storage.place.parent == out.parent
             if mark:
                 (out / UNFINISHED).touch()
@@ -259,14 +259,14 @@ def test_a_disk_without_room_is_said_before_anything_is_read(
     with pytest.raises(
         OutputError, match=r"values of 50 pixels need .* MiB on the disk of .*, 1 MiB are free: "
     ):
-        Storage(tmp_path / "run").patches(reader, 2, some(50))
+        Storage(tmp_path / "run").patches(reader, 2, [some(50)])
     assert reader.read_pixels == 0
 
 
 def test_what_is_derived_is_the_function_of_every_pixel(tmp_path: Path) -> None:
     function = PixelFunction("twice", 2, lambda pixels: 2 * pixels[:, :2])
     pixels = some(20)
-    stored = Storage(tmp_path / "run").patches(made(), 2, pixels)
+    (stored,) = Storage(tmp_path / "run").patches(made(), 2, [pixels])
     held = HeldPatches(read_patches(made(), pixels, 2))
     for patches in (
         stored,
@@ -283,7 +283,7 @@ def test_what_is_derived_is_the_function_of_every_pixel(tmp_path: Path) -> None:
 def test_joined_patches_come_in_the_order_asked_for(tmp_path: Path) -> None:
     pixels = some(30)
     held = HeldPatches(read_patches(made(), pixels, 2))
-    stored = Storage(tmp_path / "run").patches(made(), 2, pixels[:12])
+    (stored,) = Storage(tmp_path / "run").patches(made(), 2, [pixels[:12]])
     joined = joined_patches([stored, held.chosen(np.arange(12, 30))])
     order = np.random.default_rng(0).integers(30, size=100)
     np.testing.assert_array_equal(joined.take(order), held.take(order))
