@@ -51,7 +51,7 @@ CASES = {
     "hgr, pixel_cnn": ("hgr", {}),
     "cnn of 244 bands": ("cnn", {"mode": "self_training", "contrasts": "", "kernels": "5,3,15"}),
 }
-STEPS = {"pass_over": "labels", "label_batch": "32", "batch_size": "128", "epochs": "2"}
+STEPS = {"pass_over": "labels", "label_batch": "128", "batch_size": "512", "epochs": "2"}
 
 
 class SmallEncoder(PatchEncoder):
