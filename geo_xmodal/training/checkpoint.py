@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,11 +59,11 @@ def write_checkpoint(
         beside.write_bytes(content)
 
 
-def read_checkpoint(folder: Path, mark: str) -> tuple[Position, dict[str, Tensor]] | None:
-    """Where an earlier run stopped, and its tensors; None if there is no checkpoint.
+def checked_header(folder: Path, mark: str) -> Mapping[str, str] | None:
+    """What the checkpoint of an earlier run says of itself; None if there is none.
 
     Raises:
-        ResumeError: if the checkpoint is damaged or belongs to a run with other options.
+        ResumeError: if it is damaged or belongs to a run with other options.
     """
     path = folder / FILE
     if not path.is_file():
@@ -73,6 +74,19 @@ def read_checkpoint(folder: Path, mark: str) -> tuple[Position, dict[str, Tensor
             f"{path} belongs to a run with other options, data or version (mark {metadata.get('mark')}, "
             f"this run's is {mark}): resume with the options in config.json, or train anew without --resume"
         )
+    return metadata
+
+
+def read_checkpoint(folder: Path, mark: str) -> tuple[Position, dict[str, Tensor]] | None:
+    """Where an earlier run stopped, and its tensors; None if there is no checkpoint.
+
+    Raises:
+        ResumeError: if the checkpoint is damaged or belongs to a run with other options.
+    """
+    path = folder / FILE
+    metadata = checked_header(folder, mark)
+    if metadata is None:
+        return None
     with file_errors(path, _FILE, SafetensorError, KeyError):
         position = Position(int(metadata["stage"]), int(metadata["epoch"]))
         if min(position.stage, position.epoch) < 0:

@@ -24,7 +24,7 @@ from geo_xmodal.outputs import UNFINISHED, mark_unfinished, output_errors, write
 from geo_xmodal.patches import Patches, joined_patches
 from geo_xmodal.raster import WindowReader, pixel_size
 from geo_xmodal.training.checkpoint import FILE as CHECKPOINT
-from geo_xmodal.training.checkpoint import fingerprint
+from geo_xmodal.training.checkpoint import checked_header, fingerprint
 from geo_xmodal.training.engine import ON_PROCESSOR, Compute, repeatable
 from geo_xmodal.training.files import CONFIG, LOG, METRICS, WAY_OUT, RunLog, check_there, read_json
 from geo_xmodal.training.loop import fit
@@ -181,7 +181,15 @@ def _finished(folder: Path, mark: str) -> dict[str, Any] | None:
 
 
 def _begin(folder: Path, config: dict[str, Any], threads: int | None, resume: bool) -> int:
-    """Make the folder one of a run that is not finished; on how many threads it trains."""
+    """Make the folder one of a run that is not finished; on how many threads it trains.
+
+    Raises:
+        OutputError: The folder cannot be written.
+        ResumeError: What is to be resumed was asked for otherwise, or begun on other devices.
+    """
+    if resume:  # before the folder says what is asked for now
+        _check_compute(folder, config.get("compute"))
+        checked_header(folder, config["mark"])
     with output_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         mark_unfinished(folder, WAY_OUT)
@@ -189,6 +197,16 @@ def _begin(folder: Path, config: dict[str, Any], threads: int | None, resume: bo
         threads = threads_for(folder, resume)
     write_json(folder / CONFIG, config | {"threads": threads})
     return threads
+
+
+def _check_compute(folder: Path, compute: Mapping[str, Any] | None) -> None:
+    begun = (read_json(folder / CONFIG) or {}).get("compute")
+    if isinstance(begun, dict) and compute is not None and begun != compute:
+        before, now = (", ".join(f"{key} {value}" for key, value in one.items()) for one in (begun, compute))
+        raise ResumeError(
+            f"{folder} was begun on {before}, not on {now}, which gives another model: resume with the same "
+            "--device, --precision and number of processes, or train anew without --resume"
+        )
 
 
 def _finish(folder: Path, alone: bool) -> None:

@@ -239,12 +239,17 @@ def test_resuming_with_other_options_is_refused(scene_folder: Path, tmp_path: Pa
 
     with pytest.raises(StopError):
         train_scene(open_scene(scene_folder), tmp_path / "run", request(), stop)
-    for other in (
-        request(resume=True, settings={**QUICK, "noise": "0.5"}),
-        request(resume=True, precision="bf16"),
+    begun = (tmp_path / "run" / "config.json").read_bytes()
+    for other, words in (
+        (
+            request(resume=True, precision="bf16"),
+            "was begun on device cpu, precision float32, not on device cpu",
+        ),
+        (request(resume=True, settings={**QUICK, "noise": "0.5"}), "other options"),
     ):
-        with pytest.raises(ResumeError, match="other options"):
+        with pytest.raises(ResumeError, match=words):
             train_scene(open_scene(scene_folder), tmp_path / "run", other)
+        assert (tmp_path / "run" / "config.json").read_bytes() == begun
 
 
 def test_a_device_that_is_not_there_is_refused_before_any_work(scene_folder: Path, tmp_path: Path) -> None:
