@@ -18,7 +18,7 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 from rasterio import Affine
 
-from geo_xmodal.chips.chip_set import MAX_SIDE, Chip, ChipSet
+from geo_xmodal.chips.chip_set import Chip, ChipSet
 from geo_xmodal.errors import AlignmentError, ChipError
 from geo_xmodal.raster import Adaptation, Assumption, Band, ReaderDefaults, WindowReader
 from geo_xmodal.types import FloatArray, IntArray, Kind, Window
@@ -46,14 +46,6 @@ def on_grid(number: int, window: Window) -> Window:
     """A window of a chip on the grid of all."""
     row, col = _corner(number)
     return Window(row + window.row, col + window.col, window.height, window.width)
-
-
-def in_chip(window: Window) -> tuple[int, Window]:
-    """The chip that holds the first pixel of a window of the grid of all, and the window on it."""
-    down, across = window.row // SLOT, window.col // SLOT
-    return down * _COLUMNS + across, Window(
-        window.row - down * SLOT, window.col - across * SLOT, window.height, window.width
-    )
 
 
 def grid_for(count: int) -> GeoBox:
@@ -105,12 +97,12 @@ class ChipsReader(ReaderDefaults):
 
     @property
     def assumptions(self) -> tuple[Assumption, ...]:
-        """None: they are told chip by chip (`ChipSource.assumptions`)."""
+        """None: they are told chip by chip (`chip_assumptions`)."""
         return ()
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The description of the set, or none of a known one: chips are too many."""
+        """None: chips are too many to be listed."""
         return ()
 
     def identity(self) -> Mapping[str, str]:
@@ -183,6 +175,3 @@ def _met(window: Window, count: int) -> Iterator[int]:
         for across in cols:
             if across < _COLUMNS and (number := down * _COLUMNS + across) < count:
                 yield number
-
-
-assert SLOT > MAX_SIDE

@@ -1,7 +1,7 @@
 """Known sets of chips as people have them on disk: each a description like a `chips.toml`.
 
 Names of files and folders, values of labels and splits are those of the papers and of loaders in public
-repositories; no copy of these sets was at hand when they were written (`Layout.checked`).
+repositories; no copy of these sets was at hand when they were written, only made-up files of their names.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ class Layout:
         variants: Ways in which copies lie on disk; the one with most files is taken.
         keys: What tells the chips apart where names of files do not; None takes them from the files.
         places: Files or folders, with `*`, one of which a copy has: by them it is recognised.
-        checked: What the description was compared with.
     """
 
     name: str
@@ -36,7 +35,6 @@ class Layout:
     variants: tuple[ChipsConfig, ...]
     places: tuple[str, ...]
     keys: Callable[[Path], Mapping[Key, ChipSplit | None]] | None = None
-    checked: str = "names and values as published; run on made-up files of the same names"
 
     def lies_in(self, folder: Path) -> bool:
         """Whether a folder looks like a copy."""
