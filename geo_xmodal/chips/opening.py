@@ -55,7 +55,7 @@ def _recognised(folder: Path) -> Layout:
         return found[0]
     if found:
         names = " and ".join(one.name for one in found)
-        raise ChipError(f"{folder}: looks like {names}: say which it is (layout)")
+        raise ChipError(f"{folder}: looks like {names}: give each a folder of its own, or say --layout NAME")
     raise ChipError(
         f"{folder}: holds no {CONFIG_NAME}, and looks like no known set ({', '.join(LAYOUTS)}): describe it "
         f"in {CONFIG_NAME} (docs/chips.md)"

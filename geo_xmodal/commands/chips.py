@@ -12,9 +12,9 @@ _SHOWN = 10
 """Problems that are printed; `--json` has all."""
 
 
-def show_chips(folder: Path, console: Console, layout: str | None = None) -> None:
+def show_chips(folder: Path, console: Console) -> None:
     """Chips, pairs and labelled pixels of each split, sensors, and what does not fit."""
-    chips = gx.open_chips(folder, layout)
+    chips = gx.open_chips(folder)
     with console.progress() as progress:
         found = gx.survey_chips(chips, progress)
     for problem in found.problems[:_SHOWN]:
