@@ -13,6 +13,7 @@ import pytest
 
 import geo_xmodal as gx
 from geo_xmodal.types import Window
+from tests.chips.sets import vaihingen
 from tests.tiny import NORTH, PIXEL, SIDE, WEST, write_scene
 
 
@@ -50,6 +51,9 @@ def test_all_take_strings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     call("train_scene", scene, "run", gx.TrainRequest(method="svm"))
     assert call("find_model", "run") == call("find_model", Path("run"))
     card = call("read_card", "run")
+    assert call("load_model", "run").card == card
+    vaihingen(tmp_path / "chips")
+    assert call("is_chip_folder", "chips") and call("open_chips", "chips").folder == Path("chips")
     assert call("load_bundle", "run").card == card
     east, south = WEST + SIDE * PIXEL / 2, NORTH - SIDE * PIXEL / 2
     ring = [[WEST, NORTH], [east, NORTH], [east, south], [WEST, south], [WEST, NORTH]]

@@ -38,8 +38,9 @@ def open_chips(folder: Path | str, layout: str | None = None) -> ChipSet:
     return _chip_set(folder, config, known.name, found, notes)
 
 
-def is_chip_folder(folder: Path) -> bool:
+def is_chip_folder(folder: Path | str) -> bool:
     """Whether a folder has a `chips.toml`, or looks like a copy of a known set."""
+    folder = Path(folder)
     return (folder / CONFIG_NAME).is_file() or any(one.lies_in(folder) for one in LAYOUTS.values())
 
 

@@ -274,7 +274,7 @@ class SceneConfig(StrictTable):
         return tuple(LandClass(entry.id, entry.name, entry.color) for entry in self.classes)
 
 
-def read_config(folder: Path | str, *, within: Sequence[Path] | None = None) -> SceneConfig:
+def read_config(folder: Path | str, *, within: Sequence[Path | str] | None = None) -> SceneConfig:
     """The checked `scene.toml` of `folder`.
 
     Args:
@@ -293,7 +293,7 @@ def read_config(folder: Path | str, *, within: Sequence[Path] | None = None) -> 
     for name, modality in config.modalities.items():
         places = [place for place in modality.places(folder) if isinstance(place, Path)]
         if within is not None:
-            _check_within(f"{path}: modalities.{name}", places, (folder, *within))
+            _check_within(f"{path}: modalities.{name}", places, (folder, *map(Path, within)))
     for _, source in config.labels.given():
         scene_file(folder, source.file)
     return config
