@@ -17,7 +17,14 @@ from rasterio.transform import GroundControlPoint
 from rasterio.vrt import WarpedVRT
 
 from geo_xmodal.errors import RasterError
-from geo_xmodal.raster.files import CHIP_FORMATS, RasterLimits, describe_raster, open_raster, read_window
+from geo_xmodal.raster.files import (
+    CHIP_FORMATS,
+    RasterLimits,
+    describe_raster,
+    kept_open,
+    open_raster,
+    read_window,
+)
 from tests.rasters import UTM33, utm_grid, vrt_that_reads, write_positions, write_raster, write_sparse
 
 SECRET = b"0123456789" * 20
@@ -368,3 +375,30 @@ def test_every_real_file_is_described(real_data: Path):
         wavelengths = infos["enmap_potsdam_mosaic18.tif"].wavelengths
         assert wavelengths is not None and len(wavelengths) == 224
         assert wavelengths[0] == pytest.approx(418.24)
+
+
+def test_a_file_stays_open_in_the_block_as_long_as_it_is_the_same(
+    tmp_path: Path,
+) -> None:
+    path = write_positions(tmp_path / "x.tif", utm_grid(60, 50))
+    (tmp_path / "text.tif").write_bytes(path.read_bytes()[:3000])
+    with kept_open():
+        with open_raster(path) as first:
+            pass
+        with kept_open(), open_raster(path) as again:
+            assert again is first and not first.closed
+        write_raster(path, np.full((1, 20, 10), 7, np.float32), utm_grid(20, 10))
+        with open_raster(path) as changed:
+            assert changed is not first and (changed.read() == 7).all()
+        for _ in range(2):
+            with (
+                pytest.raises(RasterError, match=r"truncated|cannot be read"),
+                open_raster(tmp_path / "text.tif"),
+            ):
+                pass
+        with pytest.raises(RasterError, match="outside"), open_raster(path, root=tmp_path / "other"):
+            pass
+    assert first.closed and changed.closed
+    with open_raster(path) as alone:
+        pass
+    assert alone.closed

@@ -343,3 +343,23 @@ def test_files_of_other_control_points_lie_on_no_common_pixel_grid(tmp_path: Pat
     assert align_scene(tmp_path / "same", reference=sar, modalities={"msi": msi}).grid.crs is None
     warped = align_scene(tmp_path / "warped", reference=sar, modalities={"hsi": hsi}, warp_gcps="polynomial")
     assert warped.grid.crs is not None
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_copies_are_the_same_by_any_number_of_threads(
+    tmp_path: Path, files: dict[str, Path], threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("geo_xmodal.scenes.layers.TILE", 64)
+    given = {"reference": files["sar"], "modalities": {"hsi": files["hsi"]}, "copy": True, "name": "s"}
+    monkeypatch.setattr("geo_xmodal.scenes.layers.usable_processors", lambda: 1)
+    align_scene(tmp_path / "one", **given)
+    monkeypatch.setattr("geo_xmodal.scenes.layers.usable_processors", lambda: threads)
+    align_scene(tmp_path / "many", **given)
+    for name in ("sar.tif", "hsi.tif"):
+        assert (tmp_path / "many" / name).read_bytes() == (tmp_path / "one" / name).read_bytes()
+    # the last tiles cannot be decoded: told by whichever thread comes to them
+    content = files["hsi"].read_bytes()
+    files["hsi"].write_bytes(content[: len(content) // 2] + bytes(len(content) - len(content) // 2))
+    with pytest.raises(RasterError, match=r"enmap_level2\.tif: "):
+        align_scene(tmp_path / "damaged", **given)
+    assert not (tmp_path / "damaged").exists() and not list(tmp_path.glob(".damaged*"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from qgis.core import (
     QgsProcessing,
     QgsProcessingException,
+    QgsProcessingParameterBoolean,
     QgsProcessingParameterFile,
     QgsProcessingParameterFolderDestination,
     QgsProcessingParameterMultipleLayers,
@@ -38,8 +39,8 @@ class Align(GeoXmodalAlgorithm):
     command = "align"
     title = "Align sensors to a scene"
     keywords = "warp reproject resample coregister raster"
-    help = """Brings rasters of any CRS and resolution onto the grid of one of them, as a scene folder that \
-Train takes.
+    help = """Puts rasters of any CRS and resolution together on the grid of one of them, as a scene folder \
+that Train takes. The scene refers to the files where they are, unless copies are asked for.
 
 The reference is the sensor to map from. At least one other sensor is needed beside it; it may cover only a \
 part. Labels are a raster of class ids, or polygons with a column of class names or ids: one layer that is \
@@ -76,6 +77,11 @@ split into training and test, or two."""
         self.add_choice(
             "SCALE", "How radar rasters hold power", SCALES, help_text="Empty: linear", advanced=True
         )
+        self.add(
+            QgsProcessingParameterBoolean("COPY", "Write resampled copies into the scene folder", False),
+            "Without them the scene refers to the files where they are: temporary layers need copies.",
+            advanced=True,
+        )
         self.add(QgsProcessingParameterString("NAME", "Name of the scene", optional=True), advanced=True)
         self.add(QgsProcessingParameterFolderDestination("OUTPUT", "Scene folder"))
 
@@ -95,6 +101,7 @@ split into training and test, or two."""
         words += self.option("--classes", self.word(parameters, "CLASSES", context))
         words += self.option("--unlabelled", self.word(parameters, "UNLABELLED", context))
         words += self.option("--scale", self.word(parameters, "SCALE", context))
+        words += ["--copy"] if self.parameterAsBool(parameters, "COPY", context) else []
         return words + others + self.option("--name", self.word(parameters, "NAME", context))
 
     def results(self, result, parameters, context):
