@@ -18,6 +18,7 @@ from geo_xmodal.patches import HeldPatches, Patches, PixelFunction, joined_patch
 from geo_xmodal.raster.window_reader import Band
 from geo_xmodal.samples import Storage, read_patches, storage_for
 from geo_xmodal.samples import storage as storage_module
+from geo_xmodal.samples import tiles as tiles_module
 from geo_xmodal.samples.tiles import SIDES, Tiling
 from geo_xmodal.types import FloatArray, IntArray, Window
 
@@ -290,3 +291,16 @@ def test_joined_patches_come_in_the_order_asked_for(tmp_path: Path) -> None:
     np.testing.assert_array_equal(
         joined.chosen(order).cropped(1).take(order[:9]), held.cropped(1).take(order[order[:9]])
     )
+
+
+def test_whoever_waits_is_told_how_much_is_stored_and_what_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, laid_out: Callable[[int], None]
+) -> None:
+    laid_out(8)
+    monkeypatch.setattr(tiles_module, "_AT_ONCE", 1)
+    told: list[tuple[int, int, str]] = []
+    storage = Storage(tmp_path / "run")
+    storage.patches(made(), 2, [some(50)], lambda *one: told.append(one))
+    assert [done for done, _, _ in told] == list(range(1, told[-1][1] + 1))
+    assert told[0][2] == "storing values of made.tif"
+    assert told[-1][2].startswith("storing values of made.tif, ") and told[-1][2].endswith(" left")
