@@ -143,7 +143,8 @@ def test_evaluating_the_map_gives_the_accuracy_of_its_run(
     first = world.metrics["seeds"][0]
     assert result["confusion"] == first["confusion"]
     assert result["oa"] == first["oa"]
-    assert result["ece"] == pytest.approx(first["ece"], abs=0.01)  # probabilities in whole percent
+    # probabilities in whole percent: some pixels change their bin
+    assert result["ece"] == pytest.approx(first["ece"], abs=0.02)
     ok(*arguments)
     assert "producer's accuracy" in capsys.readouterr().out
 
