@@ -20,7 +20,7 @@ from rio_cogeo import cog_validate
 import geo_xmodal as gx
 from geo_xmodal import bundle
 from geo_xmodal.errors import OutputError, RasterError, UsageError
-from geo_xmodal.types import LandClass
+from geo_xmodal.types import LandClass, Window
 from tests import rasters, tiny
 from tests.export.conftest import CLASSES, Look, patchy, write_map
 from tests.mapping.conftest import card_of, position_model
@@ -336,6 +336,21 @@ def test_a_missing_sensor_is_left_out_and_said(made: Path, scene: gx.Scene, tmp_
     told = gx.export_qgis(made, tmp_path / "out", scene=gx.open_scene(tmp_path / "scene"))
     assert "hsi (hsi)" not in told.layers and "sar (sar)" in told.layers
     assert len(told.warnings) == 1 and "hsi is left out" in told.warnings[0]
+
+
+def test_a_sensor_of_several_files_is_one_in_the_project(made: Path, scene: gx.Scene, tmp_path: Path) -> None:
+    folder = shutil.copytree(scene.folder, tmp_path / "scene")
+    (folder / "again.tif").write_bytes((folder / "hsi.tif").read_bytes())
+    text = (folder / "scene.toml").read_text()
+    (folder / "scene.toml").write_text(text.replace('file = "hsi.tif"', 'files = ["hsi.tif", "again.tif"]'))
+    opened = gx.open_scene(folder)
+    assert opened.path("hsi") is None
+    told = gx.export_qgis(made, tmp_path / "out", scene=opened)
+    assert "hsi (hsi)" in told.layers and not told.warnings
+    with rasterio.open(tmp_path / "out" / "sensors" / "hsi.tif") as dataset:
+        left, top = ~opened.grid.affine @ (dataset.bounds.left, dataset.bounds.top)
+        window = Window(round(top), round(left), dataset.height, dataset.width)
+        np.testing.assert_array_equal(dataset.read(), opened.reader("hsi").read(window))
 
 
 def test_what_cannot_be_meant_is_one_line_and_leaves_nothing(made: Path, run: Path, tmp_path: Path) -> None:
