@@ -159,7 +159,7 @@ class BranchLearner(Learner):
     def _prepared(self, pool: Pool) -> Pool:
         standardize, prepare = Standardize(self.statistics), self.branch.prepare
         return dataclasses.replace(
-            pool, target=pool.target.mapped(lambda part: prepare(standardize(part)), CHUNK)
+            pool, target=pool.target.mapped(lambda part: prepare(standardize(part).contiguous()), CHUNK)
         )
 
     def embedded(self, prepared: Tensor) -> Tensor:
