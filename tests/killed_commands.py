@@ -86,7 +86,7 @@ def _correlate(again: bool) -> int:
 
 
 def _few_tested(place: Path) -> None:
-    tiny.write_scene(place / "inputs" / "tiny", tested=0.05)
+    tiny.write_scene(place / "inputs" / "tiny", tested=0.02)
 
 
 def _older_comparison(place: Path) -> None:
