@@ -133,6 +133,14 @@ def test_decibels_and_bands_of_an_input_are_brought_back(
     assert (pixels(out) == pixels(finished_map)).mean() > 0.999
 
 
+def calibration_error(probability: Any, right: Any) -> float:
+    """Over 15 bins, open below."""
+    place = np.ceil(probability * 15 - 1e-9)
+    parts = [place == one for one in np.unique(place)]
+    gaps = [abs(right[part].mean() - probability[part].mean()) * part.sum() for part in parts]
+    return float(sum(gaps) / len(right))
+
+
 def test_evaluating_the_map_gives_the_accuracy_of_its_run(
     world: World, finished_map: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -150,14 +158,6 @@ def test_evaluating_the_map_gives_the_accuracy_of_its_run(
     assert result["ece"] == pytest.approx(
         calibration_error(said[tested], (pixels(finished_map) == reference)[tested])
     )
-
-
-def calibration_error(probability: Any, right: Any) -> float:
-    """Over 15 bins, open below."""
-    place = np.ceil(probability * 15 - 1e-9)
-    parts = [place == one for one in np.unique(place)]
-    gaps = [abs(right[part].mean() - probability[part].mean()) * part.sum() for part in parts]
-    return float(sum(gaps) / len(right))
     ok(*arguments)
     assert "producer's accuracy" in capsys.readouterr().out
 
