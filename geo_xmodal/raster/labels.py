@@ -23,7 +23,7 @@ from geo_xmodal.raster.class_names import first_spellings, name_key, number_of, 
 from geo_xmodal.raster.control_points import WarpGcps
 from geo_xmodal.raster.files import file_window, open_raster
 from geo_xmodal.raster.geopackage import Stamp, stamp_of
-from geo_xmodal.raster.grid import PixelPlaces, grid_over, pixel_size, places_of, to_pixels
+from geo_xmodal.raster.grid import PixelPlaces, grid_over, pixel_offset, pixel_size, places_of, to_pixels
 from geo_xmodal.raster.reader import aligned_reader
 from geo_xmodal.small_files import shortened
 from geo_xmodal.types import ClassArray, IntArray, LandClass, Window, windows_over
@@ -498,6 +498,13 @@ def _inside(position: IntArray, grid: GeoBox, window: Window) -> BoolArray:
 
 def _pixels_outside(space: PixelPlaces, grid: GeoBox, window: Window) -> BoolArray:
     """Which pixels (row, col) of a window of a raster have their centre outside the grid."""
+    offset = pixel_offset(space, grid)
+    if offset is not None:  # nothing to transform
+        outside = np.ones((window.height, window.width), bool)
+        placed = Window(window.row + offset[0], window.col + offset[1], window.height, window.width)
+        if common := placed.common(Window(0, 0, *grid.shape)):
+            outside[common.seen_from(placed).slices] = False
+        return outside
     rows, cols = np.mgrid[: window.height, : window.width].reshape(2, -1) + 0.5
     there = to_pixels(space, grid, np.stack([cols + window.col, rows + window.row], axis=1))
     height, width = grid.shape
