@@ -14,7 +14,7 @@ from geo_xmodal.chips.patterns import BAND, FilePattern, Pattern, placeholders
 from geo_xmodal.errors import ChipError
 from geo_xmodal.kinds import KINDS
 from geo_xmodal.raster import name_key
-from geo_xmodal.scenes import ClassConfig, InsideFile, Name
+from geo_xmodal.scenes import ClassConfig, InsideFile, Name, check_target
 from geo_xmodal.small_files import SmallFile, StrictTable, first_problem, inner_file, read_toml
 from geo_xmodal.types import MAX_SENSOR, Kind, LandClass
 
@@ -151,12 +151,7 @@ class ChipsConfig(StrictTable):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.target not in self.modalities:
-            raise PydanticCustomError(
-                "target",
-                "target = {target} is not a modality; modalities: {known}",
-                {"target": repr(self.target), "known": ", ".join(self.modalities)},
-            )
+        check_target(self.target, self.modalities)
         self._check_classes()
         if self.group is not None and self.group not in self.placeholders:
             raise PydanticCustomError(

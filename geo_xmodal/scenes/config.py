@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -206,6 +206,21 @@ class SplitConfig(StrictTable):
     seed: Annotated[int, Field(ge=0)] = 0
 
 
+def check_target(target: str, modalities: Iterable[str]) -> None:
+    """See that the sensor that maps are made from is one of a scene's, or of a set of chips.
+
+    Raises:
+        PydanticCustomError: It is none.
+    """
+    known = list(modalities)
+    if target not in known:
+        raise PydanticCustomError(
+            "target",
+            "target = {target} is not a modality; modalities: {known}",
+            {"target": repr(target), "known": ", ".join(known)},
+        )
+
+
 class SceneConfig(StrictTable):
     """`scene.toml`: one grid, many sensors, classes and labels.
 
@@ -225,12 +240,7 @@ class SceneConfig(StrictTable):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.target not in self.modalities:
-            raise PydanticCustomError(
-                "target",
-                "target = {target} is not a modality; modalities: {known}",
-                {"target": repr(self.target), "known": ", ".join(self.modalities)},
-            )
+        check_target(self.target, self.modalities)
         self._check_classes()
         self._check_labels()
         return self
