@@ -137,6 +137,17 @@ def held(out: Path) -> Iterator[None]:
                 folder.rmdir()
 
 
+def drop_lock(out: Path) -> None:
+    """Take away the lock of a process that was killed when `out` was whole; nobody may hold it now.
+
+    Raises:
+        OutputError: Another process holds it, or it cannot be taken away.
+    """
+    if _lock_path(real_path(out)).exists():
+        with held(out):
+            pass
+
+
 def beside(out: Path, what: str) -> Path:
     """The hidden name beside `out` for what is on its way there, or away."""
     return out.with_name(f".{out.name}.{what}")

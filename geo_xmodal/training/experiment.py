@@ -12,7 +12,7 @@ import torch
 
 from geo_xmodal import bundle, processes
 from geo_xmodal.accuracy import MEASURES, ConfusionMatrix, metrics, paired_gain, spread
-from geo_xmodal.outputs import as_json, mark_unfinished, output_errors, write_text
+from geo_xmodal.outputs import as_json, drop_lock, mark_unfinished, output_errors, write_text
 from geo_xmodal.samples import STORED, Storage, gather, storage_for, warnings_of
 from geo_xmodal.training.engine import Compute, compute_for
 from geo_xmodal.training.files import (
@@ -251,6 +251,8 @@ def _put_in_place(out: Path, files: Mapping[str, str], model: bundle.Bundle | No
     check_there(out)
     if model is not None and moved:
         bundle.save(out / "model", model.model, model.card)
+    elif model is not None:
+        drop_lock(out / "model")
     for name, text in changed.items():
         write_text(out / name, text)
 

@@ -133,9 +133,11 @@ def test_a_finished_seed_is_not_trained_again(scene_folder: Path, tmp_path: Path
     out = tmp_path / "run"
     expected = train_scene(open_scene(scene_folder), out, request(seeds=2)).metrics
     written = (out / "seed-0" / "log.jsonl").stat().st_mtime_ns
+    (out / ".model.lock").touch()  # of a process that was killed when the model was whole
     again = train_scene(open_scene(scene_folder), out, request(seeds=2, resume=True)).metrics
     assert again == expected
     assert (out / "seed-0" / "log.jsonl").stat().st_mtime_ns == written
+    assert not (out / ".model.lock").exists()
 
 
 class StopError(Exception):
