@@ -34,6 +34,7 @@ from geo_xmodal.networks import NetworkSpec, PixelModel
 from geo_xmodal.published.envi import open_envi
 from geo_xmodal.published.matfile import list_variables, read_variable
 from geo_xmodal.published.regions import read_regions
+from geo_xmodal.raster import CHIP_FORMATS, file_window, open_raster, read_window
 from geo_xmodal.raster.ground import pixel_areas
 from geo_xmodal.raster.labels import read_labels
 from geo_xmodal.raster.reader import aligned_reader
@@ -45,6 +46,7 @@ from geo_xmodal.training.files import RunLog
 from geo_xmodal.types import Window
 from geo_xmodal_app import unpacking
 from geo_xmodal_app.inspection import inspect_labels, inspect_raster
+from tests.chips import sets
 from tests.fuzz import mutations, web
 from tests.fuzz.mutations import Mutation
 from tests.published.copies import write_mat73
@@ -162,6 +164,42 @@ def scene_seed(folder: Path) -> None:
         raster(folder / f"{name}.tif")
     for name in ("train", "test"):
         label_raster(folder / f"{name}.tif")
+
+
+def sources_seed(folder: Path) -> None:
+    """A scene that refers to its files."""
+    scene_seed(folder)
+    text = SCENE.replace('file = "sar.tif"', 'files = ["sar.tif"]')
+    (folder / "scene.toml").write_text(text.replace('file = "hsi.tif"', 'files = ["hsi.tif"]'))
+
+
+def read_sources(folder: Path) -> None:
+    """What training reads of a scene's sensors."""
+    scene = gx.open_scene(folder)
+    for name in scene.config.modalities:
+        scene.reader(name).read(WINDOW)
+
+
+def chips_seed(folder: Path) -> None:
+    """A set of two chips: radar as GeoTIFF, colours and labels as PNG."""
+    sets.fields(folder, train=1, test=1, side=12)
+
+
+def read_chips(folder: Path) -> None:
+    """What info and training read of a set of chips."""
+    gx.survey_chips(gx.open_chips(folder))
+
+
+def image_seed(path: Path, driver: str) -> None:
+    """A picture of three colours."""
+    values = np.arange(3 * 24 * 20, dtype=np.uint8).reshape(3, 24, 20)
+    sets.write(path, values, driver)
+
+
+def read_image(path: Path) -> None:
+    """What a chip reads of an image."""
+    with open_raster(path, formats=CHIP_FORMATS) as dataset:
+        read_window(dataset, dataset.indexes, file_window(Window(0, 0, 16, 16)))
 
 
 def sign(folder: Path) -> None:
@@ -360,6 +398,17 @@ READERS: Mapping[str, Reader] = {
         (_B, _J, _J),
     ),
     "scene.toml": Reader("scene.toml", scene_seed, gx.open_scene, (_B, mutations.toml, mutations.toml)),
+    "scene-sources": Reader("scene.toml", sources_seed, read_sources, (_B, mutations.toml, mutations.toml)),
+    "chips.toml": Reader("chips.toml", chips_seed, read_chips, (_B, mutations.toml, mutations.toml)),
+    "chip-png": Reader(
+        "x.png", lambda f: image_seed(f / "x.png", "PNG"), lambda f: read_image(f / "x.png"), (_B,)
+    ),
+    "chip-jpeg": Reader(
+        "x.jpg", lambda f: image_seed(f / "x.jpg", "JPEG"), lambda f: read_image(f / "x.jpg"), (_B,)
+    ),
+    "chip-jp2": Reader(
+        "x.jp2", lambda f: image_seed(f / "x.jp2", "JP2OpenJPEG"), lambda f: read_image(f / "x.jp2"), (_B,)
+    ),
     "class-list": Reader(
         "classes.toml",
         lambda f: (f / "classes.toml").write_text(SCENE),
