@@ -45,6 +45,22 @@ _FILE = SmallFile(
 )
 
 
+_MAX_NAME_BYTES = 255
+"""Bytes of the name of a file or folder that file systems take."""
+
+
+def _nameable(file: str) -> str:
+    """A path that may exist: the system refuses to look for any other."""
+    longest = max((len(part.encode()) for part in re.split(r"[/\\]", file)), default=0)
+    if longest > _MAX_NAME_BYTES:
+        raise PydanticCustomError(
+            "path",
+            "names a file or folder by {longest} bytes, and none has more than {most}",
+            {"longest": longest, "most": _MAX_NAME_BYTES},
+        )
+    return file
+
+
 def _inside(file: str) -> str:
     path = PurePosixPath(file)
     windows = PureWindowsPath(file)
@@ -57,8 +73,12 @@ def _inside(file: str) -> str:
     return file
 
 
-InsideFile = Annotated[str, AfterValidator(_inside)]
-SourceName = Annotated[str, StringConstraints(min_length=1, max_length=4096, pattern=r"^[^\x00]+$")]
+InsideFile = Annotated[str, AfterValidator(_inside), AfterValidator(_nameable)]
+SourceName = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=4096, pattern=r"^[^\x00]+$"),
+    AfterValidator(_nameable),
+]
 BandName = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME)]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
 ClassId = Annotated[int, Field(ge=1, le=255)]

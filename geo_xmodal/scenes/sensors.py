@@ -60,7 +60,7 @@ class Access:
         """As `reader`, of a sensor that has `files`."""
         places = modality.places(folder)
         for place in places:
-            if isinstance(place, Path) and not place.exists():
+            if isinstance(place, Path) and not _is_there(place):
                 raise SceneError(
                     f"{_key(folder, name)}: {place} is not there: move it back, or say in files where it is"
                 )
@@ -108,7 +108,14 @@ def is_missing(modality: ModalityConfig, folder: Path) -> bool:
     """Whether a file of a sensor is not there; what lies behind an address is not asked for."""
     if modality.file is not None:
         return not scene_file(folder, modality.file).is_file()
-    return any(isinstance(place, Path) and not place.exists() for place in modality.places(folder))
+    return any(isinstance(place, Path) and not _is_there(place) for place in modality.places(folder))
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # in a folder, say, that is not ours to look into
+        return False
 
 
 def written_place(place: Path | str, folder: Path) -> str:

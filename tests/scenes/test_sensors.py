@@ -365,3 +365,12 @@ def test_no_folder_of_the_whole_disk_is_looked_through(
         (tmp_path / f"{number}.txt").touch()
     with pytest.raises(GeoXmodalError, match="holds more than 3 files"):
         open_scene(scene).reader("hsi")
+
+
+@pytest.mark.parametrize("key", ["file", "files"])
+def test_a_name_that_no_file_can_have_is_refused(radar: Path, tmp_path: Path, key: str) -> None:
+    name = "x" * 252 + ".tif"
+    value = f'"{name}"' if key == "file" else f'["{name}"]'
+    folder = toml(tmp_path / "scene", f'[modalities.hsi]\n{key} = {value}\nkind = "hsi"\n')
+    with pytest.raises(SceneError, match="by 256 bytes, and none has more than 255"):
+        open_scene(folder)
