@@ -236,6 +236,8 @@ def open_raster(
     """
     file, format_ = _checked_path(path, None if root is None else Path(root), formats)
     found = file.stat()
+    if format_ == "JPEG 2000":
+        _check_codestream(file, found.st_size)
     key = (file, found.st_size, found.st_mtime_ns, found.st_ino)
     known = _kept.datasets
     usual = format_ == GEOTIFF and limits is DEFAULT_LIMITS
@@ -256,6 +258,39 @@ def open_raster(
                 unsound.pop_all()
             known[key] = dataset
         yield known[key]
+
+
+def _check_codestream(file: Path, size: int) -> None:
+    """See that the parts of a JPEG 2000 lie one behind the other up to its end mark.
+
+    Of some files whose parts do not, OpenJPEG never makes an end.
+    """
+    content = file.read_bytes() if size <= _MAX_JPEG2000 else b""
+    place = 0
+    while content[place : place + 4] != _CODESTREAM and place + 8 <= size:
+        length = int.from_bytes(content[place : place + 4], "big")
+        head = 16 if length == 1 else 8
+        if content[place + 4 : place + 8] == b"jp2c":
+            place += head
+            break
+        whole = int.from_bytes(content[place + 8 : place + 16], "big") if length == 1 else length
+        place += max(whole, head)
+    place += 2
+    while 0xFF00 < (mark := int.from_bytes(content[place : place + 2], "big")) not in (0xFF90, 0xFFD9):
+        place += 2 + int.from_bytes(content[place + 2 : place + 4], "big")
+    while mark == 0xFF90:
+        part = int.from_bytes(content[place + 6 : place + 10], "big")
+        place = content.rfind(b"\xff\xd9") if part == 0 else place + max(part, 14)
+        mark = int.from_bytes(content[place : place + 2], "big") if place >= 0 else 0
+    if mark != 0xFFD9:
+        raise RasterError(
+            f"{file}: the parts of this JPEG 2000 of {size} bytes do not reach to its end: copy it again"
+        )
+
+
+_CODESTREAM = b"\xff\x4f\xff\x51"
+_MAX_JPEG2000 = 1 << 30
+"""Bytes of a JPEG 2000; those of chips have a few million."""
 
 
 class _Kept(threading.local):
