@@ -269,12 +269,16 @@ def _check_codestream(file: Path, size: int) -> None:
     place = 0
     while content[place : place + 4] != _CODESTREAM and place + 8 <= size:
         length = int.from_bytes(content[place : place + 4], "big")
+        kind = content[place + 4 : place + 8]
         head = 16 if length == 1 else 8
-        if content[place + 4 : place + 8] == b"jp2c":
+        if kind == b"jp2c":
             place += head
             break
         whole = int.from_bytes(content[place + 8 : place + 16], "big") if length == 1 else length
-        place += max(whole, head)
+        if whole < head:  # of boxes, only the codestream may lack a length
+            place = size
+            break
+        place += head if kind in _BOXES_OF_BOXES else whole
     place += 2
     while 0xFF00 < (mark := int.from_bytes(content[place : place + 2], "big")) not in (0xFF90, 0xFFD9):
         place += 2 + int.from_bytes(content[place + 2 : place + 4], "big")
@@ -288,6 +292,7 @@ def _check_codestream(file: Path, size: int) -> None:
         )
 
 
+_BOXES_OF_BOXES = (b"jp2h", b"asoc", b"res ", b"uinf")
 _CODESTREAM = b"\xff\x4f\xff\x51"
 _MAX_JPEG2000 = 1 << 30
 """Bytes of a JPEG 2000; those of chips have a few million."""
