@@ -402,3 +402,20 @@ def test_a_file_stays_open_in_the_block_as_long_as_it_is_the_same(
     with open_raster(path) as alone:
         pass
     assert alone.closed
+
+
+def test_a_jpeg_2000_with_a_box_without_length_is_refused(tmp_path: Path) -> None:
+    """GDAL never gets past it."""
+    path = tmp_path / "x.jp2"
+    profile = {"driver": "JP2OpenJPEG", "count": 3, "height": 24, "width": 20, "dtype": "uint8"}
+    with rasterio.open(path, "w", **profile) as dataset:
+        dataset.write(np.zeros((3, 24, 20), np.uint8))
+    content = bytearray(path.read_bytes())
+    color = content.index(b"colr")
+    content[color - 4 : color] = (3).to_bytes(4, "big")
+    path.write_bytes(bytes(content))
+    with (
+        pytest.raises(RasterError, match=r"x\.jp2: the parts of this JPEG 2000"),
+        open_raster(path, formats=CHIP_FORMATS),
+    ):
+        pytest.fail("opened")
