@@ -16,7 +16,7 @@ import os
 import re
 import threading
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -263,37 +263,47 @@ def open_raster(
 def _check_codestream(file: Path, size: int) -> None:
     """See that the parts of a JPEG 2000 lie one behind the other up to its end mark.
 
-    Of some files whose parts do not, OpenJPEG never makes an end.
+    Of some files whose parts do not, GDAL and OpenJPEG never make an end. Headers alone are read.
     """
-    content = file.read_bytes() if size <= _MAX_JPEG2000 else b""
-    place = 0
-    while content[place : place + 4] != _CODESTREAM and place + 8 <= size:
-        length = int.from_bytes(content[place : place + 4], "big")
-        kind = content[place + 4 : place + 8]
-        head = 16 if length == 1 else 8
-        if kind == b"jp2c":
-            place += head
-            break
-        whole = int.from_bytes(content[place + 8 : place + 16], "big") if length == 1 else length
-        if whole < head:  # of boxes, only the codestream may lack a length
-            place = size
-            break
-        place += head if kind in _BOXES_OF_BOXES else whole
-    place += 2
-    while 0xFF00 < (mark := int.from_bytes(content[place : place + 2], "big")) not in (0xFF90, 0xFFD9):
-        place += 2 + int.from_bytes(content[place + 2 : place + 4], "big")
-    while mark == 0xFF90:
-        part = int.from_bytes(content[place + 6 : place + 10], "big")
-        place = content.rfind(b"\xff\xd9") if part == 0 else place + max(part, 14)
-        mark = int.from_bytes(content[place : place + 2], "big") if place >= 0 else 0
-    if mark != 0xFFD9:
+    with file.open("rb") as stream:
+
+        def number(place: int, length: int) -> int:
+            stream.seek(place)
+            return int.from_bytes(stream.read(length), "big")
+
+        place, end = _codestream(number, size)
+        place += 2
+        while 0xFF00 < (mark := number(place, 2)) not in (_PART, _END):
+            place += 2 + number(place + 2, 2)
+        while mark == _PART:
+            length = number(place + 6, 4)  # 0: the last part, up to the end
+            place = place + max(length, _LEAST_PART) if length else max(place + _LEAST_PART, end - 2)
+            mark = number(place, 2)
+    if mark != _END or size > _MAX_JPEG2000:
         raise RasterError(
-            f"{file}: the parts of this JPEG 2000 of {size} bytes do not reach to its end: copy it again"
+            f"{file}: the parts of this JPEG 2000 of {size} bytes do not reach to its end, or it has more "
+            f"than {_MAX_JPEG2000} bytes: copy it again, or convert it to GeoTIFF"
         )
 
 
+def _codestream(number: Callable[[int, int], int], size: int) -> tuple[int, int]:
+    """Where a JPEG 2000 has its codestream, from and to; the end of the file where it has none."""
+    place = 0
+    while place + 8 <= size and number(place, 4) != _CODESTREAM:
+        length, kind = number(place, 4), number(place + 4, 4).to_bytes(4, "big")
+        head = 16 if length == 1 else 8
+        whole = number(place + 8, 8) if length == 1 else length
+        if kind == b"jp2c":
+            return place + head, place + whole if whole else size
+        if whole < head:  # of boxes, only the codestream may lack a length
+            return size, size
+        place += head if kind in _BOXES_OF_BOXES else whole
+    return min(place, size), size
+
+
 _BOXES_OF_BOXES = (b"jp2h", b"asoc", b"res ", b"uinf")
-_CODESTREAM = b"\xff\x4f\xff\x51"
+_CODESTREAM, _PART, _END = 0xFF4FFF51, 0xFF90, 0xFFD9
+_LEAST_PART = 14
 _MAX_JPEG2000 = 1 << 30
 """Bytes of a JPEG 2000; those of chips have a few million."""
 
