@@ -26,7 +26,7 @@ from geo_xmodal.samples import GatherOptions, Storage, gather
 from geo_xmodal.scenes import SceneSet
 from geo_xmodal.training.checkpoint import FILE as CHECKPOINT
 from geo_xmodal.training.engine import ON_PROCESSOR, Compute
-from geo_xmodal.training.files import METRICS
+from geo_xmodal.training.files import FINDINGS, METRICS
 from geo_xmodal.training.loop import expected_steps
 from geo_xmodal.training.progress import RunsProgress
 from geo_xmodal.training.run import RunResult, run_variant
@@ -162,7 +162,7 @@ def _nothing_left_before_the_first_epoch(out: Path, folder: Path) -> Iterator[No
     try:
         yield
     except BaseException:
-        if not any((folder / name).exists() for name in (CHECKPOINT, METRICS)):
+        if not any((folder / name).exists() for name in (CHECKPOINT, FINDINGS, METRICS)):
             shutil.rmtree(folder, ignore_errors=True)
             with suppress(OSError):  # what else is there, stays
                 for place in (one for one in folder.parents if one.is_relative_to(out / CELLS)):

@@ -17,7 +17,7 @@ from geo_xmodal.methods.autoencoders import (
     UnimodalDae,
     UnimodalDaeOptions,
 )
-from geo_xmodal.methods.base import Batch, Learner, LoopOptions, Method, Options, Pool, Stage
+from geo_xmodal.methods.base import Batch, Learner, LoopOptions, Method, Options, Pool, Stage, Work
 from geo_xmodal.methods.cca import Cca, CcaOptions
 from geo_xmodal.methods.cnn import Cnn, CnnOptions
 from geo_xmodal.methods.hgr import Hgr, HgrOptions
@@ -65,5 +65,6 @@ __all__ = [
     "Stage",
     "SvmOptions",
     "UnimodalDaeOptions",
+    "Work",
     "XModalNetOptions",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from geo_xmodal.methods.rows import Rows, rows_of
 from geo_xmodal.networks import PixelModel
 from geo_xmodal.patches import AbsentPatches, joined_patches
-from geo_xmodal.types import IntArray, PixelGroup, TrainingData
+from geo_xmodal.types import IntArray, PixelGroup, Progress, TrainingData
 
 
 class Options(BaseModel):
@@ -229,6 +229,26 @@ class Learner(nn.Module, ABC):
     def pixel_model(self) -> PixelModel:
         """The model as it stands: the target sensor alone."""
 
+    def findings(self) -> dict[str, Any]:
+        """What it found out beside the model, by topic, for metrics.json and the report."""
+        return {}
+
+
+@dataclass(frozen=True)
+class Work:
+    """What whoever runs a method lends it: for methods that train others on their way, and choose.
+
+    Attributes:
+        fit: trains a learner in place, as a run would: (learner, its options, seed). Nothing of it is kept.
+        kept: gives what was found under a name, or finds it out and keeps it, so that a run that is resumed
+            does not do it again: (name, how it is found out). It is an object of JSON.
+        progress: told how far it has come.
+    """
+
+    fit: Callable[[Learner, LoopOptions, int], None]
+    kept: Callable[[str, Callable[[], dict[str, Any]]], dict[str, Any]]
+    progress: Progress | None = None
+
 
 @dataclass(frozen=True)
 class Control:
@@ -273,7 +293,7 @@ class Method(ABC):
         """
 
     @abstractmethod
-    def learner(self, data: TrainingData, options: Any, seed: int) -> Learner:
+    def learner(self, data: TrainingData, options: Any, seed: int, work: Work | None = None) -> Learner:
         """A learner on `data`, its weights drawn from `seed`.
 
         Raises:

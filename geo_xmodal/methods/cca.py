@@ -21,7 +21,7 @@ from pydantic import Field
 
 from geo_xmodal.correlation.linear_cca import fit_cca
 from geo_xmodal.errors import TrainingDataError
-from geo_xmodal.methods.base import Control, Method
+from geo_xmodal.methods.base import Control, Method, Work
 from geo_xmodal.methods.svm import (
     LinearLearner,
     SvmOptions,
@@ -115,7 +115,9 @@ class Cca(Method):
                 "use `svm`, which learns without the rich sensor"
             )
 
-    def learner(self, data: TrainingData, options: CcaOptions, seed: int) -> CcaLearner:
+    def learner(
+        self, data: TrainingData, options: CcaOptions, seed: int, work: Work | None = None
+    ) -> CcaLearner:
         """A fitted CCA and SVM."""
         self.check(data, options)
         return CcaLearner(data, options, seed)

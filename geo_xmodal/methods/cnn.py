@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from geo_xmodal.errors import TrainingDataError
-from geo_xmodal.methods.base import Batch, Control, Method, Stage, why_no_unlabelled
+from geo_xmodal.methods.base import Batch, Control, Method, Stage, Work, why_no_unlabelled
 from geo_xmodal.methods.target_branch import (
     BRANCH_RECIPES,
     BranchLearner,
@@ -155,7 +155,9 @@ class Cnn(Method):
                 f"self_training needs unlabelled pixels and there are none: {why_no_unlabelled(data)}"
             )
 
-    def learner(self, data: TrainingData, options: SelfTrainingOptions, seed: int) -> CnnLearner:
+    def learner(
+        self, data: TrainingData, options: SelfTrainingOptions, seed: int, work: Work | None = None
+    ) -> CnnLearner:
         """A learner with weights drawn from `seed`."""
         self.check(data, options)
         torch.manual_seed(seed)

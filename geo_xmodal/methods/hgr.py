@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from geo_xmodal import processes
 from geo_xmodal.correlation import OBJECTIVES
 from geo_xmodal.errors import TrainingDataError
-from geo_xmodal.methods.base import Batch, Control, Method, Pool, Stage
+from geo_xmodal.methods.base import Batch, Control, Method, Pool, Stage, Work
 from geo_xmodal.methods.cnn import branch_controls
 from geo_xmodal.methods.rich_side import RichInput, SpectralHead, embedding_head
 from geo_xmodal.methods.rows import absent
@@ -268,7 +268,9 @@ class Hgr(Method):
                 "label pixels where the rich sensor has data, or use `cnn`, which learns without it"
             )
 
-    def learner(self, data: TrainingData, options: HgrOptions, seed: int) -> HgrLearner:
+    def learner(
+        self, data: TrainingData, options: HgrOptions, seed: int, work: Work | None = None
+    ) -> HgrLearner:
         """A learner with weights drawn from `seed`."""
         self.check(data, options)
         torch.manual_seed(seed)

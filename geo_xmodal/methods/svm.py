@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from geo_xmodal.memory import check_memory
-from geo_xmodal.methods.base import Batch, Learner, Method, Options, Pool, joined_pool
+from geo_xmodal.methods.base import Batch, Learner, Method, Options, Pool, Work, joined_pool
 from geo_xmodal.methods.rows import CHUNK
 from geo_xmodal.networks import PixelModel, Standardize, linear_model
 from geo_xmodal.patches import Patches, joined_patches
@@ -135,6 +135,8 @@ class Svm(Method):
     uses_rich = False
     Options = SvmOptions
 
-    def learner(self, data: TrainingData, options: SvmOptions, seed: int) -> SvmLearner:
+    def learner(
+        self, data: TrainingData, options: SvmOptions, seed: int, work: Work | None = None
+    ) -> SvmLearner:
         """A fitted SVM."""
         return SvmLearner(data, options, seed)

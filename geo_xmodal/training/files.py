@@ -33,6 +33,8 @@ from geo_xmodal.small_files import SmallFile, read_json_lines, read_json_object,
 from geo_xmodal.training.checkpoint import FILE as CHECKPOINT
 
 CONFIG, LOG, METRICS, REPORT = "config.json", "log.jsonl", "metrics.json", "report.html"
+FINDINGS = "findings.json"
+"""What a method found out on its way, until the run is finished."""
 
 _ANEW = "it is damaged: train anew without --resume"
 _FILE = SmallFile("a file of a run, in JSON", ResumeError, _ANEW, 256 << 20)
@@ -44,8 +46,8 @@ _NEW, _DROPPED = "partial", "dropped"
 """Hidden names, beside a run folder, of one that is to come and of one that is to go."""
 
 _OURS = re.compile(
-    rf"{CONFIG}|{LOG}|{METRICS}|{REPORT}|{CHECKPOINT}|{UNFINISHED}|model|controls|seed-\d+|"
-    rf"\.({CONFIG}|{LOG}|{METRICS}|{REPORT}|{CHECKPOINT}|model)\.\w+"
+    rf"{CONFIG}|{LOG}|{FINDINGS}|{METRICS}|{REPORT}|{CHECKPOINT}|{UNFINISHED}|model|controls|seed-\d+|"
+    rf"\.({CONFIG}|{LOG}|{FINDINGS}|{METRICS}|{REPORT}|{CHECKPOINT}|model)\.\w+"
 )
 
 
@@ -158,7 +160,7 @@ def _is_empty(place: Path) -> bool:
 
 def _has_begun(place: Path) -> bool:
     """Whether there is anything that `--resume` need not do again."""
-    return any(path.name in (LOG, CHECKPOINT, METRICS) for path in place.rglob("*"))
+    return any(path.name in (LOG, FINDINGS, CHECKPOINT, METRICS) for path in place.rglob("*"))
 
 
 def _take_back(place: Path, existed: bool) -> None:

@@ -26,12 +26,13 @@ from geo_xmodal.raster import WindowReader, pixel_size
 from geo_xmodal.training.checkpoint import FILE as CHECKPOINT
 from geo_xmodal.training.checkpoint import checked_header, fingerprint
 from geo_xmodal.training.engine import ON_PROCESSOR, Compute, repeatable
-from geo_xmodal.training.files import CONFIG, LOG, METRICS, WAY_OUT, RunLog, check_there, read_json
+from geo_xmodal.training.files import CONFIG, FINDINGS, LOG, METRICS, WAY_OUT, RunLog, check_there, read_json
 from geo_xmodal.training.loop import fit
 from geo_xmodal.training.progress import train_and_test
 from geo_xmodal.training.request import Variant
 from geo_xmodal.training.sources import Learned
 from geo_xmodal.training.threads import on_threads, recorded_threads, threads_for
+from geo_xmodal.training.work import work_in
 from geo_xmodal.types import (
     ClassArray,
     IntArray,
@@ -139,7 +140,8 @@ def run_variant(
         log.append(row)
 
     with on_threads(threads), repeatable(compute):
-        learner = variant.method.learner(data, variant.options, seed)
+        work = work_in(folder, mark, resume=resume, compute=compute, progress=training)
+        learner = variant.method.learner(data, variant.options, seed, work)
         if learner.stages:
             fit(
                 learner,
@@ -160,7 +162,7 @@ def run_variant(
     bundle.save(folder / "model", model, _card(scenes, data, variant, model, config | {"mark": mark}))
     scores = test_scores(scenes, bundle.load(folder / "model"), testing)
     scores |= {"seed": seed, "mark": mark, "transductive": transductive}
-    scores |= {"assumptions": list(data.notes.get("assumptions", ()))}
+    scores |= {"assumptions": list(data.notes.get("assumptions", ())), **learner.findings()}
     check_there(folder)
     write_json(folder / METRICS, scores)
     _finish(folder, alone)
@@ -211,7 +213,8 @@ def _check_compute(folder: Path, compute: Mapping[str, Any] | None) -> None:
 
 def _finish(folder: Path, alone: bool) -> None:
     with output_errors(folder):
-        (folder / CHECKPOINT).unlink(missing_ok=True)
+        for name in (CHECKPOINT, FINDINGS):
+            (folder / name).unlink(missing_ok=True)
         if alone:
             (folder / UNFINISHED).unlink(missing_ok=True)
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from geo_xmodal.methods.autoencoders.learner import TunedOptions
 from geo_xmodal.methods.autoencoders.paired import JointLearner, PairedMethod, Views, ZeroingOptions
-from geo_xmodal.methods.base import Batch
+from geo_xmodal.methods.base import Batch, Work
 from geo_xmodal.types import TrainingData
 
 
@@ -45,7 +45,9 @@ class BimodalDae(PairedMethod):
     summary = "one code that reconstructs both sensors from either (Ngiam; X-ModalNet's baseline)"
     Options = BimodalDaeOptions
 
-    def learner(self, data: TrainingData, options: BimodalDaeOptions, seed: int) -> BimodalDaeLearner:
+    def learner(
+        self, data: TrainingData, options: BimodalDaeOptions, seed: int, work: Work | None = None
+    ) -> BimodalDaeLearner:
         """A learner with weights drawn from `seed`."""
         self.check(data, options)
         torch.manual_seed(seed)

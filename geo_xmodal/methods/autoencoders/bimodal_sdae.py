@@ -21,7 +21,7 @@ from pydantic import Field
 from torch import Tensor
 
 from geo_xmodal.methods.autoencoders.paired import JointLearner, PairedMethod, Views, ZeroingOptions
-from geo_xmodal.methods.base import Batch
+from geo_xmodal.methods.base import Batch, Work
 from geo_xmodal.networks.tanh_cnn import TanhLayer
 from geo_xmodal.objectives import Term
 from geo_xmodal.types import TrainingData
@@ -91,7 +91,9 @@ class BimodalSdae(PairedMethod):
     summary = "stacked denoising autoencoders, joined and tuned with labels (Silberer; X-ModalNet's baseline)"
     Options = BimodalSdaeOptions
 
-    def learner(self, data: TrainingData, options: BimodalSdaeOptions, seed: int) -> BimodalSdaeLearner:
+    def learner(
+        self, data: TrainingData, options: BimodalSdaeOptions, seed: int, work: Work | None = None
+    ) -> BimodalSdaeLearner:
         """A learner with weights drawn from `seed`."""
         self.check(data, options)
         torch.manual_seed(seed)

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from geo_xmodal.methods.autoencoders.learner import TunedOptions
 from geo_xmodal.methods.autoencoders.paired import PairedLearner, PairedMethod
-from geo_xmodal.methods.base import Batch
+from geo_xmodal.methods.base import Batch, Work
 from geo_xmodal.networks.tanh_cnn import TanhLayer
 from geo_xmodal.objectives import Reconstruction, Term
 from geo_xmodal.types import TrainingData
@@ -84,7 +84,9 @@ class CorrAe(PairedMethod):
     summary = "an autoencoder a sensor, codes of a pair near each other (Feng; X-ModalNet's baseline)"
     Options = CorrAeOptions
 
-    def learner(self, data: TrainingData, options: CorrAeOptions, seed: int) -> CorrAeLearner:
+    def learner(
+        self, data: TrainingData, options: CorrAeOptions, seed: int, work: Work | None = None
+    ) -> CorrAeLearner:
         """A learner with weights drawn from `seed`."""
         self.check(data, options)
         torch.manual_seed(seed)

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from geo_xmodal.methods.autoencoders.learner import TunedOptions
 from geo_xmodal.methods.autoencoders.paired import JointLearner, PairedMethod, Views
-from geo_xmodal.methods.base import Batch
+from geo_xmodal.methods.base import Batch, Work
 from geo_xmodal.objectives import Correlation, Term
 from geo_xmodal.types import TrainingData
 
@@ -65,7 +65,9 @@ class CorrNet(PairedMethod):
     summary = "codes of both sensors that reconstruct both and correlate (Chandar; X-ModalNet's baseline)"
     Options = CorrNetOptions
 
-    def learner(self, data: TrainingData, options: CorrNetOptions, seed: int) -> CorrNetLearner:
+    def learner(
+        self, data: TrainingData, options: CorrNetOptions, seed: int, work: Work | None = None
+    ) -> CorrNetLearner:
         """A learner with weights drawn from `seed`."""
         self.check(data, options)
         torch.manual_seed(seed)

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from geo_xmodal.methods.autoencoders.learner import through
 from geo_xmodal.methods.autoencoders.paired import JointLearner, PairedMethod, Pixels, Views, ZeroingOptions
-from geo_xmodal.methods.base import Batch, Stage
+from geo_xmodal.methods.base import Batch, Stage, Work
 from geo_xmodal.networks.tanh_cnn import TanhLayer
 from geo_xmodal.types import TrainingData
 
@@ -182,7 +182,9 @@ class MdlCw(PairedMethod):
     summary = "two streams with cross weights at every level (Rastegar; X-ModalNet's baseline)"
     Options = MdlCwOptions
 
-    def learner(self, data: TrainingData, options: MdlCwOptions, seed: int) -> MdlCwLearner:
+    def learner(
+        self, data: TrainingData, options: MdlCwOptions, seed: int, work: Work | None = None
+    ) -> MdlCwLearner:
         """A learner with weights drawn from `seed`."""
         self.check(data, options)
         torch.manual_seed(seed)

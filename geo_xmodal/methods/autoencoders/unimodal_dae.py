@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor
 
 from geo_xmodal.methods.autoencoders.learner import AutoencoderLearner, TunedOptions, all_targets
-from geo_xmodal.methods.base import Batch, Method
+from geo_xmodal.methods.base import Batch, Method, Work
 from geo_xmodal.types import TrainingData
 
 
@@ -46,7 +46,9 @@ class UnimodalDae(Method):
     uses_unlabelled_target = True
     Options = UnimodalDaeOptions
 
-    def learner(self, data: TrainingData, options: UnimodalDaeOptions, seed: int) -> UnimodalDaeLearner:
+    def learner(
+        self, data: TrainingData, options: UnimodalDaeOptions, seed: int, work: Work | None = None
+    ) -> UnimodalDaeLearner:
         """A learner with weights drawn from `seed`."""
         torch.manual_seed(seed)
         return UnimodalDaeLearner(data, options)

@@ -13,7 +13,7 @@ import torch
 
 from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.memory import RAISE, check_memory
-from geo_xmodal.methods.base import Control, Method, why_no_unlabelled
+from geo_xmodal.methods.base import Control, Method, Work, why_no_unlabelled
 from geo_xmodal.methods.cnn import branch_controls
 from geo_xmodal.methods.x_modalnet.learner import LEAST_PAIRS, XModalNetLearner
 from geo_xmodal.methods.x_modalnet.options import ABLATION, NOISE_ROWS, XModalNetOptions
@@ -56,7 +56,9 @@ class XModalNet(Method):
             libraries = _LIBRARIES + _LIBRARIES_EACH_THREAD * (torch.get_num_threads() - 1)
             check_memory("the graph of x_modalnet, with its SVM,", 0, RAISE, mapped=libraries)
 
-    def learner(self, data: TrainingData, options: XModalNetOptions, seed: int) -> XModalNetLearner:
+    def learner(
+        self, data: TrainingData, options: XModalNetOptions, seed: int, work: Work | None = None
+    ) -> XModalNetLearner:
         """A learner with weights drawn from `seed`."""
         self.check(data, options)
         torch.manual_seed(seed)
