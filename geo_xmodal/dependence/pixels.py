@@ -13,7 +13,8 @@ from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.networks.standardize import Standardize
 from geo_xmodal.raster import Assumption, WindowReader, checked_values, kept_open
 from geo_xmodal.samples import band_statistics, block_side, blocks_with, drawn, read_patches, unlabelled_pools
-from geo_xmodal.scenes import Scene, labelled_pixels, near
+from geo_xmodal.scenes import Scene, labelled_pixels
+from geo_xmodal.selection import near
 from geo_xmodal.types import BandStatistics, IntArray, Progress
 
 FloatArray = npt.NDArray[np.float64]

@@ -43,7 +43,7 @@ from geo_xmodal.scenes.scene_set import (
     meet,
     open_scenes,
 )
-from geo_xmodal.scenes.splits import Partition, near, overlap_share, validation_split
+from geo_xmodal.scenes.splits import Partition, overlap_share, validation_split
 
 __all__ = [
     "CONFIG_NAME",
@@ -79,7 +79,6 @@ __all__ = [
     "legend_of",
     "list_scenes",
     "meet",
-    "near",
     "open_scene",
     "open_scenes",
     "overlap_share",

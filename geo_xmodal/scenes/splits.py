@@ -11,12 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
-from scipy.spatial import cKDTree
 
+from geo_xmodal.selection import BoolArray, blocks_of, counts_by_block, near
 from geo_xmodal.types import ClassArray, IntArray
-
-BoolArray = npt.NDArray[np.bool_]
 
 DEFAULT_MARGIN = 10
 """Pixels on each side that a method looks at by default; the largest over all methods and kinds of sensor."""
@@ -112,7 +109,8 @@ def block_split(
         buffer: Training pixels at most this many rows and columns from a test pixel are dropped.
         seed: The same seed gives the same split, whatever the order of the pixels.
     """
-    block_of, counts = _block_counts(positions, labels, block)
+    block_of = blocks_of(positions, block)
+    counts = counts_by_block(block_of, labels)
     possible = int(((counts > 0).sum(axis=0) > 1).sum())
     best = nothing = Partition(np.zeros(len(labels), bool), np.zeros(len(labels), bool))
     for split in _draws(positions, block_of, counts, test, buffer, seed):
@@ -208,15 +206,6 @@ def overlap_share(train: IntArray, test: IntArray, margin: int) -> float:
     return float(near(train, test, 2 * margin).mean())
 
 
-def near(pixels: IntArray, others: IntArray, distance: int) -> BoolArray:
-    """Which of `others` lie at most `distance` rows and columns from any of `pixels` (both (n, 2))."""
-    if not len(pixels) or not len(others):
-        return np.zeros(len(others), bool)
-    # Half a pixel more, because the tree's bound is exclusive and distances here are whole.
-    found, _ = cKDTree(pixels).query(others, p=np.inf, distance_upper_bound=distance + 0.5)
-    return np.asarray(np.isfinite(found))
-
-
 def _canonical(positions: IntArray) -> IntArray:
     return np.lexsort((positions[:, 1], positions[:, 0]))
 
@@ -226,18 +215,6 @@ def _with_buffer(positions: IntArray, test: BoolArray, buffer: int) -> Partition
     if buffer > 0:
         train[train] = ~near(positions[test], positions[train], buffer)
     return Partition(train, test)
-
-
-def _block_counts(positions: IntArray, labels: IntArray, block: int) -> tuple[IntArray, IntArray]:
-    """Block of each pixel (n,), and pixels of each class in each block (block, class)."""
-    rows, cols = (positions // block).T
-    # one number a block: rows of two take NumPy ten times as long
-    _, block_of = np.unique(rows * (int(cols.max(initial=0)) + 1) + cols, return_inverse=True)
-    classes, class_of = np.unique(labels, return_inverse=True)
-    block_of = block_of.reshape(-1)
-    shape = (int(block_of.max(initial=-1)) + 1, len(classes))
-    counts = np.bincount(block_of * shape[1] + class_of.reshape(-1), minlength=shape[0] * shape[1])
-    return block_of, counts.reshape(shape)
 
 
 def _draws(
@@ -257,7 +234,8 @@ def _spared(
     rng: np.random.Generator,
 ) -> Partition:
     """Hold out the blocks whose classes are needed most, while every class keeps half of its pixels."""
-    block_of, counts = _block_counts(positions, labels, block)
+    block_of = blocks_of(positions, block)
+    counts = counts_by_block(block_of, labels)
     _, class_of = np.unique(labels, return_inverse=True)
     sizes, wanted = counts.sum(axis=0), share * len(labels)
     held = np.zeros_like(sizes)

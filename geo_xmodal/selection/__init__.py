@@ -1,0 +1,24 @@
+"""Cross-validation of labelled pixels in spatial blocks: folds, and scores of probabilities out of fold."""
+
+from __future__ import annotations
+
+from geo_xmodal.selection.blocks import BoolArray, blocks_of, counts_by_block, near
+from geo_xmodal.selection.folds import Folds, block_folds
+from geo_xmodal.selection.places import Places, labelled_places
+from geo_xmodal.selection.scores import Measure, Score, difference, pooled, score
+
+__all__ = [
+    "BoolArray",
+    "Folds",
+    "Measure",
+    "Places",
+    "Score",
+    "block_folds",
+    "blocks_of",
+    "counts_by_block",
+    "difference",
+    "labelled_places",
+    "near",
+    "pooled",
+    "score",
+]

@@ -1,0 +1,49 @@
+"""Where the labelled pixels of training data lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from geo_xmodal.types import IntArray, PixelGroup, TrainingData
+
+
+@dataclass(frozen=True)
+class Places:
+    """Labelled pixels, pairs first: the order of `joined_pool` and `labels_of`.
+
+    Attributes:
+        position: (n, 2) row and column on the grid of each pixel's scene.
+        label: (n,) index into the classes.
+        scene: (n,) number of the scene.
+    """
+
+    position: IntArray
+    label: IntArray
+    scene: IntArray
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def take(self, index: IntArray) -> Places:
+        """The pixels at `index`, in that order."""
+        return Places(self.position[index], self.label[index], self.scene[index])
+
+
+def labelled_places(data: TrainingData) -> Places:
+    """All labelled training pixels of one scene or several, or of chips, which lie apart on one grid."""
+    groups = {"labelled_pairs": data.labelled_pairs, "labelled_target": data.labelled_target}
+    filled = [(name, group) for name, group in groups.items() if len(group)]
+    return Places(
+        np.concatenate([group.position for _, group in filled]),
+        np.concatenate([group.label for _, group in filled if group.label is not None]),
+        np.concatenate([_scene_of(data, name, group) for name, group in filled]),
+    )
+
+
+def _scene_of(data: TrainingData, name: str, group: PixelGroup) -> IntArray:
+    """(n,) number of the scene of each pixel of a group, which has those of one scene after the other."""
+    scenes = data.notes.get("scenes", {}).values()
+    counts = [one["counts"][name] for one in scenes if "counts" in one] or [len(group)]
+    return np.repeat(np.arange(len(counts)), counts)
