@@ -21,28 +21,19 @@ from torch import Tensor, nn
 from geo_xmodal import processes
 from geo_xmodal.correlation import OBJECTIVES
 from geo_xmodal.errors import TrainingDataError
-from geo_xmodal.methods.base import Batch, Control, Method, Pool, Stage, Work
+from geo_xmodal.methods.base import Batch, Control, Method, Stage, Work
 from geo_xmodal.methods.cnn import branch_controls
-from geo_xmodal.methods.rich_side import RichInput, SpectralHead, embedding_head
-from geo_xmodal.methods.rows import absent
-from geo_xmodal.methods.target_branch import (
-    BRANCH_RECIPES,
-    BranchLearner,
-    PixelBranchOptions,
-    TaughtOptions,
-)
-from geo_xmodal.networks import SpectralEncoder, branch_class
+from geo_xmodal.methods.pairs import LEAST_PAIRS, PairLearner, PairOptions
+from geo_xmodal.methods.rich_side import SpectralHead, embedding_head
+from geo_xmodal.methods.target_branch import BRANCH_RECIPES, TaughtOptions
 from geo_xmodal.objectives import Correlation, Distillation, Sum, Terms
 from geo_xmodal.types import TrainingData
-
-LEAST_PAIRS = 2
-"""Labelled pairs that a teacher needs: batch norm has no variance of one."""
 
 UNKNOWN = -1
 """Label of a pair that has none, for objectives that ask."""
 
 
-class HgrOptions(TaughtOptions, PixelBranchOptions):
+class HgrOptions(TaughtOptions, PairOptions):
     """Options of `hgr`; a weight of 0 switches its term off."""
 
     label_weight: float = Field(1.0, ge=0, description="target head on labels")
@@ -54,8 +45,6 @@ class HgrOptions(TaughtOptions, PixelBranchOptions):
     objective: str = Field("soft_cca", description="what is maximised between the embeddings")
     teachers: int = Field(5, ge=1, le=50, description="teachers whose opinions are averaged")
     teacher_width: int = Field(128, ge=1, le=4096, description="hidden features of a teacher")
-    components: int = Field(15, ge=1, le=4096, description="principal components of the rich bands")
-    rich_radius: int = Field(1, ge=0, le=8, description="rich pixels around that are averaged")
 
     @field_validator("objective")
     @classmethod
@@ -64,18 +53,8 @@ class HgrOptions(TaughtOptions, PixelBranchOptions):
             raise ValueError(f"unknown objective; choose one of {', '.join(OBJECTIVES)}")
         return name
 
-    @property
-    def rich_margin(self) -> int:
-        """Radius of the rich patches."""
-        return self.rich_radius if self.patch_encoder is None else max(self.rich_radius, self.margin)
 
-    @property
-    def patch_encoder(self) -> type[nn.Module] | None:
-        """What embeds patches of the rich sensor, where the branch sees each pixel's patch as a picture."""
-        return branch_class(self.encoder).patch_encoder
-
-
-class HgrLearner(BranchLearner):
+class HgrLearner(PairLearner):
     """Stage `teacher` (unless its word has no weight), then stage `student`."""
 
     options: HgrOptions
@@ -84,9 +63,6 @@ class HgrLearner(BranchLearner):
         # nothing here learns from an unlabelled pixel that the rich sensor does not see
         unseen = data.unlabelled_target.take(np.empty(0, np.int64))
         super().__init__(dataclasses.replace(data, unlabelled_target=unseen), options)
-        self.labelled_pairs = len(data.labelled_pairs)
-        self.rich_input = RichInput(data, options.components, options.rich_radius)
-        self.labelled, self.unlabelled = self._condensed(self.labelled), self._condensed(self.unlabelled)
         features, classes = self.rich_input.features, len(data.classes)
         width, drop = options.teacher_width, options.dropout
         self.teachers = nn.ModuleList(
@@ -95,11 +71,7 @@ class HgrLearner(BranchLearner):
         )
         self.correlates = options.correlation_weight > 0
         if self.correlates:
-            self.rich_encoder: nn.Module = (
-                SpectralEncoder(features, (width,), options.embedding, drop)
-                if options.patch_encoder is None
-                else options.patch_encoder(features, options.embedding)
-            )
+            self.rich_encoder = self.new_rich_encoder(width)
             self.rich_head = embedding_head(options.embedding, classes, drop)
             self.joint_head = embedding_head(2 * options.embedding, classes, drop)
         self.terms = self._composed()
@@ -129,27 +101,6 @@ class HgrLearner(BranchLearner):
                 "joint": Sum(taught, options.joint_weight if beside else 0.0),
             }
         )
-
-    def _condensed(self, pool: Pool) -> Pool:
-        """Rich patches as the few numbers a pixel that the teacher reads; NaN rows stay NaN.
-
-        An encoder of patches reads these numbers of the pixels around, too: they follow as a patch.
-        """
-        size = self.rich_input.features
-        if self.options.patch_encoder is not None:
-            size += size * (2 * self.options.rich_margin + 1) ** 2
-        if pool.rich is None:
-            return dataclasses.replace(pool, rich=absent(len(pool), size))
-        around = self.options.patch_encoder is not None
-        return dataclasses.replace(pool, rich=self.rich_input.condensed(pool.rich, around))
-
-    def _rich_embedded(self, rich: Tensor) -> Tensor:
-        """(n, embedding) of what `_condensed` holds."""
-        noisy = rich + self.options.noise * torch.randn_like(rich)
-        if self.options.patch_encoder is not None:
-            side = 2 * self.options.rich_margin + 1
-            noisy = noisy[:, self.rich_input.features :].reshape(len(noisy), -1, side, side)
-        return cast(Tensor, self.rich_encoder(noisy))
 
     def begin(self, stage: int) -> None:
         """Ask the teachers about every pair before the student starts, or about the shares of classes."""
@@ -226,7 +177,7 @@ class HgrLearner(BranchLearner):
         f, x = embedding[paired], rich[paired]
         known = label[paired[:count]]
         labels = torch.cat([known, known.new_full((len(x) - len(known),), UNKNOWN)])
-        g = self._rich_embedded(x)
+        g = self.rich_embedded(x)
         terms |= self.terms.of(correlation=(f, g, labels))
         alone, both = self.rich_head(g), self.joint_head(torch.cat([f, g], 1))
         return terms | self.terms.of(

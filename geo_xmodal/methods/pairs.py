@@ -1,0 +1,85 @@
+"""What methods share that train a target branch beside an encoder of the auxiliary sensor, pair by pair."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import cast
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from geo_xmodal.methods.base import Pool
+from geo_xmodal.methods.rich_side import RichInput
+from geo_xmodal.methods.rows import absent
+from geo_xmodal.methods.target_branch import BranchLearner, PixelBranchOptions
+from geo_xmodal.networks import SpectralEncoder, branch_class
+from geo_xmodal.types import TrainingData
+
+LEAST_PAIRS = 2
+"""Labelled pairs that an encoder needs: batch norm has no variance of one."""
+
+
+class PairOptions(PixelBranchOptions):
+    """Options of a target branch, and of what is seen of the auxiliary sensor."""
+
+    components: int = Field(15, ge=1, le=4096, description="principal components of the rich bands")
+    rich_radius: int = Field(1, ge=0, le=8, description="rich pixels around that are averaged")
+
+    @property
+    def rich_margin(self) -> int:
+        """Radius of the rich patches."""
+        return self.rich_radius if self.patch_encoder is None else max(self.rich_radius, self.margin)
+
+    @property
+    def patch_encoder(self) -> type[nn.Module] | None:
+        """What embeds patches of the rich sensor, where the branch sees each pixel's patch as a picture."""
+        return branch_class(self.encoder).patch_encoder
+
+
+class PairLearner(BranchLearner):
+    """A branch learner whose pools hold the auxiliary sensor as the few numbers that networks read.
+
+    A subclass that embeds them sets `rich_encoder` to `new_rich_encoder(width)`.
+    """
+
+    options: PairOptions
+    rich_encoder: nn.Module
+
+    def __init__(self, data: TrainingData, options: PairOptions) -> None:
+        super().__init__(data, options)
+        self.labelled_pairs = len(data.labelled_pairs)
+        self.rich_input = RichInput(data, options.components, options.rich_radius)
+        self.labelled, self.unlabelled = self._condensed(self.labelled), self._condensed(self.unlabelled)
+
+    def new_rich_encoder(self, width: int) -> nn.Module:
+        """An encoder of the auxiliary sensor, as wide as the branch's embedding, with new weights."""
+        options, features = self.options, self.rich_input.features
+        if options.patch_encoder is None:
+            return SpectralEncoder(features, (width,), options.embedding, options.dropout)
+        return options.patch_encoder(features, options.embedding)
+
+    def _condensed(self, pool: Pool) -> Pool:
+        """Rich patches as the few numbers a pixel that networks read; NaN rows stay NaN.
+
+        An encoder of patches reads these numbers of the pixels around, too: they follow as a patch.
+        """
+        size = self.rich_input.features
+        if self.options.patch_encoder is not None:
+            size += size * (2 * self.options.rich_margin + 1) ** 2
+        if pool.rich is None:
+            return dataclasses.replace(pool, rich=absent(len(pool), size))
+        around = self.options.patch_encoder is not None
+        return dataclasses.replace(pool, rich=self.rich_input.condensed(pool.rich, around))
+
+    def rich_embedded(self, rich: Tensor) -> Tensor:
+        """(n, embedding) of what the pools hold of the auxiliary sensor, with noise."""
+        noisy = rich + self.options.noise * torch.randn_like(rich)
+        return cast(Tensor, self.rich_encoder(self.rich_seen(noisy)))
+
+    def rich_seen(self, rich: Tensor) -> Tensor:
+        """What an encoder sees of what the pools hold: numbers of the pixel, or those around as a patch."""
+        if self.options.patch_encoder is None:
+            return rich
+        side = 2 * self.options.rich_margin + 1
+        return rich[:, self.rich_input.features :].reshape(len(rich), -1, side, side)
