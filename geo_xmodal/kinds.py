@@ -86,6 +86,7 @@ class SensorKind:
         auxiliary: Place in the order in which sensors are taken as auxiliary where nobody says which.
         branch: Settings of the target branch that did better on validation blocks than a method's own
             (docs/results.md).
+        context: Settings of the context features of trees, likewise.
         display: On screen.
     """
 
@@ -105,6 +106,7 @@ class SensorKind:
     vectors: bool = False
     auxiliary: int = 2
     branch: Mapping[str, str] = field(default_factory=dict)
+    context: Mapping[str, str] = field(default_factory=dict)
     display: Display = Display()
 
     @property

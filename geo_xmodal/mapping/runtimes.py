@@ -112,6 +112,8 @@ class Runtime:
         Raises:
             ModelMismatchError: If a range is missing.
         """
+        if not getattr(network, "traceable", True):
+            return _torch_network(folded(network), "float32", "cpu", threads)
         if self.engine == "openvino":
             return _openvino_network(folded(network), shape, self.precision, threads, ranges or {})
         return _torch_network(folded(network), self.precision, self.device, threads)

@@ -20,6 +20,7 @@ from geo_xmodal.methods.autoencoders import (
 from geo_xmodal.methods.base import Batch, Learner, LoopOptions, Method, Options, Pool, Stage, Work
 from geo_xmodal.methods.cca import Cca, CcaOptions
 from geo_xmodal.methods.cnn import Cnn, CnnOptions
+from geo_xmodal.methods.forest import Forest, ForestOptions
 from geo_xmodal.methods.hgr import Hgr, HgrOptions
 from geo_xmodal.methods.svm import Svm, SvmOptions
 from geo_xmodal.methods.x_modalnet import XModalNet, XModalNetOptions
@@ -28,6 +29,7 @@ _ALL: tuple[Method, ...] = (
     Hgr(),
     Cnn(),
     Svm(),
+    Forest(),
     XModalNet(),
     Cca(),
     UnimodalDae(),
@@ -55,6 +57,7 @@ __all__ = [
     "CnnOptions",
     "CorrAeOptions",
     "CorrNetOptions",
+    "ForestOptions",
     "HgrOptions",
     "Learner",
     "LoopOptions",

@@ -1,6 +1,7 @@
 """Torch modules, all dense: image in, image out. They know tensors only, no rasters and no files."""
 
 from geo_xmodal.networks.branch import Branch
+from geo_xmodal.networks.context import Context, ContextOptions
 from geo_xmodal.networks.encoders import PixelEncoder, SpectralEncoder
 from geo_xmodal.networks.folding import folded
 from geo_xmodal.networks.pixel_model import PixelModel, linear_model
@@ -14,15 +15,20 @@ from geo_xmodal.networks.registry import (
     build_network,
 )
 from geo_xmodal.networks.standardize import Standardize
+from geo_xmodal.networks.trees import Trees, TreeTensors
 
 __all__ = [
     "NETWORKS",
     "Branch",
+    "Context",
+    "ContextOptions",
     "NetworkSpec",
     "PixelEncoder",
     "PixelModel",
     "SpectralEncoder",
     "Standardize",
+    "TreeTensors",
+    "Trees",
     "branch_choices",
     "branch_class",
     "branch_help",

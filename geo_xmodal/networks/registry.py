@@ -17,6 +17,7 @@ from geo_xmodal.networks.patch_branch import PatchBranchOptions
 from geo_xmodal.networks.pixel_cnn import PixelCnn, PixelCnnOptions
 from geo_xmodal.networks.resnet import ResNet50
 from geo_xmodal.networks.tanh_cnn import TanhCnn, TanhCnnOptions
+from geo_xmodal.networks.trees import Trees, TreesOptions
 from geo_xmodal.networks.vit import VitS16
 from geo_xmodal.networks.x_modalnet import XModalNet, XModalNetOptions
 from geo_xmodal.small_files import first_problem
@@ -52,6 +53,7 @@ NETWORKS: Registry[tuple[type[nn.Module], type[NetworkOptions]]] = Registry(
         "pixel_cnn": (PixelCnn, PixelCnnOptions),
         "resnet50": (ResNet50, PatchBranchOptions),
         "tanh_cnn": (TanhCnn, TanhCnnOptions),
+        "trees": (Trees, TreesOptions),
         "vit_s16": (VitS16, PatchBranchOptions),
         "x_modalnet": (XModalNet, XModalNetOptions),
     },
