@@ -20,8 +20,13 @@ from geo_xmodal.methods.autoencoders import (
 from geo_xmodal.methods.base import Batch, Learner, LoopOptions, Method, Options, Pool, Stage, Work
 from geo_xmodal.methods.cca import Cca, CcaOptions
 from geo_xmodal.methods.cnn import Cnn, CnnOptions
+from geo_xmodal.methods.correlation_only import CorrelationOnly, CorrelationOptions
+from geo_xmodal.methods.dsensd import Dsensd, DsensdOptions
 from geo_xmodal.methods.forest import Forest, ForestOptions
 from geo_xmodal.methods.hgr import Hgr, HgrOptions
+from geo_xmodal.methods.mmanet import MmaNet, MmaNetOptions
+from geo_xmodal.methods.modality_dropout import ModalityDropout, ModalityDropoutOptions
+from geo_xmodal.methods.shaspec import ShaSpec, ShaSpecOptions
 from geo_xmodal.methods.svm import Svm, SvmOptions
 from geo_xmodal.methods.x_modalnet import XModalNet, XModalNetOptions
 
@@ -30,6 +35,11 @@ _ALL: tuple[Method, ...] = (
     Cnn(),
     Svm(),
     Forest(),
+    CorrelationOnly(),
+    ModalityDropout(),
+    Dsensd(),
+    ShaSpec(),
+    MmaNet(),
     XModalNet(),
     Cca(),
     UnimodalDae(),
@@ -57,14 +67,19 @@ __all__ = [
     "CnnOptions",
     "CorrAeOptions",
     "CorrNetOptions",
+    "CorrelationOptions",
+    "DsensdOptions",
     "ForestOptions",
     "HgrOptions",
     "Learner",
     "LoopOptions",
     "MdlCwOptions",
     "Method",
+    "MmaNetOptions",
+    "ModalityDropoutOptions",
     "Options",
     "Pool",
+    "ShaSpecOptions",
     "Stage",
     "SvmOptions",
     "UnimodalDaeOptions",

@@ -215,8 +215,9 @@ class Hgr(Method):
         """A teacher learns from labelled pairs."""
         if data.rich is None or len(data.labelled_pairs) < LEAST_PAIRS:
             raise TrainingDataError(
-                f"{len(data.labelled_pairs)} labelled pixels have both sensors, hgr needs {LEAST_PAIRS}: "
-                "label pixels where the rich sensor has data, or use `cnn`, which learns without it"
+                f"{len(data.labelled_pairs)} labelled pixels have both sensors, {self.name} needs "
+                f"{LEAST_PAIRS}: label pixels where the rich sensor has data, or use `cnn`, which learns "
+                "without it"
             )
 
     def learner(

@@ -33,6 +33,7 @@ def test_only_what_sees_the_auxiliary_sensor_has_controls() -> None:
     both = {"target_only", "self_training"}
     assert declared == {
         "hgr": both, "cnn": set(), "svm": set(), "x_modalnet": both, "cca": {"target_only"},
+        "correlation": both, "modality_dropout": both, "dsensd": both, "shaspec": both, "mmanet": both,
         "unimodal_dae": set(), "bimodal_dae": both, "bimodal_sdae": both, "mdl_cw": both, "corr_ae": both,
         "corrnet": both,
     }  # fmt: skip

@@ -50,6 +50,7 @@ def accuracy(made: Learner, pixels: PixelGroup) -> float:
 
 BASELINES = ("unimodal_dae", "bimodal_dae", "bimodal_sdae", "mdl_cw", "corr_ae", "corrnet")
 AUTOENCODER = {"learning_rate": "1e-2", "least_steps": "20", "dense": "16,8", "rich_widths": "16,8"}
+DROPPING = {"learning_rate": "1e-2", "label_batch": "64", "rich_width": "16"}
 
 VARIANTS = [
     ("svm", {}),
@@ -62,6 +63,10 @@ VARIANTS = [
     ("hgr", {"distill_weight": "0"}),
     ("hgr", {"correlation_weight": "0"}),
     ("cca", {}),
+    ("correlation", {}),
+    *((name, DROPPING) for name in ("modality_dropout", "dsensd", "shaspec", "mmanet")),
+    ("dsensd", {**DROPPING, "unlabelled_pairs": "true"}),
+    ("mmanet", {**DROPPING, "unlabelled_pairs": "true"}),
     ("x_modalnet", {"rich_widths": "8,8", "learning_rate": "0.01", "dropout": "0"}),
     *((name, AUTOENCODER) for name in BASELINES),
 ]

@@ -14,6 +14,7 @@ from tests.training_data import identity_statistics
 NETWORKS: list[tuple[str, Mapping[str, Any], int]] = [
     ("pixel_cnn", {"widths": (8, 8), "embedding": 8, "contrasts": (7,)}, 1),
     ("tanh_cnn", {"widths": (8, 8), "dense": (8, 8)}, 0),
+    ("shared_specific", {"widths": (8, 8), "dense": (8, 8)}, 0),
     ("x_modalnet", {}, 0),
     ("linear", {}, 0),
 ]

@@ -25,7 +25,16 @@ from geo_xmodal import processes
 from geo_xmodal.correlation import OBJECTIVES
 from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.methods import METHODS, Batch, Learner, LoopOptions, Pool
-from geo_xmodal.objectives import Adversarial, Correlation, Distillation, Reconstruction, Supervised, Term
+from geo_xmodal.objectives import (
+    Adversarial,
+    Alignment,
+    Correlation,
+    Distillation,
+    MarginAwareDistillation,
+    Reconstruction,
+    Supervised,
+    Term,
+)
 from geo_xmodal.training.batch_norm import over_whole_batches
 from geo_xmodal.training.engine import Compute
 from geo_xmodal.training.loop import fit
@@ -34,7 +43,7 @@ from tests.training_data import make_training_data
 _SMALL = {
     "contrasts": "", "widths": "6,6", "embedding": "6", "teachers": "2", "dropout": "0", "noise": "0",
     "corruption": "0", "dense": "8,6", "rich_widths": "8,6", "epochs": "2", "batch_size": "33",
-    "label_batch": "13", "least_steps": "3", "learning_rate": "0.01",
+    "label_batch": "13", "least_steps": "3", "learning_rate": "0.01", "drop": "0", "rich_width": "6",
 }  # fmt: skip
 
 CASES: dict[str, tuple[str, dict[str, str]]] = {
@@ -52,10 +61,12 @@ CASES: dict[str, tuple[str, dict[str, str]]] = {
     ),
     **{name: (name, {}) for name in ("unimodal_dae", "bimodal_dae", "bimodal_sdae", "mdl_cw", "corrnet")},
     "corr_ae": ("corr_ae", {"variant": "full"}),
+    "modality_dropout": ("modality_dropout", {}),
+    **{name: (name, {"unlabelled_pairs": "true"}) for name in ("dsensd", "shaspec")},
 }
 """Methods with their settings."""
 
-FEW_PAIRS = ("hgr", "x_modalnet", "bimodal_dae", "mdl_cw")
+FEW_PAIRS = ("hgr", "x_modalnet", "bimodal_dae", "mdl_cw", "shaspec")
 """Cases that are also tried on a batch without a pair: a few come along then.
 
 In float64: batch norm of two rows is a sign, which rounding of float32 turns over.
@@ -149,6 +160,8 @@ def of_every_term() -> dict[str, Tensor]:
         "reconstruction": (Reconstruction(), lambda i: (f[i], g[i])),
         "sum": (Reconstruction("sum"), lambda i: (f[i], g[i])),
         "adversarial": (Adversarial(), lambda i: (judge, f[i], g[i])),
+        "alignment": (Alignment(), lambda i: (f[i], g[i])),
+        "margin": (MarginAwareDistillation(), lambda i: (f[i], g[i].detach(), soft[i].log())),
         "few": (Correlation("soft_hgr", full_batch=90), lambda i: (f[i], g[i])),
         **{
             name: (Correlation(name, 0.7), lambda i: (f[i], g[i], torch.where(label[i] < 4, label[i], -1)))
