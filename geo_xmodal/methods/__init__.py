@@ -18,6 +18,7 @@ from geo_xmodal.methods.autoencoders import (
     UnimodalDaeOptions,
 )
 from geo_xmodal.methods.base import Batch, Learner, LoopOptions, Method, Options, Pool, Stage, Work
+from geo_xmodal.methods.boosting import Boosting, BoostingOptions
 from geo_xmodal.methods.cca import Cca, CcaOptions
 from geo_xmodal.methods.cnn import Cnn, CnnOptions
 from geo_xmodal.methods.correlation_only import CorrelationOnly, CorrelationOptions
@@ -35,6 +36,7 @@ _ALL: tuple[Method, ...] = (
     Cnn(),
     Svm(),
     Forest(),
+    Boosting(),
     CorrelationOnly(),
     ModalityDropout(),
     Dsensd(),
@@ -63,6 +65,7 @@ __all__ = [
     "Batch",
     "BimodalDaeOptions",
     "BimodalSdaeOptions",
+    "BoostingOptions",
     "CcaOptions",
     "CnnOptions",
     "CorrAeOptions",

@@ -6,7 +6,7 @@ randomized trees" (doi:10.1007/s10994-006-6226-1).
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from pydantic import Field
 
 from geo_xmodal.methods.base import Method, Options, Work
 from geo_xmodal.methods.context_trees import CONTEXT_RECIPES, ContextTreesOptions, TreesLearner
+from geo_xmodal.methods.grown_trees import GrownTree, forest_tensors
 from geo_xmodal.networks import TreeTensors
 from geo_xmodal.networks.trees import MAX_DEPTH
 from geo_xmodal.types import FloatArray, TrainingData
@@ -69,53 +70,25 @@ def fit_forest(
         random_state=seed % 2**32,
     )
     forest.fit(features, soft, sample_weight=weight)
-    return _tensors([one.tree_ for one in forest.estimators_])
-
-
-def _tensors(trees: list[Any]) -> TreeTensors:
-    """scikit-learn's trees as tensors."""
-    roots, features, thresholds, children, values = [], [], [], [], []
-    nodes = leaves = 0
-    for tree in trees:
-        order, first = _by_level(tree)
-        is_leaf = tree.children_left[order] < 0
-        held = np.flatnonzero(is_leaf)
-        child = np.where(is_leaf, np.cumsum(is_leaf) - 1 + leaves, first + nodes)
-        roots.append(nodes)
-        features.append(np.where(is_leaf, -1, tree.feature[order]))
-        thresholds.append(np.where(is_leaf, 0, _rounded_down(tree.threshold[order])))
-        children.append(child)
-        values.append(tree.value[order[held], :, 0])
-        nodes, leaves = nodes + len(order), leaves + len(held)
-    probabilities = np.clip(np.concatenate(values), 0, 1).astype(np.float16)
-    return TreeTensors(
-        roots=torch.tensor(roots, dtype=torch.int32),
-        feature=torch.from_numpy(np.concatenate(features).astype(np.int16)),
-        threshold=torch.from_numpy(np.concatenate(thresholds).astype(np.float32)),
-        child=torch.from_numpy(np.concatenate(children).astype(np.int32)),
-        values=torch.from_numpy(probabilities),
-        output=torch.zeros(0, dtype=torch.int16),
-        base=torch.zeros(0),
+    trees = [one.tree_ for one in forest.estimators_]
+    return forest_tensors(
+        [
+            GrownTree(
+                tree.children_left,
+                tree.children_right,
+                tree.feature,
+                _above(tree.threshold),
+                tree.value.reshape(tree.node_count, -1),
+            )
+            for tree in trees
+        ]
     )
 
 
-def _by_level(tree: Any) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """A tree's nodes level by level, children side by side, and where each one's first child comes."""
-    order, first = [np.zeros(1, np.int64)], []
-    placed = 1
-    while len(order[-1]):
-        inner = tree.children_left[order[-1]] >= 0
-        first.append(np.where(inner, placed + 2 * (np.cumsum(inner) - 1), -1))
-        parents = order[-1][inner]
-        order.append(np.stack([tree.children_left[parents], tree.children_right[parents]], 1).ravel())
-        placed += len(order[-1])
-    return np.concatenate(order), np.concatenate(first)
-
-
-def _rounded_down(threshold: npt.NDArray[np.float64]) -> FloatArray:
-    """The largest float32 up to each: the same float32 values lie below."""
+def _above(threshold: npt.NDArray[np.float64]) -> FloatArray:
+    """The least float32 above each: the same float32 values lie below as were up to the threshold."""
     near = threshold.astype(np.float32)
-    return np.where(near > threshold, np.nextafter(near, np.float32(-np.inf)), near)
+    return np.where(near > threshold, near, np.nextafter(near, np.float32(np.inf)))
 
 
 class ForestLearner(TreesLearner):

@@ -1,38 +1,39 @@
 """`trees`: decision trees as tensors, a forest (Breiman 2001) or boosted (Chen and Guestrin 2016).
 
-A tree is walked, never called: its nodes are rows of tables, and whatever a file put there is checked before
-the first pixel. Comparisons are exact, so all windows, threads and engines give the same numbers.
+Trees are data, not code: their nodes are rows of tables, and whatever a file put there is checked before the
+first pixel. XGBoost's predictor walks them, whoever grew them. Comparisons are exact and sums have one order,
+so all windows and threads give the same numbers.
 """
 
 from __future__ import annotations
 
+import itertools
+import struct
+import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, cast
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from geo_xmodal.errors import BundleError
-from geo_xmodal.networks.context import MAX_FEATURES, Context, ContextOptions
+from geo_xmodal.networks.context import Context, ContextOptions
+from geo_xmodal.types import FloatArray
 
 MAX_TREES = 100_000
 MAX_NODES = 1 << 27
 """Of all trees together."""
-MAX_TREE_NODES = 1 << 20
+MAX_TREE_NODES = 1 << 22
 MAX_DEPTH = 64
 
-_BLOCK = 4096
-"""Pixels that walk through a tree at a time: a tile of a map, whose numbers stay in the processor's cache."""
-
-_SPARSE_FROM, _SPARSE_EVERY = 12, 4
-"""Levels after which only the pixels that are not at a leaf yet go on, and how often they are picked out."""
-
-_FEATURE_BITS, _NODE_BITS = 12, 20
-assert 1 << _FEATURE_BITS == MAX_FEATURES and 1 << _NODE_BITS == MAX_TREE_NODES
-
-_LEAF_KEY = torch.iinfo(torch.int32).max
 _LEAST_PROBABILITY = 1e-6
+
+_NODES_AT_ONCE = 1 << 16
+"""Of the trees that pixels are taken through at a time: a large forest as a whole takes thrice as long."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class TreeTensors:
     Attributes:
         roots: (trees,) int32, the first node of each tree.
         feature: (nodes,) int16, what a node looks at; -1 for a leaf.
-        threshold: (nodes,) float32: values up to it go to the first child, others to the second.
+        threshold: (nodes,) float32: values below it go to the first child, others to the second.
         child: (nodes,) int32, the first child; for a leaf its row of `values`.
         values: (leaves, classes) float16 probabilities, or (leaves, 1) float32 what a leaf adds.
         output: (trees,) int16, the class that a tree adds to; none where leaves hold probabilities.
@@ -116,7 +117,7 @@ class Trees(nn.Module):
         self.register_buffer("values", torch.zeros(options.leaves, width, dtype=dtype))
         self.register_buffer("output", torch.zeros(0 if mean else options.trees, dtype=torch.int16))
         self.register_buffer("base", torch.zeros(0 if mean else classes))
-        self._tables: list[_Table] | None = None
+        self._walker: _Walker | None = None
         self.register_load_state_dict_post_hook(_check_loaded)  # type: ignore[no-untyped-call]
 
     roots: Tensor
@@ -139,113 +140,186 @@ class Trees(nn.Module):
         """(B, bands, H + 2m, W + 2m) standardised -> (B, classes, H, W) logits."""
         features = self.context(x)
         batch, _, height, width = features.shape
-        logits = self.predict(features.permute(1, 0, 2, 3).flatten(1))
-        return logits.reshape(self.classes, batch, height, width).transpose(0, 1)
+        logits = self.predict(features.permute(0, 2, 3, 1).flatten(0, 2))
+        return logits.reshape(batch, height, width, self.classes).permute(0, 3, 1, 2)
 
     @torch.no_grad()
     def predict(self, features: Tensor) -> Tensor:
         """Logits of pixels whose context features are known.
 
         Args:
-            features: (features, n).
+            features: (n, features).
 
         Returns:
-            (classes, n): logarithms of the mean probability, or sums.
+            (n, classes): logarithms of the mean probability, or sums.
         """
-        if self._tables is None or self._tables[0].words.device != features.device:
-            self._tables = self._packed(features.device)
-        parts = [self._predict_block(part) for part in torch.split(features, _BLOCK, dim=1)]
-        return torch.cat(parts, dim=1)
+        if self._walker is None:
+            raise BundleError("network 'trees' has no trees yet: fill it first")
+        sums = torch.from_numpy(self._walker(features.cpu().numpy())).to(features.device)
+        if self.combine == "sum":
+            return sums + self.base
+        return (sums / len(self.roots)).clamp(min=_LEAST_PROBABILITY).log()
 
-    def _predict_block(self, features: Tensor) -> Tensor:
-        keys = _keys(features).flatten()
-        pixels = features.shape[1]
-        tables = cast(list[_Table], self._tables)
-        if self.combine == "mean":
-            total = torch.zeros(pixels, self.classes, device=features.device)
-            for table in tables:
-                total += self.values[table.leaf[_walk(table, keys, pixels)]]
-            return (total.T / len(tables)).clamp(min=_LEAST_PROBABILITY).log()
-        sums = self.base[:, None].repeat(1, pixels)
-        for table, output in zip(tables, self.output.tolist(), strict=True):
-            sums[output] += self.values[table.leaf[_walk(table, keys, pixels)], 0]
+
+class _Walker:
+    """XGBoost's predictor over trees of ours: of those that were measured the fastest (docs/results.md).
+
+    One walker serves all copies of a network, and threads at a time; it is made when first asked.
+    """
+
+    def __init__(self, trees: Trees) -> None:
+        self._trees = TreeTensors(*(getattr(trees, name).cpu() for name in TreeTensors.__annotations__))
+        self._features, self._classes = trees.context.features, trees.classes
+        self._groups = _groups([*trees.roots.tolist(), len(trees.feature)])
+        self._making = threading.Lock()
+        self._booster: Any = None
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Walker:
+        return self
+
+    def __call__(self, features: FloatArray) -> FloatArray:
+        """(n, features) to (n, classes): the sum of all trees, a few at a time, which the cache holds."""
+        with self._making:
+            if self._booster is None:
+                self._booster = _booster(self._trees, self._features, self._classes)
+        rows = np.ascontiguousarray(features, np.float32)
+        sums = np.zeros((len(rows), self._classes), np.float32)
+        for some in self._groups:
+            sums += self._booster.inplace_predict(
+                rows, iteration_range=some, predict_type="margin", validate_features=False
+            )
         return sums
 
-    def _packed(self, device: torch.device) -> list[_Table]:
-        """Every tree's nodes as words of 64 bits: a threshold, a feature, a child."""
-        here = torch.arange(len(self.feature))
-        feature, child = self.feature.cpu().long(), self.child.cpu().long()
-        is_leaf = feature < 0
-        key = torch.where(is_leaf, _LEAF_KEY, _keys(self.threshold.cpu()).long())
-        leaf = torch.where(is_leaf, child, 0)
-        ends = [*self.roots.tolist()[1:], len(feature)]
-        tables = []
-        for start, end, depth in zip(self.roots.tolist(), ends, self._depths(), strict=True):
-            rows = slice(start, end)
-            to = torch.where(is_leaf[rows], here[rows], child[rows]) - start
-            words = (key[rows] << 32) | (feature[rows].clamp(min=0) << _NODE_BITS) | to
-            tables.append(_Table(words.to(device), leaf[rows].to(device), depth))
-        return tables
 
-    def _depths(self) -> list[int]:
-        """Levels below each root."""
-        deepest = _levels(self.roots, self.feature, self.child)
-        of_tree = torch.searchsorted(self.roots.cpu(), torch.arange(len(deepest)), right=True) - 1
-        depths = torch.zeros(len(self.roots), dtype=torch.long)
-        return cast(list[int], depths.scatter_reduce_(0, of_tree, deepest, "amax").tolist())
+def _groups(starts: Sequence[int]) -> list[tuple[int, int]]:
+    """Trees that are walked together, from and to; `starts` are the first node of each tree, and the end."""
+    first, groups = 0, []
+    for tree in range(1, len(starts)):
+        if tree == len(starts) - 1 or starts[tree + 1] - starts[first] > _NODES_AT_ONCE:
+            groups.append((first, tree))
+            first = tree
+    return groups
 
-    def _apply(self, fn: Any, recurse: bool = True) -> Trees:
-        self._tables = None
-        return cast(Trees, super()._apply(fn, recurse))  # type: ignore[no-untyped-call]
+
+def _booster(trees: TreeTensors, features: int, classes: int) -> Any:
+    """The trees as an XGBoost model, in its format of version 3.2."""
+    from xgboost import Booster  # slow to import
+
+    vector = trees.combine == "mean"
+    outputs = [0] * len(trees.roots) if vector else trees.output.tolist()
+    softmax = {"name": "multi:softprob", "softmax_multiclass_param": {"num_class": str(classes)}}
+    squares = {"name": "reg:squarederror", "reg_loss_param": {"scale_pos_weight": "1"}}
+    model = {
+        "cats": {"enc": [], "feature_segments": _NONE, "sorted_idx": _NONE},
+        "gbtree_model_param": {"num_parallel_tree": "1", "num_trees": str(len(trees.roots))},
+        "iteration_indptr": list(range(len(trees.roots) + 1)),
+        "tree_info": outputs,
+        "trees": [
+            _xgboost_tree(index, tree, features, classes if vector else 1)
+            for index, tree in enumerate(_single_trees(trees))
+        ],
+    }
+    learner = {
+        "attributes": {},
+        "feature_names": [],
+        "feature_types": [],
+        "gradient_booster": {"model": model, "name": "gbtree"},
+        "learner_model_param": {
+            "base_score": "[" + ",".join(["0"] * classes) + "]",
+            "boost_from_average": "0",
+            "num_class": "0" if vector else str(classes),
+            "num_feature": str(features),
+            "num_target": str(classes) if vector else "1",
+        },
+        "objective": squares if vector else softmax,
+    }
+    made = Booster({"nthread": 1})
+    made.load_model(bytearray(_ubjson({"learner": learner, "version": [3, 2, 0]})))
+    made.set_param({"nthread": 1})
+    return made
+
+
+_NONE = np.zeros(0, np.int32)
 
 
 @dataclass(frozen=True)
-class _Table:
-    """A tree, ready to be walked."""
+class _Tree:
+    """A tree's nodes, counted from its root; `value` is of its leaves, in their order."""
 
-    words: Tensor
-    leaf: Tensor
-    depth: int
-
-
-def _walk(table: _Table, keys: Tensor, pixels: int) -> Tensor:
-    """The node at which each pixel ends; `keys` holds the features, one after the other."""
-    row = torch.arange(pixels, device=keys.device)
-    node = torch.zeros_like(row)
-    place, value, word = torch.empty_like(row), torch.empty_like(keys[:pixels]), torch.empty_like(row)
-    for level in range(min(table.depth, _SPARSE_FROM)):
-        if level:
-            torch.index_select(table.words, 0, node, out=word)
-        else:
-            word[:] = table.words[0]
-        _step(word, row, keys, pixels, node, place, value)
-    going = row
-    for level in range(_SPARSE_FROM, table.depth):
-        if (level - _SPARSE_FROM) % _SPARSE_EVERY == 0:
-            going = going[table.words[node[going]] >> 32 != _LEAF_KEY]
-            if not len(going):
-                break
-        word, at = table.words[node[going]], torch.empty_like(going)
-        _step(word, going, keys, pixels, at, torch.empty_like(going), torch.empty_like(keys[: len(going)]))
-        node[going] = at
-    return node
+    feature: npt.NDArray[np.int32]
+    threshold: FloatArray
+    child: npt.NDArray[np.int32]
+    value: FloatArray
 
 
-def _step(
-    word: Tensor, row: Tensor, keys: Tensor, pixels: int, node: Tensor, place: Tensor, value: Tensor
-) -> None:
-    """One level down: `node` becomes the child; `word` is lost."""
-    torch.bitwise_right_shift(word, _NODE_BITS, out=place)
-    place.bitwise_and_(MAX_FEATURES - 1).mul_(pixels).add_(row)
-    torch.index_select(keys, 0, place, out=value)
-    torch.bitwise_and(word, MAX_TREE_NODES - 1, out=node)
-    node.add_(value > word.bitwise_right_shift_(32))
+def _single_trees(trees: TreeTensors) -> Iterator[_Tree]:
+    roots = trees.roots.tolist()
+    for start, end in itertools.pairwise([*roots, len(trees.feature)]):
+        feature = trees.feature[start:end].numpy().astype(np.int32)
+        child = trees.child[start:end].numpy()
+        value = trees.values[torch.from_numpy(child[feature < 0]).long()].float().numpy()
+        yield _Tree(feature, trees.threshold[start:end].numpy(), child - np.int32(start), value)
 
 
-def _keys(values: Tensor) -> Tensor:
-    """Whole numbers (int32) in the order of the floats; 0 and -0 are the same."""
-    bits = (values.float() + 0.0).contiguous().view(torch.int32)
-    return torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits)
+def _xgboost_tree(index: int, tree: _Tree, features: int, width: int) -> dict[str, Any]:
+    nodes, is_leaf = len(tree.feature), tree.feature < 0
+    inner = np.flatnonzero(~is_leaf).astype(np.int32)
+    parents = np.full(nodes, -1 if width > 1 else 2**31 - 1, np.int32)
+    parents[tree.child[inner]] = parents[tree.child[inner] + 1] = inner
+    right = tree.child + 1
+    condition = np.where(is_leaf, 0, tree.threshold).astype(np.float32)
+    leaves: dict[str, Any] = {}
+    if width > 1:
+        right[is_leaf] = np.arange(len(tree.value))
+        leaves = {"leaf_weights": tree.value.ravel()}
+    else:
+        right[is_leaf] = -1
+        condition[is_leaf] = tree.value[:, 0]
+    return {
+        "base_weights": np.zeros(nodes * width, np.float32),
+        "categories": _NONE,
+        "categories_nodes": _NONE,
+        "categories_segments": _NONE.astype(np.int64),
+        "categories_sizes": _NONE.astype(np.int64),
+        "default_left": np.zeros(nodes, np.uint8),
+        "id": index,
+        **leaves,
+        "left_children": np.where(is_leaf, -1, tree.child).astype(np.int32),
+        "loss_changes": np.zeros(nodes, np.float32),
+        "parents": parents,
+        "right_children": right.astype(np.int32),
+        "split_conditions": condition,
+        "split_indices": np.where(is_leaf, 0, tree.feature).astype(np.int32),
+        "split_type": np.zeros(nodes, np.uint8),
+        "sum_hessian": np.zeros(nodes, np.float32),
+        "tree_param": {
+            "num_deleted": "0",
+            "num_feature": str(features),
+            "num_nodes": str(nodes),
+            "size_leaf_vector": str(width),
+        },
+    }
+
+
+_UBJSON_TYPES = {"float32": b"d", "int32": b"l", "int64": b"L", "uint8": b"U"}
+
+
+def _ubjson(value: Any) -> bytes:
+    """Universal Binary JSON, which XGBoost reads many times as fast as text."""
+    if isinstance(value, str):
+        return b"S" + _ubjson_text(value)
+    if isinstance(value, int):
+        return b"l" + struct.pack(">i", value)
+    if isinstance(value, np.ndarray):
+        head = b"[$" + _UBJSON_TYPES[value.dtype.name] + b"#L" + struct.pack(">q", len(value))
+        return head + value.astype(value.dtype.newbyteorder(">")).tobytes()
+    if isinstance(value, list):
+        return b"[#L" + struct.pack(">q", len(value)) + b"".join(map(_ubjson, value))
+    return b"{" + b"".join(_ubjson_text(key) + _ubjson(part) for key, part in value.items()) + b"}"
+
+
+def _ubjson_text(text: str) -> bytes:
+    return b"L" + struct.pack(">q", len(text)) + text.encode("ascii")
 
 
 def _levels(roots: Tensor, feature: Tensor, child: Tensor) -> Tensor:
@@ -269,9 +343,12 @@ def _check_loaded(module: nn.Module, incompatible: Any) -> None:
         BundleError: They are none; walking them could end nowhere.
     """
     trees = cast(Trees, module)
-    trees._tables = None
-    if trees.roots.device.type != "meta" and (problem := _problem(trees)) is not None:
+    trees._walker = None
+    if trees.roots.device.type == "meta":
+        return
+    if (problem := _problem(trees)) is not None:
         raise BundleError(f"network 'trees': {problem}: the file is damaged; get the model again")
+    trees._walker = _Walker(trees)
 
 
 def _problem(trees: Trees) -> str | None:

@@ -18,7 +18,7 @@ from tests.training_data import make_training_data
 def predicted(trees: TreeTensors, features: np.ndarray, classes: int) -> np.ndarray:
     network = build_network(NetworkSpec("trees", trees.sizes), features.shape[1], classes)
     network.fill(trees)  # type: ignore[operator]
-    return network.predict(torch.from_numpy(features.T.copy())).softmax(0).T.numpy()  # type: ignore[operator]
+    return network.predict(torch.from_numpy(features)).softmax(1).numpy()  # type: ignore[operator]
 
 
 @pytest.mark.parametrize(

