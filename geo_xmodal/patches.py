@@ -20,22 +20,24 @@ Tell = Callable[[bytes | memoryview], None]
 
 
 @dataclass(frozen=True)
-class PixelFunction:
-    """What makes a few numbers of the bands of a pixel.
+class LocalFunction:
+    """What makes a few numbers of each pixel and its neighbours, wherever in an image they lie.
 
     Attributes:
         word: A fingerprint of what it computes.
         features: How many numbers.
-        function: (n, band) float32 to (n, features).
+        margin: How far the neighbours reach, in pixels: so many are lost on each side of an image.
+        function: (k, row, col, band) float32 to (k, row - 2 margin, col - 2 margin, feature).
     """
 
     word: str
     features: int
+    margin: int
     function: Callable[[FloatArray], FloatArray]
 
-    def __call__(self, pixels: FloatArray) -> FloatArray:
-        """(n, band) to (n, features)."""
-        return self.function(pixels)
+    def __call__(self, images: FloatArray) -> FloatArray:
+        """(k, row, col, band) to (k, row - 2 margin, col - 2 margin, feature)."""
+        return self.function(images)
 
 
 class Patches(ABC):
@@ -71,11 +73,12 @@ class Patches(ABC):
         """
 
     @abstractmethod
-    def derived(self, function: PixelFunction) -> Patches:
-        """What `function` makes of every pixel of the patches.
+    def derived(self, function: LocalFunction) -> Patches:
+        """What `function` makes of the patches, smaller by its margin.
 
         Raises:
             OSError: Patches on disk get a file more, and the disk is full, say.
+            ValueError: The patches are smaller than the neighbourhoods that it looks at.
         """
 
     @abstractmethod
@@ -130,11 +133,10 @@ class HeldPatches(Patches):
         rows, cols = (slice(cut, side - cut) for side in self.values.shape[2:])
         return HeldPatches(np.ascontiguousarray(self.values[:, :, rows, cols]))
 
-    def derived(self, function: PixelFunction) -> HeldPatches:
+    def derived(self, function: LocalFunction) -> HeldPatches:
         """At once."""
-        n, bands, rows, cols = self.shape
-        pixels = np.ascontiguousarray(self.values.transpose(0, 2, 3, 1)).reshape(-1, bands)
-        made = function(pixels).reshape(n, rows, cols, function.features)
+        cut_of(self.shape, function.margin)
+        made = function(np.ascontiguousarray(self.values.transpose(0, 2, 3, 1)))
         return HeldPatches(np.ascontiguousarray(made.transpose(0, 3, 1, 2)))
 
     def parts(self, size: int) -> Iterator[FloatArray]:
@@ -181,10 +183,11 @@ class AbsentPatches(Patches):
         side -= 2 * cut_of(self.size, margin)
         return AbsentPatches((n, bands, side, side))
 
-    def derived(self, function: PixelFunction) -> AbsentPatches:
+    def derived(self, function: LocalFunction) -> AbsentPatches:
         """As absent."""
-        n, _, rows, cols = self.size
-        return AbsentPatches((n, function.features, rows, cols))
+        n, _, side, _ = self.size
+        side -= 2 * function.margin
+        return AbsentPatches((n, function.features, side, side))
 
     def tell(self, update: Tell) -> None:
         """How many."""
@@ -230,7 +233,7 @@ class _JoinedPatches(Patches):
         """Each source by itself."""
         return joined_patches([source.cropped(margin) for source in self.sources])
 
-    def derived(self, function: PixelFunction) -> Patches:
+    def derived(self, function: LocalFunction) -> Patches:
         """Each source by itself."""
         return joined_patches([source.derived(function) for source in self.sources])
 
@@ -271,7 +274,7 @@ class _ChosenPatches(Patches):
         """The source's, smaller."""
         return _ChosenPatches(self.source.cropped(margin), self.index)
 
-    def derived(self, function: PixelFunction) -> Patches:
+    def derived(self, function: LocalFunction) -> Patches:
         """The source's."""
         return _ChosenPatches(self.source.derived(function), self.index)
 
@@ -307,5 +310,5 @@ def cut_of(shape: Shape, margin: int) -> int:
     """
     cut = shape[-1] // 2 - margin
     if cut < 0:
-        raise ValueError(f"patches of {shape[-1]} pixels a side cannot be cropped to margin {margin}")
+        raise ValueError(f"patches of {shape[-1]} pixels a side have no margin of {margin}")
     return cut

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.methods.rows import Rows, StoredRows
 from geo_xmodal.networks import SpectralEncoder, Standardize
-from geo_xmodal.patches import FloatArray, Patches, PixelFunction, joined_patches
+from geo_xmodal.patches import FloatArray, LocalFunction, Patches, joined_patches
 from geo_xmodal.types import TrainingData
 
 CHUNK = 256
@@ -97,19 +97,20 @@ class RichInput(nn.Module):
             return StoredRows(rich.patches.derived(condense._pixelwise())).mapped(of_components)
         return rich.mapped(numbers)
 
-    def _pixelwise(self) -> PixelFunction:
+    def _pixelwise(self) -> LocalFunction:
         """The components of a pixel, NaN where it has no data."""
         of = self._folded() if self._is_linear else self._whole
 
-        def components(pixels: FloatArray) -> FloatArray:
+        def components(images: FloatArray) -> FloatArray:
+            pixels = images.reshape(-1, images.shape[-1])
             parts = (torch.from_numpy(pixels[k : k + PIXELS].copy()) for k in range(0, len(pixels), PIXELS))
             made = [torch.where(part.isfinite().all(1, keepdim=True), of(part), torch.nan) for part in parts]
-            return cast(FloatArray, torch.cat(made).numpy())
+            return cast(FloatArray, torch.cat(made).numpy().reshape(*images.shape[:3], -1))
 
         digest = hashlib.sha256(repr(self.standardize.statistics).encode())
         for tensor in (self.mean, self.whiten):
             digest.update(tensor.numpy().tobytes())
-        return PixelFunction(digest.hexdigest()[:16], self.features, components)
+        return LocalFunction(digest.hexdigest()[:16], self.features, 0, components)
 
     @property
     def _is_linear(self) -> bool:

@@ -7,6 +7,7 @@ all of that lives here.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -20,10 +21,11 @@ from geo_xmodal import processes
 from geo_xmodal.errors import BundleError, TrainingDataError
 from geo_xmodal.kinds import KINDS
 from geo_xmodal.methods.base import Learner, LoopOptions, Pool, class_weights, joined_pool
-from geo_xmodal.methods.rows import CHUNK
+from geo_xmodal.methods.rows import CHUNK, StoredRows
 from geo_xmodal.methods.weights_file import read_weights, weights_checksum
 from geo_xmodal.networks import Branch, NetworkSpec, PixelModel, Standardize, branch_class, branch_help
 from geo_xmodal.objectives import Supervised
+from geo_xmodal.patches import FloatArray, LocalFunction
 from geo_xmodal.types import TrainingData
 
 
@@ -157,10 +159,31 @@ class BranchLearner(Learner):
         return cast(Branch, self.model.network)
 
     def _prepared(self, pool: Pool) -> Pool:
+        """Patches as the encoder sees them.
+
+        Of patches on disk this lies beside them, too; unless it is no more than their bands standardised.
+        """
         standardize, prepare = Standardize(self.statistics), self.branch.prepare
-        return dataclasses.replace(
-            pool, target=pool.target.mapped(lambda part: prepare(standardize(part).contiguous()), CHUNK)
-        )
+
+        def prepared(patches: Tensor) -> Tensor:
+            return prepare(standardize(patches).contiguous())
+
+        def of_images(images: FloatArray) -> FloatArray:
+            made = prepared(torch.from_numpy(images.copy()).movedim(-1, 1))
+            return cast(FloatArray, made.movedim(1, -1).numpy())
+
+        if not isinstance(pool.target, StoredRows) or self._prepared_size == (self.model.bands, 0):
+            return dataclasses.replace(pool, target=pool.target.mapped(prepared, CHUNK))
+        word = hashlib.sha256(repr((self.statistics, self.options.network)).encode()).hexdigest()[:16]
+        patches = pool.target.patches.derived(LocalFunction(word, *self._prepared_size, of_images))
+        return dataclasses.replace(pool, target=StoredRows(patches))
+
+    @property
+    def _prepared_size(self) -> tuple[int, int]:
+        """How many numbers a pixel is prepared to, and how many pixels are lost on each side."""
+        side = 2 * self.branch.margin + 1
+        _, features, left, _ = self.branch.prepare(torch.zeros(1, self.model.bands, side, side)).shape
+        return features, (side - left) // 2
 
     def embedded(self, prepared: Tensor) -> Tensor:
         """(n, embedding) of prepared patches."""

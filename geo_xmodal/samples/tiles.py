@@ -18,13 +18,14 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
+from weakref import WeakValueDictionary
 
 import numpy as np
 import numpy.typing as npt
 
 from geo_xmodal.errors import ResumeError
 from geo_xmodal.outputs import write_json
-from geo_xmodal.patches import Patches, PixelFunction, Shape, Tell, cut_of
+from geo_xmodal.patches import LocalFunction, Patches, Shape, Tell, cut_of
 from geo_xmodal.raster import WindowReader
 from geo_xmodal.samples.patches import block_side, blocks_with
 from geo_xmodal.small_files import SmallFile, read_json_object
@@ -120,7 +121,8 @@ class TileFile:
         self._records = np.empty(0, _RECORD)
         self._whole = np.empty(0, bool)
         self._slots: IntArray = np.empty(0, np.int64)
-        self._derived: tuple[str, int] | None = None
+        self._derived: set[str] = set()
+        self._in_use: WeakValueDictionary[str, FloatArray] = WeakValueDictionary()
 
     @classmethod
     def begun(cls, folder: Path, tiling: Tiling, word: str) -> Self:
@@ -239,11 +241,13 @@ class TileFile:
             rows, cols = (corners[part] - (window.row, window.col)).T
             yield part, np.ascontiguousarray(views[rows, cols])
 
-    def _tiles(self, name: str = _VALUES, bands: int | None = None) -> FloatArray:
-        """All tiles of a file (tile, row, col, band), mapped and not read."""
-        whole, count = self.tiling.whole, len(self._records)
-        shape = (count, whole, whole, self.tiling.bands if bands is None else bands)
-        if not count:
+    def _tiles(self) -> FloatArray:
+        """All tiles (tile, row, col, band), mapped and not read."""
+        return self._mapped(_VALUES, self.tiling.whole, self.tiling.bands)
+
+    def _mapped(self, name: str, side: int, features: int) -> FloatArray:
+        shape = (len(self._records), side, side, features)
+        if 0 in shape:
             return np.empty(shape, np.float32)
         return np.asarray(np.memmap(self.folder / name, "<f4", "r", shape=shape))
 
@@ -258,26 +262,40 @@ class TileFile:
             row[part], col[part] = (positions[part] % side).T
         return StoredPatches(self, self._tiles(), slot, row, col, self.tiling.margin)
 
-    def derived(self, function: PixelFunction) -> FloatArray:
-        """(tile, row, col, feature) of all tiles, from a file beside them; that of an earlier function goes.
+    def derived(self, function: LocalFunction) -> FloatArray:
+        """(tile, row, col, feature) of all tiles and their margin less that of `function`.
+
+        They lie in a file beside the tiles. Those of earlier functions go, unless patches of them are in use.
 
         Raises:
             OSError, OutputError: The disk is full, say.
         """
-        count = len(self._records)
-        path = self.folder / f"derived-{function.word}"
-        if self._derived != (function.word, count):
-            for older in self.folder.glob("derived-*"):
+        name = f"derived-{function.word}-{len(self._records)}"
+        tiles = self._in_use.get(name)
+        if tiles is None:
+            if name not in self._derived:
+                self._drop_unused()
+                self._derive(function, self.folder / name)
+                self._derived.add(name)
+            tiles = self._mapped(name, self.tiling.whole - 2 * function.margin, function.features)
+            self._in_use[name] = tiles
+        return tiles
+
+    def _drop_unused(self) -> None:
+        for path in self.folder.glob("derived-*"):
+            if path.name not in self._in_use:
+                self._derived.discard(path.name)
                 with suppress(OSError):  # Windows keeps what is mapped
-                    older.unlink()
-            tiles, step = self._tiles(), self.tiling.at_once
-            needed = tiles.size // self.tiling.bands * function.features * 4
-            with self.writing(needed, "numbers derived of stored values"), path.open("wb") as file:
-                for start in range(0, count, step):
-                    pixels = tiles[start : start + step].reshape(-1, self.tiling.bands)
-                    file.write(np.ascontiguousarray(function(pixels), np.float32).data)
-            self._derived = function.word, count
-        return self._tiles(path.name, function.features)
+                    path.unlink()
+
+    def _derive(self, function: LocalFunction, path: Path) -> None:
+        tiles, step = self._tiles(), self.tiling.at_once
+        side = self.tiling.whole - 2 * function.margin
+        needed = 4 * len(tiles) * side**2 * function.features
+        with self.writing(needed, "numbers derived of stored values"), path.open("wb") as file:
+            for start in range(0, len(tiles), step):
+                made = function(tiles[start : start + step])
+                file.write(np.ascontiguousarray(made, np.float32).data)
 
 
 @dataclass(frozen=True, eq=False)
@@ -315,7 +333,9 @@ class StoredPatches(Patches):
 
     def take(self, index: IntArray) -> FloatArray:
         """Cut out; bands lie together in memory, as on disk."""
-        side, cut = 2 * self.margin + 1, self.file.tiling.margin - self.margin
+        side = 2 * self.margin + 1
+        reach: int = (self.tiles.shape[1] - self.file.tiling.side) // 2
+        cut = reach - self.margin
         views = np.lib.stride_tricks.sliding_window_view(self.tiles, (side, side), axis=(1, 2))
         rows, cols = (place[index].astype(np.int64) + cut for place in (self.row, self.col))
         return views.transpose(0, 1, 2, 4, 5, 3)[self.slot[index], rows, cols].transpose(0, 3, 1, 2)
@@ -331,10 +351,12 @@ class StoredPatches(Patches):
         cut_of(self.shape, margin)
         return StoredPatches(self.file, self.tiles, self.slot, self.row, self.col, margin, self.word)
 
-    def derived(self, function: PixelFunction) -> StoredPatches:
+    def derived(self, function: LocalFunction) -> StoredPatches:
         """Of whole tiles, once."""
+        margin = self.margin - function.margin
+        cut_of(self.shape, function.margin)
         tiles = self.file.derived(function)
-        return StoredPatches(self.file, tiles, self.slot, self.row, self.col, self.margin, function.word)
+        return StoredPatches(self.file, tiles, self.slot, self.row, self.col, margin, function.word)
 
     def tell(self, update: Tell) -> None:
         """Fingerprints of the modality and of what was derived, and the size."""

@@ -49,7 +49,10 @@ SIDE, MARGIN, CLASSES, LABELLED = 2048, 10, 8, 1000
 CASES = {
     "hgr, patches of both": ("hgr", {"encoder": "small", "patch": "21"}),
     "hgr, pixel_cnn": ("hgr", {}),
-    "cnn of 244 bands": ("cnn", {"mode": "self_training", "contrasts": "", "kernels": "5,3,15"}),
+    "cnn of 244 bands": (
+        "cnn",
+        {"mode": "self_training", "contrasts": "", "kernels": "5,3,15", "widths": "32,64,64"},
+    ),
 }
 STEPS = {"pass_over": "labels", "label_batch": "128", "batch_size": "512", "epochs": "2"}
 

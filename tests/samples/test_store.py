@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from geo_xmodal.errors import OutputError
 from geo_xmodal.outputs import UNFINISHED
-from geo_xmodal.patches import HeldPatches, Patches, PixelFunction, joined_patches
+from geo_xmodal.patches import HeldPatches, LocalFunction, Patches, joined_patches
 from geo_xmodal.raster.window_reader import Band
 from geo_xmodal.samples import Storage, read_patches, storage_for
 from geo_xmodal.samples import storage as storage_module
@@ -264,21 +265,78 @@ def test_a_disk_without_room_is_said_before_anything_is_read(
     assert reader.read_pixels == 0
 
 
-def test_what_is_derived_is_the_function_of_every_pixel(tmp_path: Path) -> None:
-    function = PixelFunction("twice", 2, lambda pixels: 2 * pixels[:, :2])
+def maxima(side: int) -> LocalFunction:
+    """Of the first band, over so many pixels a side."""
+
+    def function(images: FloatArray) -> FloatArray:
+        views = np.lib.stride_tricks.sliding_window_view(images[..., :1], (side, side), axis=(1, 2))
+        return cast(FloatArray, views.max((-2, -1)))
+
+    return LocalFunction(f"maxima of {side}", 1, side // 2, function)
+
+
+def sources(place: Path, margin: int = 2) -> tuple[Patches, ...]:
+    """Patches around 20 pixels on disk, in memory, and some of both."""
     pixels = some(20)
-    (stored,) = Storage(tmp_path / "run").patches(made(), 2, [pixels])
-    held = HeldPatches(read_patches(made(), pixels, 2))
-    for patches in (
-        stored,
-        held,
-        joined_patches([stored.chosen(np.arange(5)), held.chosen(np.arange(5, 20))]),
-    ):
-        np.testing.assert_array_equal(whole(patches.derived(function)), 2 * held.values[:, :2])
-    other = PixelFunction("thrice", 1, lambda pixels: 3 * pixels[:, :1])
-    twice = stored.derived(function)
-    np.testing.assert_array_equal(whole(stored.derived(other).cropped(1)), 3 * held.values[:, :1, 1:4, 1:4])
-    np.testing.assert_array_equal(whole(twice), 2 * held.values[:, :2])
+    (stored,) = Storage(place).patches(made(), margin, [pixels])
+    held = HeldPatches(read_patches(made(), pixels, margin))
+    return stored, held, joined_patches([stored.chosen(np.arange(5)), held.chosen(np.arange(5, 20))])
+
+
+def test_what_is_derived_is_the_function_of_every_pixel(tmp_path: Path) -> None:
+    function = LocalFunction("twice", 2, 0, lambda images: 2 * images[..., :2])
+    stored, held, joined = sources(tmp_path / "run")
+    expected = whole(held)
+    for patches in (stored, held, joined):
+        np.testing.assert_array_equal(whole(patches.derived(function)), 2 * expected[:, :2])
+    other = LocalFunction("thrice", 1, 0, lambda images: 3 * images[..., :1])
+    np.testing.assert_array_equal(whole(stored.derived(other).cropped(1)), 3 * expected[:, :1, 1:4, 1:4])
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_what_is_derived_of_neighbours_is_that_of_patches(
+    tmp_path: Path, laid_out: Callable[[int], None], side: int
+) -> None:
+    """Beyond edges and where data are missing too; of cropped patches, whose tiles reach further."""
+    laid_out(side)
+    for patches in sources(tmp_path / "run", 4):
+        for margin in (2, 1):
+            cropped = patches.cropped(margin)
+            images = whole(cropped).transpose(0, 2, 3, 1)
+            derived = cropped.derived(maxima(3))
+            assert derived.shape == (20, 1, 2 * margin - 1, 2 * margin - 1)
+            np.testing.assert_array_equal(whole(derived), maxima(3)(images).transpose(0, 3, 1, 2))
+    with pytest.raises(ValueError, match="patches of 9 pixels a side have no margin of 5"):
+        patches.derived(maxima(11))
+
+
+def test_derived_numbers_in_use_stay_and_others_make_room(tmp_path: Path) -> None:
+    """One function at a time leaves a file; two at a time are computed once each."""
+    calls: list[str] = []
+
+    def counted(word: str) -> LocalFunction:
+        return LocalFunction(word, 1, 0, lambda images: [calls.append(word), images[..., :1]][1])
+
+    stored, held, _ = sources(tmp_path / "run")
+    one = stored.derived(counted("one"))
+    for _ in range(2):
+        other = stored.derived(counted("other"))
+        np.testing.assert_array_equal(whole(stored.derived(counted("one"))), whole(held)[:, :1])
+    assert calls == ["one", "other"]
+    kept = one.chosen(np.arange(3))
+    del one, other
+    stored.derived(counted("third"))
+    left = (tmp_path / ".run.samples").glob("*/derived-*")
+    assert sorted(path.name.split("-")[1] for path in left) == ["one", "third"]
+    np.testing.assert_array_equal(whole(kept), whole(held)[:3, :1])
+
+
+def test_numbers_derived_by_a_process_that_is_gone_are_derived_anew(tmp_path: Path) -> None:
+    sources(tmp_path / "run")[0].derived(maxima(3))
+    (path,) = (tmp_path / ".run.samples").glob("*/derived-*")
+    path.write_bytes(path.read_bytes()[:-9])
+    stored, held, _ = sources(tmp_path / "run")
+    np.testing.assert_array_equal(whole(stored.derived(maxima(3))), whole(held.derived(maxima(3))))
 
 
 def test_joined_patches_come_in_the_order_asked_for(tmp_path: Path) -> None:
