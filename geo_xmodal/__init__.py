@@ -65,6 +65,7 @@ if TYPE_CHECKING:
         XModalNetOptions,
     )
     from geo_xmodal.models import ModelSummary, find_model, list_models
+    from geo_xmodal.points import PointsReport, PointsRequest, SensorColumns, import_points
     from geo_xmodal.published import ImportReport, PublishedScene, import_scene, published_scenes
     from geo_xmodal.raster import (
         AlignedReader,
@@ -174,12 +175,15 @@ __all__ = [
     "ModalityDropoutOptions",
     "Model",
     "ModelSummary",
+    "PointsReport",
+    "PointsRequest",
     "Prediction",
     "PublishedScene",
     "RasterInfo",
     "Scene",
     "SceneConfig",
     "SceneSummary",
+    "SensorColumns",
     "SensorKind",
     "ShaSpecOptions",
     "SimulatedSensor",
@@ -213,6 +217,7 @@ __all__ = [
     "find_model",
     "fit_input",
     "guess_kind",
+    "import_points",
     "import_scene",
     "infinite_values",
     "is_chip_folder",
@@ -306,6 +311,7 @@ _HOMES = {
         "XModalNetOptions",
     ),
     "models": ("ModelSummary", "find_model", "list_models"),
+    "points": ("PointsReport", "PointsRequest", "SensorColumns", "import_points"),
     "published": ("ImportReport", "PublishedScene", "import_scene", "published_scenes"),
     "raster": (
         "AlignedReader",

@@ -34,6 +34,10 @@ class VectorError(GeoXmodalError):
     """A vector file that cannot be opened or lacks what was asked of it."""
 
 
+class TableError(GeoXmodalError):
+    """A table of points that cannot be read, or lacks what was asked of it."""
+
+
 class ResponseError(GeoXmodalError):
     """Spectral responses that cannot be read, or that an HSI does not cover."""
 

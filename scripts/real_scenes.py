@@ -2,8 +2,9 @@
 
     python scripts/real_scenes.py DATA OUT
 
-DATA holds muufl/ and potsdam/ as described in docs/results.md; OUT gets the scenes muufl, muufl_150 and
-potsdam, each a folder that `geo-xmodal train --scene` takes.
+DATA holds muufl/, potsdam/, berlin_urban_gradient/ and worldcereal/ as described in docs/results.md; OUT
+gets the scenes muufl, muufl_150, potsdam, berlin_urban_gradient, worldcereal_flanders and
+worldcereal_corsica, each a folder that `geo-xmodal train --scene` takes. Names after OUT make only these.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import rasterio
+from rasterio.features import rasterize
 from rasterio.windows import from_bounds
 
 import geo_xmodal as gx
-from geo_xmodal.raster import open_raster
+from geo_xmodal.raster import grid_of, open_layer, open_raster, read_features
 from geo_xmodal.scenes import parse_config, write_config
+from geo_xmodal.types import Window
 
 MUUFL_CLASSES = [
     (1, "trees", "#1b7837"),
@@ -45,6 +48,20 @@ POTSDAM_CLASSES = [
     (5, "soil", "#b8864b"),
     (6, "water", "#2c7fb8"),
 ]
+GRADIENT_CLASSES = [
+    (1, "Roof", "#d9746c"),
+    (2, "Pavement", "#4d4d4d"),
+    (3, "Low vegetation", "#a6d96a"),
+    (4, "Tree", "#1b7837"),
+    (5, "Soil", "#b8864b"),
+    (6, "Other", "#aa4499"),
+]
+STRIPS = 8
+"""Strips from north to south of the Berlin-Urban-Gradient scene, which train and test in turn."""
+
+STRIP_BUFFER = 20
+"""Rows (72 m) beside a test strip that do not train: windows of the largest default size share no pixel."""
+
 BUFFER = 3
 """Pixels around the window of MUUFL that are neither trained nor tested on."""
 
@@ -155,10 +172,85 @@ def potsdam(data: Path, out: Path) -> None:
     write_config(parse_config(config), out)
 
 
+def berlin_urban_gradient(data: Path, out: Path) -> None:
+    """Four bands of 3.6 m, which are the grid, and an EnMAP image of 30 m over all of it; both from HyMap."""
+    out.mkdir(parents=True)
+    copied(data / "hires.tif", out / "msi.tif")
+    copied(data / "enmap.tif", out / "hsi.tif")
+    with open_raster(data / "hires.tif") as dataset:
+        grid = grid_of(dataset)
+    rows, cols = grid.shape
+    layer = open_layer(data / "landcover.gpkg")
+    names, shapes = read_features(layer, "Level_2", grid, Window(0, 0, rows, cols))
+    ids = {name: number for number, name, _ in GRADIENT_CLASSES}
+    burnt = [(shape, ids[name]) for name, shape in zip(names, shapes, strict=True)]
+    labels = rasterize(burnt, (rows, cols), dtype="uint8")
+    strip = np.arange(rows) * STRIPS // rows
+    tests = strip % 2 == 1
+    beside = np.convolve(tests, np.ones(2 * STRIP_BUFFER + 1), "same") > 0
+    for name, kept in (("train", ~beside), ("test", tests)):
+        values = np.where(kept[:, None], labels, 0).astype(np.uint8)
+        copied(data / "hires.tif", out / f"{name}.tif", values[None], dtype="uint8", nodata=0)
+    config = {
+        "name": "berlin_urban_gradient",
+        "description": "Berlin-Urban-Gradient: HyMap bands of 3.6 m, EnMAP simulated from the same flight",
+        "citation": "Okujeni, van der Linden, Hostert (2016), doi:10.5880/enmap.2016.008",
+        "license": "CC BY-SA 4.0",
+        "target": "msi",
+        "modalities": {
+            "msi": {"file": "msi.tif", "kind": "msi", "sensor": "HyMap, 4 bands of 3.6 m"},
+            "hsi": {"file": "hsi.tif", "kind": "hsi", "sensor": "EnMAP of 30 m, simulated from HyMap"},
+        },
+        "classes": classes(GRADIENT_CLASSES),
+        "labels": {"train": {"file": "train.tif"}, "test": {"file": "test.tif"}},
+    }
+    write_config(parse_config(config), out)
+
+
+def worldcereal_flanders(data: Path, out: Path) -> None:
+    """Features of a year of Sentinel-1 and Sentinel-2 at points of fields; whole locations test."""
+    request = gx.PointsRequest(
+        target=gx.SensorColumns(
+            bands=("SAR-*",), kind="sar", scale="db", sensor="Sentinel-1, features of 2018"
+        ),
+        rich=gx.SensorColumns(bands=("OPTICAL-*",), kind="msi", sensor="Sentinel-2, features of 2018"),
+        leave_out=("OPTICAL-l2a*", "SAR-*sigma0*"),
+        label="OUTPUT",
+        places="location_id",
+        min_per_class=25,
+    )
+    gx.import_points(data / "flanders_2018.parquet", out, request)
+
+
+def worldcereal_corsica(data: Path, out: Path) -> None:
+    """Monthly Sentinel-1 and Sentinel-2 at points of fields; whole cells of 0.1 degrees test."""
+    request = gx.PointsRequest(
+        target=gx.SensorColumns(bands=("S1-*",), kind="sar", scale="dn", sensor="Sentinel-1, monthly"),
+        rich=gx.SensorColumns(bands=("S2-L2A-B*",), kind="msi", sensor="Sentinel-2 L2A, monthly"),
+        label="ewoc_code",
+        no_data=(65535, 0),
+        series=("sample_id", "timestamp"),
+        interpolate=True,
+        cells=0.1,
+        min_per_class=25,
+    )
+    gx.import_points(data / "corsica_2022_month.geoparquet", out, request)
+
+
+SCENES = {
+    "muufl": (muufl, "muufl"),
+    "muufl_150": (muufl_150, "muufl"),
+    "potsdam": (potsdam, "potsdam"),
+    "berlin_urban_gradient": (berlin_urban_gradient, "berlin_urban_gradient"),
+    "worldcereal_flanders": (worldcereal_flanders, "worldcereal"),
+    "worldcereal_corsica": (worldcereal_corsica, "worldcereal"),
+}
+"""How each scene is made, and from which folder of DATA."""
+
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
+    if len(sys.argv) < 3 or not set(sys.argv[3:]) <= set(SCENES):
         sys.exit(__doc__)
     source, target = Path(sys.argv[1]), Path(sys.argv[2])
-    muufl(source / "muufl", target / "muufl")
-    muufl_150(source / "muufl", target / "muufl_150")
-    potsdam(source / "potsdam", target / "potsdam")
+    for scene in sys.argv[3:] or SCENES:
+        make, folder = SCENES[scene]
+        make(source / folder, target / scene)

@@ -63,14 +63,9 @@ def _metadata(folder: Path) -> Iterator[tuple[str, str, str]]:
             for row in rows:
                 yield cast(tuple[str, str, str], tuple(row[name] or "" for name in _COLUMNS))
         return
-    try:
-        import pyarrow as pa  # an extra, of some size
-        import pyarrow.parquet as pq
-    except ImportError:
-        raise ChipError(
-            f"{parquet}: reading it needs pyarrow: pip install geo_xmodal[bigearthnet], or write its columns "
-            f"{', '.join(_COLUMNS)} as metadata.csv beside it"
-        ) from None
+    import pyarrow as pa  # takes a while, and few sets of chips have such a file
+    import pyarrow.parquet as pq
+
     with file_errors(parquet, _METADATA, pa.ArrowException):
         file = pq.ParquetFile(pa.BufferReader(read_bytes(parquet, _METADATA)))
         _check_columns(parquet, file.schema_arrow.names)

@@ -42,6 +42,7 @@ class ChipSource:
     notes: tuple[str, ...] = ()
 
     several = False
+    single_pixels = False
     held_out: tuple[str, ...] = ()
 
     @property
@@ -140,6 +141,7 @@ class ChipMember:
 
     number = 0
     held_out = False
+    single_pixels = False
     has_labels = True
 
     @property

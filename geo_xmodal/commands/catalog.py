@@ -432,6 +432,7 @@ def _show_scene(scene: gx.Scene, console: Console) -> None:
             "width": width,
             "crs": crs,
             "transform": tuple(scene.grid.affine)[:6],
+            "points": None if scene.points is None else scene.points.model_dump(),
             "modalities": [
                 {
                     "name": name,
@@ -455,7 +456,8 @@ def _show_scene(scene: gx.Scene, console: Console) -> None:
             folder=scene.folder,
             description=config.description or None,
             grid=f"{height} rows x {width} columns",
-            crs=crs or "none: the scene is on its pixel grid",
+            crs=crs or (None if scene.points else "none: the scene is on its pixel grid"),
+            points=_points_text(scene),
             labels=", ".join(f"{split}: {file}" for split, file in labels.items()) or "none",
         ),
         table(
@@ -481,6 +483,16 @@ def _show_scene(scene: gx.Scene, console: Console) -> None:
         *([label_table(report)] if report is not None and report.sources else []),
         *(one_line(line) for line in notes if line),
         *(one_line(f"{name}: {grid}") for name, grid in grids.items() if isinstance(grid, str)),
+    )
+
+
+def _points_text(scene: gx.Scene) -> str | None:
+    points = scene.points
+    if points is None:
+        return None
+    return (
+        f"{points.count:,} at {counted(points.places, 'place')}, listed in {points.file}: they train and "
+        "test, and make no map"
     )
 
 

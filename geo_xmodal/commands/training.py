@@ -108,7 +108,7 @@ def train(
 
 def _to_map(given: tuple[gx.Scene, ...] | gx.ChipSet, named: list[str] | None) -> str:
     """What the model may map first: a scene that it learned from, or any raster of the sensor."""
-    if isinstance(given, gx.ChipSet):
+    if isinstance(given, gx.ChipSet) or given[0].points is not None:
         return "--input FILE"
     return f"--scene {named[0] if named and len(given) == 1 else given[0].folder}"
 

@@ -72,7 +72,7 @@ def compare_methods(
         )
     compute = compute_for(request.device, request.precision)
     folds = resolve_folds(scenes, request)
-    plan = resolve_comparison(request, folds[0].scenes.kind)
+    plan = resolve_comparison(request, folds[0].scenes.kind, folds[0].scenes.single_pixels)
     check_folder(out)
     with held(out), storage_for(out, recorded_store(out), note) as storage:
         reads = reading(progress, 0, 0)

@@ -17,8 +17,8 @@ from geo_xmodal.training.run import RunResult
 from geo_xmodal.types import Progress
 
 OPTIONAL = (
-    "features.png", "ablation.txt", "ablation.csv", "ablation.tex", "ablation-features.png", "noise.png",
-    "noise.csv", "scenes.txt", "scenes.csv", "scenes.tex",
+    "maps.png", "features.png", "ablation.txt", "ablation.csv", "ablation.tex", "ablation-features.png",
+    "noise.png", "noise.csv", "scenes.txt", "scenes.csv", "scenes.tex",
 )  # fmt: skip
 """Files that not every comparison has: those of an earlier one go."""
 
@@ -79,8 +79,10 @@ def _draw(
     charts.draw_accuracy(comparison, out / "accuracy.png")
     if fold.scenes.several:
         first = f"{first}, scene {shown_scene(fold).name}"
-    draw_maps(fold, methods, first, out / "maps.png")
-    drawn = ["accuracy.png", "maps.png"]
+    drawn = ["accuracy.png"]
+    if not shown_scene(fold).single_pixels:
+        draw_maps(fold, methods, first, out / "maps.png")
+        drawn.append("maps.png")
     parts = {
         f"{method}: {name}": cell for method, rows in plan.ablation.items() for name, cell in rows.items()
     }

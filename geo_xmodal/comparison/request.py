@@ -193,12 +193,13 @@ def resolve_folds(scenes: Scene | Sequence[Scene], request: CompareRequest) -> t
     return tuple(Fold(training.scenes_for(scenes, request.common, (name,)), name) for name in labelled)
 
 
-def resolve_comparison(request: CompareRequest, kind: str) -> ComparisonPlan:
+def resolve_comparison(request: CompareRequest, kind: str, single_pixels: bool = False) -> ComparisonPlan:
     """Match every setting to the methods or to the data, and find which runs there are.
 
     Args:
         request: as asked.
         kind: of the target sensor: methods may have recipes for it.
+        single_pixels: the samples have no pixels around them: methods may have settings for that.
 
     Raises:
         UsageError: an unknown or repeated method, an unknown setting or study, or a value that cannot be.
@@ -208,12 +209,12 @@ def resolve_comparison(request: CompareRequest, kind: str) -> ComparisonPlan:
         raise UsageError(f"method '{twice[0]}' is given twice: give each method once")
     common, own = _settings(request, methods)
     variants = {
-        name: Variant(name, method, training.options_for(method, common | own[name], kind))
+        name: Variant(name, method, training.options_for(method, common | own[name], kind, single_pixels))
         for name, method in methods.items()
     }
     controls = {name: training.control_variants(variant) for name, variant in variants.items()}
     ablation = {
-        name: _ablation(variants[name], common | own[name], kind)
+        name: _ablation(variants[name], common | own[name], kind, single_pixels)
         for name, method in methods.items()
         if method.ablation and ("ablation" in request.studies or "noise" in request.studies)
     }
@@ -309,12 +310,14 @@ def _settings(
     return common, own
 
 
-def _ablation(whole: Variant, settings: Mapping[str, Any], kind: str) -> dict[str, Variant]:
+def _ablation(
+    whole: Variant, settings: Mapping[str, Any], kind: str, single_pixels: bool
+) -> dict[str, Variant]:
     """The whole method and what is left of it; a row that the settings make the whole is left out."""
     named = whole.method.ablation
     rows = {} if {} in named.values() else {WHOLE: whole}
     for name, changes in named.items():
-        options = training.options_for(whole.method, {**settings, **changes}, kind)
+        options = training.options_for(whole.method, {**settings, **changes}, kind, single_pixels)
         if not changes or options != whole.options:
             rows[name] = Variant(whole.name, whole.method, options)
     return rows

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from odc.geo.geobox import GeoBox
 
 from geo_xmodal.bundle import Card
-from geo_xmodal.errors import ModelMismatchError, UsageError, ValueRangeError
+from geo_xmodal.errors import ModelMismatchError, SceneError, UsageError, ValueRangeError
 from geo_xmodal.raster import (
     Adaptation,
     Assumption,
@@ -246,7 +246,13 @@ def target_modality(scene: Scene, card: Card) -> str:
 
     Raises:
         ModelMismatchError: The scene has none, or several of the kind.
+        SceneError: The scene is made of points, which make no map.
     """
+    if scene.points is not None:
+        raise SceneError(
+            f"scene {scene.name} holds {scene.points.count:,} points, which make no map: train on it, and "
+            "map a raster of the same bands"
+        )
     found = find_modality(scene, card.target.modality, card.target.kind)
     if found is not None:
         return found

@@ -275,6 +275,8 @@ class Method(ABC):
     """Whether unlabelled pixels that only the target sensor sees serve it; gathered only if so."""
     recipes: ClassVar[Mapping[str, Mapping[str, str]]] = {}
     """Settings beneath those that a user gives, by the kind of the target sensor."""
+    single_pixel: ClassVar[Mapping[str, str]] = {}
+    """Settings beneath those that a user gives, for samples without pixels around them."""
     ablation: ClassVar[Mapping[str, Mapping[str, str]]] = {}
     """Settings that take a part away, by the name of the row: the ablation study of `compare`."""
     noise_rows: ClassVar[tuple[str, ...]] = ()

@@ -10,6 +10,7 @@ from geo_xmodal.raster.band_match import BandMatch, few_names, is_unnamed, match
 from geo_xmodal.raster.class_names import first_spellings, name_key, number_of, shown_name
 from geo_xmodal.raster.control_points import WarpGcps
 from geo_xmodal.raster.embedding import described, product_in, tags_of
+from geo_xmodal.raster.features import from_wkb
 from geo_xmodal.raster.files import (
     CHIP_FORMATS,
     RasterInfo,
@@ -59,6 +60,7 @@ from geo_xmodal.raster.labels import (
     is_raster,
     label_place,
     label_stamp,
+    label_text,
     label_values,
     means_unlabelled,
     read_labels,
@@ -72,7 +74,16 @@ from geo_xmodal.raster.remote import is_address
 from geo_xmodal.raster.resampled import covered_window
 from geo_xmodal.raster.sources import Source, open_source
 from geo_xmodal.raster.value_check import checked_sample, checked_values, infinite_values
-from geo_xmodal.raster.vector import Layer, file_and_rest, layer_names, open_layer, read_polygons
+from geo_xmodal.raster.vector import (
+    Layer,
+    file_and_rest,
+    layer_names,
+    open_layer,
+    read_column,
+    read_features,
+    read_geometries,
+    read_polygons,
+)
 from geo_xmodal.raster.vector_summary import VectorSummary, describe_vector
 from geo_xmodal.raster.warp import Resampling
 from geo_xmodal.raster.window_reader import (
@@ -136,6 +147,7 @@ __all__ = [
     "file_and_rest",
     "file_window",
     "first_spellings",
+    "from_wkb",
     "grid_of",
     "grid_over",
     "infinite_values",
@@ -145,6 +157,7 @@ __all__ = [
     "kept_open",
     "label_place",
     "label_stamp",
+    "label_text",
     "label_values",
     "layer_names",
     "match_bands",
@@ -161,6 +174,9 @@ __all__ = [
     "pixel_size",
     "places_of",
     "product_in",
+    "read_column",
+    "read_features",
+    "read_geometries",
     "read_labels",
     "read_polygons",
     "read_reference",

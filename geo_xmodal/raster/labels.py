@@ -256,7 +256,7 @@ def survey_labels(
     else:
         opened = vector.open_layer(path, layer)
         values = vector.read_column(opened, opened.require(column))
-        texts = [value if isinstance(value, str) else _text(value, path) for value in values]
+        texts = [value if isinstance(value, str) else label_text(value, path) for value in values]
         found.update(texts)
         _check_few(path, found)
         if grid is not None:
@@ -358,7 +358,7 @@ def _raster_labels(
     )
     block = reader.read(window)[0]
     values, place, counts = np.unique(block, return_inverse=True, return_counts=True)
-    texts = [_text(value, path) for value in values]
+    texts = [label_text(value, path) for value in values]
     found: Counter[str] = Counter()
     for text, count in zip(texts, counts, strict=True):
         found[text] += int(count)
@@ -372,7 +372,7 @@ def _features(
     """Labelled points and polygons near a window, in pixels of the grid, and their class ids."""
     layer = vector.open_layer(path, source.layer)
     values, geometries = vector.read_features(layer, layer.require(source.column), grid, window)
-    texts = [_text(value, path) for value in values]
+    texts = [label_text(value, path) for value in values]
     ids = _ids(Counter(texts), "features", source, path, classes)
     geometries, owner = _parts(geometries)
     of_type = np.isin(shapely.get_type_id(geometries), _RASTERIZABLE)
@@ -515,11 +515,11 @@ def _pixels_outside(space: PixelPlaces, grid: GeoBox, window: Window) -> BoolArr
 def _value_counts(values: np.ma.MaskedArray[Any, Any], path: Path) -> Counter[str]:
     found: Counter[str] = Counter()
     for value, count in zip(*np.unique(values, return_counts=True), strict=True):
-        found[_text(value, path)] += int(count)
+        found[label_text(value, path)] += int(count)
     return found
 
 
-def _text(value: Any, path: Path) -> str:
+def label_text(value: Any, path: Path) -> str:
     """A value as it is compared: `3` for 3 and 3.0, a date as ISO 8601, empty where there is none."""
     if isinstance(value, str):
         return shown_name(value)

@@ -154,6 +154,12 @@ def read_column(layer: Layer, column: str) -> ObjectArray:
         return layer.source.values(column)
 
 
+def read_geometries(layer: Layer) -> ObjectArray:
+    """Every geometry in the layer's own coordinates, in the order of `read_column`; None without one."""
+    with _one_kind(layer.path):
+        return layer.source.features(None, None).geometries
+
+
 def read_boxes(layer: Layer, grid: GeoBox) -> Numbers:
     """Left, top, right and bottom of every feature (n, 4) in pixels of `grid`.
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from geo_xmodal.chips import ChipSource
-from geo_xmodal.errors import LabelError, TrainingDataError
+from geo_xmodal.errors import LabelError, TrainingDataError, UsageError
 from geo_xmodal.patches import Patches
 from geo_xmodal.raster import WindowReader, checked_values, kept_open
 from geo_xmodal.samples.chip_groups import gather_chips
@@ -110,6 +110,7 @@ def gather(
         if isinstance(scenes, SceneSet)
         else join_scenes(scenes, target=options.target, rich=options.rich)
     )
+    _check_single_pixels(together, options)
     sources = [_opened(member, options.seed) for member in together.training]
     labelled = _labelled(sources, together.classes, options, progress)
     reach = max(options.margin, options.rich_margin if any(one.rich for one in sources) else 0)
@@ -118,11 +119,11 @@ def gather(
             one.position,
             one.index,
             options.validation,
-            options.validation_block,
+            options.validation_block or _places_block(source),
             2 * reach,
             options.seed,
         )
-        for one in labelled
+        for source, one in zip(sources, labelled, strict=True)
     ]
     pools = _pools(sources, labelled, sides, reach, options, progress)
     has_rich = _pairs(sources, labelled, pools, progress)
@@ -166,7 +167,9 @@ def gather(
         else None,
         margin=options.margin,
         rich_margin=options.rich_margin,
-        notes=join_notes(together, notes, shares) | ({} if kept is None else {"values": STORED}),
+        notes=join_notes(together, notes, shares)
+        | ({} if kept is None else {"values": STORED})
+        | ({"single_pixels": True} if together.single_pixels else {}),
         **read,
     )
 
@@ -251,6 +254,11 @@ def _labelled(
         (train.position[one.pixels], train.label[one.pixels])
         for train, one in zip(trains, found, strict=True)
     ]
+    if options.labelled is not None:
+        pixels = [
+            _of_some_places(one, position, label, options.labelled)
+            for one, (position, label) in zip(sources, pixels, strict=True)
+        ]
     present = np.unique(np.concatenate([label for _, label in pixels]))
     if len(present) < 2:
         name = next(entry.name for entry in classes if entry.id == present[0])
@@ -268,6 +276,48 @@ def _labelled(
         )
         for (position, label), one in zip(pixels, found, strict=True)
     ]
+
+
+def _check_single_pixels(together: SceneSet, options: GatherOptions) -> None:
+    """See that of points nothing is asked that only pixels among others have, and the reverse.
+
+    Raises:
+        TrainingDataError: Windows of more than one pixel.
+        UsageError: A share of places, of a scene that is not made of points.
+    """
+    points = next((one.name for one in together.members if one.scene.points is not None), None)
+    side = 2 * max(options.margin, options.rich_margin) + 1
+    if points is not None and side > 1:
+        raise TrainingDataError(
+            f"{points} holds single pixels, and the method looks at {side} x {side}: choose one that looks "
+            "at single pixels, such as svm, or settings that do (kernels=1,1, no contrasts, rich_radius=0)"
+        )
+    if options.labelled is not None:
+        raster = next((one.name for one in together.training if one.scene.points is None), None)
+        if raster is not None:
+            raise UsageError(
+                f"labelled={options.labelled:g} keeps the labels of a share of places, which scenes of "
+                f"points have, and {raster} is none: use labels_per_class=N"
+            )
+
+
+def _places_block(source: _Source) -> int:
+    """Side of validation blocks that are places of points; 0 where the scene is no such."""
+    points = source.member.scene.points
+    return 0 if points is None else points.pitch
+
+
+def _of_some_places(
+    source: _Source, position: IntArray, label: ClassArray, share: float
+) -> tuple[IntArray, ClassArray]:
+    """Labelled pixels of a share of the places, drawn at random; one place at least."""
+    points = source.member.scene.points
+    assert points is not None
+    _, place_of = np.unique(position // points.site, axis=0, return_inverse=True)
+    count = int(place_of.max(initial=-1)) + 1
+    drawn = np.random.default_rng(source.seed).permutation(count)[: max(1, round(share * count))]
+    kept = np.isin(place_of.reshape(-1), drawn)
+    return position[kept], label[kept]
 
 
 def _check_apart(source: _Source, train: LabelledPixels) -> None:

@@ -11,7 +11,7 @@ from geo_xmodal.errors import UsageError
 MOST_CHIPS = 2_000
 """Training chips of a set that are read where nobody says how many; more add little to what is drawn."""
 
-_OF_SCENES = ("validation_block", "transductive", "unlabelled_from")
+_OF_SCENES = ("labelled", "validation_block", "transductive", "unlabelled_from")
 
 
 class DataOptions(BaseModel):
@@ -22,6 +22,13 @@ class DataOptions(BaseModel):
     target: str | None = Field(None, description="modality that maps are made from (default: the scene's)")
     rich: str | None = Field(None, description="modality that only training has (default: the HSI, else any)")
     labels_per_class: int | None = Field(None, ge=1, description="training labels a class, drawn at random")
+    labelled: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="share of the places of a scene of points whose labels are kept, drawn at random; the "
+        "others are unlabelled",
+    )
     unlabelled: int = Field(20_000, ge=0, description="most unlabelled pixels that have both sensors")
     unlabelled_target: int = Field(20_000, ge=0, description="most unlabelled pixels of the target alone")
     validation: float = Field(0.2, ge=0, le=0.5, description="share of training labels held out in blocks")

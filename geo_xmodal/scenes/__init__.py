@@ -13,9 +13,11 @@ from geo_xmodal.scenes.config import (
     LabelsTable,
     ModalityConfig,
     Name,
+    PointsConfig,
     SceneConfig,
     check_target,
     parse_config,
+    read_classes,
     read_config,
     read_map_classes,
     scene_file,
@@ -43,10 +45,17 @@ from geo_xmodal.scenes.scene_set import (
     meet,
     open_scenes,
 )
-from geo_xmodal.scenes.splits import Partition, overlap_share, validation_split
+from geo_xmodal.scenes.splits import (
+    DEFAULT_BUFFER,
+    Partition,
+    block_split,
+    overlap_share,
+    validation_split,
+)
 
 __all__ = [
     "CONFIG_NAME",
+    "DEFAULT_BUFFER",
     "SIDES",
     "WITHIN_VARIABLE",
     "ClassConfig",
@@ -60,6 +69,7 @@ __all__ = [
     "ModalityConfig",
     "Name",
     "Partition",
+    "PointsConfig",
     "Scene",
     "SceneConfig",
     "SceneSet",
@@ -67,6 +77,7 @@ __all__ = [
     "Sensor",
     "Side",
     "align_scene",
+    "block_split",
     "check_target",
     "color_table",
     "conflict_text",
@@ -85,6 +96,7 @@ __all__ = [
     "overlap_text",
     "palette",
     "parse_config",
+    "read_classes",
     "read_config",
     "read_map_classes",
     "scene_conflicts",

@@ -226,6 +226,31 @@ class SplitConfig(StrictTable):
     seed: Annotated[int, Field(ge=0)] = 0
 
 
+class PointsConfig(StrictTable):
+    """`[points]`: the pixels of the scene are single samples, which lie on no ground together.
+
+    Every place (a field, a plot, a cell of degrees) has a square of `pitch` x `pitch` pixels to itself, and
+    its points lie in the upper left `block` x `block` of it: blocks of `pitch` pixels are places, larger
+    ones are several, and two places are `pitch - block` pixels apart at least.
+
+    Attributes:
+        file: CSV with a row a point: where it is on the grid, where it was, its place and label.
+        count: Points.
+        places: Places that they belong to.
+        block: Side of the square that holds the points of a place.
+        pitch: From a place to the next in pixels.
+        site: Side of the square whose labels are kept or left out together: `pitch`, or 1 where points
+            belong to no place.
+    """
+
+    file: InsideFile
+    count: Annotated[int, Field(ge=1)]
+    places: Annotated[int, Field(ge=1)]
+    block: Annotated[int, Field(ge=1, le=1 << 14)]
+    pitch: Annotated[int, Field(ge=1, le=1 << 15)]
+    site: Annotated[int, Field(ge=1, le=1 << 15)]
+
+
 def check_target(target: str, modalities: Iterable[str]) -> None:
     """See that the sensor that maps are made from is one of a scene's, or of a set of chips.
 
@@ -257,6 +282,7 @@ class SceneConfig(StrictTable):
     classes: tuple[ClassConfig, ...] = ()
     labels: LabelsTable = LabelsTable()
     split: SplitConfig | None = None
+    points: PointsConfig | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -326,6 +352,8 @@ def read_config(folder: Path | str, *, within: Sequence[Path | str] | None = Non
             _check_within(f"{path}: modalities.{name}", places, (folder, *map(Path, within)))
     for _, source in config.labels.given():
         scene_file(folder, source.file)
+    if config.points is not None:
+        scene_file(folder, config.points.file)
     return config
 
 

@@ -18,6 +18,7 @@ from geo_xmodal.scenes.config import (
     CONFIG_NAME,
     LabelsConfig,
     ModalityConfig,
+    PointsConfig,
     SceneConfig,
     read_config,
     scene_file,
@@ -88,6 +89,11 @@ class Scene:
         return self.config.simulated
 
     @property
+    def points(self) -> PointsConfig | None:
+        """How single samples are laid out, where the scene is made of them and makes no map."""
+        return self.config.points
+
+    @property
     def has_crs(self) -> bool:
         """Whether the reference grid lies somewhere on Earth."""
         return self.grid.crs is not None
@@ -118,7 +124,8 @@ class Scene:
             RasterError: A file is missing or cannot be read.
             AlignmentError: A file cannot be brought onto the reference grid, or files do not go together.
         """
-        return self.access.reader(name, self.modality(name), self.folder, self.grid)
+        on_ground = self.points is None
+        return self.access.reader(name, self.modality(name), self.folder, self.grid, on_ground=on_ground)
 
     def own_grid(self, name: str) -> GeoBox:
         """The grid of the files of modality `name`, of several that of all together.

@@ -115,6 +115,11 @@ class Member:
         return self.scene.has_labels("train")
 
     @property
+    def single_pixels(self) -> bool:
+        """Whether the scene is made of points, which lie on no ground together."""
+        return self.scene.points is not None
+
+    @property
     def simulated(self) -> bool:
         """Whether the scene is."""
         return self.scene.simulated
@@ -180,6 +185,11 @@ class SceneSet:
     def held_out(self) -> tuple[str, ...]:
         """Names of those that only test."""
         return tuple(one.name for one in self.members if one.held_out)
+
+    @property
+    def single_pixels(self) -> bool:
+        """Whether any of them is made of points, which have no pixels around them."""
+        return any(one.single_pixels for one in self.members)
 
     @property
     def several(self) -> bool:
@@ -412,8 +422,10 @@ def _class_list(scene: Scene) -> str:
 
 def _pixel_sizes(scenes: Sequence[Scene]) -> list[str]:
     """See that pixels are of about one size; a line where that cannot be told."""
-    first, notes = scenes[0], []
+    scenes = [one for one in scenes if one.points is None]  # a point has no size
+    first, notes = next(iter(scenes), None), list[str]()
     for scene in scenes[1:]:
+        assert first is not None
         (*expected, unit), (*found, other) = pixel_size(first.grid), pixel_size(scene.grid)
         here, there = size_text(first.grid), size_text(scene.grid)
         sizes = f"pixels of {first.name} are {here}, those of {scene.name} {there}"

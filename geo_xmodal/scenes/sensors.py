@@ -39,9 +39,17 @@ class Access:
     within: tuple[Path, ...] | None = None
 
     def reader(
-        self, name: str, modality: ModalityConfig, folder: Path, grid: GeoBox | None = None
+        self,
+        name: str,
+        modality: ModalityConfig,
+        folder: Path,
+        grid: GeoBox | None = None,
+        *,
+        on_ground: bool = True,
     ) -> WindowReader:
         """The values of a sensor of the scene in `folder`, on `grid` (their own if None).
+
+        Where pixels lie on no ground, nothing is assumed of their place.
 
         Raises:
             SceneError: A file is gone, or holds something else by now, or is an address that is not allowed.
@@ -52,7 +60,11 @@ class Access:
             reader = aligned_reader(scene_file(folder, modality.file), grid=grid, **_options(modality))
             before = tuple(_noted(note, modality.file) for note in modality.notes)
             said = {one.text for one in before}
-            now = tuple(one for one in reader.assumptions if one.text not in said)
+            now = tuple(
+                one
+                for one in reader.assumptions
+                if one.text not in said and (on_ground or one.code != "place")
+            )
             return dataclasses.replace(reader, assumptions=(*before, *now))
         return self.source(name, modality, folder, grid).reader
 

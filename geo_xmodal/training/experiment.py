@@ -85,7 +85,7 @@ def train_scene(
     with processes.joined(compute.device):
         with processes.together():
             joined = learned_from(scenes, request.given, request.hold_out)
-            plan = resolve(request, joined.kind)
+            plan = resolve(request, joined.kind, joined.single_pixels)
         scores: dict[str, Any] = {}
         if processes.is_first():
             scores = _lead(joined, plan, out, compute, request.resume, progress, note)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -34,9 +35,9 @@ def run_report(
 ) -> str:
     """The page as HTML; maps are those of the first seed's model, `trained`, which learned on `threads`."""
     notes = main[0].data_notes
-    first, *others = _pictured(scenes)
+    pictured = _pictured(scenes)
     log = main[0].log
-    shown = _map(trained, first, scenes.several)
+    pictures = [_map(trained, one, scenes.several) for one in pictured]
     report = Report(
         title=f"{scenes.name}: {plan.main.name} from {trained.card.target.kind.upper()}",
         classes=trained.card.legend,
@@ -60,15 +61,15 @@ def run_report(
             [{"epoch": row["epoch"], **row["validation"]} for row in log if "validation" in row]
         ),
         reliability=main[0].reliability,
-        map=shown[0],
-        pictures=(*shown[1:], *(one for other in others for one in _map(trained, other, True))),
+        map=pictures[0][0] if pictures else None,
+        pictures=tuple(itertools.chain.from_iterable(pictures))[1:],
     )
     return render_report(report)
 
 
 def _pictured(scenes: Learned) -> list[LearnedMember]:
-    """The scenes to show: those held out first, whose maps say most."""
-    members: list[LearnedMember] = list(scenes.members)
+    """The scenes to show: those held out first, whose maps say most; points make no map."""
+    members: list[LearnedMember] = [one for one in scenes.members if not one.single_pixels]
     return sorted(members, key=lambda one: not one.held_out)[:_MAX_PICTURED]
 
 

@@ -142,12 +142,13 @@ class Plan:
         }
 
 
-def resolve(request: TrainRequest, kind: str) -> Plan:
+def resolve(request: TrainRequest, kind: str, single_pixels: bool = False) -> Plan:
     """Match every setting to the method or to the data.
 
     Args:
         request: as asked.
         kind: of the target sensor: a method may have a recipe for it.
+        single_pixels: the samples have no pixels around them: a method may have settings for that.
 
     Raises:
         UsageError: an unknown method or setting, or a value that it cannot have.
@@ -155,7 +156,7 @@ def resolve(request: TrainRequest, kind: str) -> Plan:
     method = find_method(request.method)
     settings = request.given
     check_settings(settings, {request.method: method}, request.method)
-    options = options_for(method, settings, kind)
+    options = options_for(method, settings, kind, single_pixels)
     main = Variant(request.method, method, options)
     controls = control_variants(main) if request.control else ()
     notes = (_without_controls(main),) if request.control and not controls else ()
@@ -257,14 +258,19 @@ def check_settings(settings: Iterable[str], methods: Mapping[str, Method], who: 
         )
 
 
-def options_for(method: Method, settings: Mapping[str, Any], kind: str) -> Options:
-    """The method's options for a kind of target sensor; settings that are not its own are passed over.
+def options_for(
+    method: Method, settings: Mapping[str, Any], kind: str, single_pixels: bool = False
+) -> Options:
+    """The method's options for a kind of target sensor, and for single pixels.
+
+    Settings that are not its own are passed over.
 
     Raises:
         UsageError: a value that an option cannot have.
     """
     own = {key: value for key, value in settings.items() if key in method.Options.model_fields}
-    return _checked(method.Options, {**method.recipes.get(kind, {}), **own}, method.name)
+    beneath = {**method.recipes.get(kind, {}), **(method.single_pixel if single_pixels else {})}
+    return _checked(method.Options, {**beneath, **own}, method.name)
 
 
 def control_variants(variant: Variant) -> tuple[Variant, ...]:

@@ -239,8 +239,9 @@ def _lasting(config: Mapping[str, Any]) -> dict[str, Any]:
 def _card(
     scenes: Learned, data: TrainingData, variant: Variant, model: PixelModel, config: dict[str, Any]
 ) -> bundle.Card:
-    row_size, col_size, unit = pixel_size(scenes.training[0].grid)
     learned = scenes.training
+    grid = next((one.grid for one in learned if not one.single_pixels), None)
+    row_size, col_size, unit = (0.0, 0.0, "") if grid is None else pixel_size(grid)
     target = data.target
     return bundle.Card(
         method=variant.name,
@@ -251,7 +252,7 @@ def _card(
         ),
         rich=None if data.rich is None else data.rich.kind,
         classes=tuple(bundle.ClassEntry(id=c.id, name=c.name, color=c.color) for c in data.classes),
-        resolution=(row_size, col_size),
+        resolution=None if grid is None else (row_size, col_size),
         resolution_unit=unit,
         scene=names_text([one.name for one in learned]),
         simulated=any(one.simulated for one in learned),

@@ -29,6 +29,7 @@ from geo_xmodal_app.parts import (
     scene_label,
     watch,
 )
+from geo_xmodal_app.points import show_points
 from geo_xmodal_app.screens import wizard
 from geo_xmodal_app.sessions import current_session
 from geo_xmodal_app.texts import literal
@@ -101,7 +102,7 @@ def _one(session: str, entry: SceneEntry) -> None:
         st.caption(literal(entry.description))
     columns = st.columns(4)
     for column, (target, label, icon) in zip(columns, _NEXT, strict=False):
-        blocked = target == "train" and not scene.has_labels("train")
+        blocked = not scene.has_labels("train") if target == "train" else scene.points is not None
         if column.button(label, icon=icon, key=target, width="stretch", disabled=blocked):
             navigation.go(target, scene=entry.id)
     if entry.origin == "yours":
@@ -110,9 +111,12 @@ def _one(session: str, entry: SceneEntry) -> None:
             if st.button("Remove this scene", type="primary"):
                 workspace.remove(session, "scenes", entry.folder.parent.name)
                 navigation.go("scenes")
-    reference, others, labels = _findings(scene)
-    legend = [(str(land.id), land.name, land.color) for land in scene.classes]
-    show_findings(reference, others, labels, legend, assumed_of_scene(scene))
+    if scene.points is not None:
+        show_points(scene)
+    else:
+        reference, others, labels = _findings(scene)
+        legend = [(str(land.id), land.name, land.color) for land in scene.classes]
+        show_findings(reference, others, labels, legend, assumed_of_scene(scene))
     if entry.origin == "yours" and scene.classes:
         _edit(entry, scene)
 
