@@ -80,7 +80,12 @@ _EXAMPLES = {
         "geo-xmodal align my_scene --reference radar_db.tif --target-kind sar --scale db --hsi hyper.tif "
         "--labels train.gpkg:class",
     ),
-    "import": ("geo-xmodal import --list", "geo-xmodal import berlin FOLDER --out my_berlin"),
+    "import": (
+        "geo-xmodal import --list",
+        "geo-xmodal import berlin FOLDER --out my_berlin",
+        "geo-xmodal import points fields.parquet --target-bands 'S1-*' --rich-bands 'S2-*' --label crop "
+        "--places field_id --out fields",
+    ),
     "correlate": (
         "geo-xmodal correlate --scene my_scene --between hsi sar --target-classes --out dependence",
     ),

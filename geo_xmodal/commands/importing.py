@@ -76,7 +76,7 @@ def import_(
     ] = None,
     legend: Annotated[
         Path | None,
-        typer.Option(help="Names of codes: a table of codes and names, or TOML with [[classes]]."),
+        typer.Option(help="Names of the codes: a table of codes and names, or TOML as scene.toml has it."),
     ] = None,
     unlabelled: Unlabelled = None,
     coordinates: Annotated[

@@ -265,6 +265,18 @@ class Control:
     summary: str
 
 
+_SINGLE_PIXEL: Mapping[str, str] = {
+    "contrasts": "",
+    "kernels": "1,1",
+    "rich_radius": "0",
+    "context": "",
+    "openings": "",
+    "single_pixels": "true",
+}
+"""Whichever of these settings a method has makes it look at single pixels: layers over each pixel's bands,
+as many as the convolutions that they stand for, and no features of what surrounds it."""
+
+
 class Method(ABC):
     """A method of the registry."""
 
@@ -275,13 +287,21 @@ class Method(ABC):
     """Whether unlabelled pixels that only the target sensor sees serve it; gathered only if so."""
     recipes: ClassVar[Mapping[str, Mapping[str, str]]] = {}
     """Settings beneath those that a user gives, by the kind of the target sensor."""
-    single_pixel: ClassVar[Mapping[str, str]] = {}
-    """Settings beneath those that a user gives, for samples without pixels around them."""
     ablation: ClassVar[Mapping[str, Mapping[str, str]]] = {}
     """Settings that take a part away, by the name of the row: the ablation study of `compare`."""
     noise_rows: ClassVar[tuple[str, ...]] = ()
     """Rows of `ablation` that the noise study of `compare` shows beside the whole method."""
     Options: ClassVar[type[Options]]
+
+    def beneath(self, kind: str, single_pixels: bool = False) -> dict[str, str]:
+        """Settings beneath those that a user gives.
+
+        Args:
+            kind: of the target sensor.
+            single_pixels: the samples have no pixels around them: nothing looks further.
+        """
+        alone = {key: value for key, value in _SINGLE_PIXEL.items() if key in self.Options.model_fields}
+        return {**self.recipes.get(kind, {}), **(alone if single_pixels else {})}
 
     def controls(self, options: Any) -> Mapping[str, Control]:
         """The controls by name; none for a method that does not see the auxiliary sensor."""

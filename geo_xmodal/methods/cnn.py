@@ -13,7 +13,6 @@ from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.methods.base import Batch, Control, Method, Stage, Work, why_no_unlabelled
 from geo_xmodal.methods.target_branch import (
     BRANCH_RECIPES,
-    SINGLE_PIXEL,
     BranchLearner,
     BranchOptions,
     PixelBranchOptions,
@@ -148,7 +147,6 @@ class Cnn(Method):
     uses_unlabelled_target = True
     Options = CnnOptions
     recipes = BRANCH_RECIPES
-    single_pixel = SINGLE_PIXEL
 
     def check(self, data: TrainingData, options: SelfTrainingOptions) -> None:
         """Self-training needs pixels to label."""

@@ -25,7 +25,7 @@ from geo_xmodal.methods.base import Batch, Control, Method, Stage, Work
 from geo_xmodal.methods.cnn import branch_controls
 from geo_xmodal.methods.pairs import LEAST_PAIRS, PairLearner, PairOptions
 from geo_xmodal.methods.rich_side import SpectralHead, embedding_head
-from geo_xmodal.methods.target_branch import BRANCH_RECIPES, SINGLE_PIXEL, TaughtOptions
+from geo_xmodal.methods.target_branch import BRANCH_RECIPES, TaughtOptions
 from geo_xmodal.objectives import Correlation, Distillation, Sum, Terms
 from geo_xmodal.types import TrainingData
 
@@ -198,7 +198,6 @@ class Hgr(Method):
     uses_rich = True
     Options = HgrOptions
     recipes = BRANCH_RECIPES
-    single_pixel: ClassVar[Mapping[str, str]] = {**SINGLE_PIXEL, "rich_radius": "0"}
     ablation: ClassVar[Mapping[str, Mapping[str, str]]] = {
         "without distillation": {"distill_weight": "0"},
         "without correlation": {"correlation_weight": "0"},

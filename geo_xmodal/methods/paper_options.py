@@ -7,16 +7,12 @@ paper does not say that it did so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field
 
 from geo_xmodal.methods.target_branch import BranchOptions
 from geo_xmodal.networks.limits import Width
-
-PAPER_SINGLE_PIXEL: Mapping[str, str] = {"kernels": "1,1"}
-"""Settings for samples without pixels around them, which the paper does not have: as many layers."""
 
 
 class PaperOptions(BranchOptions):

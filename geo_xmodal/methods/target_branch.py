@@ -108,10 +108,6 @@ BRANCH_RECIPES: Mapping[str, Mapping[str, str]] = {
 """Settings of the branch that did better on validation blocks, by kind of target sensor (docs/results.md)."""
 
 
-SINGLE_PIXEL: Mapping[str, str] = {"encoder": "pixel_cnn", "contrasts": "", "kernels": "1,1"}
-"""Settings of the branch for samples without pixels around them: layers over each pixel's bands."""
-
-
 class TaughtOptions(BranchOptions):
     """Options of methods that label the unlabelled pixels by a model, and learn these soft labels."""
 

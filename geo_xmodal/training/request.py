@@ -269,8 +269,7 @@ def options_for(
         UsageError: a value that an option cannot have.
     """
     own = {key: value for key, value in settings.items() if key in method.Options.model_fields}
-    beneath = {**method.recipes.get(kind, {}), **(method.single_pixel if single_pixels else {})}
-    return _checked(method.Options, {**beneath, **own}, method.name)
+    return _checked(method.Options, {**method.beneath(kind, single_pixels), **own}, method.name)
 
 
 def control_variants(variant: Variant) -> tuple[Variant, ...]:

@@ -273,6 +273,13 @@ def test_methods_train_and_test_on_single_pixels(scene: Path, tmp_path: Path, me
     assert 'id="map"' not in page
 
 
+@pytest.mark.parametrize("kind", ["sar", "lidar"])
+def test_every_method_can_look_at_single_pixels(kind: str) -> None:
+    for method in gx.METHODS.values():
+        options = method.Options.model_validate(method.beneath(kind, single_pixels=True))
+        assert (options.margin, options.rich_margin) == (0, 0), method.name
+
+
 def test_single_pixels_have_no_windows(scene: Path, tmp_path: Path) -> None:
     with pytest.raises(GeoXmodalError, match="holds single pixels, and the method looks at 7 x 7"):
         train(scene, tmp_path / "run", "cnn", kernels="5,3")

@@ -20,7 +20,6 @@ from geo_xmodal.methods.autoencoders.learner import (
 from geo_xmodal.methods.autoencoders.unimodal_dae import UnimodalDaeOptions
 from geo_xmodal.methods.base import Batch, Control, Method, Pool
 from geo_xmodal.methods.cnn import branch_controls
-from geo_xmodal.methods.paper_options import PAPER_SINGLE_PIXEL
 from geo_xmodal.methods.reconstruction import SpectrumDecoder, UnitScale, standardised_rich
 from geo_xmodal.networks.tanh_cnn import TanhLayer, tanh_layers
 from geo_xmodal.types import ModalitySummary, TrainingData
@@ -191,7 +190,6 @@ class PairedMethod(Method):
 
     uses_rich = True
     uses_unlabelled_target = True
-    single_pixel = PAPER_SINGLE_PIXEL
 
     def controls(self, options: AutoencoderOptions) -> Mapping[str, Control]:
         """The target's stream, learnt as the method does but for the auxiliary sensor, and self-trained."""

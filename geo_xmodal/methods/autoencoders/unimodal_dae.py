@@ -14,7 +14,6 @@ from torch import Tensor
 
 from geo_xmodal.methods.autoencoders.learner import AutoencoderLearner, TunedOptions, all_targets
 from geo_xmodal.methods.base import Batch, Method, Work
-from geo_xmodal.methods.paper_options import PAPER_SINGLE_PIXEL
 from geo_xmodal.types import TrainingData
 
 
@@ -46,7 +45,6 @@ class UnimodalDae(Method):
     uses_rich = False
     uses_unlabelled_target = True
     Options = UnimodalDaeOptions
-    single_pixel = PAPER_SINGLE_PIXEL
 
     def learner(
         self, data: TrainingData, options: UnimodalDaeOptions, seed: int, work: Work | None = None

@@ -15,7 +15,6 @@ from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.memory import RAISE, check_memory
 from geo_xmodal.methods.base import Control, Method, Work, why_no_unlabelled
 from geo_xmodal.methods.cnn import branch_controls
-from geo_xmodal.methods.paper_options import PAPER_SINGLE_PIXEL
 from geo_xmodal.methods.x_modalnet.learner import LEAST_PAIRS, XModalNetLearner
 from geo_xmodal.methods.x_modalnet.options import ABLATION, NOISE_ROWS, XModalNetOptions
 from geo_xmodal.types import TrainingData
@@ -35,7 +34,6 @@ class XModalNet(Method):
     ablation = ABLATION
     noise_rows = NOISE_ROWS
     Options = XModalNetOptions
-    single_pixel = PAPER_SINGLE_PIXEL
 
     def controls(self, options: XModalNetOptions) -> Mapping[str, Control]:
         """The stream that maps by itself: no autoencoder, no adversary, no graph."""
