@@ -22,12 +22,14 @@ from geo_xmodal.methods.boosting import Boosting, BoostingOptions
 from geo_xmodal.methods.cca import Cca, CcaOptions
 from geo_xmodal.methods.cnn import Cnn, CnnOptions
 from geo_xmodal.methods.correlation_only import CorrelationOnly, CorrelationOptions
+from geo_xmodal.methods.distillation import Distillation, DistillationOptions
 from geo_xmodal.methods.dsensd import Dsensd, DsensdOptions
 from geo_xmodal.methods.forest import Forest, ForestOptions
 from geo_xmodal.methods.hgr import Hgr, HgrOptions
 from geo_xmodal.methods.mmanet import MmaNet, MmaNetOptions
 from geo_xmodal.methods.modality_dropout import ModalityDropout, ModalityDropoutOptions
 from geo_xmodal.methods.shaspec import ShaSpec, ShaSpecOptions
+from geo_xmodal.methods.students import SelfTraining, SelfTrainingOptions
 from geo_xmodal.methods.svm import Svm, SvmOptions
 from geo_xmodal.methods.x_modalnet import XModalNet, XModalNetOptions
 
@@ -42,6 +44,8 @@ _ALL: tuple[Method, ...] = (
     Dsensd(),
     ShaSpec(),
     MmaNet(),
+    Distillation(),
+    SelfTraining(),
     XModalNet(),
     Cca(),
     UnimodalDae(),
@@ -71,6 +75,7 @@ __all__ = [
     "CorrAeOptions",
     "CorrNetOptions",
     "CorrelationOptions",
+    "DistillationOptions",
     "DsensdOptions",
     "ForestOptions",
     "HgrOptions",
@@ -82,6 +87,7 @@ __all__ = [
     "ModalityDropoutOptions",
     "Options",
     "Pool",
+    "SelfTrainingOptions",
     "ShaSpecOptions",
     "Stage",
     "SvmOptions",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -80,6 +80,11 @@ class LoopOptions(Options):
     )
     accumulate: int = Field(1, ge=1, le=1000, description="batches whose gradients make one step together")
     clip: float | None = Field(None, gt=0, description="norm that all gradients together have at most")
+
+    @property
+    def by_steps(self) -> bool:
+        """Whether there are steps at all: of some methods, an option decides."""
+        return True
 
 
 @dataclass(frozen=True)
@@ -243,11 +248,13 @@ class Work:
         kept: gives what was found under a name, or finds it out and keeps it, so that a run that is resumed
             does not do it again: (name, how it is found out). It is an object of JSON.
         progress: told how far it has come.
+        shared: what was found in this run, by name, so that another learner need not find it again.
     """
 
     fit: Callable[[Learner, LoopOptions, int], None]
     kept: Callable[[str, Callable[[], dict[str, Any]]], dict[str, Any]]
     progress: Progress | None = None
+    shared: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import ClassVar, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ from geo_xmodal.methods.cnn import branch_controls
 from geo_xmodal.methods.pairs import LEAST_PAIRS, PairLearner, PairOptions
 from geo_xmodal.methods.rich_side import SpectralHead, embedding_head
 from geo_xmodal.methods.target_branch import BRANCH_RECIPES, TaughtOptions
+from geo_xmodal.methods.teaching import Teacher, TeacherName, teacher_of
 from geo_xmodal.objectives import Correlation, Distillation, Sum, Terms
 from geo_xmodal.types import TrainingData
 
@@ -43,6 +44,11 @@ class HgrOptions(TaughtOptions, PairOptions):
     rich_weight: float = Field(1.0, ge=0, description="head on the rich sensor alone, beside the correlation")
     joint_weight: float = Field(1.0, ge=0, description="head on both embeddings, beside the correlation")
     objective: str = Field("soft_cca", description="what is maximised between the embeddings")
+    teacher: TeacherName = Field(
+        "network",
+        description="network (a stage of the training), or one that teaches only if it is better on held-out "
+        "labels than the target sensor alone: auto (chosen), svm, trees, linear or average",
+    )
     teachers: int = Field(5, ge=1, le=50, description="teachers whose opinions are averaged")
     teacher_width: int = Field(128, ge=1, le=4096, description="hidden features of a teacher")
 
@@ -59,7 +65,7 @@ class HgrLearner(PairLearner):
 
     options: HgrOptions
 
-    def __init__(self, data: TrainingData, options: HgrOptions) -> None:
+    def __init__(self, data: TrainingData, options: HgrOptions, teacher: Teacher | None = None) -> None:
         # nothing here learns from an unlabelled pixel that the rich sensor does not see
         unseen = data.unlabelled_target.take(np.empty(0, np.int64))
         super().__init__(dataclasses.replace(data, unlabelled_target=unseen), options)
@@ -67,8 +73,10 @@ class HgrLearner(PairLearner):
         width, drop = options.teacher_width, options.dropout
         self.teachers = nn.ModuleList(
             SpectralHead(features + data.target.bands, width, options.embedding, classes, drop)
-            for _ in range(options.teachers if options.distill_weight else 0)
+            for _ in range(options.teachers if options.distill_weight and teacher is None else 0)
         )
+        self.teacher = teacher
+        self.has_soft = options.distill_weight > 0 and (teacher is None or teacher.may_teach)
         self.correlates = options.correlation_weight > 0
         if self.correlates:
             self.rich_encoder = self.new_rich_encoder(width)
@@ -76,11 +84,12 @@ class HgrLearner(PairLearner):
             self.joint_head = embedding_head(2 * options.embedding, classes, drop)
         self.terms = self._composed()
         student = Stage("student", 1 - options.teacher_share)
-        teacher = Stage("teacher", options.teacher_share, unlabelled=False)
-        self.stages = (teacher, student) if self.teachers else (student,)
+        before = Stage("teacher", options.teacher_share, unlabelled=False)
+        self.stages = (before, student) if self.teachers else (student,)
         self.soft: Tensor
         self.shares: Tensor
-        if self.unlabelled.held:
+        self.kept = self.unlabelled.held or teacher is not None
+        if self.kept:
             pixels = len(self.labelled) + len(self.unlabelled)
             self.register_buffer("soft", torch.zeros(pixels, classes))
         else:
@@ -89,13 +98,13 @@ class HgrLearner(PairLearner):
     def _composed(self) -> Terms:
         options = self.options
         # heads beside the correlation learn labels, and what the teachers say where there are any
-        taught = [self.supervised(), *([Distillation()] if self.teachers else [])]
+        taught = [self.supervised(), *([Distillation()] if self.has_soft else [])]
         beside = options.correlation_weight > 0
         return Terms(
             {
                 "teacher": Sum([self.supervised()]),
                 "label": self.supervised(options.label_weight),
-                "distill": Distillation(options.distill_weight),
+                "distill": Distillation(options.distill_weight if self.has_soft else 0.0),
                 "correlation": Correlation(options.objective, options.correlation_weight, options.batch_size),
                 "rich": Sum(taught, options.rich_weight if beside else 0.0),
                 "joint": Sum(taught, options.joint_weight if beside else 0.0),
@@ -104,9 +113,13 @@ class HgrLearner(PairLearner):
 
     def begin(self, stage: int) -> None:
         """Ask the teachers about every pair before the student starts, or about the shares of classes."""
-        if self.stages[stage].name != "student" or not self.teachers:
+        if self.stages[stage].name != "student" or not self.has_soft:
             return
-        if self.unlabelled.held:
+        if self.teacher is not None:
+            said = torch.from_numpy(self.teacher.unlabelled)
+            self.soft[: self.labelled_pairs] = torch.from_numpy(self.teacher.labelled)
+            self.soft[len(self.labelled) :] = self.taught(said, self.own_shares(lambda: [said]))
+        elif self.unlabelled.held:
             labelled, unlabelled = (
                 torch.cat([self._opinion(part).cpu() for part in self.walk(pool)])
                 for pool in (self.labelled, self.unlabelled)
@@ -128,7 +141,7 @@ class HgrLearner(PairLearner):
     def _soft(self, labelled: Batch, unlabelled: Batch | None) -> Tensor:
         """(n, classes): what the teachers said of the pixels of a step, or say now where they are on disk."""
         batches = [labelled] if unlabelled is None else [labelled, unlabelled]
-        if self.unlabelled.held:
+        if self.kept:
             firsts = (0, len(self.labelled))
             index = [batch.index + first for batch, first in zip(batches, firsts, strict=False)]
             return self.soft[torch.cat(index)]
@@ -187,7 +200,11 @@ class HgrLearner(PairLearner):
     def _taught(self, logits: Tensor, known: Tensor, soft: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
         """What a head beside the correlation says of pairs, and what it should say: labels, and teachers'."""
         labels = (logits[: len(known)], known)
-        return (labels, (logits, soft)) if self.teachers else (labels,)
+        return (labels, (logits, soft)) if self.has_soft else (labels,)
+
+    def findings(self) -> dict[str, Any]:
+        """How the teacher was chosen, if it was."""
+        return {} if self.teacher is None else {"teacher": dict(self.teacher.findings)}
 
 
 class Hgr(Method):
@@ -225,5 +242,11 @@ class Hgr(Method):
     ) -> HgrLearner:
         """A learner with weights drawn from `seed`."""
         self.check(data, options)
+        teacher = None
+        if options.teacher != "network" and options.distill_weight:
+            teacher = teacher_of(
+                data, teacher=options.teacher, components=options.components,
+                rich_radius=options.rich_radius, balance=options.balance, seed=seed, work=work,
+            )  # fmt: skip
         torch.manual_seed(seed)
-        return HgrLearner(data, options)
+        return HgrLearner(data, options, teacher)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from geo_xmodal.selection.blocks import BoolArray, blocks_of, counts_by_block, near
+from geo_xmodal.selection.calibration import softened, temperature_of
 from geo_xmodal.selection.folds import Folds, block_folds
 from geo_xmodal.selection.places import Places, labelled_places
 from geo_xmodal.selection.scores import Measure, Score, difference, pooled, score
@@ -21,4 +22,6 @@ __all__ = [
     "near",
     "pooled",
     "score",
+    "softened",
+    "temperature_of",
 ]

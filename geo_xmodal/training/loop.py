@@ -157,7 +157,7 @@ def fit(
 
 def expected_steps(options: Options, data: TrainingData) -> int:
     """About how many steps a run takes; 1 where a method is solved at once."""
-    if not isinstance(options, LoopOptions):
+    if not isinstance(options, LoopOptions) or not options.by_steps:
         return 1
     labelled = len(data.labelled_pairs) + len(data.labelled_target)
     return options.epochs * _steps(options, labelled, data.unlabelled)

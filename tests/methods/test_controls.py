@@ -11,15 +11,21 @@ import torch
 
 from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.methods import METHODS
+from geo_xmodal.methods.teaching import choice
 from tests.training_data import make_training_data
 
 PAIRED = [name for name, one in METHODS.items() if one.uses_rich]
 ASKED = {
     "epochs": "3", "learning_rate": "0.003", "batch_size": "96", "label_batch": "48", "noise": "0.05",
     "dropout": "0.2", "contrasts": "5", "widths": "8,8", "embedding": "8", "dense": "16,8",
-    "rich_widths": "16,8", "C": "0.5", "class_weight": "none", "il": "mixed",
+    "rich_widths": "16,8", "C": "0.5", "class_weight": "none", "il": "mixed", "student": "linear",
 }  # fmt: skip
 """Settings that differ from every default."""
+
+
+@pytest.fixture(autouse=True)
+def few_teachers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choice, "CANDIDATES", {"linear": choice.CANDIDATES["linear"]})
 
 
 def asked(name: str, **more: str) -> Any:
@@ -58,7 +64,10 @@ def test_a_control_is_trained_by_the_same_means(name: str) -> None:
     options = asked(name)
     for control in METHODS[name].controls(options).values():
         shared = set(type(control.options).model_fields) & set(type(options).model_fields)
-        assert {"epochs", "optimizer", "learning_rate", "augment"} <= shared or name == "cca"
+        assert {"epochs", "optimizer", "learning_rate", "augment"} <= shared or name in (
+            "cca",
+            "distillation",
+        )
         for key in shared - {"mode"}:
             assert getattr(control.options, key) == getattr(options, key), key
 
