@@ -280,7 +280,10 @@ def load(folder: Path | str) -> Bundle:
     for name, tensor in state.items():
         if tensor.is_floating_point() and not tensor.isfinite().all():
             raise BundleError(f"{path}: weight '{name}' holds values that are not finite")
-    model.load_state_dict(state)
+    try:
+        model.load_state_dict(state)
+    except BundleError as error:
+        raise BundleError(f"{path}: {error}") from None
     return Bundle(card, model.eval())
 
 

@@ -40,8 +40,8 @@ class Classifier:
 
     Args:
         bundle: The model; it is not changed.
-        runtime: What runs the network. With less than float32, pixels whose two most probable classes are
-            about as probable are computed again in float32.
+        runtime: What runs the network; trees run as they are. With less than float32, pixels whose two most
+            probable classes are about as probable are computed again in float32.
         threads: Threads for each tile; None leaves the engine's own choice. For torch this sets the calling
             thread's number for everything it runs from then on.
     """
@@ -52,6 +52,7 @@ class Classifier:
         self._ids = np.array([entry.id for entry in bundle.card.legend], np.uint8)
         self._standardize = copy.deepcopy(bundle.model.standardize).eval()
         network = bundle.model.network
+        runtime = runtime.suited(network)
         self.tile: int = _CUDA_TILE if runtime.device == "cuda" else getattr(network, "tile", TILE)
         side = self.tile + 2 * self.margin
         shape = (1, self.bands, side, side)

@@ -83,13 +83,14 @@ def prepare_map(
         raise UsageError(
             f"--workers {workers} with --scheduler: a cluster has its own workers; give one of both"
         )
-    card = bundle.load(bundle_folder).card
+    loaded = bundle.load(bundle_folder)
+    card = loaded.card
     fit = check_fit(card, reader, any_values=any_values)
     reader = fit.reader
     task = WindowTask(
         bundle_folder=real_path(bundle.bundle_folder(bundle_folder)),
         weights_sha256=card.weights_sha256,
-        runtime=runtime,
+        runtime=runtime.suited(loaded.model.network),
         reader=reader,
         layers=layers,
     )

@@ -93,6 +93,22 @@ class Runtime:
         words += [torch.cuda.get_device_name()] if self.device == "cuda" else []
         return " ".join(words)
 
+    def suited(self, network: nn.Module) -> Runtime:
+        """The runtime for a network: itself, but for trees, which run as they are.
+
+        Raises:
+            UsageError: They cannot be computed as is asked.
+        """
+        if getattr(network, "traceable", True):
+            return self
+        if self.precision != "float32":
+            raise UsageError(
+                f"precision {self.precision}: trees compare numbers exactly, and map in float32: leave it out"
+            )
+        if self.device != "cpu":
+            raise UsageError(f"device {self.device}: trees are walked on the processor: leave it out")
+        return _PLAIN
+
     def prepare(
         self,
         network: nn.Module,
@@ -112,11 +128,12 @@ class Runtime:
         Raises:
             ModelMismatchError: If a range is missing.
         """
-        if not getattr(network, "traceable", True):
-            return _torch_network(folded(network), "float32", "cpu", threads)
         if self.engine == "openvino":
             return _openvino_network(folded(network), shape, self.precision, threads, ranges or {})
         return _torch_network(folded(network), self.precision, self.device, threads)
+
+
+_PLAIN = Runtime()
 
 
 def _check_known(option: str, value: str, known: Any) -> None:

@@ -30,7 +30,8 @@ MAX_NODES = 1 << 27
 MAX_TREE_NODES = 1 << 22
 MAX_DEPTH = 64
 
-_LEAST_PROBABILITY = 1e-6
+LEAST_PROBABILITY = 1e-6
+"""Of a class that no tree speaks for."""
 
 _NODES_AT_ONCE = 1 << 16
 """Of the trees that pixels are taken through at a time: a large forest as a whole takes thrice as long."""
@@ -136,6 +137,11 @@ class Trees(nn.Module):
         """
         self.load_state_dict({name: getattr(tensors, name) for name in TreeTensors.__annotations__})
 
+    @property
+    def tensors(self) -> TreeTensors:
+        """The trees."""
+        return TreeTensors(*(getattr(self, name).cpu() for name in TreeTensors.__annotations__))
+
     def forward(self, x: Tensor) -> Tensor:
         """(B, bands, H + 2m, W + 2m) standardised -> (B, classes, H, W) logits."""
         features = self.context(x)
@@ -158,7 +164,7 @@ class Trees(nn.Module):
         sums = torch.from_numpy(self._walker(features.cpu().numpy())).to(features.device)
         if self.combine == "sum":
             return sums + self.base
-        return (sums / len(self.roots)).clamp(min=_LEAST_PROBABILITY).log()
+        return (sums / len(self.roots)).clamp(min=LEAST_PROBABILITY).log()
 
 
 class _Walker:
@@ -168,7 +174,7 @@ class _Walker:
     """
 
     def __init__(self, trees: Trees) -> None:
-        self._trees = TreeTensors(*(getattr(trees, name).cpu() for name in TreeTensors.__annotations__))
+        self._trees = trees.tensors
         self._features, self._classes = trees.context.features, trees.classes
         self._groups = _groups([*trees.roots.tolist(), len(trees.feature)])
         self._making = threading.Lock()

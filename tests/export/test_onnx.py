@@ -19,9 +19,12 @@ from geo_xmodal import bundle
 from geo_xmodal.commands import app
 from geo_xmodal.errors import OutputError, UsageError
 from geo_xmodal.export.onnx import ExportedNetwork
+from geo_xmodal.export.onnx_trees import append_trees
 from geo_xmodal.networks import NetworkSpec, PixelModel
 from tests.conftest import REPOSITORY
+from tests.small_trees import small_trees
 from tests.tiny import write_raster
+from tests.training_data import identity_statistics
 
 SHIPPED = REPOSITORY / "models" / "berlin-sar-hgr"
 SIDE = 90
@@ -135,6 +138,38 @@ def test_other_networks(tmp_path: Path, name: str, options: dict[str, Any]) -> N
     assert made.max_difference < 1e-4
     shape = onnx.load(made.out).graph.input[0].type.tensor_type.shape.dim
     assert [one.dim_value or one.dim_param for one in shape] == ["batch", 4, 64, 64]
+
+
+def test_trees_have_the_classes_of_the_map(tmp_path: Path) -> None:
+    card = gx.read_card(SHIPPED)
+    model = small_trees(card.statistics, len(card.classes), ratios="difference")
+    entry = bundle.NetworkEntry(name=model.spec.name, options=dict(model.spec.options))
+    card = card.model_copy(update={"network": entry, "margin": model.margin, "method": "forest"})
+    bundle.save(tmp_path / "trees", model, card)
+    made = gx.export_onnx(tmp_path / "trees", tmp_path / "trees.onnx")
+    assert made.max_difference < 0.1
+    session = onnxruntime.InferenceSession(made.out, providers=["CPUExecutionProvider"])
+    pixels, _ = sample()
+    (found,) = session.run(None, {"bands": pixels[None]})
+    m = model.margin
+    expected = model.probabilities(torch.from_numpy(pixels[None])).numpy()
+    assert found.shape == (1, 8, SIDE, SIDE) and len(np.unique(expected.argmax(1))) > 4
+    close = np.abs(found[:, :, m:-m, m:-m] - expected).max(1) < 1e-5
+    assert close.mean() > 0.99
+
+
+def test_boosted_trees_are_the_same_operator() -> None:
+    model = small_trees(identity_statistics(3), 4, "boosting", context=(), openings=())
+    images = onnx.helper.make_tensor_value_info("in", onnx.TensorProto.FLOAT, ["b", 3, "h", "w"])
+    out = onnx.helper.make_tensor_value_info("out", onnx.TensorProto.FLOAT, ["b", 3, "h", "w"])
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Neg", ["in"], ["out"])], "g", [images], [out])
+    proto = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)])
+    append_trees(proto, onnx, "out", model.network)
+    onnx.checker.check_model(proto, full_check=True)
+    session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    x = np.random.default_rng(0).normal(size=(2, 3, 9, 8)).astype(np.float32)
+    expected = model.probabilities(torch.from_numpy(-x)).numpy()
+    np.testing.assert_allclose(session.run(None, {"in": x})[0], expected, atol=1e-5)
 
 
 def test_another_answer_than_torch_s_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

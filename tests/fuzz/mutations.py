@@ -17,6 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 Mutation = Callable[[random.Random, bytes], bytes]
 
 NUMBERS = (
@@ -209,6 +211,23 @@ def tensors(rng: random.Random, content: bytes) -> bytes:
     header = json.dumps(tree(rng, json.loads(content[8 : 8 + length]))).encode("utf-8", "surrogatepass")
     told = rng.choice((len(header), len(header), len(header), length, *NUMBERS))
     return struct.pack("<Q", told % 2**64) + header + content[8 + length :]
+
+
+def tensor_values(rng: random.Random, content: bytes) -> bytes:
+    """A few numbers of one tensor of a safetensors file others: of its own, or far out."""
+    (length,) = struct.unpack_from("<Q", content)
+    header = json.loads(content[8 : 8 + length])
+    tensors = [one for one in header.values() if 0 not in one.get("shape", (0,))]
+    one = rng.choice(tensors)
+    start, end = one["data_offsets"]
+    kind = np.dtype({"I16": "<i2", "I32": "<i4", "F16": "<f2", "F32": "<f4"}[one["dtype"]])
+    data = bytearray(content)
+    values = np.frombuffer(data, kind, (end - start) // kind.itemsize, 8 + length + start)
+    far = np.frombuffer(rng.randbytes(kind.itemsize), kind)[0]
+    for _ in range(rng.choice((1, 1, 2, 5))):
+        place = rng.randrange(len(values))
+        values[place] = rng.choice((values[rng.randrange(len(values))], values[place - 1], 0, -1, 1, far))
+    return bytes(data)
 
 
 def journal(rng: random.Random, content: bytes) -> bytes:

@@ -51,6 +51,7 @@ from tests.fuzz import mutations, web
 from tests.fuzz.mutations import Mutation
 from tests.published.copies import write_mat73
 from tests.rasters import utm_grid, write_raster
+from tests.small_trees import small_trees
 from tests.tiny import SCENE
 from tests.training_data import CLASSES, identity_statistics
 
@@ -207,6 +208,21 @@ def sign(folder: Path) -> None:
     content = json.loads((folder / "card.json").read_text())
     content["weights_sha256"] = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
     (folder / "card.json").write_text(json.dumps(content))
+
+
+def trees_seed(folder: Path) -> None:
+    """A model of a few trees."""
+    trees = small_trees(identity_statistics(2), len(CLASSES), trees=3)
+    entry = bundle.NetworkEntry(name=trees.spec.name, options=dict(trees.spec.options))
+    bundle.save(folder, trees, card().model_copy(update={"network": entry, "margin": trees.margin}))
+
+
+def read_trees(folder: Path) -> None:
+    """The model, and what it says of some pixels."""
+    trees = bundle.load(folder).model
+    side = 2 * trees.margin + 4
+    x = torch.randn(1, trees.bands, side, side, generator=torch.Generator().manual_seed(0))
+    assert trees.probabilities(x).isfinite().all()
 
 
 def checkpoint_seed(folder: Path) -> None:
@@ -423,6 +439,14 @@ READERS: Mapping[str, Reader] = {
         (_B, mutations.tensors),
         sign,
     ),
+    "trees": Reader(
+        "model.safetensors",
+        trees_seed,
+        read_trees,
+        (_B, mutations.tensors, mutations.tensor_values, mutations.tensor_values),
+        sign,
+    ),
+    "trees-card": Reader("card.json", trees_seed, read_trees, (_B, _J, _J)),
     "checkpoint": Reader("checkpoint.safetensors", checkpoint_seed, read_run, (_B, mutations.tensors)),
     "journal": Reader(
         "windows", journal_seed, lambda f: read_journal(f / "windows"), (_B, mutations.journal)
