@@ -248,12 +248,14 @@ class Work:
         kept: gives what was found under a name, or finds it out and keeps it, so that a run that is resumed
             does not do it again: (name, how it is found out). It is an object of JSON.
         progress: told how far it has come.
+        note: told what should be known before a result is there, a line each.
         shared: what was found in this run, by name, so that another learner need not find it again.
     """
 
     fit: Callable[[Learner, LoopOptions, int], None]
     kept: Callable[[str, Callable[[], dict[str, Any]]], dict[str, Any]]
     progress: Progress | None = None
+    note: Callable[[str], None] = lambda line: None
     shared: dict[str, Any] = field(default_factory=dict)
 
 

@@ -100,7 +100,7 @@ def _follow(scenes: Learned, plan: Plan, out: Path, compute: Compute, resume: bo
         data = _gathered(scenes, plan, plan.seeds[0], storage, None)
         with processes.together():
             plan = checked_plan(plan, data)
-        _train_runs(scenes, data, out, plan, None, compute, resume, None, storage)
+        _train_runs(scenes, data, out, plan, None, compute, resume, None, lambda line: None, storage)
 
 
 def _lead(
@@ -129,7 +129,7 @@ def _lead(
         for line in (*plan.notes, *_other_threads(begun, threads)):
             note(line)
         with begun_run(out, resume):
-            scores = _train(scenes, data, out, plan, threads, compute, resume, progress, storage)
+            scores = _train(scenes, data, out, plan, threads, compute, resume, progress, note, storage)
             storage.remove()
             return scores
 
@@ -179,6 +179,7 @@ def _train(
     compute: Compute,
     resume: bool,
     progress: Progress | None,
+    note: Callable[[str], None],
     storage: Storage,
 ) -> dict[str, Any]:
     """All seeds of all variants; `first` is what the first seed learns from."""
@@ -189,7 +190,7 @@ def _train(
         files[CONFIG] = as_json({**_named(scenes), **plan.describe(), **said})
         if not is_finished(out):
             write_text(out / CONFIG, files[CONFIG])
-    results = _train_runs(scenes, first, out, plan, threads, compute, resume, progress, storage)
+    results = _train_runs(scenes, first, out, plan, threads, compute, resume, progress, note, storage)
     main = results.pop(plan.main.name)
     tested = {name: [one.metrics for one in several] for name, several in results.items()}
     scores = _summary([one.metrics for one in main], tested, first.classes)
@@ -211,6 +212,7 @@ def _train_runs(
     compute: Compute,
     resume: bool,
     progress: Progress | None,
+    note: Callable[[str], None],
     storage: Storage,
 ) -> dict[str, list[RunResult]]:
     """The runs of every variant, by its name, one a seed; alike in all processes."""
@@ -234,9 +236,15 @@ def _train_runs(
                 compute=compute,
                 alone=_folder(out, variant, plan, seed) != out,
                 progress=runs.next(f"seed {seed}, {variant.name}"),
+                note=_noted(note, f"seed {seed}, {variant.name}"),
             )
             results[variant.name].append(result)
     return results
+
+
+def _noted(note: Callable[[str], None], who: str) -> Callable[[str], None]:
+    """The same, told by one of several runs."""
+    return lambda line: note(f"{who}: {line}")
 
 
 def _put_in_place(out: Path, files: Mapping[str, str], model: bundle.Bundle | None) -> None:

@@ -78,6 +78,7 @@ def run_variant(
     compute: Compute = ON_PROCESSOR,
     alone: bool = True,
     progress: Progress | None = None,
+    note: Callable[[str], None] = lambda line: None,
 ) -> RunResult:
     """Train, save and test one variant with one seed.
 
@@ -98,6 +99,7 @@ def run_variant(
         compute: on which device and in which precision, where there are steps to compute.
         alone: the folder is finished with this; else whoever calls has more to write, and says so then.
         progress: told of each epoch.
+        note: told what the method finds out that should be known, before it trains.
 
     Raises:
         OutputError: if the folder cannot be written, or is taken away meanwhile.
@@ -140,7 +142,7 @@ def run_variant(
         log.append(row)
 
     with on_threads(threads), repeatable(compute):
-        work = work_in(folder, mark, resume=resume, compute=compute, progress=training)
+        work = work_in(folder, mark, resume=resume, compute=compute, progress=training, note=note)
         learner = variant.method.learner(data, variant.options, seed, work)
         if learner.stages:
             fit(

@@ -22,6 +22,7 @@ def work_in(
     resume: bool = False,
     compute: Compute = ON_PROCESSOR,
     progress: Progress | None = None,
+    note: Callable[[str], None] = lambda line: None,
 ) -> Work:
     """What a run in a folder lends its method.
 
@@ -34,6 +35,7 @@ def work_in(
         resume: use what an earlier run found out.
         compute: on which device, and in which precision, what is trained on the way is trained.
         progress: told how far the method has come.
+        note: told what the method finds out that should be known.
     """
     path = None if folder is None else folder / FINDINGS
     found: dict[str, Any] = {}
@@ -55,4 +57,4 @@ def work_in(
                 write_json(path, {"mark": mark, "found": found})
         return value
 
-    return Work(fit_inside, kept, progress)
+    return Work(fit_inside, kept, progress, note)

@@ -123,6 +123,43 @@ def test_every_section_is_there_when_its_data_are():
     assert Page(render_report(full_report())).sections == SECTIONS
 
 
+def teacher(may_teach: bool) -> dict[str, object]:
+    def row(name: str, sensors: str, oa: float) -> dict[str, object]:
+        measure = {"value": oa, "se": 0.031}
+        scores = {"oa": measure, "aa": measure, "log_loss": {"value": 0.4, "se": None}, "n": 70}
+        return {
+            "name": name,
+            "title": f"the {name}",
+            "sensors": sensors,
+            "view": "near",
+            "seconds": 1.25,
+        } | scores
+
+    rows = [
+        row("svm", "both", 0.812),
+        row("average", "both", 0.834) | {"view": None},
+        row("svm", "target", 0.6),
+    ]
+    return {
+        "may_teach": may_teach, "why": "the teacher may teach: <b>12</b>", "chosen": "average",
+        "target_only": "svm", "folds": "5 folds", "candidates": rows,
+    }  # fmt: skip
+
+
+def test_the_teacher_is_shown_beside_the_target_sensor_alone():
+    runs = [{**one, "teacher": teacher(True)} for one in full_report().runs]
+    page = Page(render_report(dataclasses.replace(full_report(), runs=tuple(runs))))
+    assert "teacher" in page.sections
+    assert "Seed 4: the teacher may teach: <b>12</b>" in page.text
+    assert "81.2" in page.text and "± 3.1" in page.text
+    assert "the average (chosen)" in page.text.replace("  ", " ")
+    assert "the svm (best)" in page.text.replace("  ", " ")
+    nothing = {"may_teach": False, "why": "it cannot be judged", "candidates": [], "chosen": None}
+    runs = [{**full_report().runs[0], "teacher": nothing}]
+    one = dataclasses.replace(full_report(), runs=tuple(runs), seeds=(0,), controls={})
+    assert "It cannot be judged." in Page(render_report(one)).text
+
+
 @pytest.mark.parametrize(
     ("without", "gone"),
     [

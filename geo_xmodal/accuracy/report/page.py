@@ -59,6 +59,7 @@ def render_report(report: Report) -> str:
         reliability=charts.reliability_chart(report.reliability)
         if any(one.count for one in report.reliability)
         else None,
+        teacher=_teacher(report),
         validation=[(curve.name, charts.curve_chart(curve, as_percent=True)) for curve in report.validation],
         losses=[(curve.name, charts.curve_chart(curve)) for curve in report.losses],
     )  # fmt: skip
@@ -88,6 +89,24 @@ def _swatches(report: Report) -> dict[int, dict[str, Any]]:
         }
         for class_id, rgb in colours.items()
     }
+
+
+def _teacher(report: Report) -> dict[str, Any] | None:
+    """How the teacher of the first run was chosen, and whether that of each may teach."""
+    found = [run["teacher"] for run in report.runs if "teacher" in run]
+    if not found:
+        return None
+    seeds = report.seeds if len(found) == len(report.seeds) > 1 else ()
+    verdicts = [
+        {
+            "style": "gain" if one["may_teach"] else "open",
+            "words": f"Seed {seeds[k]}: {one['why']}."
+            if seeds
+            else f"{one['why'][0].upper()}{one['why'][1:]}.",
+        }
+        for k, one in enumerate(found)
+    ]
+    return {"about": found[0], "verdicts": verdicts}
 
 
 def _scores(report: Report) -> list[dict[str, Any]]:

@@ -133,8 +133,7 @@ def teacher_of(
     made = bench.taught(findings)
     if work is not None:
         work.shared[key] = made
-        if work.progress is not None:
-            work.progress(0, 0, made.said)
+        work.note(made.said)
     return made
 
 
@@ -282,6 +281,9 @@ class _Bench:
         """An entry asked about the tested pairs of every fold, its answers calibrated on all of them."""
         if entry in self.done:
             return self.done[entry]
+        if self.work is not None and self.work.progress is not None:
+            sensors = "both sensors" if entry.with_rich else "the target sensor"
+            self.work.progress(0, 0, f"choosing a teacher: {CANDIDATES[entry.name].title} on {sensors}")
         began = time.process_time()
         logits: dict[int, Logits] = {}
         known: dict[int, IntArray] = {}
