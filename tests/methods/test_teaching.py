@@ -136,9 +136,7 @@ def test_what_was_chosen_is_kept_and_shared():
         return kept.setdefault(name, find() if name not in kept else kept[name])
 
     def work():
-        return Work(
-            fit=lambda *parts: None, kept=keep, progress=lambda done, total, message: told.append(message)
-        )
+        return Work(fit=lambda *parts: None, kept=keep, note=told.append)
 
     data, first = made(), work()
     one = teacher(data, work=first)
