@@ -372,3 +372,45 @@ def geopackage(rng: random.Random, content: bytes) -> bytes:
         database.close()
         changed = path.read_bytes()
     return damaged(rng, changed) if rng.random() < 0.2 else changed
+
+
+def csv_cells(rng: random.Random, content: bytes) -> bytes:
+    """Cells and lines of a table changed, doubled or taken out."""
+    lines = content.split(b"\n")
+    for _ in range(rng.choice((1, 1, 2, 8))):
+        row = 0 if rng.random() < 0.3 else rng.randrange(len(lines))
+        cells = lines[row].split(b",")
+        place = rng.randrange(len(cells))
+        match rng.randrange(5):
+            case 0 | 1:
+                cells[place] = rng.choice(WORDS)
+            case 2:
+                cells[place] = str(rng.choice(NUMBERS) * rng.choice((1, -1, 0.5))).encode()
+            case 3:
+                del cells[place]
+            case 4:
+                cells.insert(place, rng.choice(cells))
+        lines[row] = b",".join(cells)
+        if rng.random() < 0.1:
+            lines.insert(row, rng.choice(lines))
+    return b"\n".join(lines)
+
+
+def parquet(rng: random.Random, content: bytes) -> bytes:
+    """The description at the end of a Parquet file damaged, its length kept true; or the head of a page."""
+    (length,) = struct.unpack_from("<I", content, len(content) - 8)
+    start = len(content) - 8 - length
+    if rng.random() < 0.3:
+        place = rng.randrange(4, start)
+        return content[:place] + damaged(rng, content[place : place + 64]) + content[place + 64 :]
+    footer = bytearray(content[start:-8])
+    for _ in range(rng.choice((1, 1, 2, 4))):
+        place, width = rng.randrange(len(footer)), rng.choice((1, 1, 1, 2, 5))
+        match rng.randrange(3):
+            case 0:
+                footer[place] ^= 1 << rng.randrange(8)
+            case 1:
+                footer[place : place + width] = bytes(rng.choice((0, 1, 127, 128, 255)) for _ in range(width))
+            case 2:
+                footer[place : place + width] = rng.choice(WORDS)[:200]
+    return content[:start] + bytes(footer) + struct.pack("<I", len(footer)) + b"PAR1"

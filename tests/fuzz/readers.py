@@ -15,6 +15,7 @@ from unittest import mock
 
 import geopandas
 import numpy as np
+import pandas
 import rasterio
 import scipy.io
 import shapely
@@ -49,6 +50,7 @@ from geo_xmodal_app.inspection import inspect_labels, inspect_raster
 from tests.chips import sets
 from tests.fuzz import mutations, web
 from tests.fuzz.mutations import Mutation
+from tests.points import tables
 from tests.published.copies import write_mat73
 from tests.rasters import utm_grid, write_raster
 from tests.small_trees import small_trees
@@ -374,6 +376,32 @@ MEASURED = {"seed": 3, "oa": 0.5, "aa": 0.4, "kappa": 0.1, "miou": None, "macro_
 NOISE = {"mark": "m", "power": [0.5, 2.0], "levels": {str(level): MEASURED for level in LEVELS}}
 LOG = "".join(json.dumps({"stage": "a", "epoch": k, "loss": {"label": 0.5}}) + "\n" for k in (1, 2, 3))
 
+
+def points_table() -> pandas.DataFrame:
+    return tables.table(places=6, each=4, unlabelled=1)
+
+
+def geo_table() -> geopandas.GeoDataFrame:
+    frame = points_table()
+    return geopandas.GeoDataFrame(
+        frame.drop(columns=["lon", "lat"]),
+        geometry=shapely.points(frame["lon"], frame["lat"]),
+        crs="EPSG:4326",
+    )
+
+
+def read_points(path: Path, **changes: object) -> None:
+    """As `import points` does, into a folder beside that goes again."""
+    out = path.parent / "made"
+    shutil.rmtree(out, ignore_errors=True)
+    gx.import_points(path, out, tables.request(**changes))
+
+
+def legend_seed(folder: Path) -> None:
+    tables.write_csv(points_table(), folder / "x.csv")
+    (folder / "legend.csv").write_text("class,name\ncrop,Crop\nforest,Forest\nwater,Water\n")
+
+
 _B, _J, _T = mutations.damaged, mutations.json_text, mutations.text
 
 READERS: Mapping[str, Reader] = {
@@ -406,6 +434,36 @@ READERS: Mapping[str, Reader] = {
         lambda f: vector_seed(f / "x.gpkg", "GPKG"),
         lambda f: read_vector(f / "x.gpkg"),
         (_B, mutations.geopackage, mutations.geopackage),
+    ),
+    "points-csv": Reader(
+        "x.csv",
+        lambda f: tables.write_csv(points_table(), f / "x.csv"),
+        lambda f: read_points(f / "x.csv"),
+        (_B, _T, mutations.csv_cells, mutations.csv_cells),
+    ),
+    "points-parquet": Reader(
+        "x.parquet",
+        lambda f: tables.write_parquet(points_table(), f / "x.parquet"),
+        lambda f: read_points(f / "x.parquet"),
+        (_B, mutations.parquet, mutations.parquet),
+    ),
+    "points-geoparquet": Reader(
+        "x.parquet",
+        lambda f: geo_table().to_parquet(f / "x.parquet", compression="zstd"),
+        lambda f: read_points(f / "x.parquet", places=None, cells=0.1),
+        (_B, mutations.parquet, mutations.parquet),
+    ),
+    "points-geopackage": Reader(
+        "x.gpkg",
+        lambda f: geo_table().to_file(f / "x.gpkg", engine="pyogrio", layer="labels"),
+        lambda f: read_points(f / "x.gpkg", places=None, cells=0.1),
+        (_B, mutations.geopackage, mutations.geopackage),
+    ),
+    "points-legend": Reader(
+        "legend.csv",
+        legend_seed,
+        lambda f: read_points(f / "x.csv", legend=f / "legend.csv"),
+        (_B, _T, mutations.csv_cells),
     ),
     "geojson": Reader(
         "x.geojson",
