@@ -97,7 +97,7 @@ def simulate_scene(
         raise UsageError(f"--seed {seed}: expected 0 to {2**31 - 1}")
     out = Path(out)
     # the default block cache is a share of the machine's memory, which would unbound ours
-    with new_folder(out, RasterioError) as folder, rasterio.Env(GDAL_CACHEMAX=64):
+    with new_folder(out, RasterioError) as folder, rasterio.Env(GDAL_CACHEMAX=64 << 20):
         _write(folder, Footprint(preset, rows, cols), seed, progress)
     return out
 

@@ -104,7 +104,7 @@ def simulate_sensor(
     response = responses if isinstance(responses, SpectralResponse) else read_response(responses)
     response = response.select(bands) if bands is not None else response
     # the default block cache is a share of the machine's memory, which would unbound ours
-    with rasterio.Env(GDAL_CACHEMAX=64):
+    with rasterio.Env(GDAL_CACHEMAX=64 << 20):
         hsi = open_hsi(source)
         weights, covered = band_weights(response, hsi.wavelengths, hsi.good)
         enough = covered >= LEAST_COVERAGE

@@ -377,6 +377,20 @@ def test_every_real_file_is_described(real_data: Path):
         assert wavelengths[0] == pytest.approx(418.24)
 
 
+def test_blocks_of_a_file_that_stays_open_are_decoded_once(tmp_path: Path) -> None:
+    """What is on disk by then is not asked."""
+    values = np.random.default_rng(0).normal(size=(1, 512, 512)).astype(np.float32)
+    tiles = {"tiled": True, "blockxsize": 256, "blockysize": 256, "compress": "deflate"}
+    path = write_raster(tmp_path / "x.tif", values, utm_grid(512, 512), **tiles)
+    first, second = (rasterio.windows.Window(col, 200, 64, 64) for col in (100, 150))  # of two tiles
+    with kept_open(), open_raster(path) as dataset:
+        dataset.read(window=first)
+        with path.open("r+b") as file:
+            file.seek(5000)
+            file.write(bytes(path.stat().st_size - 5000))
+        np.testing.assert_array_equal(dataset.read(window=second), values[:, 200:264, 150:214])
+
+
 def test_a_file_stays_open_in_the_block_as_long_as_it_is_the_same(
     tmp_path: Path,
 ) -> None:
