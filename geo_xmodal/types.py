@@ -76,13 +76,17 @@ def windows_over(height: int, width: int, size: int) -> Iterator[Window]:
 
 
 def lattice(shape: tuple[int, int], per_side: int = 4, side: int = 64) -> Iterator[Window]:
-    """Windows of at most `side` pixels a side, spread evenly over a grid: a sample of it to look at."""
+    """Windows of at most `side` pixels a side, spread evenly over a grid: a sample of it to look at.
+
+    Where there is room they begin at multiples of their side, so that each lies in one tile of most files.
+    """
     rows, cols = (np.linspace(0, length, per_side + 1).astype(int).tolist() for length in shape)
     for top, bottom in itertools.pairwise(rows):
         for left, right in itertools.pairwise(cols):
             height, width = min(bottom - top, side), min(right - left, side)
             if height and width:
-                yield Window((top + bottom - height) // 2, (left + right - width) // 2, height, width)
+                row, col = (top + bottom - height) // 2, (left + right - width) // 2
+                yield Window(max(top, row - row % height), max(left, col - col % width), height, width)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from geo_xmodal.raster.geopackage import Stamp, stamp_of
 from geo_xmodal.raster.grid import PixelPlaces, grid_over, pixel_offset, pixel_size, places_of, to_pixels
 from geo_xmodal.raster.reader import aligned_reader
 from geo_xmodal.small_files import shortened
-from geo_xmodal.types import ClassArray, IntArray, LandClass, Window, windows_over
+from geo_xmodal.types import ClassArray, FloatArray, IntArray, LandClass, Window, windows_over
 from geo_xmodal.wording import counted
 
 BoolArray = npt.NDArray[np.bool_]
@@ -39,6 +39,9 @@ MOST_LISTED = 10
 
 COARSER = 1.5
 """A grid this many times coarser than the label raster takes the commonest label within each pixel."""
+
+_MANY_IDS = 1 << 16
+"""Above the ids that pixels are counted by; other values are sorted."""
 
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _RASTERIZABLE = (shapely.GeometryType.POINT, shapely.GeometryType.POLYGON)
@@ -357,13 +360,29 @@ def _raster_labels(
         warp_gcps=source.warp_gcps,
     )
     block = reader.read(window)[0]
-    values, place, counts = np.unique(block, return_inverse=True, return_counts=True)
+    known = np.isfinite(block)
+    values, place, counts = _distinct(block[known])
     texts = [label_text(value, path) for value in values]
     found: Counter[str] = Counter()
     for text, count in zip(texts, counts, strict=True):
         found[text] += int(count)
     ids = _ids(found, "pixels", source, path, classes)
-    return np.array([ids[text] for text in texts], np.uint8)[place.reshape(block.shape)]
+    out = np.zeros(block.shape, np.uint8)
+    out[known] = np.array([ids[text] for text in texts], np.uint8)[place]
+    return out
+
+
+def _distinct(values: FloatArray) -> tuple[FloatArray, npt.NDArray[np.intp], IntArray]:
+    """Distinct ones of values (n,) in rising order, which of them each is, and how many each are.
+
+    As `numpy.unique`, in a tenth of the time where they are ids of classes: whole numbers, and none large.
+    """
+    if not len(values) or values.min() < 0 or values.max() >= _MANY_IDS or (values % 1).any():
+        return np.unique(values, return_inverse=True, return_counts=True)
+    codes = values.astype(np.intp)
+    counts = np.bincount(codes)
+    there = counts > 0
+    return np.flatnonzero(there).astype(np.float32), (np.cumsum(there) - 1)[codes], counts[there]
 
 
 def _features(

@@ -495,7 +495,8 @@ def _about_images(dataset: rasterio.DatasetReader) -> _Said:
 
 
 def _about_colors(dataset: rasterio.DatasetReader, bands: Sequence[int]) -> _Said:
-    if not any(dataset.colorinterp[band - 1] == ColorInterp.palette for band in bands):
+    meant = dataset.colorinterp  # asks GDAL for every band
+    if not any(meant[band - 1] == ColorInterp.palette for band in bands):
         return None
     return "colors", "has a colour table: its values are taken as they are, and not as the colours"
 
