@@ -24,6 +24,7 @@ from geo_xmodal_app.jobs import queue
 from geo_xmodal_app.sessions import LOCAL, session_folder
 from geo_xmodal_app.settings import VARIABLE, Settings
 from tests.app.journey import put_upload
+from tests.points import tables
 from tests.rasters import outline_area, vrt_that_reads, write_sparse
 from tests.tiny import write_raster, write_scene
 
@@ -474,3 +475,21 @@ def gx_ones() -> object:
     import numpy as np
 
     return np.ones((3, 20, 20), np.float32)
+
+
+def test_a_scene_of_points_is_shown_and_makes_no_map(visit: Visit, tmp_path: Path) -> None:
+    frame = tables.table()
+    frame["class"] = frame["class"].replace("water", EVIL)
+    gx.import_points(
+        tables.write_csv(frame, tmp_path / "t.csv"), tmp_path / "data" / "fields", tables.request()
+    )
+    page = visit("scenes", scene="data:data/fields")
+    assert "make no map" in words(page)
+    assert button(page, "Map it").disabled and button(page, "View it").disabled  # type: ignore[attr-defined]
+    assert not button(page, "Train on it").disabled  # type: ignore[attr-defined]
+    counts = page.dataframe[1].value
+    assert counts.loc["crop", "train"] > 0
+    for name in ("viewing", "mapping", "training"):
+        visit(name, scene="data:data/fields")
+    (tmp_path / "data" / "fields" / "points.csv").write_text("row,col\n1,2\n")
+    assert "cannot be read" in words(visit("scenes", scene="data:data/fields"))
