@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from geo_xmodal.bundle import load as load_bundle
     from geo_xmodal.chips import LAYOUTS, ChipSet, ChipSurvey, is_chip_folder, open_chips
     from geo_xmodal.chips import survey as survey_chips
+    from geo_xmodal.class_shares import ClassShares
     from geo_xmodal.comparison import ComparedMethod, CompareRequest, Comparison, compare_methods
     from geo_xmodal.correlation import CorrelationEstimate, estimate_correlation
     from geo_xmodal.dependence import Study, correlate_arrays, correlate_scene, save_study
@@ -143,6 +144,7 @@ __all__ = [
     "ChipSurvey",
     "ClassAccuracy",
     "ClassMap",
+    "ClassShares",
     "CnnOptions",
     "CompareRequest",
     "ComparedMethod",
@@ -262,6 +264,7 @@ __all__ = [
 _HOMES = {
     "bundle": ("Bundle", "Card", "read_card", "load_bundle"),
     "chips": ("LAYOUTS", "ChipSet", "ChipSurvey", "is_chip_folder", "open_chips", "survey_chips"),
+    "class_shares": ("ClassShares",),
     "comparison": ("CompareRequest", "ComparedMethod", "Comparison", "compare_methods"),
     "correlation": ("CorrelationEstimate", "estimate_correlation"),
     "dependence": ("Study", "correlate_arrays", "correlate_scene", "save_study"),

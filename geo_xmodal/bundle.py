@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -24,6 +25,7 @@ from pydantic import (
     model_validator,
 )
 
+from geo_xmodal.class_shares import Choice, Drawn, HeldOut
 from geo_xmodal.errors import BundleError, OutputError
 from geo_xmodal.outputs import replaced_folder, unfinished
 from geo_xmodal.small_files import (
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
     from geo_xmodal.networks import NetworkSpec, PixelModel
 
 SCHEMA: Literal[1] = 1
+_OPTIONAL = ("scenes", "shares")
+_ROUNDING = 1e-6
 CARD, WEIGHTS = "card.json", "model.safetensors"
 
 _CARD_FILE = SmallFile(
@@ -53,6 +57,7 @@ _WEIGHTS_FILE = SmallFile(
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class _Part(BaseModel):
@@ -121,6 +126,47 @@ class SceneEntry(_Part):
     """The id of each of the scene's own classes, to that of the model's class that it is."""
 
 
+class HeldOutEntry(_Part):
+    """`HeldOut` on disk."""
+
+    labels: int = Field(ge=1)
+    temperature: Positive
+    missed: Share
+    chance: Share
+
+
+class SharesEntry(_Part):
+    """Whose class shares a map has; every list has one entry per class, in the order of the logits."""
+
+    default: Choice
+    """What a map has where nobody says otherwise."""
+    drawn: Drawn
+    """How the labels that trained were drawn from those that there were."""
+    learned: tuple[Share, ...]
+    """What the labels of each class weighed in training; 0 for a class without any."""
+    labels: tuple[Share, ...]
+    """Shares of the labels that there were."""
+    table: tuple[Share, ...] | None = None
+    """Known shares; only with the default `table`."""
+    held_out: HeldOutEntry | None = None
+    """How well the model's probabilities are calibrated; None where too few labels were held out."""
+
+    @model_validator(mode="after")
+    def _shares_are_shares(self) -> SharesEntry:
+        if (self.table is None) == (self.default == "table"):
+            raise ValueError("table: known shares are there if and only if the default is 'table'")
+        for name in ("learned", "labels", "table"):
+            shares = getattr(self, name)
+            if shares is not None and abs(math.fsum(shares) - 1) > _ROUNDING:
+                raise ValueError(f"{name}: sums to {math.fsum(shares):.6g}, expected 1")
+        return self
+
+    @property
+    def calibration(self) -> HeldOut | None:
+        """How well the model's probabilities are calibrated."""
+        return None if self.held_out is None else HeldOut(**self.held_out.model_dump())
+
+
 class Card(_Part):
     """Everything about a model but its weights."""
 
@@ -143,13 +189,23 @@ class Card(_Part):
     """All of them, where they are several."""
     ranges: dict[str, tuple[Finite, Finite]] = Field(default_factory=dict, max_length=10_000)
     """What each convolution saw of training pixels, least and most (`geo_xmodal.networks.input_ranges`)."""
+    shares: SharesEntry | None = None
+    """Class shares that the model has learned, and those that a map has; None in older cards."""
     transductive: bool = False
     training: dict[str, Any] = Field(default_factory=dict)
     weights_sha256: str = Field(default="", max_length=64)
 
+    @model_validator(mode="after")
+    def _one_share_per_class(self) -> Card:
+        for name in ("learned", "labels", "table"):
+            shares = None if self.shares is None else getattr(self.shares, name)
+            if shares is not None and len(shares) != len(self.classes):
+                raise ValueError(f"shares.{name} has {len(shares)} entries for {len(self.classes)} classes")
+        return self
+
     @model_serializer(mode="wrap")
-    def _without_one_scene(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {name: value for name, value in whole(self).items() if name != "scenes" or value}
+    def _without_what_is_not_there(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in whole(self).items() if name not in _OPTIONAL or value}
 
     @property
     def trained_on(self) -> str:

@@ -74,6 +74,10 @@ class ValueRangeError(ModelMismatchError):
     """Values outside of those that a model was trained on; whoever asks for it gets them mapped."""
 
 
+class ClassSharesError(GeoXmodalError):
+    """Class shares that cannot be estimated, or a table of them that does not fit the model."""
+
+
 class ExtensionError(GeoXmodalError):
     """An installed package that adds to this one, and cannot be used."""
 

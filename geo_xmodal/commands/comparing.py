@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import rich.table
 import typer
@@ -73,6 +73,13 @@ def compare(
             help="Train once for each scene with labels, on the others, and test on it.",
         ),
     ] = False,
+    shares: Annotated[
+        Literal["labels", "equal", "estimated"] | None,
+        typer.Option(
+            help="What all figures should be right about (default: equal where labels were drawn class by "
+            "class, else labels); nothing is trained again for it."
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Set methods side by side: same pixels and seeds, controls, paired tests.
@@ -95,6 +102,7 @@ def compare(
         precision=precision,
         hold_out=tuple(hold_out or ()),
         leave_one_scene_out=leave_one_scene_out,
+        shares=shares,
     )
     with console.progress(long=lambda time: _cheaper(time, request)) as progress:
         compared = gx.compare_methods(

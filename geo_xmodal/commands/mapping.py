@@ -17,6 +17,7 @@ from geo_xmodal.commands.options import (
     Json,
     Resume,
     Scale,
+    Shares,
     WarpGcps,
     chosen_bands,
     known_models,
@@ -94,6 +95,7 @@ def map_(
         bool,
         typer.Option("--any-values", help="Map values outside of the model's ranges, too."),
     ] = False,
+    shares: Shares = None,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Only say what it would take: windows, memory, disk, time."),
@@ -141,6 +143,7 @@ def map_(
         "class_probabilities": class_probabilities,
         "resume": resume,
         "any_values": any_values,
+        "shares": shares,
     }
     if dry_run:
         _tell(console, gx.plan_map(folder, given.reader, out, **options), given.notes)
@@ -152,7 +155,7 @@ def map_(
     warnings = (*given.notes, *result.warnings)
     _say(console, warnings, result.assumptions)
     total = sum(count for class_id, count in result.counts.items() if class_id)
-    shares = {entry.id: result.counts.get(entry.id, 0) / max(total, 1) for entry in card.classes}
+    mapped = {entry.id: result.counts.get(entry.id, 0) / max(total, 1) for entry in card.classes}
     console.result(
         {
             "map": out,
@@ -174,13 +177,14 @@ def map_(
             "pixels_per_second": result.pixels_per_second,
             "warnings": warnings,
             "assumptions": [str(one) for one in result.assumptions],
+            "shares": _shares(result.shares, card),
         },
         table(
             "class",
             "pixels",
             "share, percent",
             rows=[
-                (entry.name, result.counts.get(entry.id, 0), f"{100 * shares[entry.id]:.1f}")
+                (entry.name, result.counts.get(entry.id, 0), f"{100 * mapped[entry.id]:.1f}")
                 for entry in card.classes
             ],
         ),
@@ -190,9 +194,18 @@ def map_(
             entropy=result.entropy,
             class_probabilities=result.class_probabilities,
             picture=result.picture,
+            class_shares=None if result.shares is None else result.shares.choice,
         ),
         f"{total:,} pixels in {result.seconds:.1f} seconds",
     )
+
+
+def _shares(shares: gx.ClassShares | None, card: gx.Card) -> dict[str, Any] | None:
+    """Whose class shares the map has, and what they are."""
+    if shares is None:
+        return None
+    of_class = {str(land.id): share for land, share in zip(card.legend, shares.wanted, strict=True)}
+    return {"choice": shares.choice, "shares": of_class}
 
 
 def _say(console: Console, warnings: Sequence[str], assumptions: Sequence[gx.Assumption]) -> None:
@@ -214,6 +227,7 @@ def _tell(console: Console, plan: gx.MapPlan, notes: Sequence[str]) -> None:
             windows=f"{plan.windows:,}" + (f", {left:,} of them left" if plan.resumed else ""),
             windows_with_data=_or_unknown(plan.windows_with_data, ","),
             model=f"{plan.parameters:,} numbers",
+            class_shares=None if plan.shares is None else plan.shares.choice,
             engine=f"{plan.runtime}, {plan.slots} windows at once",
             memory=_bytes(plan.memory),
             memory_of_each_worker=None if plan.worker_memory is None else _bytes(plan.worker_memory),

@@ -41,6 +41,16 @@ Unlabelled = Annotated[
 ]
 
 
+Shares = Annotated[
+    str | None,
+    typer.Option(
+        metavar="labels|equal|estimated|FILE",
+        help="What the map should be right about: labels (a fair sample of the land), equal (every class "
+        "counts alike), estimated (from the image that is mapped), or a CSV file of known areas "
+        "(default: what the model's card says; in training, equal where labels were drawn class by class, "
+        "else labels).",
+    ),
+]
 AllowAddresses = Annotated[
     bool,
     typer.Option(

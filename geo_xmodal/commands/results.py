@@ -34,6 +34,8 @@ def accuracy_tables(metrics: Mapping[str, Any]) -> list[rich.table.Table | str]:
         f"{metrics['n']:,} {metrics['split']} {_units(metrics)}; all figures in percent{seen}",
         _measures(metrics),
     ]
+    if "shares" in metrics:
+        parts.append(_shares(metrics["shares"]))
     if metrics.get("gain"):
         parts.append(_gains(metrics["gain"]))
     if "scenes" in metrics:
@@ -107,6 +109,24 @@ def _measures(metrics: Mapping[str, Any]) -> rich.table.Table:
             (words, *(mean_and_sd(run, measure) for run in columns.values()))
             for measure, words in _MEASURES.items()
         ],
+    )
+
+
+def _shares(shares: Mapping[str, Any]) -> rich.table.Table:
+    """Measures for every choice of class shares, that of the other figures first."""
+    return table(
+        "class shares",
+        "overall accuracy",
+        "average accuracy",
+        "kappa",
+        "mean IoU",
+        rows=[
+            (name, *(mean_and_sd(one, measure) for measure in ("oa", "aa", "kappa", "miou")))
+            if "refused" not in one
+            else (f"{name}: {one['refused']}", "-", "-", "-", "-")
+            for name, one in shares["choices"].items()
+        ],
+        title=f"what the map should be right about: {shares['chosen']} above; map --shares changes it",
     )
 
 

@@ -20,6 +20,7 @@ from geo_xmodal.commands.options import (
     Layout,
     Precision,
     Resume,
+    Shares,
     key_values,
     learned_from,
 )
@@ -61,6 +62,7 @@ def train(
     ] = None,
     device: Device = "auto",
     precision: Precision = "float32",
+    shares: Shares = None,
     resume: Resume = False,
     allow_addresses: AllowAddresses = False,
     json: Json = False,
@@ -86,6 +88,7 @@ def train(
         device=device,
         precision=precision,
         hold_out=tuple(hold_out or ()),
+        shares=shares,
     )
     if not resume and (folder / "metrics.json").is_file():
         older = beside(real_path(folder), OLD)

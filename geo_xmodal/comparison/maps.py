@@ -11,6 +11,7 @@ from geo_xmodal.comparison.request import Fold
 from geo_xmodal.mapping import preview, quicklook
 from geo_xmodal.scenes import Member
 from geo_xmodal.training.run import RunResult
+from geo_xmodal.training.testing import scores_with, usable_shares
 
 _LARGEST = 512
 """Rows and columns of a map in the picture."""
@@ -31,8 +32,10 @@ def draw_maps(fold: Fold, runs: Mapping[str, RunResult], heading: str, out: Path
     window = None
     for name, run in runs.items():
         trained = bundle.load(run.folder)
-        window, ids = preview(trained, member.reader(member.target))
-        oa = run.metrics["scenes"][member.name]["oa"] if fold.scenes.several else run.metrics["oa"]
+        reader = member.reader(member.target)
+        window, ids = preview(trained, reader, shares=usable_shares(trained, reader, fold.shares))
+        scores = scores_with(run.metrics, fold.shares)
+        oa = scores["scenes"][member.name]["oa"] if fold.scenes.several else scores["oa"]
         words = name if oa is None else f"{name}, OA {100 * oa:.1f} %"
         pictures[words] = quicklook(ids, classes, _LARGEST)
     if window is None:

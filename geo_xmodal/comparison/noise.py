@@ -34,7 +34,8 @@ from geo_xmodal.samples import read_patches
 from geo_xmodal.scenes import SceneSet, labelled_pixels
 from geo_xmodal.training.files import read_json
 from geo_xmodal.training.progress import part_of
-from geo_xmodal.training.run import RunResult, test_scores
+from geo_xmodal.training.run import RunResult
+from geo_xmodal.training.testing import test_scores
 from geo_xmodal.types import FloatArray, Kind, Progress, Window, windows_over
 
 LEVELS = (10, 20, 30, 40)
@@ -194,7 +195,8 @@ def _tested(
     progress: Progress | None,
 ) -> Mapping[str, Any]:
     """Measures of one run by level."""
-    path, mark = run.folder / _FILE, run.metrics["mark"]
+    path = run.folder / _FILE
+    mark = " ".join([run.metrics["mark"], *([] if fold.shares is None else [fold.shares])])
     without = {"seed": seed, **fold.scores(run.metrics)}
     kept = kept_levels(path, mark, power)
     if kept is not None:
@@ -203,7 +205,7 @@ def _tested(
     levels = {}
     for k, level in enumerate(LEVELS):
         noisy = functools.partial(NoisyReader, deviation=deviations(power, level), seed=seed)
-        scores = fold.scores(test_scores(fold.scenes, trained, seen=noisy))
+        scores = fold.scores(test_scores(fold.scenes, trained, seen=noisy, shares=fold.shares))
         levels[str(level)] = {"seed": seed} | {measure: scores[measure] for measure in _SCORES}
         if progress is not None:
             progress(k + 1, len(LEVELS), f"{level} dB")

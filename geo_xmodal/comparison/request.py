@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
 
+from geo_xmodal.class_shares import Choice
 from geo_xmodal.errors import TrainingDataError, UsageError
 from geo_xmodal.methods import METHODS, Method, Options
 from geo_xmodal.methods.cnn import SelfTrainingOptions, control_options
@@ -18,6 +19,7 @@ from geo_xmodal.training import request as training
 from geo_xmodal.training.checkpoint import fingerprint
 from geo_xmodal.training.engine import Device, Precision
 from geo_xmodal.training.request import Variant
+from geo_xmodal.training.testing import scores_with
 from geo_xmodal.types import TrainingData
 
 DEFAULT_REFERENCE = "hgr"
@@ -49,6 +51,8 @@ class CompareRequest(BaseModel):
         precision: of activations in training.
         hold_out: names of scenes that only test.
         leave_one_scene_out: train once for each scene with labels, on the others, and test on it.
+        shares: what figures and maps should be right about: `labels`, `equal` or `estimated`, as in
+            `TrainRequest`; runs that are there are not trained again for it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -67,6 +71,7 @@ class CompareRequest(BaseModel):
     precision: Precision = "float32"
     hold_out: tuple[str, ...] = ()
     leave_one_scene_out: bool = False
+    shares: Literal["labels", "equal", "estimated"] | None = None
 
     @property
     def common(self) -> dict[str, Any]:
@@ -87,10 +92,12 @@ class Fold:
     Attributes:
         scenes: all of them.
         left_out: the one that all figures are of, where each is left out in turn; None for all together.
+        shares: what all figures and maps are right about; None follows from the labels.
     """
 
     scenes: SceneSet
     left_out: str | None = None
+    shares: Choice | None = None
 
     @property
     def judged(self) -> tuple[Member, ...]:
@@ -101,7 +108,8 @@ class Fold:
 
     def scores(self, metrics: Mapping[str, Any]) -> Mapping[str, Any]:
         """What of a run's metrics counts."""
-        return metrics if self.left_out is None else metrics["scenes"][self.left_out]
+        chosen = scores_with(metrics, self.shares)
+        return chosen if self.left_out is None else chosen["scenes"][self.left_out]
 
 
 @dataclass(frozen=True)
@@ -184,13 +192,15 @@ def resolve_folds(scenes: Scene | Sequence[Scene], request: CompareRequest) -> t
         raise UsageError("--hold-out and --leave-one-scene-out: give one of them")
     together = training.scenes_for(scenes, request.common, request.hold_out)
     if not request.leave_one_scene_out:
-        return (Fold(together),)
+        return (Fold(together, shares=request.shares),)
     labelled = [one.name for one in together.members if one.has_labels]
     if len(labelled) < 2:
         raise UsageError(
             f"--leave-one-scene-out needs two scenes with labels or more, got {', '.join(labelled) or 'none'}"
         )
-    return tuple(Fold(training.scenes_for(scenes, request.common, (name,)), name) for name in labelled)
+    return tuple(
+        Fold(training.scenes_for(scenes, request.common, (name,)), name, request.shares) for name in labelled
+    )
 
 
 def resolve_comparison(request: CompareRequest, kind: str, single_pixels: bool = False) -> ComparisonPlan:

@@ -36,7 +36,8 @@ def summarise(folds: Sequence[Fold], plan: ComparisonPlan, results: Results) -> 
         "training_pixels": dict(notes["counts"]),
         "reference": plan.reference,
         "settings": dict(plan.settings),
-        "notes": _notes(folds, plan, firsts),
+        "notes": _notes(folds, plan, firsts, results),
+        "shares": folds[0].shares,
         "methods": {
             name: _row(folds, row, results)
             | {"tests": None if name == plan.reference else {m: tests[m][name] for m in MEASURES}}
@@ -220,7 +221,9 @@ def _test(test: PairedTest) -> dict[str, Any]:
     }
 
 
-def _notes(folds: Sequence[Fold], plan: ComparisonPlan, firsts: Sequence[RunResult]) -> list[str]:
+def _notes(
+    folds: Sequence[Fold], plan: ComparisonPlan, firsts: Sequence[RunResult], results: Results
+) -> list[str]:
     """What must be known beside the figures, a line each; `firsts` are runs of the first seed, one a fold."""
     notes, scenes = [], folds[0].scenes
     if scenes.simulated and len(scenes.simulated) == len(scenes.members):
@@ -249,6 +252,7 @@ def _notes(folds: Sequence[Fold], plan: ComparisonPlan, firsts: Sequence[RunResu
         where = "" if fold.left_out is None else f" without {fold.left_out}"
         if few := [name for name in labels["labelled_pairs"] if _labels(labels, name) < 2]:
             notes.append(f"Fewer than two training pixels{where}: {', '.join(few)}.")
+    notes += _shares_notes(folds, results)
     notes += plan.notes
     if alone := [name for name, row in plan.rows.items() if not row.method.uses_rich]:
         notes.append(f"Without the auxiliary sensor, and so without a gain from it: {', '.join(alone)}.")
@@ -277,6 +281,25 @@ def _notes(folds: Sequence[Fold], plan: ComparisonPlan, firsts: Sequence[RunResu
     if any(row.cell.transductive for row in plan.rows.values()):
         notes.append(TRANSDUCTIVE)
     return notes
+
+
+def _shares_notes(folds: Sequence[Fold], results: Results) -> list[str]:
+    """Whose class shares the figures have, and how often they could not be had."""
+    runs = [run.metrics.get("shares") for several in results.values() for run in several]
+    known = [one for one in runs if one is not None]
+    if not known:
+        return []
+    asked = folds[0].shares
+    if asked is None:
+        return [f"Class shares: {known[0]['chosen']}, as {known[0]['why_default']}."]
+    refused = [one for one in known if "refused" in one["choices"].get(asked, {})]
+    lines = [f"Class shares: {asked}, as asked."]
+    if refused:
+        lines.append(
+            f"Warning: {len(refused)} of {counted(len(known), 'run')} could not be told with {asked} class "
+            f"shares, and are with {refused[0]['chosen']}: {refused[0]['choices'][asked]['refused']}."
+        )
+    return lines
 
 
 def _labels(per_class: Mapping[str, Mapping[str, int]], name: str) -> int:

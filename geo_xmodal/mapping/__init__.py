@@ -9,18 +9,20 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from geo_xmodal.mapping.engine import Classifier
+    from geo_xmodal.mapping.engine import Classifier, best_of
     from geo_xmodal.mapping.geotiff import read_assumptions, read_legend
     from geo_xmodal.mapping.inputs import Fit, check_fit, target_modality
     from geo_xmodal.mapping.mapper import MapResult, map_scene
     from geo_xmodal.mapping.model import Model, Prediction, load_model
     from geo_xmodal.mapping.picture import quicklook, save_picture
     from geo_xmodal.mapping.plan import MapPlan, plan_map
-    from geo_xmodal.mapping.predict import evaluate_windows, preview
+    from geo_xmodal.mapping.predict import evaluate_windows, preview, scene_shares
     from geo_xmodal.mapping.runtimes import Device, Engine, Precision, Runtime
+    from geo_xmodal.mapping.shares import SHARE_CHOICES, Shares, known_shares, read_shares
     from geo_xmodal.mapping.sources import MapInput, fit_input, map_input
 
 __all__ = [
+    "SHARE_CHOICES",
     "Classifier",
     "Device",
     "Engine",
@@ -32,9 +34,12 @@ __all__ = [
     "Precision",
     "Prediction",
     "Runtime",
+    "Shares",
+    "best_of",
     "check_fit",
     "evaluate_windows",
     "fit_input",
+    "known_shares",
     "load_model",
     "map_input",
     "map_scene",
@@ -43,11 +48,14 @@ __all__ = [
     "quicklook",
     "read_assumptions",
     "read_legend",
+    "read_shares",
     "save_picture",
+    "scene_shares",
     "target_modality",
 ]
 
 _HOME = {
+    "SHARE_CHOICES": "shares",
     "Classifier": "engine",
     "Device": "runtimes",
     "Engine": "runtimes",
@@ -59,9 +67,12 @@ _HOME = {
     "Precision": "runtimes",
     "Prediction": "model",
     "Runtime": "runtimes",
+    "Shares": "shares",
+    "best_of": "engine",
     "check_fit": "inputs",
     "evaluate_windows": "predict",
     "fit_input": "sources",
+    "known_shares": "shares",
     "load_model": "model",
     "map_input": "sources",
     "map_scene": "mapper",
@@ -70,7 +81,9 @@ _HOME = {
     "quicklook": "picture",
     "read_assumptions": "geotiff",
     "read_legend": "geotiff",
+    "read_shares": "shares",
     "save_picture": "picture",
+    "scene_shares": "predict",
     "target_modality": "inputs",
 }
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from geo_xmodal.bundle import Bundle
+from geo_xmodal.class_shares import ClassShares
 from geo_xmodal.errors import ModelMismatchError
 from geo_xmodal.mapping.runtimes import RunTile, Runtime
 from geo_xmodal.types import ClassArray, FloatArray
@@ -44,9 +45,16 @@ class Classifier:
             probable classes are about as probable are computed again in float32.
         threads: Threads for each tile; None leaves the engine's own choice. For torch this sets the calling
             thread's number for everything it runs from then on.
+        shares: Class shares that predictions have; None for those that the model has learned.
     """
 
-    def __init__(self, bundle: Bundle, runtime: Runtime = _PLAIN, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        runtime: Runtime = _PLAIN,
+        threads: int | None = None,
+        shares: ClassShares | None = None,
+    ) -> None:
         self.bands = bundle.model.bands
         self.margin = bundle.model.margin
         self._ids = np.array([entry.id for entry in bundle.card.legend], np.uint8)
@@ -58,7 +66,14 @@ class Classifier:
         shape = (1, self.bands, side, side)
         self._tile = torch.zeros(shape)
         self._network = runtime.prepare(network, shape, threads, bundle.card.ranges)
+        offsets = None if shares is None else shares.offsets
+        self._offsets = None if offsets is None else torch.tensor(offsets)
         self._exact = None if runtime.precision == "float32" else _PLAIN.prepare(network, shape, threads)
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return len(self._ids)
 
     def classify(
         self, values: FloatArray, where: npt.NDArray[np.bool_] | None = None
@@ -106,9 +121,7 @@ class Classifier:
 
     def best(self, probabilities: FloatArray) -> tuple[ClassArray, FloatArray]:
         """What `classify` gives, from what `probabilities` gave: the same to the bit."""
-        missing = np.isnan(probabilities[0])
-        ids = np.where(missing, 0, self._ids[probabilities.argmax(axis=0)])
-        return ids, probabilities.max(axis=0)
+        return best_of(probabilities, self._ids)
 
     def _inner_shape(self, values: FloatArray) -> tuple[int, int]:
         """Rows and columns of a window without its margin."""
@@ -148,7 +161,7 @@ class Classifier:
                 # the rest, an earlier tile's, reaches no pixel of this one
                 self._tile[:, :, :rows, : part.shape[3]] = part
                 logits = self._network(self._tile)[0, :, :height, : stop - start]
-                probabilities[:, :, start:stop] = logits.softmax(dim=0)
+                probabilities[:, :, start:stop] = self._with_shares(logits).softmax(dim=0)
         if self._exact is not None:
             self._decide(strip, inside, probabilities, self._exact)
         return probabilities
@@ -164,4 +177,25 @@ class Classifier:
         for places in torch.split(doubtful.nonzero(), _PATCHES):
             rows, cols = places.T
             chosen = patches[:, rows, cols].transpose(0, 1)
-            probabilities[:, rows, cols] = exact(chosen)[:, :, 0, 0].softmax(dim=1).T
+            probabilities[:, rows, cols] = self._with_shares(exact(chosen)[:, :, 0, 0].T).softmax(dim=0)
+
+    def _with_shares(self, logits: Tensor) -> Tensor:
+        """Logits (class, ...) as they are with the class shares that are asked for."""
+        if self._offsets is None:
+            return logits
+        return logits + self._offsets.view(-1, *(1,) * (logits.ndim - 1))
+
+
+def best_of(probabilities: FloatArray, ids: ClassArray) -> tuple[ClassArray, FloatArray]:
+    """The most probable class of every pixel, and its probability.
+
+    Args:
+        probabilities: (class, ...), NaN where there is no data.
+        ids: (class,) class ids.
+
+    Returns:
+        Class ids (...), 0 where there is no data, and probabilities (...), NaN there.
+    """
+    missing = np.isnan(probabilities[0])
+    found: ClassArray = np.where(missing, 0, ids[probabilities.argmax(axis=0)]).astype(np.uint8)
+    return found, probabilities.max(axis=0)

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO, Self
 
 from geo_xmodal.errors import OutputError, ResumeError
 from geo_xmodal.outputs import output_errors, try_lock
@@ -133,6 +133,23 @@ def finished_windows(path: Path, identity: Mapping[str, str]) -> frozenset[int]:
             return frozenset(_scan(file, identity, path).finished)
 
 
+def recorded_entry(path: Path, name: str) -> str | None:
+    """What an unfinished map says that its windows depend on, found without touching it; None if nothing.
+
+    Raises:
+        ResumeError: The file is damaged.
+        OutputError: It cannot be read.
+    """
+    with output_errors(path):
+        try:
+            with path.open("rb", buffering=0) as file:
+                found = _header(file, path)
+        except FileNotFoundError:
+            return None
+    value = None if found is None else found.get(name)
+    return value if isinstance(value, str) else None
+
+
 @dataclass(frozen=True)
 class _Sound:
     """The sound part of a file: where it ends, the day in its header, and window -> offset and length."""
@@ -143,18 +160,14 @@ class _Sound:
 
 
 def _scan(file: BinaryIO, identity: Mapping[str, str], path: Path) -> _Sound:
-    file.seek(0)
-    header = file.readline(_MAX_HEADER)
-    if not header.endswith(b"\n"):
+    before = _header(file, path)
+    if before is None:
         return _Sound()
+    begun = before.pop(_BEGUN, None)
     with file_errors(path, _FILE):
-        before = parse_json(header.decode("utf-8"), path, _FILE)
-        if not isinstance(before, dict):
-            raise _FILE.refuse(path, "its first line is no JSON object")
-        begun = before.pop(_BEGUN, None)
         day = None if begun is None else date.fromisoformat(str(begun))
     _check_same(before, dict(identity), path)
-    end = len(header)
+    end = file.tell()
     finished: dict[int, tuple[int, int]] = {}
     size = os.fstat(file.fileno()).st_size
     while end + _RECORD.size <= size:
@@ -166,6 +179,19 @@ def _scan(file: BinaryIO, identity: Mapping[str, str], path: Path) -> _Sound:
         finished[window] = (end + _RECORD.size, length)
         end += _RECORD.size + length
     return _Sound(end, day, finished)
+
+
+def _header(file: BinaryIO, path: Path) -> dict[str, Any] | None:
+    """The first line, after which the file stands; None where it is not whole."""
+    file.seek(0)
+    header = file.readline(_MAX_HEADER)
+    if not header.endswith(b"\n"):
+        return None
+    with file_errors(path, _FILE):
+        found = parse_json(header.decode("utf-8"), path, _FILE)
+    if not isinstance(found, dict):
+        raise _FILE.refuse(path, "its first line is no JSON object")
+    return found
 
 
 def _lock(file: BinaryIO, path: Path, alone: bool) -> None:

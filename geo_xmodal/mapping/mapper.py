@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from geo_xmodal.class_shares import ClassShares
 from geo_xmodal.mapping.layers import Layers, unpack_sums
 from geo_xmodal.mapping.outputs import unfinished_map, write_map
 from geo_xmodal.mapping.pools import computed, window_pool
 from geo_xmodal.mapping.prepare import prepare_map
 from geo_xmodal.mapping.runtimes import Device, Engine, Precision, Runtime
+from geo_xmodal.mapping.shares import Shares
 from geo_xmodal.mapping.speed import Speed
 from geo_xmodal.raster import Assumption, WindowReader
 from geo_xmodal.types import Progress
@@ -35,6 +37,7 @@ class MapResult:
         pixels_per_second: Pixels that this run mapped, over that time.
         warnings: Lines that the user should see.
         assumptions: What was taken for granted about the input.
+        shares: Class shares of its predictions; None where they are those that the model has learned.
     """
 
     out: Path
@@ -50,6 +53,7 @@ class MapResult:
     pixels_per_second: float
     warnings: tuple[str, ...]
     assumptions: tuple[Assumption, ...]
+    shares: ClassShares | None
 
 
 def map_scene(
@@ -71,6 +75,7 @@ def map_scene(
     mapped: str | None = None,
     resume: bool = False,
     any_values: bool = False,
+    shares: Shares | None = None,
     progress: Progress | None = None,
 ) -> MapResult:
     """Map everything that a reader covers.
@@ -99,6 +104,9 @@ def map_scene(
         mapped: What is mapped, by name, for the map's tags; None for the names of the input's files.
         resume: Go on with what an earlier run left; without, that is cleared.
         any_values: Map values outside of the model's ranges, too.
+        shares: What the map should be right about: `labels` (labels are a fair sample of the land), `equal`
+            (every class counts alike), `estimated` (from what is mapped), or known areas: a CSV file, or
+            areas by class id or name. None is what the model's card says.
         progress: Told after each window.
 
     Raises:
@@ -106,6 +114,7 @@ def map_scene(
         UsageError: If an option has no meaning.
         ClusterError: If no scheduler answers, it goes away, or its workers are not fit.
         BundleError: If the model cannot be loaded.
+        ClassSharesError: If class shares cannot be estimated, or do not fit the model.
         ModelMismatchError: If it was made for other data.
         RasterError: If the input cannot be read.
         ResumeError: If what an earlier run left is of something else.
@@ -126,6 +135,8 @@ def map_scene(
         layers=Layers(probability, entropy, class_probabilities),
         mapped=mapped,
         any_values=any_values,
+        shares=shares,
+        resume=resume,
         picture=None if picture is None else Path(picture),
     )
     files, task, windows = prepared.files, prepared.task, prepared.windows
@@ -141,7 +152,14 @@ def map_scene(
                     if progress is not None:
                         progress(len(journal.finished), len(windows), message)
         counts = write_map(
-            files, journal, windows, prepared.grid, prepared.card, prepared.mapped, prepared.assumptions
+            files,
+            journal,
+            windows,
+            prepared.grid,
+            prepared.card,
+            prepared.mapped,
+            prepared.assumptions,
+            task.shares,
         )
     seconds = time.monotonic() - started
     return MapResult(
@@ -158,4 +176,5 @@ def map_scene(
         pixels_per_second=speed.pixels / seconds,
         warnings=prepared.warnings,
         assumptions=prepared.assumptions,
+        shares=task.shares,
     )

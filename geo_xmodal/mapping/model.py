@@ -12,8 +12,9 @@ from geo_xmodal import bundle
 from geo_xmodal.bundle import Bundle, Card
 from geo_xmodal.errors import ModelMismatchError
 from geo_xmodal.mapping.engine import Classifier
+from geo_xmodal.mapping.shares import Shares, sample_of, shares_for
 from geo_xmodal.models import find_model
-from geo_xmodal.types import ClassArray, FloatArray, LandClass
+from geo_xmodal.types import ClassArray, FloatArray, LandClass, Window
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,24 +50,38 @@ class Model:
         """What it tells apart."""
         return self.bundle.card.legend
 
-    def predict(self, values: FloatArray) -> Prediction:
+    def predict(self, values: FloatArray, *, shares: Shares | None = None) -> Prediction:
         """Classify every pixel of an array.
 
         Args:
             values: (band, row, col) float32, the raw values of the target sensor's bands in the order of the
                 card, SAR in linear power; NaN where there is no data. Beyond the edge there is none.
+            shares: What the predictions should be right about, as for `map_scene`; `estimated` class shares
+                are those of the array.
 
         Raises:
             ModelMismatchError: `values` have other axes, or another number of bands.
+            ClassSharesError: Class shares cannot be estimated, or do not fit the model.
+            UsageError: There is no such choice of class shares.
         """
+        plain = self._classifier
         if values.ndim != 3:
             raise ModelMismatchError(
-                f"values of shape {values.shape}; expected (band, row, col), {self._classifier.bands} bands"
+                f"values of shape {values.shape}; expected (band, row, col), {plain.bands} bands"
             )
-        margin = self._classifier.margin
+        margin = plain.margin
         around = ((0, 0), (margin, margin), (margin, margin))
         padded = np.pad(values.astype(np.float32, copy=False), around, constant_values=np.nan)
-        return Prediction(*self._classifier.classify(padded))
+
+        def read(window: Window, margin: int) -> FloatArray:
+            return padded[(slice(None), *window.padded(margin).seen_from(corner).slices)]
+
+        corner = Window(-margin, -margin, 0, 0)
+        shape = (values.shape[1], values.shape[2])
+        wanted = shares_for(self.card, shares, lambda: sample_of(plain, shape, read))
+        changes = wanted is not None and wanted.offsets is not None
+        classifier = Classifier(self.bundle, shares=wanted) if changes else plain
+        return Prediction(*classifier.classify(padded))
 
     @cached_property
     def _classifier(self) -> Classifier:

@@ -14,6 +14,7 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 
 from geo_xmodal.bundle import Card
+from geo_xmodal.class_shares import ClassShares
 from geo_xmodal.errors import GeoXmodalError, OutputError, RasterError, UsageError
 from geo_xmodal.mapping import qml
 from geo_xmodal.mapping.attribute_table import (
@@ -26,6 +27,7 @@ from geo_xmodal.mapping.geotiff import RasterLayer, assumed_tag, legend_tag, wri
 from geo_xmodal.mapping.journal import Journal
 from geo_xmodal.mapping.layers import NO_PROBABILITY, LayerName, Layers, unpack_layer, unpack_sums
 from geo_xmodal.mapping.picture import draw_picture
+from geo_xmodal.mapping.shares import recorded_text
 from geo_xmodal.outputs import beside, held, output_errors, to_disk, without_link
 from geo_xmodal.raster import Assumption, open_raster, pixel_areas
 from geo_xmodal.small_files import real_path
@@ -35,6 +37,7 @@ from geo_xmodal.version import VERSION
 SOFTWARE = f"geo_xmodal {VERSION}"
 
 _MODEL_TAG = "MODEL_SHA256"
+SHARES_TAG = "CLASS_SHARES"
 
 _WHOLE = "whole"
 """In the work folder, beside the journal: the folder of files that are put together from it."""
@@ -178,6 +181,7 @@ def write_map(
     card: Card,
     mapped: str,
     assumptions: Sequence[Assumption],
+    shares: ClassShares | None,
 ) -> Mapping[int, int]:
     """Put finished windows together to the map's files; all of them appear, or none.
 
@@ -189,6 +193,7 @@ def write_map(
         card: Of the model.
         mapped: What was mapped, by name.
         assumptions: What was taken for granted about it.
+        shares: Class shares of the predictions; None where they are those that the model has learned.
 
     Returns:
         Pixels of each class id, and of 0, no data.
@@ -197,7 +202,7 @@ def write_map(
         OutputError: If they cannot be written.
     """
     counts = _count(journal, windows, files.layers, grid)
-    tags = _tags(card, mapped, assumptions, journal.begun)
+    tags = _tags(card, mapped, assumptions, shares, journal.begun)
     whole = files.work / _WHOLE
     _check_room(files, journal.size)
     with _beside_picture(files) as picture, output_errors(files.out):
@@ -337,7 +342,9 @@ def _check_room(files: MapFiles, windows_size: int) -> None:
         )
 
 
-def _tags(card: Card, mapped: str, assumptions: Sequence[Assumption], begun: date) -> dict[str, str]:
+def _tags(
+    card: Card, mapped: str, assumptions: Sequence[Assumption], shares: ClassShares | None, begun: date
+) -> dict[str, str]:
     """What a map says of itself; of when only the day, so that the same command gives the same bytes."""
     return {
         "TIFFTAG_DATETIME": f"{begun:%Y:%m:%d} 00:00:00",
@@ -350,6 +357,7 @@ def _tags(card: Card, mapped: str, assumptions: Sequence[Assumption], begun: dat
         "SIMULATED": "yes" if card.simulated else "no",
         "TARGET": f"{card.target.modality} ({card.target.kind})",
         "MARGIN": str(card.margin),
+        **({} if shares is None else {SHARES_TAG: recorded_text(shares, card.legend)}),
     }
 
 

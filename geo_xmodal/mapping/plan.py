@@ -12,12 +12,14 @@ from pathlib import Path
 from odc.geo.crs import CRS
 
 from geo_xmodal import bundle
+from geo_xmodal.class_shares import ClassShares
 from geo_xmodal.mapping.journal import finished_windows
 from geo_xmodal.mapping.layers import Layers, unpack_sums
 from geo_xmodal.mapping.outputs import room_for_files
 from geo_xmodal.mapping.pools import WindowPool, computed, window_pool
 from geo_xmodal.mapping.prepare import PreparedMap, prepare_map
 from geo_xmodal.mapping.runtimes import Device, Engine, Precision, Runtime
+from geo_xmodal.mapping.shares import Shares
 from geo_xmodal.mapping.tasks import WindowTask
 from geo_xmodal.raster import Assumption, WindowReader, pixel_size
 from geo_xmodal.types import Window
@@ -56,6 +58,7 @@ class MapPlan:
             together; None as above.
         warnings: Lines that the user should see.
         assumptions: What was taken for granted about the input.
+        shares: Class shares of its predictions; None where they are those that the model has learned.
     """
 
     rasters: tuple[Path, ...]
@@ -78,6 +81,7 @@ class MapPlan:
     seconds: float | None
     warnings: tuple[str, ...]
     assumptions: tuple[Assumption, ...]
+    shares: ClassShares | None
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,7 @@ def plan_map(
     class_probabilities: bool = False,
     resume: bool = False,
     any_values: bool = False,
+    shares: Shares | None = None,
 ) -> MapPlan:
     """What `map_scene` would take; arguments and errors are the same, nothing is written."""
     bundle_folder, out = Path(bundle_folder), Path(out)
@@ -121,6 +126,8 @@ def plan_map(
         layers=Layers(probability, entropy, class_probabilities),
         mapped=None,
         any_values=any_values,
+        shares=shares,
+        resume=resume,
     )
     finished = finished_windows(prepared.files.journal, prepared.identity) if resume else frozenset()
     todo = [part for index, part in enumerate(prepared.windows) if index not in finished]
@@ -156,6 +163,7 @@ def plan_map(
         seconds=None if speed is None else pixels_left / speed + bound / _WRITTEN_PER_SECOND,
         warnings=prepared.warnings,
         assumptions=prepared.assumptions,
+        shares=prepared.task.shares,
     )
 
 

@@ -13,17 +13,28 @@ from odc.geo.geobox import GeoBox
 from geo_xmodal import bundle
 from geo_xmodal.bundle import Card
 from geo_xmodal.errors import UsageError
+from geo_xmodal.mapping.engine import Classifier
 from geo_xmodal.mapping.inputs import check_fit
+from geo_xmodal.mapping.journal import recorded_entry
 from geo_xmodal.mapping.layers import PAYLOAD, Layers
 from geo_xmodal.mapping.needs import MapMemory, map_memory, windows_at_once
 from geo_xmodal.mapping.outputs import SOFTWARE, MapFiles
 from geo_xmodal.mapping.runtimes import Runtime
+from geo_xmodal.mapping.shares import (
+    Shares,
+    checked_shares,
+    recorded_text,
+    resumed_shares,
+    sampled_probabilities,
+    shares_for,
+)
 from geo_xmodal.mapping.tasks import WindowTask
 from geo_xmodal.raster import Assumption, WindowReader
 from geo_xmodal.small_files import real_path
 from geo_xmodal.types import Window, windows_over
 
 _MAX_WINDOW = 1 << 16
+_SHARES = "class shares"
 _DATE_VARIABLE = "SOURCE_DATE_EPOCH"
 
 
@@ -73,9 +84,14 @@ def prepare_map(
     layers: Layers,
     mapped: str | None,
     any_values: bool,
+    shares: Shares | None,
+    resume: bool,
     picture: Path | None = None,
 ) -> PreparedMap:
-    """Everything that `map_scene` checks before it begins; arguments and errors are the same."""
+    """Everything that `map_scene` checks before it begins; arguments and errors are the same.
+
+    Class shares that are to be estimated are, but for a map that is resumed: it goes on with its own.
+    """
     files = MapFiles(out, layers, picture)
     files.check(list(reader.files))
     _check_numbers(window=window, workers=workers, threads=threads)
@@ -83,16 +99,23 @@ def prepare_map(
         raise UsageError(
             f"--workers {workers} with --scheduler: a cluster has its own workers; give one of both"
         )
-    loaded = bundle.load(bundle_folder)
-    card = loaded.card
+    model = bundle.load(bundle_folder)
+    card = model.card
+    checked_shares(card, shares)
+    runtime = runtime.suited(model.model.network)
     fit = check_fit(card, reader, any_values=any_values)
     reader = fit.reader
+    begun_with = recorded_entry(files.journal, _SHARES) if resume else None
+    wanted = resumed_shares(begun_with, card, shares) or shares_for(
+        card, shares, lambda: sampled_probabilities(Classifier(model, runtime), reader)
+    )
     task = WindowTask(
         bundle_folder=real_path(bundle.bundle_folder(bundle_folder)),
         weights_sha256=card.weights_sha256,
-        runtime=runtime.suited(loaded.model.network),
+        runtime=runtime,
         reader=reader,
         layers=layers,
+        shares=wanted,
     )
     rows, cols = reader.grid.shape
     memory = map_memory(task, reader.grid, len(card.classes), window, card.margin)
@@ -102,7 +125,7 @@ def prepare_map(
         card=card,
         grid=reader.grid,
         windows=tuple(windows_over(rows, cols, window)),
-        identity=_identity(task, window),
+        identity=_identity(task, card, window),
         mapped=mapped or ", ".join(sorted(path.name for path in reader.files)),
         memory=memory,
         threads=windows_at_once(memory, window, workers, scheduler, threads),
@@ -118,7 +141,8 @@ def _check_numbers(**numbers: int | None) -> None:
             raise UsageError(f"--{name} {number}: give a number from 1 to {_MAX_WINDOW}")
 
 
-def _identity(task: WindowTask, window: int) -> dict[str, str]:
+def _identity(task: WindowTask, card: Card, window: int) -> dict[str, str]:
+    shares = {} if task.shares is None else {_SHARES: recorded_text(task.shares, card.legend)}
     return {
         "model": task.weights_sha256,
         "engine": str(task.runtime),
@@ -126,6 +150,7 @@ def _identity(task: WindowTask, window: int) -> dict[str, str]:
         "window": str(window),
         "layers": ", ".join(task.layers.names),
         "payload": PAYLOAD,
+        **shares,
         **{f"input {name}": value for name, value in task.reader.identity().items()},
     }
 

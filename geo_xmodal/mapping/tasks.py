@@ -11,6 +11,7 @@ import rasterio
 
 from geo_xmodal import bundle
 from geo_xmodal.bundle import Bundle
+from geo_xmodal.class_shares import ClassShares
 from geo_xmodal.errors import BundleError
 from geo_xmodal.mapping.area import AreaReader
 from geo_xmodal.mapping.engine import Classifier
@@ -34,6 +35,7 @@ class WindowTask:
         runtime: What runs the network.
         reader: The input.
         layers: What is asked for besides classes.
+        shares: Class shares that the map has; None for those that the model has learned.
     """
 
     bundle_folder: Path
@@ -41,6 +43,7 @@ class WindowTask:
     runtime: Runtime
     reader: WindowReader
     layers: Layers
+    shares: ClassShares | None = None
 
 
 def run_window(task: WindowTask, window: Window) -> bytes:
@@ -57,7 +60,7 @@ def read_window(task: WindowTask, window: Window) -> FloatArray:
 
 def classify_window(task: WindowTask, window: Window, values: FloatArray) -> bytes:
     """The second half of `run_window`."""
-    classifier = _classifier(task.bundle_folder, task.weights_sha256, task.runtime)
+    classifier = _classifier(task)
     wanted = task.reader.inside(window) if isinstance(task.reader, AreaReader) else None
     areas = pixel_areas(task.reader.grid)
     if not task.layers.need_all_classes:
@@ -67,11 +70,12 @@ def classify_window(task: WindowTask, window: Window, values: FloatArray) -> byt
     return pack_window(task.layers, areas, window, ids, probability, probabilities)
 
 
-def _classifier(folder: Path, sha256: str, runtime: Runtime) -> Classifier:
+def _classifier(task: WindowTask) -> Classifier:
     """The model, loaded once a process; one classifier a thread, as an engine's buffers are not shared."""
-    key = (folder, sha256, runtime)
+    key = (task.bundle_folder, task.weights_sha256, task.runtime, task.shares)
     if getattr(_loaded, "key", None) != key:
-        _loaded.classifier = Classifier(_model(folder, sha256), runtime, threads=1)
+        model = _model(task.bundle_folder, task.weights_sha256)
+        _loaded.classifier = Classifier(model, task.runtime, threads=1, shares=task.shares)
         _loaded.key = key
     classifier: Classifier = _loaded.classifier
     return classifier

@@ -12,6 +12,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
+from geo_xmodal.class_shares import Floats
 from geo_xmodal.methods.rows import Rows, rows_of
 from geo_xmodal.networks import PixelModel
 from geo_xmodal.patches import AbsentPatches, joined_patches
@@ -233,6 +234,14 @@ class Learner(nn.Module, ABC):
     @abstractmethod
     def pixel_model(self) -> PixelModel:
         """The model as it stands: the target sensor alone."""
+
+    def learned_shares(self) -> Floats | None:
+        """(classes,) what the labels of each class weighed in training, of any sum; None: their number.
+
+        The probabilities of the model are those of land where classes have these shares. A class that was not
+        learned has 0.
+        """
+        return None
 
     def findings(self) -> dict[str, Any]:
         """What it found out beside the model, by topic, for metrics.json and the report."""

@@ -63,7 +63,7 @@ class CcaLearner(LinearLearner):
     """
 
     def __init__(self, data: TrainingData, options: CcaOptions, seed: int) -> None:
-        super().__init__(data)
+        super().__init__(data, options)
         pairs = [group for group in (data.labelled_pairs, data.unlabelled_pairs) if len(group)]
         sensor = cast(ModalitySummary, data.rich)
         statistics, bands = data.target.statistics, data.target.bands

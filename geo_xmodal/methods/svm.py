@@ -10,8 +10,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from geo_xmodal.class_shares import Floats, learned_of_counts
 from geo_xmodal.memory import check_memory
-from geo_xmodal.methods.base import Batch, Learner, Method, Options, Pool, Work, joined_pool
+from geo_xmodal.methods.base import Batch, Learner, Method, Options, Pool, Work, joined_pool, labels_of
 from geo_xmodal.methods.rows import CHUNK
 from geo_xmodal.networks import PixelModel, Standardize, linear_model
 from geo_xmodal.patches import Patches, joined_patches
@@ -35,14 +36,20 @@ class LinearLearner(Learner):
 
     model: PixelModel
 
-    def __init__(self, data: TrainingData) -> None:
+    def __init__(self, data: TrainingData, options: SvmOptions) -> None:
         super().__init__()
+        counts = np.bincount(labels_of(data), minlength=len(data.classes))
+        self._learned = learned_of_counts(counts, balanced=options.class_weight == "balanced")
         self.labelled = joined_pool(data.labelled_pairs, data.labelled_target, labelled=True)
         self.unlabelled = self.labelled.empty()
 
     def loss(self, stage: int, labelled: Batch, unlabelled: Batch | None) -> dict[str, Tensor]:
         """Nothing is left to learn."""
         return {}
+
+    def learned_shares(self) -> Floats:
+        """(classes,) number of labels, or 1 for each class that has any where classes are weighed alike."""
+        return self._learned
 
     def pixel_model(self) -> PixelModel:
         """The fitted hyperplanes, one a class (one against the rest)."""
@@ -57,7 +64,7 @@ class SvmLearner(LinearLearner):
     """
 
     def __init__(self, data: TrainingData, options: SvmOptions, seed: int) -> None:
-        super().__init__(data)
+        super().__init__(data, options)
         solver_memory("svm", len(self.labelled), "labelled pixels", data.target.bands)
         statistics = data.target.statistics
         features = centre_pixels(labelled_patches(data), statistics)

@@ -18,6 +18,7 @@ from pydantic import Field, field_validator, model_validator
 from torch import Tensor
 
 from geo_xmodal import processes
+from geo_xmodal.class_shares import Floats, learned_of_counts, maximised, ratios
 from geo_xmodal.errors import BundleError, TrainingDataError
 from geo_xmodal.kinds import KINDS
 from geo_xmodal.methods.base import Learner, LoopOptions, Pool, class_weights, joined_pool
@@ -27,6 +28,9 @@ from geo_xmodal.networks import Branch, NetworkSpec, PixelModel, Standardize, br
 from geo_xmodal.objectives import Supervised
 from geo_xmodal.patches import FloatArray, LocalFunction
 from geo_xmodal.types import TrainingData
+
+_ROUNDS = 3
+"""Of expectation maximisation, for the class shares behind soft labels."""
 
 
 class BranchOptions(LoopOptions, ABC):
@@ -206,66 +210,32 @@ class BranchLearner(Learner):
         """Cross-entropy on labels, classes weighed alike if asked for."""
         return Supervised(self.class_weight, weight)
 
-    def own_shares(self, walk: Walk) -> Tensor:
-        """(classes,) class shares of unlabelled pixels by their soft labels; 1 where nobody asks for them."""
+    def own_shares(self, walk: Callable[[], Iterable[Tensor]]) -> Tensor:
+        """(classes,) class shares of unlabelled pixels by their soft labels; 1 where nobody asks for them.
+
+        A few rounds of the estimate: a sure model needs no more, and an unsure one would end with a single
+        class.
+        """
         if cast(TaughtOptions, self.options).shares == "labels" or not len(self.unlabelled):
             return torch.ones(self.data_classes)
-        return own_shares(walk, self._learned)
+        found, _ = maximised(
+            lambda: (soft.double().cpu().numpy() for soft in walk()), self.learned_shares(), _ROUNDS
+        )
+        return torch.from_numpy(found)
 
     def taught(self, soft: Tensor, shares: Tensor) -> Tensor:
         """Soft labels (n, classes) of unlabelled pixels, brought to the class shares that these have."""
         if cast(TaughtOptions, self.options).shares == "labels" or not len(soft):
             return soft
-        return with_shares(soft, self._learned.to(soft.device), shares)
+        ratio = ratios(self.learned_shares(), shares.double().cpu().numpy())
+        odds = soft.double() * torch.from_numpy(ratio).to(soft.device)
+        return (odds / odds.sum(1, keepdim=True)).to(soft.dtype)
 
-    @property
-    def _learned(self) -> Tensor:
-        """(classes,) what the labels of each class weigh."""
-        counts = torch.bincount(cast(Tensor, self.labelled.label), minlength=self.data_classes)
-        return counts * self.class_weight.cpu()
+    def learned_shares(self) -> Floats:
+        """(classes,) number of labels, or 1 for each class that has any where classes are weighed alike."""
+        counts = torch.bincount(cast(Tensor, self.labelled.label), minlength=self.data_classes).numpy()
+        return learned_of_counts(counts, balanced=self.options.balance)
 
     def pixel_model(self) -> PixelModel:
         """The branch with its standardisation."""
         return self.model
-
-
-Walk = Callable[[], Iterable[Tensor]]
-"""Gives soft labels (n, classes) of all pixels, some at a time."""
-
-
-def own_shares(walk: Walk, learned: Tensor, rounds: int = 3) -> Tensor:
-    """Class shares of the pixels that a model is asked about, which may not be those that it learned with.
-
-    Labels are drawn class by class, the land is not: a model of ten labels each of road and of kerb finds
-    far too many kerbs. The shares are estimated from the predictions themselves by expectation maximisation
-    (Saerens, Latinne and Decaestecker 2002): s = mean_i p_i, then p_ic ~ p_ic s_c / learned_c, and again.
-    A few rounds: a sure model needs no more, and an unsure one would end with a single class.
-
-    Args:
-        walk: predictions of the model; walked over once a round.
-        learned: (classes,) weights of the classes in its training, of any sum; 0 for a class not learned.
-        rounds: of expectation and maximisation, the last of which `with_shares` does.
-
-    Returns:
-        (classes,) float64.
-    """
-    shares: Tensor | None = None
-    for _ in range(rounds):
-        total, count = torch.zeros(len(learned), dtype=torch.double), 0
-        for soft in walk():
-            seen = soft.double() if shares is None else _changed(soft, learned.to(soft.device), shares)
-            total, count = total + seen.sum(0).cpu(), count + len(soft)
-        shares = total / count
-    return cast(Tensor, shares)
-
-
-def with_shares(soft: Tensor, learned: Tensor, shares: Tensor) -> Tensor:
-    """Predictions (n, classes) as if the model had learned with other class shares (see `own_shares`)."""
-    return _changed(soft, learned, shares).to(soft.dtype)
-
-
-def _changed(soft: Tensor, learned: Tensor, shares: Tensor) -> Tensor:
-    before = (learned / learned.sum()).double()
-    odds = torch.where(before > 0, soft.double() / before, 0.0)
-    changed = odds * shares.to(odds)
-    return changed / changed.sum(1, keepdim=True)

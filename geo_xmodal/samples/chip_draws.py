@@ -6,7 +6,7 @@ What is kept in memory is bounded by the pixels asked for, and so is the number 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,6 +44,7 @@ class ChipDraw:
         validation: Of chips that are held out.
         pairs: Unlabelled pixels of both sensors.
         target: Unlabelled pixels of the target sensor alone.
+        labels: Labelled pixels of each class id, with target data, that were drawn from.
         without_data: Labelled pixels that were passed over for want of target data.
         notes: What should be known, a line each.
     """
@@ -52,6 +53,7 @@ class ChipDraw:
     validation: LabelledPixels
     pairs: IntArray
     target: IntArray
+    labels: Mapping[int, int]
     without_data: int
     notes: tuple[str, ...]
 
@@ -131,6 +133,7 @@ def draw_chips(
         validated,
         _without(pairs.positions, found.position, unlabelled, seed + _APART),
         _without(alone.positions, found.position, unlabelled_target, seed + _APART),
+        {id_: train_pools[id_].shown + test_pools[id_].shown for id_ in classes},
         without_data,
         tuple(_notes(source, training, labelled, labels_per_class, held)),
     )

@@ -136,7 +136,7 @@ def _notes(
     nothing = not len(draw.pairs) + len(draw.target)
     asked = options.unlabelled or options.unlabelled_target
     return {
-        **counts_of(groups, source.classes),
+        **counts_of(groups, source.classes, draw.labels),
         "split": {"kind": "chips"},
         "overlap_share": 0.0,
         "excluded_unlabelled_share": 0.0,

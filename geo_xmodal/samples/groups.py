@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -198,10 +198,14 @@ def warnings_of(data: TrainingData) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class _Labelled:
-    """Training pixels: position (n, 2), index into the classes (n,), and how many lacked target data."""
+    """Training pixels: position (n, 2), index into the classes (n,), and how many lacked target data.
+
+    `labels` are the pixels of each class id that they were drawn from.
+    """
 
     position: IntArray
     index: IntArray
+    labels: Mapping[int, int]
     without_data: int
 
 
@@ -267,14 +271,18 @@ def _labelled(
             f"{where}: all {sum(len(label) for _, label in pixels)} training pixels with data are of class "
             f"{name!r}; at least two classes are needed"
         )
+    labels = [Counter(label.tolist()) for _, label in pixels]
     if options.labels_per_class is not None:
         pixels = _drawn_per_class(pixels, present, options.labels_per_class, [one.seed for one in sources])
     place = {entry.id: index for index, entry in enumerate(classes)}
     return [
         _Labelled(
-            position, np.array([place[one] for one in label.tolist()], np.int64), int((~one.pixels).sum())
+            position,
+            np.array([place[one] for one in label.tolist()], np.int64),
+            counts,
+            int((~one.pixels).sum()),
         )
-        for (position, label), one in zip(pixels, found, strict=True)
+        for (position, label), counts, one in zip(pixels, labels, found, strict=True)
     ]
 
 
@@ -483,7 +491,7 @@ def _notes(
     scene, test = source.member.scene, source.test
     split = scene.config.split
     return {
-        **counts_of(groups, classes),
+        **counts_of(groups, classes, labelled.labels),
         "split": {"kind": "files"} if split is None else split.model_dump(),
         "test_pixels": len(test),
         "overlap_share": share,

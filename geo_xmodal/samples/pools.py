@@ -188,15 +188,21 @@ def position_keys(positions: IntArray, seed: int) -> npt.NDArray[np.uint64]:
 
 
 class PixelPool:
-    """A uniform random sample, without replacement and of bounded size, of all pixels it was shown."""
+    """A uniform random sample, without replacement and of bounded size, of all pixels it was shown.
+
+    Attributes:
+        shown: How many these were.
+    """
 
     def __init__(self, size: int, seed: int) -> None:
+        self.shown = 0
         self._size = size
         self._seed = seed
         self._positions: IntArray = np.empty((0, 2), np.int64)
 
     def add(self, positions: IntArray) -> None:
         """Show pixels (n, 2); no pixel twice over all calls."""
+        self.shown += len(positions)
         pool = np.concatenate([self._positions, positions])
         self._positions = pool[drawn(pool, self._size, self._seed)]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -140,13 +140,22 @@ def summary_of(
     )
 
 
-def counts_of(groups: dict[str, Pixels], classes: Sequence[LandClass]) -> dict[str, Any]:
-    """Pixels of every group, and of each class of those with labels: plain values, ready for JSON."""
+def counts_of(
+    groups: dict[str, Pixels], classes: Sequence[LandClass], labels: Mapping[int, int]
+) -> dict[str, Any]:
+    """Pixels of every group, and of each class of those with labels: plain values, ready for JSON.
+
+    Args:
+        groups: What was gathered.
+        classes: The legend.
+        labels: Training labels of each class id that there were before any were drawn or left out.
+    """
     return {
         "counts": {name: len(group.position) for name, group in groups.items()},
         "per_class": {
             name: {entry.name: int((group.index == place).sum()) for place, entry in enumerate(classes)}
             for name, group in groups.items()
             if group.index is not None
-        },
+        }
+        | {"labels": {entry.name: int(labels.get(entry.id, 0)) for entry in classes}},
     }

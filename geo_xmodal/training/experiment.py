@@ -26,6 +26,7 @@ from geo_xmodal.training.files import (
     is_finished,
     recorded_store,
 )
+from geo_xmodal.training.learned import default_shares, how_drawn, why_default
 from geo_xmodal.training.loop import expected_steps
 from geo_xmodal.training.progress import RunsProgress, reading
 from geo_xmodal.training.report import run_report
@@ -126,7 +127,7 @@ def _lead(
         plan = dataclasses.replace(
             plan, notes=(*scenes.notes, *warnings_of(data), *plan.notes, *_lacking_threads(begun, threads))
         )
-        for line in (*plan.notes, *_other_threads(begun, threads)):
+        for line in (*plan.notes, *_whose_shares(plan, data), *_other_threads(begun, threads)):
             note(line)
         with begun_run(out, resume):
             scores = _train(scenes, data, out, plan, threads, compute, resume, progress, note, storage)
@@ -158,6 +159,14 @@ def _lacking_threads(begun: int | None, threads: int) -> list[str]:
         f"the run was begun on {begun} threads and goes on with {threads}, as there are no more processors: "
         "the model is another one than without the interruption"
     ]
+
+
+def _whose_shares(plan: Plan, data: TrainingData) -> list[str]:
+    """What figures and maps are right about, where nobody said it."""
+    if plan.shares is not None:
+        return []
+    drawn = how_drawn(data)
+    return [f"class shares of maps: {default_shares(drawn)}, as {why_default(drawn)}"]
 
 
 def _other_threads(begun: int | None, threads: int) -> list[str]:
@@ -231,6 +240,7 @@ def _train_runs(
                 seed,
                 _folder(out, variant, plan, seed),
                 transductive=plan.gather.transductive,
+                shares=plan.shares,
                 resume=resume,
                 threads=threads,
                 compute=compute,
@@ -310,6 +320,8 @@ def _summary(
     if controls:
         scores["controls"] = {name: brief(one) for name, one in controls.items()}
         scores["gain"] = {name: paired_gain(main, one) for name, one in controls.items()}
+    if "shares" in main[0]:
+        scores["shares"] = _shares_summary(main)
     if "scenes" in main[0]:
         scores["scenes"] = {
             name: _summary(
@@ -320,6 +332,24 @@ def _summary(
             for name in main[0]["scenes"]
         }
     return scores
+
+
+def _shares_summary(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Every choice of class shares over seeds; one that a seed does not have has no figures."""
+    first: dict[str, Any] = runs[0]["shares"]
+    if len(runs) == 1:
+        return first
+    choices = {}
+    for name in first["choices"]:
+        several = [one["shares"]["choices"].get(name, {}) for one in runs]
+        refused = [one["refused"] for one in several if "refused" in one]
+        if refused:
+            choices[name] = {"refused": f"with {len(refused)} of {len(runs)} seeds: {refused[0]}"}
+        else:
+            choices[name] = brief(
+                [{"seed": run["seed"], **one} for run, one in zip(runs, several, strict=True)]
+            )
+    return first | {"choices": choices}
 
 
 _OF_ANY_SEED = (

@@ -19,6 +19,7 @@ from geo_xmodal.scenes import SIDES
 from geo_xmodal.training.request import Plan
 from geo_xmodal.training.run import RunResult
 from geo_xmodal.training.sources import Learned, LearnedMember
+from geo_xmodal.training.testing import usable_shares
 from geo_xmodal.wording import counted
 
 _MAX_PICTURED = 4
@@ -130,7 +131,8 @@ def _command(scenes: Learned, plan: Plan) -> str:
 def _map(trained: bundle.Bundle, member: LearnedMember, named: bool) -> list[Picture]:
     """The map of the middle of a scene, then its labels there; `named` says which scene it is."""
     shown = member.pictured()
-    window, ids = preview(trained, shown.reader(shown.target))
+    reader = shown.reader(shown.target)
+    window, ids = preview(trained, reader, shares=usable_shares(trained, reader))
     metres = pixel_size(shown.grid)
     size = metres[0] if metres[2] == "m" else None
     where = f"{shown.name}: " if named or shown is not member else ""

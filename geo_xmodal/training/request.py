@@ -6,16 +6,19 @@ import dataclasses
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError
 
 from geo_xmodal.errors import TrainingDataError, UsageError
+from geo_xmodal.mapping import read_shares
 from geo_xmodal.methods import METHODS
 from geo_xmodal.methods.base import Method, Options
 from geo_xmodal.samples import DataOptions, GatherOptions
 from geo_xmodal.scenes import Scene, SceneSet, join_scenes
 from geo_xmodal.training.engine import Device, Precision
+from geo_xmodal.training.learned import AskedShares, check_areas, described_shares
 from geo_xmodal.types import TrainingData
 
 DATA_SETTINGS = DataOptions.model_fields
@@ -42,6 +45,9 @@ class TrainRequest(BaseModel):
         device: what trains.
         precision: of activations in training.
         hold_out: names of scenes that only test.
+        shares: what figures and maps should be right about: `labels` (labels are a fair sample of the land),
+            `equal` (every class counts alike), `estimated` (from each image), known areas by class id or
+            name, or a CSV file of them. None follows from how the labels were drawn. Training is the same.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -59,6 +65,7 @@ class TrainRequest(BaseModel):
     device: Device = "auto"
     precision: Precision = "float32"
     hold_out: tuple[str, ...] = ()
+    shares: str | Path | dict[str, float] | None = None
 
     @property
     def given(self) -> dict[str, Any]:
@@ -118,6 +125,7 @@ class Plan:
         seeds: of every run.
         settings: as asked, as texts.
         notes: what should be known beside the result, a line each.
+        shares: what figures and maps are right about; None follows from the labels.
     """
 
     main: Variant
@@ -126,6 +134,7 @@ class Plan:
     seeds: tuple[int, ...]
     settings: Mapping[str, str]
     notes: tuple[str, ...] = ()
+    shares: AskedShares = None
 
     def gather_for(self, seed: int) -> GatherOptions:
         """What to gather for one seed."""
@@ -139,6 +148,7 @@ class Plan:
             "data": self.gather.model_dump(mode="json"),
             "seeds": list(self.seeds),
             "controls": {v.name: v.options.model_dump(mode="json") for v in self.controls},
+            **({} if self.shares is None else {"shares": described_shares(self.shares)}),
         }
 
 
@@ -151,7 +161,8 @@ def resolve(request: TrainRequest, kind: str, single_pixels: bool = False) -> Pl
         single_pixels: the samples have no pixels around them: a method may have settings for that.
 
     Raises:
-        UsageError: an unknown method or setting, or a value that it cannot have.
+        UsageError: an unknown method, setting or choice of class shares, or a value that it cannot have.
+        ClassSharesError: a table of known areas is none.
     """
     method = find_method(request.method)
     settings = request.given
@@ -163,7 +174,8 @@ def resolve(request: TrainRequest, kind: str, single_pixels: bool = False) -> Pl
     data = {key: value for key, value in settings.items() if key not in method.Options.model_fields}
     gather = gather_options(data, (main, *controls), (method,), request.seed, request.method)
     seeds = tuple(range(request.seed, request.seed + request.seeds))
-    return Plan(main, controls, gather, seeds, as_texts(settings), notes)
+    shares = None if request.shares is None else read_shares(request.shares)
+    return Plan(main, controls, gather, seeds, as_texts(settings), notes, shares)
 
 
 def checked_plan(plan: Plan, data: TrainingData) -> Plan:
@@ -171,8 +183,10 @@ def checked_plan(plan: Plan, data: TrainingData) -> Plan:
 
     Raises:
         TrainingDataError: The method itself cannot be trained.
+        ClassSharesError: Known areas do not fit the classes.
     """
     plan.main.check(data)
+    check_areas(plan.shares, data)
     possible, notes = [], list(plan.notes)
     for control in plan.controls:
         try:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
-import functools
 import hashlib
-import operator
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -15,32 +12,30 @@ import numpy as np
 import torch
 
 from geo_xmodal import bundle, processes
-from geo_xmodal.accuracy import Calibration, ConfusionMatrix, ReliabilityBin, metrics
+from geo_xmodal.accuracy import ReliabilityBin
 from geo_xmodal.errors import ResumeError
-from geo_xmodal.mapping import evaluate_windows
 from geo_xmodal.methods.base import Learner, LoopOptions
 from geo_xmodal.networks import PixelModel, input_ranges
 from geo_xmodal.outputs import UNFINISHED, mark_unfinished, output_errors, write_json
 from geo_xmodal.patches import Patches, joined_patches
-from geo_xmodal.raster import WindowReader, pixel_size
+from geo_xmodal.raster import pixel_size
 from geo_xmodal.training.checkpoint import FILE as CHECKPOINT
 from geo_xmodal.training.checkpoint import checked_header, fingerprint
 from geo_xmodal.training.engine import ON_PROCESSOR, Compute, repeatable
 from geo_xmodal.training.files import CONFIG, FINDINGS, LOG, METRICS, WAY_OUT, RunLog, check_there, read_json
+from geo_xmodal.training.learned import AskedShares, described_shares, held_out_probabilities, shares_entry
 from geo_xmodal.training.loop import fit
 from geo_xmodal.training.progress import train_and_test
 from geo_xmodal.training.request import Variant
 from geo_xmodal.training.sources import Learned
+from geo_xmodal.training.testing import test_scores
 from geo_xmodal.training.threads import on_threads, recorded_threads, threads_for
 from geo_xmodal.training.work import work_in
 from geo_xmodal.types import (
-    ClassArray,
     IntArray,
-    LandClass,
     PixelGroup,
     Progress,
     TrainingData,
-    Window,
 )
 from geo_xmodal.version import VERSION
 from geo_xmodal.wording import names_text
@@ -73,6 +68,7 @@ def run_variant(
     folder: Path,
     *,
     transductive: bool = False,
+    shares: AskedShares = None,
     resume: bool = False,
     threads: int | None = None,
     compute: Compute = ON_PROCESSOR,
@@ -94,6 +90,7 @@ def run_variant(
         seed: of everything drawn.
         folder: where it goes.
         transductive: whether test pixels are among the unlabelled ones.
+        shares: what maps of the model are right about unless asked otherwise; None follows from the labels.
         resume: go on with what an earlier run left, on as many threads.
         threads: what to train on otherwise; None for PyTorch's number.
         compute: on which device and in which precision, where there are steps to compute.
@@ -118,6 +115,8 @@ def run_variant(
         "transductive": transductive,
         "data": {**data.notes, "sha256": _digest(data)},
     }
+    if shares is not None:
+        config |= {"shares": described_shares(shares)}
     if isinstance(variant.options, LoopOptions):
         config |= {"compute": compute.describe()}
     mark = fingerprint(_lasting(config))
@@ -161,7 +160,9 @@ def run_variant(
     if not processes.is_first():
         return RunResult(folder, {}, (), data.notes)
     check_there(folder)
-    bundle.save(folder / "model", model, _card(scenes, data, variant, model, config | {"mark": mark}))
+    card = _card(scenes, data, variant, model, config | {"mark": mark})
+    entry = shares_entry(shares, data, learner)
+    bundle.save(folder / "model", model, card.model_copy(update={"shares": entry}))
     scores = test_scores(scenes, bundle.load(folder / "model"), testing)
     scores |= {"seed": seed, "mark": mark, "transductive": transductive}
     scores |= {"assumptions": list(data.notes.get("assumptions", ())), **learner.findings()}
@@ -277,83 +278,11 @@ def _some_patches(data: TrainingData) -> Patches:
     )
 
 
-@dataclass
-class _Tally:
-    """What was counted of test pixels."""
-
-    confusion: ConfusionMatrix
-    calibration: Calibration
-
-    def __add__(self, other: _Tally) -> _Tally:
-        return _Tally(self.confusion + other.confusion, self.calibration + other.calibration)
-
-    def scores(self, legend: Sequence[LandClass]) -> dict[str, Any]:
-        """The measures, and how many pixels the map has no data for."""
-        found = dict(metrics(self.confusion, legend, self.calibration, "test"))
-        return found | {"unmapped": int(np.sum(self.confusion.unmapped))}
-
-
-def test_scores(
-    scenes: Learned,
-    trained: bundle.Bundle,
-    progress: Progress | None = None,
-    *,
-    seen: Callable[[WindowReader], WindowReader] = lambda reader: reader,
-) -> dict[str, Any]:
-    """Metrics on the test pixels of all scenes, and of each of several, of the model as it is on disk.
-
-    Args:
-        scenes: what is tested.
-        trained: the model.
-        progress: told of each window.
-        seen: what the model sees of a scene's target sensor.
-    """
-    legend = trained.card.legend
-    ids = [land.id for land in legend]
-    tested = {member.name: member for member in scenes.members if member.tests}
-    tested = tested or {scenes.members[0].name: scenes.members[0]}
-    rows = [member.rows for member in tested.values()]
-    tallies = {}
-    for k, (name, member) in enumerate(tested.items()):
-        tally = tallies[name] = _Tally(ConfusionMatrix(len(legend)), Calibration())
-        windows = _told(member.test_windows(TEST_WINDOW), sum(rows[:k]), sum(rows), progress)
-        reader = seen(member.reader(member.target))
-        for reference, predicted, probability in evaluate_windows(trained, reader, windows):
-            tally.confusion.add(reference, predicted, ids)
-            mapped = predicted > 0
-            tally.calibration.add(probability[mapped], (predicted == reference)[mapped])
-    together = functools.reduce(operator.add, tallies.values())
-    bins = [dataclasses.asdict(one) for one in together.calibration.curve]
-    scores = together.scores(legend) | {"reliability": bins}
-    if scenes.several:
-        scores["scenes"] = {
-            name: tally.scores(legend)
-            | {"held_out": tested[name].held_out, "simulated": tested[name].simulated}
-            for name, tally in tallies.items()
-        }
-        scores["joined_classes"] = scenes.joined_classes()
-    return scores
-
-
-def _told(
-    windows: Iterator[tuple[Window, ClassArray]], before: int, rows: int, progress: Progress | None
-) -> Iterator[tuple[Window, ClassArray]]:
-    """The windows, which come row by row, each told when its turn comes."""
-    for window, labels in windows:
-        if progress is not None:
-            progress(before + window.row, rows, "testing")
-        yield window, labels
-
-
 def _validator(pixels: PixelGroup) -> Callable[[Learner], dict[str, float]]:
     label = cast(IntArray, pixels.label)
 
     def validate(learner: Learner) -> dict[str, float]:
-        model = learner.pixel_model()
-        parts = np.array_split(np.arange(len(pixels)), max(1, len(pixels) // TEST_WINDOW))
-        patches = (torch.from_numpy(pixels.target.take(part)).to(learner.device) for part in parts)
-        best = [model.probabilities(part).flatten(1).argmax(1) for part in patches]
-        predicted = torch.cat(best).cpu().numpy()
+        predicted = held_out_probabilities(learner, pixels).argmax(1)
         recalls = [float((predicted[label == c] == c).mean()) for c in np.unique(label)]
         return {"oa": float((predicted == label).mean()), "aa": float(np.mean(recalls))}
 

@@ -13,7 +13,6 @@ from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.kinds import KINDS
 from geo_xmodal.methods import METHODS, Learner
 from geo_xmodal.methods.base import class_weights
-from geo_xmodal.methods.target_branch import own_shares, with_shares
 from geo_xmodal.patches import HeldPatches
 from geo_xmodal.scenes.splits import DEFAULT_MARGIN
 from geo_xmodal.training.loop import fit
@@ -244,31 +243,6 @@ def test_class_weights_make_classes_equal() -> None:
     weights = class_weights(label, 4)
     assert weights.tolist() == pytest.approx([0.5, 0, 1.5, 0])
     assert weights[label][label == 0].sum() == pytest.approx(weights[label][label == 2].sum())
-
-
-def test_soft_labels_take_the_shares_of_the_pixels_that_are_asked_about() -> None:
-    rng = np.random.default_rng(0)
-    share = np.array([0.8, 0.15, 0.05])
-    label = rng.choice(3, size=4000, p=share)
-    x = 3 * np.eye(3)[label] + rng.normal(size=(4000, 3))
-    evidence = np.exp(3 * x)  # class c is 3 e_c and unit noise: the likelihoods, but for a common factor
-    equal = torch.from_numpy(evidence / evidence.sum(1, keepdims=True)).float()
-    expected = evidence * share / (evidence * share).sum(1, keepdims=True)
-
-    def reweighed(soft: torch.Tensor, learned: torch.Tensor, rounds: int = 3) -> torch.Tensor:
-        whole = own_shares(lambda: [soft], learned, rounds)
-        in_parts = own_shares(lambda: torch.split(soft, 999), learned, rounds)
-        assert torch.allclose(whole, in_parts, rtol=1e-12)
-        return with_shares(soft, learned, whole)
-
-    changed = reweighed(equal, torch.ones(3), rounds=50).numpy()
-    assert np.abs(changed - expected).mean() < 0.005 < np.abs(equal.numpy() - expected).mean()
-    quick = reweighed(equal, torch.ones(3)).numpy()
-    assert np.abs(quick - expected).mean() < 0.01
-    # a model that knows nothing says nothing of shares, and what was never learned gets nothing
-    unsure = torch.full((9, 3), 1 / 3)
-    assert torch.allclose(reweighed(unsure, torch.ones(3)), unsure)
-    assert reweighed(equal, torch.tensor([1.0, 1.0, 0.0]))[:, 2].abs().max() == 0
 
 
 def test_hgr_learns_from_no_unlabelled_pixel_without_the_rich_sensor() -> None:

@@ -1,0 +1,98 @@
+"""What a trained model has learned of class shares, for its card: weights of labels, and calibration."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+import torch
+
+from geo_xmodal.bundle import HeldOutEntry, SharesEntry
+from geo_xmodal.class_shares import Choice, Drawn, as_shares, held_out_calibration
+from geo_xmodal.mapping.shares import Areas, table_shares
+from geo_xmodal.methods.base import Learner, labels_of
+from geo_xmodal.types import FloatArray, IntArray, PixelGroup, TrainingData
+
+AskedShares = Choice | Areas | None
+"""What maps of a model should be right about: a choice, known areas, or what follows from the labels."""
+
+_AT_ONCE = 512
+
+_WHY: dict[Drawn, str] = {
+    "as they lie": "the labels that train were taken as they lie, and count as a fair sample of the land",
+    "class by class": "the labels that train were drawn class by class, and say nothing of class shares",
+}
+
+
+def how_drawn(data: TrainingData) -> Drawn:
+    """Whether some of the labels that there were have been left out per class."""
+    per_class = data.notes.get("per_class", {})
+    groups = ("labelled_pairs", "labelled_target", "validation")
+    kept = sum(sum(per_class.get(name, {}).values()) for name in groups)
+    kept += data.notes.get("dropped_beside_validation", 0)
+    return "class by class" if sum(per_class.get("labels", {}).values()) > kept else "as they lie"
+
+
+def default_shares(drawn: Drawn) -> Choice:
+    """What a map should be right about where nobody says it."""
+    return "equal" if drawn == "class by class" else "labels"
+
+
+def why_default(drawn: Drawn) -> str:
+    """Why that is so, in words."""
+    return _WHY[drawn]
+
+
+def described_shares(asked: Choice | Areas) -> str | dict[str, float]:
+    """What was asked for, for config.json."""
+    return asked if isinstance(asked, str) else {str(name): area for name, area in asked.items()}
+
+
+def check_areas(asked: AskedShares, data: TrainingData) -> None:
+    """See that known areas fit the classes that are learned, before anything trains.
+
+    Raises:
+        ClassSharesError: They do not.
+    """
+    if asked is not None and not isinstance(asked, str):
+        table_shares(asked, data.classes, as_shares(_counts(data).tolist()))
+
+
+def shares_entry(asked: AskedShares, data: TrainingData, learner: Learner) -> SharesEntry:
+    """The card's entry for class shares, of a learner that has learned from `data`."""
+    counts = _counts(data)
+    weights = learner.learned_shares()
+    learned = as_shares((counts if weights is None else weights).tolist())
+    there = data.notes.get("per_class", {}).get("labels")
+    labels = counts if there is None else np.array([there[one.name] for one in data.classes])
+    drawn = how_drawn(data)
+    known = asked is not None and not isinstance(asked, str)
+    held_out = None
+    if len(data.validation):
+        label = cast(IntArray, data.validation.label)
+        found = held_out_calibration(held_out_probabilities(learner, data.validation), label, learned)
+        held_out = None if found is None else HeldOutEntry(**vars(found))
+    return SharesEntry(
+        default="table" if known else cast(Choice, asked or default_shares(drawn)),
+        drawn=drawn,
+        learned=learned,
+        labels=as_shares(labels.tolist()),
+        table=table_shares(cast(Areas, asked), data.classes, learned) if known else None,
+        held_out=held_out,
+    )
+
+
+def held_out_probabilities(learner: Learner, pixels: PixelGroup) -> FloatArray:
+    """Probabilities (n, class) of pixels by the model as it stands."""
+    model = learner.pixel_model()
+    target = pixels.target.cropped(model.margin)
+    parts = np.array_split(np.arange(len(pixels)), max(1, len(pixels) // _AT_ONCE))
+    patches = (torch.from_numpy(target.take(part)).to(learner.device) for part in parts)
+    with torch.no_grad():
+        found = torch.cat([model.probabilities(part).flatten(1) for part in patches])
+    probabilities: FloatArray = found.float().cpu().numpy()
+    return probabilities
+
+
+def _counts(data: TrainingData) -> IntArray:
+    return np.bincount(labels_of(data), minlength=len(data.classes))
