@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from geo_xmodal.bundle import load as load_bundle
     from geo_xmodal.chips import LAYOUTS, ChipSet, ChipSurvey, is_chip_folder, open_chips
     from geo_xmodal.chips import survey as survey_chips
+    from geo_xmodal.class_shares import CHOICES as SHARE_CHOICES
+    from geo_xmodal.class_shares import QUESTION as SHARE_QUESTION
     from geo_xmodal.class_shares import ClassShares
     from geo_xmodal.comparison import ComparedMethod, CompareRequest, Comparison, compare_methods
     from geo_xmodal.correlation import CorrelationEstimate, estimate_correlation
@@ -130,6 +132,8 @@ __all__ = [
     "KINDS",
     "LAYOUTS",
     "METHODS",
+    "SHARE_CHOICES",
+    "SHARE_QUESTION",
     "WITHIN_VARIABLE",
     "Accuracies",
     "AlignedReader",
@@ -264,7 +268,7 @@ __all__ = [
 _HOMES = {
     "bundle": ("Bundle", "Card", "read_card", "load_bundle"),
     "chips": ("LAYOUTS", "ChipSet", "ChipSurvey", "is_chip_folder", "open_chips", "survey_chips"),
-    "class_shares": ("ClassShares",),
+    "class_shares": ("SHARE_CHOICES", "SHARE_QUESTION", "ClassShares"),
     "comparison": ("CompareRequest", "ComparedMethod", "Comparison", "compare_methods"),
     "correlation": ("CorrelationEstimate", "estimate_correlation"),
     "dependence": ("Study", "correlate_arrays", "correlate_scene", "save_study"),
@@ -374,7 +378,13 @@ _HOMES = {
     "version": ("__version__",),
 }
 _HOME = {name: f"geo_xmodal.{module}" for module, names in _HOMES.items() for name in names}
-_RENAMED = {"load_bundle": "load", "survey_chips": "survey", "__version__": "VERSION"}
+_RENAMED = {
+    "SHARE_CHOICES": "CHOICES",
+    "SHARE_QUESTION": "QUESTION",
+    "load_bundle": "load",
+    "survey_chips": "survey",
+    "__version__": "VERSION",
+}
 
 
 def __getattr__(name: str) -> Any:

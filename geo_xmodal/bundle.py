@@ -162,6 +162,11 @@ class SharesEntry(_Part):
         return self
 
     @property
+    def temperature(self) -> float:
+        """That calibrates the model's logits; 1 where nobody knows."""
+        return 1.0 if self.held_out is None else self.held_out.temperature
+
+    @property
     def calibration(self) -> HeldOut | None:
         """How well the model's probabilities are calibrated."""
         return None if self.held_out is None else HeldOut(**self.held_out.model_dump())

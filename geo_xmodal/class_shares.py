@@ -16,7 +16,7 @@ its logits z: the class of a pixel is the same as with calibrated probabilities.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -27,6 +27,17 @@ from geo_xmodal.errors import ClassSharesError
 
 Choice = Literal["labels", "equal", "estimated", "table"]
 """Whose class shares predictions have."""
+
+QUESTION = "What should the map be right about?"
+"""As every form asks it."""
+
+CHOICES: Mapping[Choice, str] = {
+    "labels": "the land, of which the labels are a fair sample",
+    "equal": "every class alike",
+    "estimated": "the land, as its image tells",
+    "table": "the land, whose areas are known",
+}
+"""What each choice of class shares means."""
 
 Drawn = Literal["as they lie", "class by class"]
 """How training labels were drawn from those that there were: all of them, or so many per class."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from geo_xmodal.accuracy.areas import AreaEstimates, ClassArea, Estimate, GroundAreas, area_estimates
 from geo_xmodal.accuracy.calibration import Calibration, ReliabilityBin
+from geo_xmodal.accuracy.choices import has_choice, scores_with
 from geo_xmodal.accuracy.comparison import PairedTest, least_signed_rank, paired_tests
 from geo_xmodal.accuracy.confusion import ConfusionMatrix
 from geo_xmodal.accuracy.gain import PairedGain, compare, paired_gain, spread
@@ -30,10 +31,12 @@ __all__ = [
     "area_estimates",
     "compare",
     "curves_from_log",
+    "has_choice",
     "least_signed_rank",
     "metrics",
     "paired_gain",
     "paired_tests",
     "render_report",
+    "scores_with",
     "spread",
 ]

@@ -19,7 +19,7 @@ _TAKES: dict[Format, tuple[str, ...]] = {
     "qgis": ("--map", "--scene", "--run", "--classes"),
     "gpkg": ("--map", "--mmu", "--sieve", "--simplify", "--classes"),
     "stac": ("--map", "--model", "--date", "--classes"),
-    "onnx": ("--model", "--tile"),
+    "onnx": ("--model", "--tile", "--shares"),
 }
 """Which options a format has a use for."""
 
@@ -69,6 +69,13 @@ def export(
         int | None,
         typer.Option(metavar="PIXELS", help="onnx: fix rows and columns, for programs that need them fixed."),
     ] = None,
+    shares: Annotated[
+        str | None,
+        typer.Option(
+            metavar="labels|equal|FILE",
+            help="onnx: what its maps should be right about, as for map (default: what the card says).",
+        ),
+    ] = None,
     allow_addresses: AllowAddresses = False,
     json: Json = False,
 ) -> None:
@@ -81,6 +88,7 @@ def export(
         "--run": run,
         "--date": date,
         "--classes": classes,
+        "--shares": shares,
     }
     numbers = {"--mmu": mmu, "--sieve": sieve, "--simplify": simplify, "--tile": tile}
     given = [name for name, value in options.items() if value is not None]
@@ -92,7 +100,7 @@ def export(
     elif to == "gpkg" and map_ is not None:
         _polygons(map_, out, mmu, sieve, simplify, classes, console)
     elif to == "onnx" and model is not None:
-        _onnx(model, out, tile, console)
+        _onnx(model, out, tile, shares, console)
     else:
         _stac(map_, model, out, date, classes, console)
 
@@ -156,8 +164,8 @@ def _stac(
     )
 
 
-def _onnx(model: str, out: Path, tile: int | None, console: Console) -> None:
-    made = gx.export_onnx(gx.find_model(model), out, tile=tile)
+def _onnx(model: str, out: Path, tile: int | None, shares: str | None, console: Console) -> None:
+    made = gx.export_onnx(gx.find_model(model), out, tile=tile, shares=shares)
     console.result(
         {
             "out": made.out,

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from geo_xmodal import bundle
+from geo_xmodal.accuracy import scores_with
 from geo_xmodal.comparison.charts import INK, figure, legend_of_classes, panel_size, panels
 from geo_xmodal.comparison.request import Fold
 from geo_xmodal.mapping import preview, quicklook
 from geo_xmodal.scenes import Member
 from geo_xmodal.training.run import RunResult
-from geo_xmodal.training.testing import scores_with, usable_shares
+from geo_xmodal.training.testing import usable_shares
 
 _LARGEST = 512
 """Rows and columns of a map in the picture."""
@@ -34,7 +35,7 @@ def draw_maps(fold: Fold, runs: Mapping[str, RunResult], heading: str, out: Path
         trained = bundle.load(run.folder)
         reader = member.reader(member.target)
         window, ids = preview(trained, reader, shares=usable_shares(trained, reader, fold.shares))
-        scores = scores_with(run.metrics, fold.shares)
+        scores = run.metrics if fold.shares is None else scores_with(run.metrics, fold.shares)
         oa = scores["scenes"][member.name]["oa"] if fold.scenes.several else scores["oa"]
         words = name if oa is None else f"{name}, OA {100 * oa:.1f} %"
         pictures[words] = quicklook(ids, classes, _LARGEST)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
 
+from geo_xmodal.accuracy import scores_with
 from geo_xmodal.class_shares import Choice
 from geo_xmodal.errors import TrainingDataError, UsageError
 from geo_xmodal.methods import METHODS, Method, Options
@@ -19,7 +20,6 @@ from geo_xmodal.training import request as training
 from geo_xmodal.training.checkpoint import fingerprint
 from geo_xmodal.training.engine import Device, Precision
 from geo_xmodal.training.request import Variant
-from geo_xmodal.training.testing import scores_with
 from geo_xmodal.types import TrainingData
 
 DEFAULT_REFERENCE = "hgr"
@@ -108,7 +108,7 @@ class Fold:
 
     def scores(self, metrics: Mapping[str, Any]) -> Mapping[str, Any]:
         """What of a run's metrics counts."""
-        chosen = scores_with(metrics, self.shares)
+        chosen = metrics if self.shares is None else scores_with(metrics, self.shares)
         return chosen if self.left_out is None else chosen["scenes"][self.left_out]
 
 

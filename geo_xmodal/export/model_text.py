@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
 from geo_xmodal import bundle
+from geo_xmodal.accuracy import has_choice, scores_with
 from geo_xmodal.errors import UsageError
 from geo_xmodal.export.class_map import ClassMap
+from geo_xmodal.mapping.outputs import SHARES_TAG
+from geo_xmodal.mapping.shares import read_recorded
 from geo_xmodal.outputs import unfinished
 from geo_xmodal.raster import pixel_size
 from geo_xmodal.small_files import SmallFile, inner_file, read_json_object, validated
@@ -52,6 +55,8 @@ def model_text(made: ClassMap) -> str:
     lines = [f"Model: method {_short(tags['METHOD'])}, maps from {sensor}, trained on {scene}."]
     if tags.get("SIMULATED") == "yes":
         lines.append("That scene is SIMULATED: computed, not observed.")
+    if (shares := read_recorded(tags.get(SHARES_TAG, ""))) is not None:
+        lines.append(f"Class shares: {shares[0]}.")
     if "MODEL_SHA256" in tags:
         lines.append(f"Weights: sha256 {_short(tags['MODEL_SHA256'])[:16]}…")
     return " ".join(lines)
@@ -83,12 +88,18 @@ def accuracy_text(run: Path | None, tags: Mapping[str, str]) -> str:
         raise UsageError(f"{run} {todo}")
     _check_same_model(run, tags)
     path = inner_file(run, _METRICS, "run folder", UsageError)
-    metrics = validated(_Metrics, read_json_object(path, _FILE), path, _FILE)
+    found: Mapping[str, Any] = read_json_object(path, _FILE)
+    other = ""
+    shares = read_recorded(tags.get(SHARES_TAG, ""))
+    if shares is not None and "shares" in found:  # an evaluation is of this map
+        other = "" if has_choice(found, shares[0]) else " (of a map with other class shares than this one)"
+        found = scores_with(found, shares[0])
+    metrics = validated(_Metrics, found, path, _FILE)
     # a run's model is that of its first seed
     one = metrics.seeds[0] if metrics.seeds else metrics
     what = "reference" if metrics.split == "reference" else f"{_short(metrics.split)}"
     # runs of earlier versions count a test pixel once per seed in their own n
-    text = f"Accuracy on {metrics.n if one.n is None else one.n:,} {what} pixels: {_scores(one)}."
+    text = f"Accuracy on {metrics.n if one.n is None else one.n:,} {what} pixels{other}: {_scores(one)}."
     if len(metrics.seeds) > 1 and metrics.mean is not None and metrics.sd is not None:
         text += (
             f" Over {len(metrics.seeds)} training runs: overall "

@@ -23,9 +23,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from geo_xmodal.bundle import Bundle, Card, load
+from geo_xmodal.class_shares import ClassShares
 from geo_xmodal.errors import GeoXmodalError, OutputError, UsageError
 from geo_xmodal.export.onnx_trees import append_trees
 from geo_xmodal.kinds import KINDS
+from geo_xmodal.mapping import Shares, known_shares
 from geo_xmodal.networks import Trees
 from geo_xmodal.outputs import held, new_file
 from geo_xmodal.types import BandStatistics, FloatArray
@@ -71,23 +73,29 @@ class ExportedNetwork:
     pixels: int
 
 
-def export_onnx(folder: Path | str, out: Path | str, *, tile: int | None = None) -> ExportedNetwork:
+def export_onnx(
+    folder: Path | str, out: Path | str, *, tile: int | None = None, shares: Shares | None = None
+) -> ExportedNetwork:
     """Write a model as ONNX, and compare it with the model before it counts as written.
 
     Args:
         folder: A bundle or a run folder.
         out: The file, `.onnx`.
         tile: Fix rows and columns to this many, for programs that ask the file for the size of its tiles.
+        shares: What its maps should be right about, as for `map_scene`; class shares that are estimated from
+            what is mapped cannot be part of a file.
 
     Raises:
         UsageError: `out` is no `.onnx`, `tile` is too small or large, or the packages are missing.
         BundleError: There is no usable model.
+        ClassSharesError: Class shares are to be estimated, or do not fit the model.
         OutputError: The network has no ONNX form, or does not compute the same, or cannot be written.
     """
     folder, out = Path(folder), Path(out)
     if out.suffix.lower() != ".onnx":
         raise UsageError(f"{out}: a network is an ONNX file: give a name that ends in .onnx")
     bundle = load(folder)
+    wanted = known_shares(bundle.card, shares)
     smallest = 2 * bundle.model.margin + 1
     if tile is not None and not smallest <= tile <= _LARGEST_TILE:
         raise UsageError(
@@ -96,16 +104,16 @@ def export_onnx(folder: Path | str, out: Path | str, *, tile: int | None = None)
         )
     onnx, runtime = _package("onnx"), _package("onnxruntime")
     _package("onnxscript")
-    whole = _WholeModel(bundle).eval().requires_grad_(False)
+    whole = _WholeModel(bundle, wanted).eval().requires_grad_(False)
     trees = whole.network if isinstance(whole.network, Trees) else None
     if trees is None:
         proto = _graph(whole, bundle)
     else:  # torch exports what it can trace
         proto = _graph(_Features(whole), bundle)
-        append_trees(proto, onnx, OUTPUT, trees)
+        append_trees(proto, onnx, OUTPUT, trees, whole.offsets)
     if tile is not None:
         _fix_size(proto, tile)
-    onnx.helper.set_model_props(proto, _metadata(bundle, tile))
+    onnx.helper.set_model_props(proto, _metadata(bundle, tile, wanted))
     onnx.checker.check_model(proto, full_check=True)
     content = proto.SerializeToString(deterministic=True)
     tie = _TIE if trees is None else _TREES_TIE
@@ -118,15 +126,20 @@ def export_onnx(folder: Path | str, out: Path | str, *, tile: int | None = None)
 class _WholeModel(nn.Module):
     """(B, band, H, W) raw values, NaN where there is no data -> (B, class, H, W) probabilities."""
 
-    def __init__(self, bundle: Bundle) -> None:
+    offsets: Tensor | None
+
+    def __init__(self, bundle: Bundle, shares: ClassShares | None) -> None:
         super().__init__()
+        offsets = None if shares is None else shares.offsets
+        self.register_buffer("offsets", None if offsets is None else torch.tensor(offsets)[:, None, None])
         self.standardize = bundle.model.standardize
         self.network = bundle.model.network
         self.margin = bundle.model.margin
 
     def forward(self, x: Tensor) -> Tensor:
         """Class probabilities of every pixel."""
-        return cast(Tensor, self.network(self.padded(x)).softmax(dim=1))
+        logits = cast(Tensor, self.network(self.padded(x)))
+        return (logits if self.offsets is None else logits + self.offsets).softmax(dim=1)
 
     def padded(self, x: Tensor) -> Tensor:
         """Standardised values with a margin of the training mean."""
@@ -196,7 +209,7 @@ def _fix_size(proto: Any, tile: int) -> None:
     proto.graph.ClearField("value_info")  # shapes between them, which nothing needs
 
 
-def _metadata(bundle: Bundle, tile: int | None) -> dict[str, str]:
+def _metadata(bundle: Bundle, tile: int | None, shares: ClassShares | None) -> dict[str, str]:
     """What programs read (first, as the QGIS plugin Deepness names it), and what people need."""
     card, margin = bundle.card, bundle.model.margin
     side = tile or max(_TILE_SUGGESTED, 4 * margin)
@@ -218,6 +231,7 @@ def _metadata(bundle: Bundle, tile: int | None) -> dict[str, str]:
         "input": _input(card),
         "band_statistics": card.target.statistics.model_dump(),
         "classes": [entry.model_dump() for entry in card.classes],
+        "class_shares": None if shares is None else {"choice": shares.choice, "shares": shares.wanted},
         "margin": margin,
         "pixel_size": card.resolution,
         "pixel_size_unit": card.resolution_unit,

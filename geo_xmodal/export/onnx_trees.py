@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from geo_xmodal.networks import Trees, TreeTensors
 from geo_xmodal.networks.trees import LEAST_PROBABILITY
@@ -15,7 +16,9 @@ DOMAIN, DOMAIN_VERSION = "ai.onnx.ml", 3
 """Operators of trees; ONNX Runtime reads them since 1.9 (2021)."""
 
 
-def append_trees(proto: Any, onnx: ModuleType, output: str, trees: Trees) -> None:
+def append_trees(
+    proto: Any, onnx: ModuleType, output: str, trees: Trees, offsets: Tensor | None = None
+) -> None:
     """Let a graph that ends with context features end with class probabilities.
 
     Args:
@@ -23,6 +26,7 @@ def append_trees(proto: Any, onnx: ModuleType, output: str, trees: Trees) -> Non
         onnx: the package.
         output: name of that output, and afterwards of the probabilities (B, classes, H, W).
         trees: the network.
+        offsets: (classes, 1, 1), what is added to logits for other class shares; None for nothing.
     """
     helper, graph = onnx.helper, proto.graph
     features = "trees_seen"
@@ -47,10 +51,11 @@ def append_trees(proto: Any, onnx: ModuleType, output: str, trees: Trees) -> Non
             helper.make_node("Reshape", ["trees_last", "trees_table"], ["trees_rows"]),
             _ensemble(onnx, trees),
             *_probabilities(onnx, trees, graph),
+            *([] if offsets is None else _with_shares(onnx, offsets, graph)),
             helper.make_node("Shape", ["trees_last"], ["trees_shape"]),
             helper.make_node("Slice", ["trees_shape", "trees_start", "trees_end"], ["trees_places"]),
             helper.make_node("Concat", ["trees_places", "trees_classes"], ["trees_whole"], axis=0),
-            helper.make_node("Reshape", ["trees_probabilities", "trees_whole"], ["trees_image"]),
+            helper.make_node("Reshape", ["trees_probabilities" if offsets is None else "trees_wanted", "trees_whole"], ["trees_image"]),
             helper.make_node("Transpose", ["trees_image"], [output], perm=[0, 3, 1, 2]),
         ]
     )
@@ -76,6 +81,17 @@ def _probabilities(onnx: ModuleType, trees: Trees, graph: Any) -> list[Any]:
         helper.make_node("Clip", ["trees_mean", "trees_least"], ["trees_clipped"]),
         helper.make_node("ReduceSum", ["trees_clipped", "trees_axis"], ["trees_total"], keepdims=1),
         helper.make_node("Div", ["trees_clipped", "trees_total"], ["trees_probabilities"]),
+    ]
+
+
+def _with_shares(onnx: ModuleType, offsets: Tensor, graph: Any) -> list[Any]:
+    helper = onnx.helper
+    graph.initializer.append(onnx.numpy_helper.from_array(offsets.flatten().exp().numpy(), "trees_ratio"))
+    graph.initializer.append(onnx.numpy_helper.from_array(np.array([1], np.int64), "trees_classes_axis"))
+    return [
+        helper.make_node("Mul", ["trees_probabilities", "trees_ratio"], ["trees_odds"]),
+        helper.make_node("ReduceSum", ["trees_odds", "trees_classes_axis"], ["trees_odds_total"], keepdims=1),
+        helper.make_node("Div", ["trees_odds", "trees_odds_total"], ["trees_wanted"]),
     ]
 
 

@@ -28,7 +28,8 @@ from pystac.extensions.raster import DataType, RasterBand, RasterExtension, Samp
 from geo_xmodal.mapping.attribute_table import NO_CLASS
 from geo_xmodal.mapping.layers import LayerName
 from geo_xmodal.mapping.map_legends import legend_of_map, open_class_map
-from geo_xmodal.mapping.outputs import layer_file
+from geo_xmodal.mapping.outputs import SHARES_TAG, layer_file
+from geo_xmodal.mapping.shares import read_recorded
 from geo_xmodal.raster import file_window, grid_of, open_raster, pixel_size, read_window, world_outline
 from geo_xmodal.types import IntArray, LandClass, windows_over
 
@@ -113,7 +114,9 @@ def _description(tags: Mapping[str, str]) -> str:
     method, scene = tags.get("METHOD", "unknown"), tags.get("TRAINED_ON", "unknown")
     made_up = {"yes": " (simulated)", "no": ""}.get(tags.get("SIMULATED", ""), "")
     target = tags.get("TARGET", "unknown")
-    return f"Land cover mapped from {target} by method {method}, trained on scene {scene}{made_up}"
+    recorded = read_recorded(tags.get(SHARES_TAG, ""))
+    shares = "" if recorded is None else f"; class shares: {recorded[0]}"
+    return f"Land cover mapped from {target} by method {method}, trained on scene {scene}{made_up}{shares}"
 
 
 def _place(item: pystac.Item, grid: GeoBox) -> list[str]:

@@ -122,8 +122,19 @@ def _output(card: Card) -> ModelOutput:
         result=ResultStructure.create(
             [-1, len(card.classes), -1, -1], ["batch", "classes", "height", "width"], DataType.FLOAT32
         ),
-        description="Softmax over the classes gives probabilities; the largest is the class",
+        description="Softmax over the classes gives probabilities; the largest is the class" + _shares(card),
         classes=[classification(entry) for entry in card.legend],
+    )
+
+
+def _shares(card: Card) -> str:
+    """Of which class shares the probabilities are, and how they become those of others."""
+    if card.shares is None:
+        return ""
+    learned = ", ".join(f"{one:.4g}" for one in card.shares.learned)
+    return (
+        f". They hold where classes have the shares {learned}; for others, add {card.shares.temperature:.4g} "
+        f"times the logarithm of wanted over these shares (by default: {card.shares.default})"
     )
 
 

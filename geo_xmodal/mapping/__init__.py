@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from geo_xmodal.mapping.plan import MapPlan, plan_map
     from geo_xmodal.mapping.predict import evaluate_windows, preview, scene_shares
     from geo_xmodal.mapping.runtimes import Device, Engine, Precision, Runtime
-    from geo_xmodal.mapping.shares import SHARE_CHOICES, Shares, known_shares, read_shares
+    from geo_xmodal.mapping.shares import NAMED_SHARES, Shares, known_shares, read_shares
     from geo_xmodal.mapping.sources import MapInput, fit_input, map_input
 
 __all__ = [
-    "SHARE_CHOICES",
+    "NAMED_SHARES",
     "Classifier",
     "Device",
     "Engine",
@@ -55,7 +55,7 @@ __all__ = [
 ]
 
 _HOME = {
-    "SHARE_CHOICES": "shares",
+    "NAMED_SHARES": "shares",
     "Classifier": "engine",
     "Device": "runtimes",
     "Engine": "runtimes",

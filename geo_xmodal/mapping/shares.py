@@ -29,7 +29,7 @@ Areas = Mapping[str, float] | Mapping[int, float]
 Shares = str | Path | Areas
 """`labels`, `equal`, `estimated`, a table of known areas (CSV), or these areas by class id or name."""
 
-SHARE_CHOICES: tuple[Choice, ...] = ("labels", "equal", "estimated")
+NAMED_SHARES: tuple[Choice, ...] = ("labels", "equal", "estimated")
 """What can be asked for without a table."""
 
 _TABLE = SmallFile(
@@ -213,8 +213,7 @@ def _is_estimated(card: Card, asked: Shares | None) -> bool:
 
 
 def _with(entry: SharesEntry, choice: Choice, wanted: tuple[float, ...]) -> ClassShares:
-    temperature = 1.0 if entry.held_out is None else entry.held_out.temperature
-    return ClassShares(choice, wanted, entry.learned, temperature)
+    return ClassShares(choice, wanted, entry.learned, entry.temperature)
 
 
 def _of_learned(shares: Sequence[float], learned: Sequence[float]) -> tuple[float, ...]:
@@ -232,13 +231,13 @@ def read_shares(asked: Shares) -> Choice | Areas:
     """
     if isinstance(asked, Mapping):
         return asked
-    for choice in SHARE_CHOICES:
+    for choice in NAMED_SHARES:
         if asked == choice:
             return choice
     path = Path(asked)
     if isinstance(asked, str) and not path.exists():
         raise UsageError(
-            f"no class shares '{shortened(asked)}': choose one of {', '.join(SHARE_CHOICES)}, or give a "
+            f"no class shares '{shortened(asked)}': choose one of {', '.join(NAMED_SHARES)}, or give a "
             "table of known areas (a CSV file), which is not there"
         )
     return _read_table(path)

@@ -100,6 +100,8 @@ class TrainedRun:
         controls: Accuracy of each control.
         gains: Of each control, the gain in each measure.
         scenes: Accuracy on each of several scenes; empty for one.
+        shares: What the model's maps are right about; None of earlier versions.
+        choices: Accuracy for every choice of class shares that can be had.
         notes: What should be known beside the figures.
         assumptions: What was taken for granted about the files.
         metrics: The content of metrics.json.
@@ -113,6 +115,8 @@ class TrainedRun:
     controls: Mapping[str, Accuracies]
     gains: Mapping[str, Mapping[str, Gain]]
     scenes: Mapping[str, Accuracies]
+    shares: str | None
+    choices: Mapping[str, Accuracies]
     notes: tuple[str, ...]
     assumptions: tuple[str, ...]
     metrics: Mapping[str, Any]
@@ -130,6 +134,12 @@ class TrainedRun:
             controls={name: Accuracies.of(one) for name, one in metrics.get("controls", {}).items()},
             gains={name: {key: Gain(**one[key]) for key in MEASURES} for name, one in gains.items()},
             scenes={name: Accuracies.of(one) for name, one in metrics.get("scenes", {}).items()},
+            shares=metrics.get("shares", {}).get("chosen"),
+            choices={
+                name: Accuracies.of(one)
+                for name, one in metrics.get("shares", {}).get("choices", {}).items()
+                if "refused" not in one
+            },
             notes=_texts(metrics, "notes"),
             assumptions=_texts(metrics, "assumptions"),
             metrics=metrics,

@@ -15,7 +15,7 @@ from geo_xmodal import bundle
 from geo_xmodal.accuracy import Calibration, ConfusionMatrix, metrics
 from geo_xmodal.class_shares import Choice, ClassShares
 from geo_xmodal.errors import ClassSharesError
-from geo_xmodal.mapping import SHARE_CHOICES, best_of, evaluate_windows, known_shares, scene_shares
+from geo_xmodal.mapping import NAMED_SHARES, best_of, evaluate_windows, known_shares, scene_shares
 from geo_xmodal.raster import WindowReader
 from geo_xmodal.training.learned import default_shares, why_default
 from geo_xmodal.training.sources import Learned
@@ -101,20 +101,6 @@ def test_scores(
     return scores
 
 
-def scores_with(scores: Mapping[str, Any], choice: Choice | None) -> Mapping[str, Any]:
-    """The content of a metrics.json, or of a scene in it, with the figures of a choice of class shares.
-
-    It stays as it is where that choice was refused, or the figures are of an earlier version.
-    """
-    if choice is None:
-        return scores
-    changed = dict(scores.get("shares", {}).get("choices", {}).get(choice, {"refused": ""}))
-    changed.pop("shares", None)
-    chosen = {} if "refused" in changed else changed
-    parts = {name: scores_with(one, choice) for name, one in scores.get("scenes", {}).items()}
-    return {**scores, **chosen, **({"scenes": parts} if parts else {})}
-
-
 def usable_shares(
     trained: bundle.Bundle, reader: WindowReader, choice: Choice | None = None
 ) -> ClassShares | None:
@@ -154,7 +140,7 @@ def _choices(
     refused: dict[Choice, str] = {}
     if entry.table is not None:
         shares["table"] = known_shares(trained.card, None)
-    for name in SHARE_CHOICES:
+    for name in NAMED_SHARES:
         try:
             shares[name] = scene_shares(trained, reader, name)
         except ClassSharesError as error:
@@ -183,7 +169,7 @@ def _scores(tested: _Tested, card: bundle.Card, chosen: Choice | None) -> dict[s
         return tally.scores(legend)
     default = default_shares(entry.drawn)
     found = chosen if chosen in tested.tallies else default
-    order = [found, *(name for name in ("table", *SHARE_CHOICES) if name != found)]
+    order = [found, *(name for name in ("table", *NAMED_SHARES) if name != found)]
     choices: dict[str, Any] = {}
     for name in order:
         if name in tested.refused:

@@ -233,6 +233,28 @@ def test_values_that_the_model_never_saw_are_mapped_on_request(visit: Visit, tmp
     assert "--any-values" in job.command.split()
 
 
+def test_what_a_map_should_be_right_about_is_asked(visit: Visit) -> None:
+    page = visit("mapping", model="shipped:berlin-sar-hgr", scene="sample:berlin")
+    question = next(one for one in page.selectbox if one.label == gx.SHARE_QUESTION)
+    assert question.options[0] == "What the model's card says: every class alike"
+    assert "--shares" not in page.code[0].value
+    question.set_value("estimated").run()
+    assert "--shares=estimated" in page.code[0].value
+    question.set_value("table").run()
+    assert "known area of each class" in page.error[0].value
+    classes = gx.read_card(gx.find_model("berlin-sar-hgr")).legend
+    assert [one.label.replace("\\", "") for one in page.number_input] == [land.name for land in classes]
+    page.number_input[0].set_value(2.5)
+    page.number_input[1].set_value(7.5).run()
+    assert "--shares=known-areas.csv" in page.code[0].value
+    button(page, "Start mapping").click()  # type: ignore[attr-defined]
+    page.run()
+    (job,) = queue().jobs(LOCAL)
+    (table,) = session_folder(LOCAL, "maps").glob("*/known-areas.csv")
+    assert table.read_text().splitlines()[:4] == ["id,area", "1,2.5", "2,7.5", "3,0.0"]
+    assert f"--shares={table}" in job.command or "known-areas.csv" in job.command
+
+
 @pytest.fixture
 def two_layers(visit: Visit, tmp_path: Path) -> Path:
     """Polygons over two corners of berlin, a layer and a column each; in the data folder."""

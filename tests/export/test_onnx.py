@@ -17,7 +17,7 @@ import torch
 import geo_xmodal as gx
 from geo_xmodal import bundle
 from geo_xmodal.commands import app
-from geo_xmodal.errors import OutputError, UsageError
+from geo_xmodal.errors import ClassSharesError, OutputError, UsageError
 from geo_xmodal.export.onnx import ExportedNetwork
 from geo_xmodal.export.onnx_trees import append_trees
 from geo_xmodal.networks import NetworkSpec, PixelModel
@@ -54,6 +54,23 @@ def other_network(folder: Path, name: str, options: dict[str, Any]) -> Path:
 def sample() -> tuple[npt.NDArray[np.float32], Any]:
     with rasterio.open(REPOSITORY / "sample_scenes" / "berlin" / "sar.tif") as dataset:
         return dataset.read(window=((200, 200 + SIDE), (150, 150 + SIDE))).astype(np.float32), dataset.crs
+
+
+def test_has_the_class_shares_that_are_asked_for(tmp_path: Path) -> None:
+    card = gx.read_card(SHIPPED)
+    areas = {land.id: 0.0 if land.id == card.classes[0].id else 1.0 for land in card.legend}
+    made = gx.export_onnx(SHIPPED, tmp_path / "model.onnx", shares=areas)
+    pixels, _ = sample()
+    session = onnxruntime.InferenceSession(made.out, providers=["CPUExecutionProvider"])
+    found = session.run(["probability"], {"bands": pixels[None]})[0][0]
+    expected = gx.load_model(SHIPPED).predict(pixels, shares=areas)
+    assert not found[0].any()
+    ids = np.array([land.id for land in card.legend])
+    assert (ids[found.argmax(0)] == expected.classes).mean() > 0.999
+    props = {prop.key: prop.value for prop in onnx.load(made.out).metadata_props}
+    assert json.loads(props["class_shares"])["choice"] == "table"
+    with pytest.raises(ClassSharesError, match="those of what is mapped, and nothing is"):
+        gx.export_onnx(SHIPPED, tmp_path / "other.onnx", shares="estimated")
 
 
 def test_gives_the_classes_of_the_map(session: onnxruntime.InferenceSession, tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ from geo_xmodal.dependence.arrays import read_pairs
 from geo_xmodal.export.model_text import accuracy_text
 from geo_xmodal.mapping.journal import Journal
 from geo_xmodal.mapping.layers import Layers, pack_window, unpack_layer, unpack_sums
+from geo_xmodal.mapping.shares import read_shares
 from geo_xmodal.mapping.sources import map_input
 from geo_xmodal.networks import NetworkSpec, PixelModel
 from geo_xmodal.published.envi import open_envi
@@ -488,6 +489,12 @@ READERS: Mapping[str, Reader] = {
         lambda f: (f / "classes.toml").write_text(SCENE),
         lambda f: read_classes(f / "classes.toml"),
         (_B, mutations.toml),
+    ),
+    "known-areas": Reader(
+        "areas.csv",
+        lambda f: (f / "areas.csv").write_text("id,share\n1,0.25\n2,0.75\n"),
+        lambda f: read_shares(f / "areas.csv"),
+        (_B,),
     ),
     "card": Reader("card.json", lambda f: bundle.save(f, model(), card()), bundle.load, (_B, _J, _J)),
     "weights": Reader(

@@ -46,6 +46,27 @@ def refusal(capsys: pytest.CaptureFixture[str], model: Path, out: Path, *options
     return line
 
 
+def test_class_shares_are_chosen_and_told(
+    capsys: pytest.CaptureFixture[str], cnn_folder: Path, whole: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "map.tif"
+    line = refusal(capsys, cnn_folder, out, "--input", whole, "--shares", "equal")
+    assert "does not say what the labels of each class weighed" in line
+    raw = json.loads((cnn_folder / "card.json").read_text())
+    raw["shares"] = {"default": "equal", "drawn": "as they lie", "learned": [0.25] * 4, "labels": [0.25] * 4}
+    (cnn_folder / "card.json").write_text(json.dumps(raw))
+    expected, about = mapped(capsys, cnn_folder, out, "--input", whole)
+    assert about["shares"] == {"choice": "equal", "shares": {"1": 0.25, "2": 0.25, "5": 0.25, "9": 0.25}}
+    table = tmp_path / "areas.csv"
+    table.write_text("id,share\n1,0\n2,20\n5,30\n9,50\n")
+    found, about = mapped(capsys, cnn_folder, out, "--input", whole, "--shares", table)
+    assert about["shares"]["choice"] == "table"
+    assert (expected == 1).any() and not (found == 1).any()
+    assert "--shares" not in refusal(
+        capsys, cnn_folder, tmp_path / "no.tif", "--input", whole, "--shares", "x"
+    )
+
+
 def test_inputs_may_come_several_times_and_from_addresses(
     capsys: pytest.CaptureFixture[str], cnn_folder: Path, whole: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -13,6 +13,7 @@ import torch
 from geo_xmodal import bundle
 from geo_xmodal.accuracy import MEASURES
 from geo_xmodal.errors import (
+    ClassSharesError,
     GeoXmodalError,
     LabelError,
     OutputError,
@@ -20,6 +21,8 @@ from geo_xmodal.errors import (
     TrainingDataError,
     UsageError,
 )
+from geo_xmodal.evaluation import evaluate_map
+from geo_xmodal.mapping import map_scene
 from geo_xmodal.memory import usable_processors
 from geo_xmodal.scenes import open_scene
 from geo_xmodal.training import TrainRequest, resolve, train_scene
@@ -92,6 +95,71 @@ def test_a_link_in_a_run_is_not_followed(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"run/config\.json is a link to .*theirs\.txt"):
         train_scene(scene, tmp_path / "run", TrainRequest(method="svm", resume=True))
     assert victim.read_text() == "theirs"
+
+
+def test_every_choice_of_class_shares_is_told_of_one_model(scene_folder: Path, tmp_path: Path) -> None:
+    scene = open_scene(scene_folder)
+    trained = train_scene(scene, tmp_path / "one", TrainRequest(method="svm"))
+    about = trained.metrics["shares"]
+    assert (about["chosen"], about["drawn"], trained.shares) == ("labels", "as they lie", "labels")
+    assert list(about["choices"]) == ["labels", "equal", "estimated"]
+    assert {k: about["choices"]["labels"][k] for k in MEASURES} == {k: trained.metrics[k] for k in MEASURES}
+    train = scene.read_labels("train", Window(0, 0, SIDE, SIDE))
+    counts = {str(land.id): int((train == land.id).sum()) for land in scene.classes}
+    total = sum(counts.values())
+    assert about["choices"]["labels"]["shares"] == pytest.approx(
+        {one: count / total for one, count in counts.items()}, abs=1e-6
+    )
+    assert about["learned"] == pytest.approx(dict.fromkeys(counts, 1 / 3), abs=1e-6)
+    assert "What the map should be right about" in (tmp_path / "one" / "report.html").read_text()
+    for name, one in about["choices"].items():
+        if "refused" in one:
+            continue
+        map_scene(tmp_path / "one", scene.reader("sar"), tmp_path / f"{name}.tif", shares=name)
+        found = evaluate_map(tmp_path / f"{name}.tif", scene.folder / "test.tif").metrics
+        assert found["oa"] == pytest.approx(one["oa"], abs=2e-3)
+    asked = train_scene(scene, tmp_path / "two", TrainRequest(method="svm", shares="equal"))
+    assert asked.accuracy == trained.choices["equal"]
+    assert asked.choices["labels"] == trained.choices["labels"]
+    first, second = (bundle.load(tmp_path / name) for name in ("one", "two"))
+    assert first.card.weights_sha256 == second.card.weights_sha256
+    assert second.card.shares is not None and second.card.shares.default == "equal"
+    with pytest.raises(ResumeError, match="other options"):
+        train_scene(scene, tmp_path / "two", TrainRequest(method="svm", shares="labels", resume=True))
+
+
+def test_labels_drawn_class_by_class_say_nothing_of_shares(scene_folder: Path, tmp_path: Path) -> None:
+    lines: list[str] = []
+    drawn = TrainRequest(method="svm", settings={"labels_per_class": "9"}, seeds=2)
+    trained = train_scene(open_scene(scene_folder), tmp_path / "run", drawn, note=lines.append)
+    assert "class shares of maps: equal, as the labels that train were drawn class by class" in " ".join(
+        lines
+    )
+    about = trained.metrics["shares"]
+    assert (about["chosen"], about["drawn"]) == ("equal", "class by class")
+    seeds = [one["oa"] for one in about["choices"]["equal"]["seeds"]]
+    assert seeds == [one["oa"] for one in trained.metrics["seeds"]]
+    assert trained.choices["labels"].oa.sd is not None
+    all_of_them = TrainRequest(method="svm", settings={"labels_per_class": "100000"})
+    trained = train_scene(open_scene(scene_folder), tmp_path / "all", all_of_them)
+    assert trained.metrics["shares"]["drawn"] == "as they lie"
+
+
+def test_known_areas_that_do_not_fit_are_refused_before_anything_trains(
+    scene_folder: Path, tmp_path: Path
+) -> None:
+    scene, table = open_scene(scene_folder), tmp_path / "areas.csv"
+    table.write_text("id,area\n1,10\n4,30\n")
+    with pytest.raises(ClassSharesError, match="are missing"):
+        train_scene(scene, tmp_path / "run", TrainRequest(method="svm", shares=table))
+    assert not (tmp_path / "run").exists()
+    table.write_text("id,area\n1,10\n4,30\n9,60\n")
+    trained = train_scene(scene, tmp_path / "run", TrainRequest(method="svm", shares=table))
+    assert trained.shares == "table"
+    assert trained.metrics["shares"]["choices"]["table"]["shares"] == {"1": 0.1, "4": 0.3, "9": 0.6}
+    table.unlink()
+    assert trained.model.card.shares is not None
+    assert trained.model.card.shares.table == pytest.approx((0.1, 0.3, 0.6))
 
 
 def test_seeds_and_controls(scene_folder: Path, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from geo_xmodal_app.parts import (
     start,
     watch,
 )
+from geo_xmodal_app.shares import Shares, ask_shares
 from geo_xmodal_app.sources import area_files, source_files
 from geo_xmodal_app.texts import literal
 from geo_xmodal_app.uploader import upload_file
@@ -89,7 +90,7 @@ def _ask(session: str) -> None:
         note(line)
     files = {path.name: name for path, name in chosen.names.items()}
     show_assumed([f"{files.get(one.source, one.source)}: {one.text}" for one in fit.assumptions])
-    _start(session, folder, model_name, replace(chosen, words=(*chosen.words, *words)))
+    _start(session, card, folder, model_name, replace(chosen, words=(*chosen.words, *words)))
 
 
 def _with_area(session: str, chosen: _Input) -> _Input:
@@ -128,11 +129,19 @@ def _fit(card: gx.Card, reader: gx.WindowReader, chosen: _Input) -> tuple[gx.Fit
         return None, ()
 
 
-def _start(session: str, folder: Path, model_name: str, chosen: _Input) -> None:
+def _start(session: str, card: gx.Card, folder: Path, model_name: str, chosen: _Input) -> None:
+    shares = Shares()
+    if card.shares is not None:
+        default = f"what the model's card says: {gx.SHARE_CHOICES[card.shares.default]}"
+        shares = ask_shares(default, card.legend, f"shares {card.weights_sha256}")
+    if shares.problem:
+        problem(shares.problem)
+        return
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     probability = right.toggle("Probability", value=True, help="Also map how sure the model is, in percent.")
     argv = ["map", f"--model={folder}", *chosen.words]
     argv += ["--probability"] if probability else []
+    argv += shares.words
     wanted = model_name if model_name.startswith(chosen.name) else f"{chosen.name}-{model_name}"
     names = {folder: model_name, **chosen.names}
     line = shown_command([*argv, "--out=map.tif", "--picture=map.png"], session, names)
@@ -141,6 +150,7 @@ def _start(session: str, folder: Path, model_name: str, chosen: _Input) -> None:
     if right.button("Start mapping", type="primary", width="stretch", icon=":material/play_arrow:"):
         asked = {"model": model_name, "input": chosen.name, "scene": chosen.scene, "command": line}
         item = workspace.new_item(session, "maps", wanted, asked)
+        argv = shares.written(argv, item)
         outputs = [f"--out={item / MAP}", f"--picture={item / PICTURE}"]
         if start(session, f"Map {chosen.name} with {model_name}", [*argv, *outputs], item):
             navigation.go("map", map=item.name)

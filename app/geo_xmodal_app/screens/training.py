@@ -30,6 +30,7 @@ from geo_xmodal_app.parts import (
     watch,
 )
 from geo_xmodal_app.reports import show_report
+from geo_xmodal_app.shares import ask_shares
 from geo_xmodal_app.texts import literal
 from geo_xmodal_app.workspace import RUN, RunEntry, SceneEntry
 
@@ -103,11 +104,16 @@ def _options(session: str, entry: SceneEntry, scene: gx.Scene, method: str) -> N
         help="Also train without the second sensor: what it is worth is the gain over these controls.",
     )
     settings |= ask_options(known.options, f"{method}-options")
+    shares = ask_shares("what follows from how the labels were drawn", scene.classes, f"shares {entry.id}")
+    if shares.problem:
+        problem(shares.problem)
+        return
     argv = ["train", f"--scene={entry.folder}", f"--method={method}", f"--target={target}"]
     if "epochs" in settings:
         argv.append(f"--epochs={settings.pop('epochs')}")
     argv += [f"--seeds={seeds}"] if seeds > 1 else []
     argv += ["--control"] if control else []
+    argv += shares.words
     argv += [f"--set={key}={value}" for key, value in settings.items()]
     names = {entry.folder: entry.name}
     try:
@@ -124,6 +130,7 @@ def _options(session: str, entry: SceneEntry, scene: gx.Scene, method: str) -> N
         asked = {"scene": entry.id, "method": method, "target": target, "command": line}
         item = workspace.new_item(session, "runs", f"{scene.name}-{method}", asked)
         title = f"Train {method} on {scene.name}"
+        argv = shares.written(argv, item)
         if start(session, title, [*argv, f"--out={item / RUN}"], item / RUN):
             navigation.go("train", run=item.name)
 

@@ -15,6 +15,7 @@ from qgis.core import (
     QgsProcessingParameterDefinition,
     QgsProcessingParameterEnum,
     QgsProcessingParameterField,
+    QgsProcessingParameterFile,
     QgsProcessingParameterMapLayer,
     QgsProcessingParameterNumber,
     QgsSettings,
@@ -29,6 +30,13 @@ SETTING = "GEO_XMODAL_COMMAND"
 
 KINDS = ["hsi", "msi", "sar", "lidar", "thermal", "dem", "embedding", "other"]
 SCALES = ["linear", "db"]
+
+SHARES = {
+    "labels": "the land, of which the labels are a fair sample",
+    "equal": "every class alike",
+    "estimated": "the land, as its image tells",
+}
+"""What a map may be right about, besides known areas."""
 
 _STYLES = {}
 """Those that may still be asked to load a style: QGIS keeps no reference to them."""
@@ -146,6 +154,35 @@ class GeoXmodalAlgorithm(QgsProcessingAlgorithm):
         )
         parameter.setUsesStaticStrings(True)
         self.add(parameter, help_text, advanced)
+
+    def add_shares(self, default):
+        """Whose class shares maps have, as every form asks it; `default` says what an empty answer means."""
+        self.add_choice(
+            "SHARES",
+            "What should the map be right about?",
+            list(SHARES),
+            help_text="; ".join(f"{name}: {words}" for name, words in SHARES.items()) + f". {default}.",
+            advanced=True,
+        )
+        self.add(
+            QgsProcessingParameterFile(
+                "AREAS",
+                "What should the map be right about: the land, whose areas are known (CSV)",
+                fileFilter="CSV (*.csv)",
+                optional=True,
+            ),
+            "In place of the choice above: a table with a column id, class or name, and one area or share.",
+            advanced=True,
+        )
+
+    def shares(self, parameters, context):
+        """The option `--shares` of a command."""
+        choice, table = self.word(parameters, "SHARES", context), self.word(parameters, "AREAS", context)
+        if choice and table:
+            raise QgsProcessingException(
+                f"what should the map be right about? Give either '{choice}' or a table of known areas"
+            )
+        return self.option("--shares", choice or table)
 
     def add_number(
         self, name, description, default=None, minimum=None, help_text="", advanced=False, real=False

@@ -14,6 +14,7 @@ from geo_xmodal.accuracy.gain import PairedGain, compare, mean_and_sd, spread
 from geo_xmodal.accuracy.metrics import MEASURES
 from geo_xmodal.accuracy.report import charts, numbers, pictures
 from geo_xmodal.accuracy.report.values import Picture, Report
+from geo_xmodal.class_shares import CHOICES, QUESTION
 from geo_xmodal.types import LandClass
 
 _NAMES = {
@@ -52,6 +53,8 @@ def render_report(report: Report) -> str:
         summary=_summary(report),
         the_map=_map(report),
         other_pictures=[_picture(picture, report.classes) for picture in report.pictures],
+        choices=_choices(report),
+        question=QUESTION.rstrip("?"),
         gain=_gain(report),
         scenes=_scenes(report),
         per_class=_per_class(report),
@@ -107,6 +110,25 @@ def _teacher(report: Report) -> dict[str, Any] | None:
         for k, one in enumerate(found)
     ]
     return {"about": found[0], "verdicts": verdicts}
+
+
+def _choices(report: Report) -> list[dict[str, Any]]:
+    """Measures for every choice of class shares, that of all other figures first."""
+    if not report.runs or not all("shares" in run for run in report.runs):
+        return []
+    first = report.runs[0]["shares"]
+    rows = []
+    for name in first["choices"]:
+        several = [run["shares"]["choices"].get(name, {"refused": ""}) for run in report.runs]
+        refused = [one["refused"] for one in several if "refused" in one]
+        over_seeds = None if refused else spread(several)
+        cells = [
+            {"measure": measure, **{key: over_seeds[key][measure] for key in ("mean", "sd")}}
+            for measure in _NAMES
+            if over_seeds is not None
+        ]
+        rows.append({"name": name, "words": CHOICES[name], "refused": refused[:1], "cells": cells})
+    return rows
 
 
 def _scores(report: Report) -> list[dict[str, Any]]:

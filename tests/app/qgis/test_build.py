@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 from xml.etree import ElementTree
 
+import geo_xmodal as gx
 from geo_xmodal.version import VERSION
 from tests.app.qgis.conftest import PLUGIN, SOURCES, imported
 
@@ -52,6 +53,18 @@ def test_sources_are_python_3_9_and_import_qgis_only() -> None:
                 modules.append(node.module or "")
             for module in modules:
                 assert module.split(".")[0] in ALLOWED, f"{path.name} imports {module}"
+
+
+def test_what_a_map_should_be_right_about_is_asked_in_the_words_of_the_pages() -> None:
+    tree = ast.parse((PLUGIN / "algorithm.py").read_text(encoding="utf-8"))
+    (words,) = [
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "SHARES"
+    ]
+    assert words == {name: one for name, one in gx.SHARE_CHOICES.items() if name != "table"}
+    texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    assert gx.SHARE_QUESTION in texts
 
 
 ALLOWED = {"qgis", "processing", "__future__"} | {

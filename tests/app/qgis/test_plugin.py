@@ -90,8 +90,17 @@ def answers(qgis: Qgis, scene: Path, tmp_path_factory: pytest.TempPathFactory) -
             _step("other values", "run", "map", {**mapped, "INPUT": loud}),
             _step("any values", "run", "map", {**mapped, "INPUT": loud, "ANY_VALUES": True}),
             _step(
-                "area", "run", "map", {**mapped, "AREA": f"{two}|layername=east", "OUTPUT": out / "part.tif"}
+                "area",
+                "run",
+                "map",
+                {
+                    **mapped,
+                    "AREA": f"{two}|layername=east",
+                    "SHARES": "labels",
+                    "OUTPUT": out / "part.tif",
+                },
             ),
+            _step("two shares", "run", "map", {**mapped, "SHARES": "equal", "AREAS": out / "areas.csv"}),
             _step("no CRS", "run", "map", {**mapped, "INPUT": nowhere}),
             _step("virtual raster", "run", "map", {**mapped, "INPUT": out / "virtual.vrt"}),
             _step("nothing to map", "run", "map", {"MODEL": MODEL, "OUTPUT": out / "x.tif"}),
@@ -167,12 +176,14 @@ def test_values_that_the_model_never_saw_are_mapped_on_request(answers: Answers)
 def test_maps_within_polygons_of_a_layer(answers: Answers) -> None:
     with rasterio.open(answers["area"]["result"]["OUTPUT"]) as dataset:
         assert dataset.shape == (30, 40)
+        assert json.loads(dataset.tags()["CLASS_SHARES"])["choice"] == "labels"
 
 
 @pytest.mark.parametrize(
     ("mistake", "words"),
     [
         ("model of another sensor", ["bands", "the model was made for 4 ", "or another model"]),
+        ("two shares", ["Give either 'equal' or a table of known areas"]),
         ("other values", ["outside of the model's range", "('Map values outside of the model's ranges')"]),
         ("no CRS", ["'nowhere'", "no coordinate reference system", "Assign Projection"]),
         ("virtual raster", ["'virtual'", "no GeoTIFF file", "Save As"]),

@@ -56,6 +56,7 @@ A map that was stopped goes on with "Resume", if everything else is the same."""
         self.add(
             QgsProcessingParameterBoolean("PROBABILITY", "Also write the probability of the class", False)
         )
+        self.add_shares("Empty: what the model's card says")
         self.add(
             QgsProcessingParameterFile(
                 "SCENE",
@@ -111,6 +112,7 @@ A map that was stopped goes on with "Resume", if everything else is the same."""
         words += self.option("--area", self.area(parameters, "AREA", context))
         words += self.option("--bands", self.word(parameters, "BANDS", context))
         words += self.option("--scale", self.word(parameters, "SCALE", context))
+        words += self.shares(parameters, context)
         words += ["--any-values"] * self.parameterAsBool(parameters, "ANY_VALUES", context)
         words += ["--window", self.number(parameters, "WINDOW", context)]
         words += ["--workers", self.number(parameters, "WORKERS", context)]

@@ -55,6 +55,7 @@ that `geo-xmodal methods NAME` lists."""
         self.add_number("SEED", "First seed", 0, 0, advanced=True)
         self.add_number("SEEDS", "Number of seeds", 1, 1, advanced=True)
         self.add(QgsProcessingParameterBoolean("CONTROL", "Train controls", False), advanced=True)
+        self.add_shares("Empty: equal where labels were drawn class by class, else labels")
         self.add(
             QgsProcessingParameterString("SETTINGS", "Settings of the method", optional=True),
             "KEY=VALUE, several with spaces between.",
@@ -78,6 +79,7 @@ that `geo-xmodal methods NAME` lists."""
         for option in ("epochs", "seed", "seeds"):
             words += self.option("--" + option, self.number(parameters, option.upper(), context))
         words += ["--control"] * self.parameterAsBool(parameters, "CONTROL", context)
+        words += self.shares(parameters, context)
         words += ["--resume"] * self.parameterAsBool(parameters, "RESUME", context)
         try:
             settings = shlex.split(self.word(parameters, "SETTINGS", context))

@@ -1,0 +1,76 @@
+"""What a map should be right about, as the pages that train and map ask it."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import streamlit as st
+
+import geo_xmodal as gx
+from geo_xmodal.types import LandClass
+from geo_xmodal_app.texts import literal
+
+_DEFAULT, _TABLE = "", "table"
+_FILE = "known-areas.csv"
+_PER_ROW = 4
+
+
+@dataclass(frozen=True)
+class Shares:
+    """An answer.
+
+    Attributes:
+        choice: Of class shares; empty for the default.
+        areas: Known areas by class id, where these are given.
+        problem: Why it is no answer yet; empty where it is one.
+    """
+
+    choice: str = _DEFAULT
+    areas: Mapping[int, float] = field(default_factory=dict)
+    problem: str = ""
+
+    @property
+    def words(self) -> list[str]:
+        """The option as a command has it; a table has its name in the folder of what is made."""
+        if self.choice == _DEFAULT:
+            return []
+        return [f"--shares={_FILE if self.choice == _TABLE else self.choice}"]
+
+    def written(self, argv: Sequence[str], folder: Path) -> list[str]:
+        """The command with a table of known areas in a folder, where one is given."""
+        if self.choice != _TABLE:
+            return list(argv)
+        with (folder / _FILE).open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([("id", "area"), *self.areas.items()])
+        return [f"--shares={folder / _FILE}" if word in self.words else word for word in argv]
+
+
+def ask_shares(default: str, classes: Sequence[LandClass], key: str) -> Shares:
+    """Ask what the map should be right about.
+
+    Args:
+        default: What is done where nobody says, in words.
+        classes: Of the map, for known areas.
+        key: Of the fields.
+    """
+    words: dict[str, str] = {_DEFAULT: default} | {str(k): v for k, v in gx.SHARE_CHOICES.items()}
+    choice = st.selectbox(
+        gx.SHARE_QUESTION,
+        list(words),
+        format_func=lambda name: words[name][:1].upper() + words[name][1:],
+        key=key,
+        help="One model makes maps with any class shares: nothing is trained again for others.",
+    )
+    if choice != _TABLE:
+        return Shares(choice)
+    st.caption("The area of each class, in any unit; 0 for one that is not there.")
+    areas = {}
+    for start in range(0, len(classes), _PER_ROW):
+        for column, land in zip(st.columns(_PER_ROW), classes[start : start + _PER_ROW], strict=False):
+            areas[land.id] = float(
+                column.number_input(literal(land.name), 0.0, value=0.0, key=f"{key} {land.id}")
+            )
+    return Shares(choice, areas, "" if any(areas.values()) else "give the known area of each class")
