@@ -126,8 +126,16 @@ def _shares(shares: Mapping[str, Any]) -> rich.table.Table:
             else (f"{name}: {one['refused']}", "-", "-", "-", "-")
             for name, one in shares["choices"].items()
         ],
-        title=f"what the map should be right about: {shares['chosen']} above; map --shares changes it",
+        title=f"what the map should be right about: {shares['chosen']} above{_why(shares)}; map --shares "
+        "changes it",
     )
+
+
+def _why(shares: Mapping[str, Any]) -> str:
+    """Why the figures have these class shares."""
+    if shares["chosen"] != shares["asked"]:
+        return f", as {shares['asked']} could not be had"
+    return f", as {shares['why_default']}" if shares["asked"] == shares["default"] else ", as asked"
 
 
 def _scenes(scenes: Mapping[str, Any]) -> rich.table.Table:

@@ -10,6 +10,7 @@ import torch
 from pydantic import Field, ValidationError, field_validator
 from torch import Tensor
 
+from geo_xmodal.class_shares import Floats, learned_of_counts
 from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.kinds import KINDS
 from geo_xmodal.memory import check_memory
@@ -144,6 +145,8 @@ class TreesLearner(Learner):
         self.context = options.context_of(self.statistics)
         self.features = context_features(labelled_patches(data), self.statistics, self.context)
         label = label_of(self.labelled)
+        counts = np.bincount(label, minlength=self.classes)
+        self._learned = learned_of_counts(counts, balanced=options.balance)
         self.soft: npt.NDArray[np.float64] = np.eye(self.classes)[label]
         self.weight = np.ones(len(label))
         if options.balance:
@@ -157,6 +160,10 @@ class TreesLearner(Learner):
     def loss(self, stage: int, labelled: Batch, unlabelled: Batch | None) -> dict[str, Tensor]:
         """Nothing is left to learn."""
         return {}
+
+    def learned_shares(self) -> Floats:
+        """(classes,) number of labels, or 1 for each class that has any where classes are weighed alike."""
+        return self._learned
 
     def pixel_model(self) -> PixelModel:
         """The trees."""

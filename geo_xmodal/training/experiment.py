@@ -26,7 +26,6 @@ from geo_xmodal.training.files import (
     is_finished,
     recorded_store,
 )
-from geo_xmodal.training.learned import default_shares, how_drawn, why_default
 from geo_xmodal.training.loop import expected_steps
 from geo_xmodal.training.progress import RunsProgress, reading
 from geo_xmodal.training.report import run_report
@@ -127,7 +126,7 @@ def _lead(
         plan = dataclasses.replace(
             plan, notes=(*scenes.notes, *warnings_of(data), *plan.notes, *_lacking_threads(begun, threads))
         )
-        for line in (*plan.notes, *_whose_shares(plan, data), *_other_threads(begun, threads)):
+        for line in (*plan.notes, *_other_threads(begun, threads)):
             note(line)
         with begun_run(out, resume):
             scores = _train(scenes, data, out, plan, threads, compute, resume, progress, note, storage)
@@ -159,14 +158,6 @@ def _lacking_threads(begun: int | None, threads: int) -> list[str]:
         f"the run was begun on {begun} threads and goes on with {threads}, as there are no more processors: "
         "the model is another one than without the interruption"
     ]
-
-
-def _whose_shares(plan: Plan, data: TrainingData) -> list[str]:
-    """What figures and maps are right about, where nobody said it."""
-    if plan.shares is not None:
-        return []
-    drawn = how_drawn(data)
-    return [f"class shares of maps: {default_shares(drawn)}, as {why_default(drawn)}"]
 
 
 def _other_threads(begun: int | None, threads: int) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import cast
 
 import numpy as np
@@ -85,9 +86,10 @@ def shares_entry(asked: AskedShares, data: TrainingData, learner: Learner) -> Sh
 def held_out_probabilities(learner: Learner, pixels: PixelGroup) -> FloatArray:
     """Probabilities (n, class) of pixels by the model as it stands."""
     model = learner.pixel_model()
+    device = next(itertools.chain(model.parameters(), model.buffers())).device  # trees have no parameters
     target = pixels.target.cropped(model.margin)
     parts = np.array_split(np.arange(len(pixels)), max(1, len(pixels) // _AT_ONCE))
-    patches = (torch.from_numpy(target.take(part)).to(learner.device) for part in parts)
+    patches = (torch.from_numpy(target.take(part)).to(device) for part in parts)
     with torch.no_grad():
         found = torch.cat([model.probabilities(part).flatten(1) for part in patches])
     probabilities: FloatArray = found.float().cpu().numpy()
