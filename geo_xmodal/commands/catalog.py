@@ -229,6 +229,7 @@ def describe_card(card: gx.Card) -> dict[str, Any]:
         "scene": card.scene,
         "simulated": card.simulated,
         **({"scenes": [one.model_dump() for one in card.scenes]} if card.scenes else {}),
+        **({} if card.shares is None else {"shares": card.shares.model_dump()}),
         "transductive": card.transductive,
         "training": card.training,
     }
@@ -255,6 +256,9 @@ def _show_card(folder: Path, console: Console, accuracy: inspecting.RunMetrics |
             trained_on=card.trained_on,
             pixel=pixel,
             margin=f"{card.margin} pixels",
+            class_shares=None
+            if card.shares is None
+            else f"{card.shares.default} ({gx.SHARE_CHOICES[card.shares.default]})",
             transductive=card.transductive or None,
             **({} if accuracy is None else accuracy.words()),
         ),

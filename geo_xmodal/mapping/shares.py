@@ -17,7 +17,7 @@ from geo_xmodal.bundle import Card, SharesEntry
 from geo_xmodal.class_shares import Choice, ClassShares, as_shares, equal_shares, estimated_shares
 from geo_xmodal.errors import ClassSharesError, UsageError
 from geo_xmodal.mapping.area import AreaReader
-from geo_xmodal.mapping.engine import Classifier
+from geo_xmodal.mapping.engine import TILE, Classifier
 from geo_xmodal.raster import WindowReader
 from geo_xmodal.small_files import SmallFile, file_errors, read_text, shortened
 from geo_xmodal.types import FloatArray, LandClass, Window, lattice
@@ -164,7 +164,7 @@ def sample_of(
     found = np.empty((0, classifier.classes), np.float32)
     for per_side in _PER_SIDE:
         parts = []
-        for window in lattice(shape, per_side):
+        for window in lattice(shape, per_side, min(classifier.tile, TILE)):
             where = None if inside is None else inside(window)
             probabilities = classifier.probabilities(read(window, classifier.margin), where)
             rows = probabilities.reshape(len(probabilities), -1).T

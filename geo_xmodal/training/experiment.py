@@ -311,7 +311,7 @@ def _summary(
     if controls:
         scores["controls"] = {name: brief(one) for name, one in controls.items()}
         scores["gain"] = {name: paired_gain(main, one) for name, one in controls.items()}
-    if "shares" in main[0]:
+    if all("shares" in one for one in main):
         scores["shares"] = _shares_summary(main)
     if "scenes" in main[0]:
         scores["scenes"] = {

@@ -68,10 +68,11 @@ def test_predictions_have_the_shares_that_are_asked_for(model: Bundle) -> None:
 
 
 def test_a_choice_of_the_map_comes_before_that_of_the_card(
-    cnn_folder: Path, folder: Path, reader: AlignedReader, tmp_path: Path
+    cnn: Bundle, folder: Path, reader: AlignedReader, tmp_path: Path
 ) -> None:
     out = tmp_path / "map.tif"
-    assert map_scene(cnn_folder, reader, out).shares is None  # an older card: as ever
+    bundle.save(tmp_path / "older", cnn.model, cnn.card)
+    assert map_scene(tmp_path / "older", reader, out).shares is None  # as ever
     before = classes_of(out)
     assert tag_of(out) is None
     map_scene(folder, reader, out, shares="equal")

@@ -111,7 +111,7 @@ def test_every_choice_of_class_shares_is_told_of_one_model(scene_folder: Path, t
         {one: count / total for one, count in counts.items()}, abs=1e-6
     )
     assert about["learned"] == pytest.approx(dict.fromkeys(counts, 1 / 3), abs=1e-6)
-    assert "What the map should be right about" in (tmp_path / "one" / "report.html").read_text()
+    assert "What should the map be right about?" in (tmp_path / "one" / "report.html").read_text()
     for name, one in about["choices"].items():
         if "refused" in one:
             continue

@@ -54,7 +54,7 @@ def render_report(report: Report) -> str:
         the_map=_map(report),
         other_pictures=[_picture(picture, report.classes) for picture in report.pictures],
         choices=_choices(report),
-        question=QUESTION.rstrip("?"),
+        question=QUESTION,
         gain=_gain(report),
         scenes=_scenes(report),
         per_class=_per_class(report),
