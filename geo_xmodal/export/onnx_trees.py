@@ -42,6 +42,7 @@ def append_trees(
     }
     for name, values in whole.items():
         graph.initializer.append(onnx.numpy_helper.from_array(np.array(values, np.int64), name))
+    wanted = "trees_probabilities" if offsets is None else "trees_wanted"
     last = graph.output[0].type.tensor_type.shape.dim
     sizes = [last[axis].dim_param or last[axis].dim_value for axis in range(4)]
     graph.node.extend(
@@ -55,7 +56,11 @@ def append_trees(
             helper.make_node("Shape", ["trees_last"], ["trees_shape"]),
             helper.make_node("Slice", ["trees_shape", "trees_start", "trees_end"], ["trees_places"]),
             helper.make_node("Concat", ["trees_places", "trees_classes"], ["trees_whole"], axis=0),
-            helper.make_node("Reshape", ["trees_probabilities" if offsets is None else "trees_wanted", "trees_whole"], ["trees_image"]),
+            helper.make_node(
+                "Reshape",
+                [wanted, "trees_whole"],
+                ["trees_image"],
+            ),
             helper.make_node("Transpose", ["trees_image"], [output], perm=[0, 3, 1, 2]),
         ]
     )

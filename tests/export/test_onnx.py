@@ -163,6 +163,9 @@ def test_trees_have_the_classes_of_the_map(tmp_path: Path) -> None:
     entry = bundle.NetworkEntry(name=model.spec.name, options=dict(model.spec.options))
     card = card.model_copy(update={"network": entry, "margin": model.margin, "method": "forest"})
     bundle.save(tmp_path / "trees", model, card)
+    areas = {land.id: float(land.id) for land in card.legend}
+    changed = gx.export_onnx(tmp_path / "trees", tmp_path / "changed.onnx", shares=areas)
+    assert changed.max_difference < 1e-5  # from the model with these shares
     made = gx.export_onnx(tmp_path / "trees", tmp_path / "trees.onnx")
     assert made.max_difference < 0.1
     session = onnxruntime.InferenceSession(made.out, providers=["CPUExecutionProvider"])

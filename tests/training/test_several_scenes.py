@@ -15,6 +15,7 @@ import torch
 from geo_xmodal import bundle
 from geo_xmodal.commands.app import run
 from geo_xmodal.errors import ResumeError
+from geo_xmodal.mapping.shares import known_shares
 from geo_xmodal.scenes import Scene, open_scene
 from geo_xmodal.training import TrainRequest, train_scene
 from tests.tiny import write_other_scene, write_scene
@@ -55,7 +56,9 @@ def confusion(model: Path, scene: Scene, files: tuple[str, ...]) -> np.ndarray[A
     ids = [one.id for one in trained.card.classes]
     with rasterio.open(scene.path("sar")) as dataset:
         values = torch.from_numpy(dataset.read())[None]
-    best = trained.model.probabilities(values)[0].argmax(0).numpy()
+    probabilities = trained.model.probabilities(values)[0].numpy()
+    shares = known_shares(trained.card, None)
+    best = (probabilities if shares is None else shares.changed(probabilities)).argmax(0)
     counts = np.zeros((len(ids), len(ids)), int)
     for file in files:
         with rasterio.open(scene.folder / file) as dataset:
