@@ -125,7 +125,9 @@ class Distillation(Method):
             seen = student.features(data.unlabelled_pairs.target.chosen(chosen))
             lesson = _mixed(lesson, teacher, options.own_share)
             lesson = lesson.with_more(seen, teacher.unlabelled[chosen], options.distill_weight)
-        return SolvedLearner(data, student.model(lesson), {"teacher": dict(teacher.findings)})
+        return SolvedLearner(
+            data, student.model(lesson), options.balance, {"teacher": dict(teacher.findings)}
+        )
 
 
 def _mixed(lesson: Lesson, teacher: Teacher, share: float) -> Lesson:

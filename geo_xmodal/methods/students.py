@@ -17,6 +17,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from geo_xmodal.class_shares import Floats, learned_of_counts
 from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.methods.base import (
     Batch,
@@ -199,10 +200,25 @@ STUDENTS: Mapping[str, type[Student]] = {
 
 
 class SolvedLearner(Learner):
-    """A learner that is solved when it is made: there are no stages."""
+    """A learner that is solved when it is made: there are no stages.
 
-    def __init__(self, data: TrainingData, model: PixelModel, found: Mapping[str, Any] | None = None) -> None:
+    Args:
+        data: What it was solved on.
+        model: The student.
+        balance: Whether labels, of which teachers learned, too, weighed classes alike.
+        found: What was found out on the way.
+    """
+
+    def __init__(
+        self,
+        data: TrainingData,
+        model: PixelModel,
+        balance: bool,
+        found: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__()
+        counts = np.bincount(labels_of(data), minlength=len(data.classes))
+        self._learned = learned_of_counts(counts, balanced=balance)
         self.labelled = joined_pool(data.labelled_pairs, data.labelled_target, labelled=True)
         self.unlabelled = self.labelled.empty()
         self.model = model
@@ -211,6 +227,13 @@ class SolvedLearner(Learner):
     def loss(self, stage: int, labelled: Batch, unlabelled: Batch | None) -> dict[str, Tensor]:
         """Nothing is left to learn."""
         return {}
+
+    def learned_shares(self) -> Floats:
+        """(classes,) number of labels, or 1 for each class that has any where classes are weighed alike.
+
+        Soft labels are probabilities of land with these shares, whatever the pixels that have them.
+        """
+        return self._learned
 
     def pixel_model(self) -> PixelModel:
         """The student."""
@@ -265,4 +288,4 @@ class SelfTraining(Method):
             for _ in range(options.times):
                 own = student.answers(model, seen)
                 model = student.model(labels.with_more(seen, own, options.distill_weight))
-        return SolvedLearner(data, model)
+        return SolvedLearner(data, model, options.balance)

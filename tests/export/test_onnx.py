@@ -200,7 +200,7 @@ def test_another_answer_than_torch_s_is_refused(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(
         module,
         "_graph",
-        lambda whole, _: graph(module._WholeModel(other).eval().requires_grad_(False), other),
+        lambda whole, _: graph(module._WholeModel(other, None).eval().requires_grad_(False), other),
     )
     with pytest.raises(OutputError, match=r"have another class than in torch.*nothing was written"):
         gx.export_onnx(SHIPPED, tmp_path / "wrong.onnx")
