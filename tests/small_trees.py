@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from geo_xmodal.methods.boosting import BoostingGrowth, fit_boosting
+from geo_xmodal.methods.boosting import fit_boosting
+from geo_xmodal.methods.boosting_steps import BoostingGrowth
 from geo_xmodal.methods.context_trees import trees_model
 from geo_xmodal.methods.forest import ForestGrowth, fit_forest
 from geo_xmodal.networks import ContextOptions, PixelModel

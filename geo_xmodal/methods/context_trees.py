@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -103,14 +103,19 @@ def context_features(patches: Patches, statistics: BandStatistics, options: Cont
         _SOLVER_COPIES * 4 * len(patches) * context.features,
         "lower labels_per_class or unlabelled, or take fewer kinds of context",
     )
-    standardize = Standardize(statistics)
+    return np.concatenate(list(feature_parts(patches, statistics, options)))
+
+
+def feature_parts(
+    patches: Patches, statistics: BandStatistics, options: ContextOptions
+) -> Iterator[FloatArray]:
+    """The same, some thousand pixels at a time."""
+    context, standardize = Context(len(statistics.bands), options), Standardize(statistics)
     near = patches.cropped(context.margin)
-    with torch.inference_mode():
-        parts = [
-            context(standardize(torch.from_numpy(part))).flatten(1).numpy()
-            for part in near.parts(near.chunk(CHUNK))
-        ]
-    return np.concatenate(parts)
+    for part in near.parts(near.chunk(CHUNK)):
+        with torch.inference_mode():
+            made = context(standardize(torch.from_numpy(part))).flatten(1)
+        yield made.numpy()
 
 
 def trees_model(
@@ -130,7 +135,7 @@ class TreesLearner(Learner):
     """Trees fitted when they are made: there are no stages.
 
     Attributes:
-        features: (n, features) of the labelled pixels.
+        patches: around the labelled pixels.
         soft: (n, classes), their labels as probabilities.
         weight: (n,), what each counts.
     """
@@ -143,7 +148,7 @@ class TreesLearner(Learner):
         self.labelled = joined_pool(data.labelled_pairs, data.labelled_target, labelled=True)
         self.unlabelled = self.labelled.empty()
         self.context = options.context_of(self.statistics)
-        self.features = context_features(labelled_patches(data), self.statistics, self.context)
+        self.patches = labelled_patches(data)
         label = label_of(self.labelled)
         counts = np.bincount(label, minlength=self.classes)
         self._learned = learned_of_counts(counts, balanced=options.balance)
@@ -152,10 +157,18 @@ class TreesLearner(Learner):
         if options.balance:
             self.weight = class_weights(torch.from_numpy(label), self.classes).numpy().astype(float)[label]
 
+    def features(self) -> FloatArray:
+        """(n, features) of the labelled pixels.
+
+        Raises:
+            MemoryShortageError: They do not fit into memory.
+        """
+        return context_features(self.patches, self.statistics, self.context)
+
     def take(self, trees: TreeTensors) -> None:
         """Keep the trees that were fitted; what they were fitted on goes."""
         self.model = trees_model(self.statistics, self.classes, self.context, trees)
-        del self.features, self.soft, self.weight
+        del self.patches, self.soft, self.weight
 
     def loss(self, stage: int, labelled: Batch, unlabelled: Batch | None) -> dict[str, Tensor]:
         """Nothing is left to learn."""

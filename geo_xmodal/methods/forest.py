@@ -96,7 +96,7 @@ class ForestLearner(TreesLearner):
 
     def __init__(self, data: TrainingData, options: ForestOptions, seed: int) -> None:
         super().__init__(data, options)
-        self.take(fit_forest(self.features, self.soft, self.weight, options, seed))
+        self.take(fit_forest(self.features(), self.soft, self.weight, options, seed))
 
 
 class Forest(Method):

@@ -29,7 +29,8 @@ from geo_xmodal.methods.base import (
     labels_of,
     why_no_unlabelled,
 )
-from geo_xmodal.methods.boosting import BoostingGrowth, fit_boosting
+from geo_xmodal.methods.boosting import fit_boosting
+from geo_xmodal.methods.boosting_steps import BoostingGrowth
 from geo_xmodal.methods.context_trees import CONTEXT_RECIPES, context_features, trees_model
 from geo_xmodal.methods.forest import ForestOptions, fit_forest
 from geo_xmodal.methods.svm import centre_pixels, solver_memory

@@ -6,11 +6,15 @@ import numpy as np
 import pytest
 import torch
 import xgboost
+from distributed import LocalCluster
 
-from geo_xmodal.errors import TrainingDataError
+from geo_xmodal.errors import ClusterError, TrainingDataError, UsageError
 from geo_xmodal.methods import METHODS
-from geo_xmodal.methods.boosting import BoostingGrowth, fit_boosting
+from geo_xmodal.methods.boosting import fit_boosting
+from geo_xmodal.methods.boosting_cluster import fit_on_cluster
+from geo_xmodal.methods.boosting_steps import BoostingGrowth
 from geo_xmodal.networks import NetworkSpec, TreeTensors, build_network
+from geo_xmodal.training.request import options_for
 from tests.training_data import make_training_data
 
 GROWTH = BoostingGrowth(rounds=6, max_depth=3, row_share=1, split_share=1, learning_rate=0.3)
@@ -73,3 +77,23 @@ def test_patience_stops_by_held_out_pixels() -> None:
     boosting = METHODS["boosting"]
     with pytest.raises(TrainingDataError, match="patience=3 stops by validation pixels"):
         boosting.learner(none, boosting.Options(patience=3), 0)
+
+
+def test_a_cluster_grows_what_one_machine_grows() -> None:
+    x, label = problem()
+    soft, weight = np.eye(3)[label], np.ones(500)
+    expected = logits(fit_boosting(x, soft, weight, GROWTH, 0), x, 3)
+    parts = [(x[rows], soft[rows], weight[rows]) for rows in (slice(0, 300), slice(300, 500))]
+    quiet = {"dashboard_address": None, "silence_logs": False}
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=False, **quiet) as cluster:
+        grown = fit_on_cluster(iter(parts), GROWTH, 0, cluster.scheduler_address)
+    found = logits(grown, x, 3)
+    assert (found.argmax(1) == expected.argmax(1)).mean() > 0.97
+
+
+def test_a_cluster_that_is_not_there_is_named() -> None:
+    with pytest.raises(UsageError, match="patience stops by pixels of this machine"):
+        options_for(METHODS["boosting"], {"scheduler": "tcp://x:1", "patience": "3"}, "msi")
+    x, label = problem()
+    with pytest.raises(ClusterError, match="no Dask scheduler answers at nowhere:"):
+        fit_on_cluster(iter([(x, np.eye(3)[label], np.ones(500))]), GROWTH, 0, "nowhere://127.0.0.1:1")
