@@ -153,7 +153,8 @@ class PixelGroup:
     """Pixels with what is known of them: raw values (not yet standardised), NaN where a sensor has no data.
 
     Attributes:
-        position: (n, 2) int64, row and column on the scene's reference grid.
+        position: (n, 2) int64, row and column on the scene's reference grid; of points, of the first pixel
+            of their place.
         target: (n, band, 2m + 1, 2m + 1), the target sensor's patch around each pixel.
         rich: (n, band, 2q + 1, 2q + 1), the training-only sensor's patch, or None.
         label: (n,) int64, index into `TrainingData.classes` (not the class id), or None.

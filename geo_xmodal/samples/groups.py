@@ -57,6 +57,7 @@ from geo_xmodal.types import (
     IntArray,
     LandClass,
     ModalitySummary,
+    PixelGroup,
     Progress,
     TrainingData,
 )
@@ -135,7 +136,7 @@ def gather(
     kept = storage if beyond_memory(pixels, size, options.memory, storage) else None
     read = join_values(
         [
-            read_groups(own, source.target, source.rich, options, kept, progress)
+            _at_places(source, read_groups(own, source.target, source.rich, options, kept, progress))
             for source, own in zip(sources, groups, strict=True)
         ]
     )
@@ -313,6 +314,17 @@ def _places_block(source: _Source) -> int:
     """Side of validation blocks that are places of points; 0 where the scene is no such."""
     points = source.member.scene.points
     return 0 if points is None else points.pitch
+
+
+def _at_places(source: _Source, groups: dict[str, PixelGroup]) -> dict[str, PixelGroup]:
+    """Points at the first pixel of their place, so that no block, wherever it begins, divides a place."""
+    points = source.member.scene.points
+    if points is None:
+        return groups
+    return {
+        name: dataclasses.replace(group, position=group.position // points.site * points.site)
+        for name, group in groups.items()
+    }
 
 
 def _of_some_places(

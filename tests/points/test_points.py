@@ -14,6 +14,8 @@ import shapely
 import geo_xmodal as gx
 from geo_xmodal.errors import GeoXmodalError, LabelError, SceneError, TableError, UsageError
 from geo_xmodal.points.layout import groups_along_curve, lay_out
+from geo_xmodal.samples import GatherOptions, gather
+from geo_xmodal.selection import block_folds
 from geo_xmodal.types import Window
 from tests.points.tables import read_points, request, table, write_csv, write_parquet
 
@@ -302,6 +304,19 @@ def test_labels_of_a_share_of_places_are_kept(scene: Path, tmp_path: Path) -> No
     assert kept < len(trained)
     assert kept in {a + b + c for a in each for b in each for c in each}
     assert run is not None
+
+
+def test_no_block_of_cross_validation_divides_a_place(scene: Path) -> None:
+    options = GatherOptions(margin=0, validation=0, unlabelled=50)
+    data = gather(gx.open_scene(scene), options)
+    position, label = data.labelled_pairs.position, data.labelled_pairs.label
+    assert label is not None
+    place = position // 32 @ (1000, 1)
+    assert (position % 32 == 0).all() and len(np.unique(place)) < len(place)
+    folds = block_folds(position, label, seed=3, repeats=4)
+    assert folds.kind == "blocks"
+    for train, test in zip(folds.train, folds.test, strict=True):
+        assert not set(place[train]) & set(place[test])
 
 
 def test_a_share_of_places_needs_places(tmp_path: Path) -> None:
