@@ -129,6 +129,11 @@ class HeldOut:
     missed: float
     chance: float
 
+    @property
+    def trusted(self) -> bool:
+        """Whether class shares may be changed by such probabilities, and estimated from them."""
+        return self.missed <= _MAX_MISSED + self.chance
+
 
 def as_shares(weights: Sequence[float] | Floats) -> tuple[float, ...]:
     """Weights from 0 up as shares that sum to 1."""
@@ -254,7 +259,7 @@ def estimated_shares(
         ClassSharesError: The probabilities do not suffice; the message says why.
     """
     before = np.array(learned)
-    if held_out is not None and held_out.missed > _MAX_MISSED + held_out.chance:
+    if held_out is not None and not held_out.trusted:
         raise _refused(
             f"the probabilities are badly calibrated (of {held_out.labels:,} held-out labels, whose shares "
             f"are known, the estimate gives {held_out.missed:.0%} to wrong classes; at most "

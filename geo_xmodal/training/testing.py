@@ -17,7 +17,7 @@ from geo_xmodal.class_shares import Choice, ClassShares
 from geo_xmodal.errors import ClassSharesError
 from geo_xmodal.mapping import NAMED_SHARES, best_of, evaluate_windows, known_shares, scene_shares
 from geo_xmodal.raster import WindowReader
-from geo_xmodal.training.learned import default_shares, why_default
+from geo_xmodal.training.learned import default_shares
 from geo_xmodal.training.sources import Learned
 from geo_xmodal.types import ClassArray, LandClass, Progress, Window
 
@@ -109,7 +109,7 @@ def usable_shares(
         return scene_shares(trained, reader, choice)
     except ClassSharesError:
         entry = trained.card.shares
-        return None if entry is None else known_shares(trained.card, default_shares(entry.drawn))
+        return None if entry is None else known_shares(trained.card, _default(entry)[0])
 
 
 def _counted(
@@ -167,7 +167,7 @@ def _scores(tested: _Tested, card: bundle.Card, chosen: Choice | None) -> dict[s
     if entry is None or chosen is None:
         (tally,) = tested.tallies.values()
         return tally.scores(legend)
-    default = default_shares(entry.drawn)
+    default, why = _default(entry)
     found = chosen if chosen in tested.tallies else default
     order = [found, *(name for name in ("table", *NAMED_SHARES) if name != found)]
     choices: dict[str, Any] = {}
@@ -183,12 +183,16 @@ def _scores(tested: _Tested, card: bundle.Card, chosen: Choice | None) -> dict[s
         "asked": chosen,
         "default": default,
         "drawn": entry.drawn,
-        "why_default": why_default(entry.drawn),
+        "why_default": why,
         "learned": _by_id(legend, entry.learned),
         "held_out": None if entry.held_out is None else entry.held_out.model_dump(),
         "choices": choices,
     }
     return tested.tallies[found].scores(legend) | {"shares": about}
+
+
+def _default(entry: bundle.SharesEntry) -> tuple[Choice, str]:
+    return default_shares(entry.drawn, entry.learned, entry.calibration)
 
 
 def _by_id(legend: Sequence[LandClass], shares: Sequence[float]) -> dict[str, float]:
