@@ -50,7 +50,7 @@ def describe_model(item: pystac.Item, folder: Path, out: Path) -> list[str]:
         tasks=[_TASK],
         framework="PyTorch",
         memory_size=(place / WEIGHTS).stat().st_size,
-        total_parameters=sum(weight.numel() for weight in bundle.model.parameters()),
+        total_parameters=bundle.model.size,
         pretrained=True,
         pretrained_source=card.scene,
         accelerator_constrained=False,

@@ -151,7 +151,7 @@ def plan_map(
         windows=len(prepared.windows),
         resumed=len(finished),
         windows_with_data=trial.with_data if trial.whole == len(prepared.windows) else None,
-        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        parameters=model.size,
         runtime=str(prepared.task.runtime),
         slots=trial.slots,
         memory=prepared.memory.own(trial.slots, elsewhere),

@@ -43,6 +43,12 @@ class PixelModel(nn.Module):
             )
         return cast(Tensor, self.network(self.standardize(x)))
 
+    @property
+    def size(self) -> int:
+        """How many numbers were learned: weights, or those of trees."""
+        weights = sum(weight.numel() for weight in self.parameters())
+        return weights or sum(table.numel() for table in self.state_dict().values())
+
     @torch.no_grad()
     def probabilities(self, x: Tensor) -> Tensor:
         """(B, classes, H, W) class probabilities, batch norm and dropout in evaluation mode."""

@@ -30,6 +30,7 @@ def test_a_bundle_of_trees_comes_back_as_it_was(trees: Bundle, tmp_path: Path) -
     back = gx.load_bundle(tmp_path / "model")
     x = torch.randn(1, 3, 30, 31, generator=torch.Generator().manual_seed(0))
     assert torch.equal(back.model(x), trees.model(x))
+    assert back.model.size == sum(table.numel() for table in trees.model.network.buffers()) - 6  # and context
     assert back.card.network.options["combine"] == ("sum" if len(trees.model.network.output) else "mean")
 
 
