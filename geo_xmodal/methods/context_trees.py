@@ -43,7 +43,7 @@ class ContextTreesOptions(Options):
         description="features of the surroundings: mean, contrast, std, min, max, texture, gradient; or none",
     )
     sizes: tuple[int, ...] = Field((3, 7, 15), description="sizes of the squares that they are taken in")
-    openings: tuple[int, ...] = Field((), description="sizes of grey-scale openings and closings")
+    openings: tuple[int, ...] = Field((3, 7, 11), description="sizes of grey-scale openings and closings")
     ratios: Ratios = Field("none", description="pairs of bands: none, difference or index (a - b) / (a + b)")
     balance: bool = Field(True, description="weigh classes alike, however many labels each has")
 

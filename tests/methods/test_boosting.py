@@ -72,7 +72,7 @@ def test_patience_stops_by_held_out_pixels() -> None:
     noisy = np.where(np.random.default_rng(0).random(500) < 0.3, 2, label)
     stopped = fit_boosting(x, np.eye(3)[noisy], np.ones(500), growth, 0, (other, truth))
     assert len(stopped.roots) < 60 * 3
-    data = make_training_data(7)
+    data = make_training_data(10)
     none = dataclasses.replace(data, validation=data.validation.take(np.empty(0, np.int64)))
     boosting = METHODS["boosting"]
     with pytest.raises(TrainingDataError, match="patience=3 stops by validation pixels"):

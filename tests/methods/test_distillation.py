@@ -9,7 +9,7 @@ from geo_xmodal.methods.teaching import choice
 from tests.methods.test_teaching import QUICK, made
 from tests.training_data import make_group
 
-SMALL = {"trees": 20, "rounds": 10, "context": (), "sizes": ()}
+SMALL = {"trees": 20, "rounds": 10, "context": (), "sizes": (), "openings": ()}
 
 
 @pytest.fixture(autouse=True)

@@ -48,7 +48,7 @@ def test_threads_do_not_change_a_forest() -> None:
 
 
 def test_classes_are_weighed_alike_or_as_they_are() -> None:
-    data = make_training_data(7, labels=30, noise=3.0)
+    data = make_training_data(10, labels=30, noise=3.0)
     forest = METHODS["forest"]
     few = data.labelled_target.take(np.flatnonzero(data.labelled_target.label != 2)[:40])
     some = data.labelled_pairs.take(np.flatnonzero(data.labelled_pairs.label == 2)[:6])

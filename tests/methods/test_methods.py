@@ -53,8 +53,8 @@ DROPPING = {"learning_rate": "1e-2", "label_batch": "64", "rich_width": "16"}
 
 VARIANTS = [
     ("svm", {}),
-    ("forest", {"sizes": "3,7"}),
-    ("boosting", {"sizes": "3,7"}),
+    ("forest", {"sizes": "3,7", "openings": "3"}),
+    ("boosting", {"sizes": "3,7", "openings": "3"}),
     ("cnn", {"mode": "target_only"}),
     ("cnn", {"mode": "self_training"}),
     ("hgr", {}),
