@@ -61,7 +61,11 @@ class HgrOptions(TaughtOptions, PairOptions):
 
 
 class HgrLearner(PairLearner):
-    """Stage `teacher` (unless its word has no weight), then stage `student`."""
+    """Stage `teacher` (unless its word has no weight), then stage `student`.
+
+    A chosen teacher takes the place of the first stage. If it may not teach, the auxiliary sensor has no part
+    in what follows: the branch learns labels, exactly as the control `target_only` does.
+    """
 
     options: HgrOptions
 
@@ -76,14 +80,15 @@ class HgrLearner(PairLearner):
             for _ in range(options.teachers if options.distill_weight and teacher is None else 0)
         )
         self.teacher = teacher
-        self.has_soft = options.distill_weight > 0 and (teacher is None or teacher.may_teach)
-        self.correlates = options.correlation_weight > 0
+        heard = teacher is None or teacher.may_teach
+        self.has_soft = options.distill_weight > 0 and heard
+        self.correlates = options.correlation_weight > 0 and heard
         if self.correlates:
             self.rich_encoder = self.new_rich_encoder(width)
             self.rich_head = embedding_head(options.embedding, classes, drop)
             self.joint_head = embedding_head(2 * options.embedding, classes, drop)
         self.terms = self._composed()
-        student = Stage("student", 1 - options.teacher_share)
+        student = Stage("student", 1 - options.teacher_share, unlabelled=heard)
         before = Stage("teacher", options.teacher_share, unlabelled=False)
         self.stages = (before, student) if self.teachers else (student,)
         self.soft: Tensor
@@ -99,13 +104,15 @@ class HgrLearner(PairLearner):
         options = self.options
         # heads beside the correlation learn labels, and what the teachers say where there are any
         taught = [self.supervised(), *([Distillation()] if self.has_soft else [])]
-        beside = options.correlation_weight > 0
+        beside = self.correlates
         return Terms(
             {
                 "teacher": Sum([self.supervised()]),
                 "label": self.supervised(options.label_weight),
                 "distill": Distillation(options.distill_weight if self.has_soft else 0.0),
-                "correlation": Correlation(options.objective, options.correlation_weight, options.batch_size),
+                "correlation": Correlation(
+                    options.objective, options.correlation_weight if beside else 0.0, options.batch_size
+                ),
                 "rich": Sum(taught, options.rich_weight if beside else 0.0),
                 "joint": Sum(taught, options.joint_weight if beside else 0.0),
             }

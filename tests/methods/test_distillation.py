@@ -6,6 +6,7 @@ from geo_xmodal.methods import METHODS
 from geo_xmodal.methods.distillation import DistillationOptions
 from geo_xmodal.methods.forest import ForestOptions
 from geo_xmodal.methods.teaching import choice
+from geo_xmodal.training.loop import fit
 from tests.methods.test_teaching import QUICK, made
 from tests.training_data import make_group
 
@@ -103,6 +104,23 @@ def test_hgr_takes_a_chosen_teacher():
         learner.draw(learner.unlabelled, torch.arange(30)),
     )
     assert {"label", "distill", "correlation", "rich", "joint"} == set(terms)
+
+
+def test_hgr_is_its_control_where_the_chosen_teacher_may_not_teach():
+    data = made(rich_helps=False, noise=0.7, margin=1)
+    settings = {"teacher": "linear", "kernels": (3,), "widths": (8,), "contrasts": (), "rich_radius": 0}
+    options = METHODS["hgr"].Options.model_validate({**settings, "epochs": 2, "least_steps": 3})
+    control = METHODS["hgr"].controls(options)["target_only"]
+    learners = (
+        METHODS["hgr"].learner(data, options, 0),
+        METHODS[control.method].learner(data.without_rich(), control.options, 0),
+    )
+    assert not learners[0].findings()["teacher"]["may_teach"]
+    for learner in learners:
+        fit(learner, options, 0)
+    models = [learner.pixel_model().state_dict() for learner in learners]
+    for name, weights in models[0].items():
+        assert torch.equal(weights, models[1][name])
 
 
 def test_the_answer_out_of_fold_is_mixed_into_labels_if_asked():
