@@ -130,5 +130,5 @@ def write_scene(folder: Path, seed: int = 0, tested: float = 1.0, **place: Any) 
     return folder
 
 
-QUICK = ("--epochs", "2", "--set", "unlabelled=500", "--set", "teachers=1")
+QUICK = ("--method", "hgr", "--epochs", "2", "--set", "unlabelled=500", "--set", "teachers=1")
 """Options of `train` that make it quick on this scene."""

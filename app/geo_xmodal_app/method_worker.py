@@ -33,7 +33,13 @@ def _answer(question: str, *details: Any) -> Any:
 def _method(name: str) -> Method:
     known = gx.METHODS[name]
     options = tuple(_option(key, field) for key, field in known.Options.model_fields.items())
-    return Method(name=name, summary=known.summary, uses_rich=known.uses_rich, options=options)
+    return Method(
+        name=name,
+        summary=known.summary,
+        uses_rich=known.uses_rich,
+        needs_rich=known.needs_rich,
+        options=options,
+    )
 
 
 def _option(name: str, field: FieldInfo) -> Option:

@@ -41,13 +41,14 @@ class Option(BaseModel):
 
 
 class Method(BaseModel):
-    """A method: what it does in a line, whether it learns from two sensors, and its options."""
+    """A method: what it does in a line, whether it learns from two sensors or must, and its options."""
 
     model_config = ConfigDict(frozen=True)
 
     name: str
     summary: str
     uses_rich: bool
+    needs_rich: bool
     options: tuple[Option, ...]
 
 

@@ -31,6 +31,7 @@ def accuracy_tables(metrics: Mapping[str, Any]) -> list[rich.table.Table | str]:
         "; TRANSDUCTIVE: test pixels took part in training, unlabelled" if metrics.get("transductive") else ""
     )
     parts: list[rich.table.Table | str] = [
+        *([metrics["choice"]["says"], _choice(metrics["choice"])] if "choice" in metrics else []),
         f"{metrics['n']:,} {metrics['split']} {_units(metrics)}; all figures in percent{seen}",
         _measures(metrics),
     ]
@@ -98,6 +99,35 @@ def label_table(report: gx.LabelReport) -> rich.table.Table:
             for one in counts
         ],
     )
+
+
+def _choice(choice: Mapping[str, Any]) -> rich.table.Table:
+    """Candidates on labels that were held out, and what each weighs in the map."""
+    return table(
+        "candidate",
+        "learns from",
+        "overall accuracy",
+        "average accuracy",
+        "seconds",
+        "weight",
+        rows=[
+            (
+                one["name"],
+                "both sensors" if one["auxiliary"] else "the target sensor",
+                *(_with_error(one.get(measure)) for measure in ("oa", "aa")),
+                f"{one['seconds']:.0f}",
+                f"{one['weight']:.2f}" if one["weight"] else "-",
+            )
+            for one in choice["candidates"]
+        ],
+        title=f"chosen on {choice['labels']:,} training labels that were held out in turn, in percent",
+    )
+
+
+def _with_error(measure: Mapping[str, float | None] | None) -> str:
+    if measure is None:
+        return "-"
+    return percent(measure["value"]) + ("" if measure["se"] is None else f" ± {percent(measure['se'])}")
 
 
 def _measures(metrics: Mapping[str, Any]) -> rich.table.Table:

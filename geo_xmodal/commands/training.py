@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +26,7 @@ from geo_xmodal.commands.options import (
     learned_from,
 )
 from geo_xmodal.commands.results import accuracy_tables
+from geo_xmodal.errors import UsageError
 from geo_xmodal.outputs import OLD, beside, check_writable
 from geo_xmodal.small_files import real_path
 
@@ -38,7 +40,15 @@ def train(
     chips: Chips = None,
     layout: Layout = None,
     hold_out: HoldOut = None,
-    method: Annotated[str, typer.Option(help="How to learn: see geo-xmodal methods.")] = "hgr",
+    method: Annotated[str, typer.Option(help="How to learn: see geo-xmodal methods.")] = "auto",
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="How long auto may compare candidates: 90s, 5m or 1h (default: 5m); training what was "
+            "chosen comes after.",
+        ),
+    ] = None,
     target: Annotated[
         str | None, typer.Option(help="The sensor to map from (default: the scene's target).")
     ] = None,
@@ -70,7 +80,7 @@ def train(
     """Train on two sensors; what comes out maps with one."""
     console = Console(json, silent=process.follows())
     with several.together():
-        pairs = key_values(settings or [])
+        pairs = key_values(settings or []) | _budget(budget, method)
         given = learned_from(scenes, chips, layout, console, allow_addresses)
     names = [given.name] if isinstance(given, gx.ChipSet) else [one.name for one in given]
     folder = out or Path("runs") / f"{_short(names)}-{method}"
@@ -107,6 +117,21 @@ def train(
         f"report: {folder / 'report.html'}",
         f"to map: geo-xmodal map --model {folder} {_to_map(given, scenes)} --out map.tif",
     )
+
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+
+
+def _budget(text: str | None, method: str) -> dict[str, str]:
+    """A time as the setting of the method that has one."""
+    if text is None:
+        return {}
+    if method != "auto":
+        raise UsageError(f"--budget is for --method auto, which compares candidates; {method} does not")
+    number, unit = text[:-1], text[-1:]
+    if unit not in _SECONDS or not re.fullmatch(r"\d{1,6}(\.\d+)?", number) or not float(number):
+        raise UsageError(f"--budget {text}: give a time such as 90s, 5m or 1h")
+    return {"budget": str(float(number) * _SECONDS[unit])}
 
 
 def _to_map(given: tuple[gx.Scene, ...] | gx.ChipSet, named: list[str] | None) -> str:

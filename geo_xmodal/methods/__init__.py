@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from geo_xmodal.extensions import Registry
+from geo_xmodal.methods.auto import Auto, AutoOptions
 from geo_xmodal.methods.autoencoders import (
     BimodalDae,
     BimodalDaeOptions,
@@ -34,6 +35,7 @@ from geo_xmodal.methods.svm import Svm, SvmOptions
 from geo_xmodal.methods.x_modalnet import XModalNet, XModalNetOptions
 
 _ALL: tuple[Method, ...] = (
+    Auto(),
     Hgr(),
     Cnn(),
     Svm(),
@@ -66,6 +68,7 @@ METHODS: Registry[Method] = Registry(
 
 __all__ = [
     "METHODS",
+    "AutoOptions",
     "Batch",
     "BimodalDaeOptions",
     "BimodalSdaeOptions",

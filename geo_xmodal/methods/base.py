@@ -12,7 +12,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
-from geo_xmodal.class_shares import Floats
+from geo_xmodal.class_shares import Floats, HeldOut
 from geo_xmodal.methods.rows import Rows, rows_of
 from geo_xmodal.networks import PixelModel
 from geo_xmodal.patches import AbsentPatches, joined_patches
@@ -243,6 +243,10 @@ class Learner(nn.Module, ABC):
         """
         return None
 
+    def calibration(self) -> HeldOut | None:
+        """How well the model is calibrated, by labels out of fold; None where validation pixels tell."""
+        return None
+
     def findings(self) -> dict[str, Any]:
         """What it found out beside the model, by topic, for metrics.json and the report."""
         return {}
@@ -301,6 +305,8 @@ class Method(ABC):
     name: ClassVar[str]
     summary: ClassVar[str]
     uses_rich: ClassVar[bool]
+    holds_out: ClassVar[bool] = True
+    """Whether labels are held out of training, unless somebody says otherwise, to show how it learns."""
     uses_unlabelled_target: ClassVar[bool] = False
     """Whether unlabelled pixels that only the target sensor sees serve it; gathered only if so."""
     recipes: ClassVar[Mapping[str, Mapping[str, str]]] = {}
@@ -318,8 +324,16 @@ class Method(ABC):
             kind: of the target sensor.
             single_pixels: the samples have no pixels around them: nothing looks further.
         """
-        alone = {key: value for key, value in _SINGLE_PIXEL.items() if key in self.Options.model_fields}
-        return {**self.recipes.get(kind, {}), **(alone if single_pixels else {})}
+        return {**self.recipes.get(kind, {}), **(self.of_single_pixels() if single_pixels else {})}
+
+    def of_single_pixels(self) -> dict[str, str]:
+        """Settings with which it looks no further than a pixel."""
+        return {key: value for key, value in _SINGLE_PIXEL.items() if key in self.Options.model_fields}
+
+    @property
+    def needs_rich(self) -> bool:
+        """Whether it cannot learn without the auxiliary sensor."""
+        return self.uses_rich
 
     def controls(self, options: Any) -> Mapping[str, Control]:
         """The controls by name; none for a method that does not see the auxiliary sensor."""

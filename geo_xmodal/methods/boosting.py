@@ -130,6 +130,7 @@ class Boosting(Method):
     name = "boosting"
     summary = "gradient-boosted trees (XGBoost) on the target sensor's bands and their surroundings"
     uses_rich = False
+    holds_out = False
     Options = BoostingOptions
     recipes = CONTEXT_RECIPES
 

@@ -78,6 +78,7 @@ class Distillation(Method):
         "a student (trees, network, linear) of a teacher of both sensors that is chosen on held-out labels"
     )
     uses_rich = True
+    holds_out = False
     Options = DistillationOptions
     recipes: Mapping[str, Mapping[str, str]] = {  # type: ignore[misc]
         kind: {**BRANCH_RECIPES.get(kind, {}), **CONTEXT_RECIPES.get(kind, {})}

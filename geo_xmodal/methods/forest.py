@@ -105,6 +105,7 @@ class Forest(Method):
     name = "forest"
     summary = "extra trees or a random forest on the target sensor's bands and their surroundings"
     uses_rich = False
+    holds_out = False
     Options = ForestOptions
     recipes = CONTEXT_RECIPES
 

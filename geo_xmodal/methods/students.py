@@ -265,6 +265,7 @@ class SelfTraining(Method):
     summary = "a student of the target sensor that learns its own answers: the control of `distillation`"
     uses_rich = False
     uses_unlabelled_target = True
+    holds_out = False
     Options = SelfTrainingOptions
     recipes = CONTEXT_RECIPES
 

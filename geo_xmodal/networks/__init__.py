@@ -4,7 +4,7 @@ from geo_xmodal.networks.branch import Branch
 from geo_xmodal.networks.context import Context, ContextOptions
 from geo_xmodal.networks.encoders import PixelEncoder, SpectralEncoder
 from geo_xmodal.networks.folding import folded
-from geo_xmodal.networks.pixel_model import PixelModel, linear_model
+from geo_xmodal.networks.pixel_model import PixelModel, average_model, linear_model
 from geo_xmodal.networks.ranges import input_ranges
 from geo_xmodal.networks.registry import (
     NETWORKS,
@@ -29,6 +29,7 @@ __all__ = [
     "Standardize",
     "TreeTensors",
     "Trees",
+    "average_model",
     "branch_choices",
     "branch_class",
     "branch_help",

@@ -38,8 +38,7 @@ def folded(network: nn.Module) -> nn.Module:
     """
     made = copy.deepcopy(network).eval().requires_grad_(False)
     chains = [[module] for module in made.modules() if isinstance(module, nn.Sequential)]
-    if isinstance(made, Branch):
-        chains.append(list(made.joints()))
+    chains += [list(module.joints()) for module in made.modules() if isinstance(module, Branch)]
     for chain in chains:
         places = [(owner, name) for owner in chain for name in owner._modules]
         _drop_dropout(places)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from geo_xmodal.errors import ModelMismatchError
+from geo_xmodal.networks.average import Average
 from geo_xmodal.networks.registry import NetworkSpec, build_network
 from geo_xmodal.networks.standardize import Standardize
 from geo_xmodal.types import BandStatistics
@@ -58,6 +60,30 @@ class PixelModel(nn.Module):
             return cast(Tensor, self(x)).softmax(dim=1)
         finally:
             self.train(was_training)
+
+
+def average_model(
+    models: Sequence[PixelModel], weights: Sequence[float], temperatures: Sequence[float]
+) -> PixelModel:
+    """Models of the same bands and classes as one, whose probabilities are a weighted mean of theirs.
+
+    Args:
+        models: the members; copied, not shared.
+        weights: of their probabilities, made to sum to 1.
+        temperatures: what the logits of each are divided by.
+    """
+    first = models[0]
+    members = [{"name": one.spec.name, "options": dict(one.spec.options)} for one in models]
+    made = PixelModel(
+        NetworkSpec("average", {"members": members}), first.standardize.statistics, first.classes
+    )
+    network = cast(Average, made.network)
+    for member, model in zip(network.members, models, strict=True):
+        member.load_state_dict(model.network.state_dict())
+    share = torch.tensor(weights, dtype=torch.float32)
+    network.weight.copy_(share / share.sum())
+    network.temperature.copy_(torch.tensor(temperatures, dtype=torch.float32))
+    return made.eval()
 
 
 def linear_model(

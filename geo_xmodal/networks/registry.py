@@ -11,6 +11,7 @@ from torch import nn
 
 from geo_xmodal.errors import BundleError
 from geo_xmodal.extensions import Registry
+from geo_xmodal.networks.average import Average, AverageOptions
 from geo_xmodal.networks.branch import Branch
 from geo_xmodal.networks.limits import NetworkOptions
 from geo_xmodal.networks.patch_branch import PatchBranchOptions
@@ -50,6 +51,7 @@ def _is_network(value: Any) -> bool:
 NETWORKS: Registry[tuple[type[nn.Module], type[NetworkOptions]]] = Registry(
     "networks",
     {
+        "average": (Average, AverageOptions),
         "linear": (LinearPixels, LinearOptions),
         "pixel_cnn": (PixelCnn, PixelCnnOptions),
         "resnet50": (ResNet50, PatchBranchOptions),

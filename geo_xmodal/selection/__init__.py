@@ -5,14 +5,15 @@ from __future__ import annotations
 from geo_xmodal.selection.blocks import BoolArray, blocks_of, counts_by_block, near
 from geo_xmodal.selection.calibration import softened, temperature_of
 from geo_xmodal.selection.folds import Folds, block_folds
-from geo_xmodal.selection.places import Places, labelled_places
-from geo_xmodal.selection.scores import Measure, Score, difference, pooled, score
+from geo_xmodal.selection.places import Places, labelled_places, unlabelled_places
+from geo_xmodal.selection.scores import Measure, Probabilities, Score, difference, pooled, score
 
 __all__ = [
     "BoolArray",
     "Folds",
     "Measure",
     "Places",
+    "Probabilities",
     "Score",
     "block_folds",
     "blocks_of",
@@ -24,4 +25,5 @@ __all__ = [
     "score",
     "softened",
     "temperature_of",
+    "unlabelled_places",
 ]

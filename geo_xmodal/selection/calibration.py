@@ -11,18 +11,22 @@ from geo_xmodal.types import IntArray
 
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.05, 20.0
 
+MIN_SHARE = 1e-12
+"""In place of a share of 0, whose logarithm is none."""
+
 Logits = npt.NDArray[np.floating]
 
 
-def temperature_of(logits: Logits, label: IntArray) -> float:
+def temperature_of(logits: Logits, label: IntArray, shares: Logits | None = None) -> float:
     """The temperature at which labels are most likely: above 1 where the model is too sure.
 
     Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, section 4.2: the T that minimises the
-    mean of -ln softmax(logits / T) at the label.
+    mean of -ln softmax(logits / T) at the label, or of -ln softmax(logits / T + ln shares).
 
     Args:
         logits: (n, classes) of pixels out of fold, or logarithms of probabilities.
         label: (n,) class of each.
+        shares: (classes,) of the labels, where the model has learned with all classes weighed alike.
 
     Returns:
         T, within `MIN_TEMPERATURE` and `MAX_TEMPERATURE`; 1 where there is no pixel.
@@ -30,8 +34,10 @@ def temperature_of(logits: Logits, label: IntArray) -> float:
     if not len(label):
         return 1.0
 
+    prior = 0.0 if shares is None else np.log(np.maximum(shares, MIN_SHARE))
+
     def loss(log_temperature: float) -> float:
-        said = log_softmax(logits / np.exp(log_temperature), axis=1)
+        said = log_softmax(logits / np.exp(log_temperature) + prior, axis=1)
         return -float(said[np.arange(len(label)), label].mean())
 
     bounds = np.log([MIN_TEMPERATURE, MAX_TEMPERATURE])

@@ -42,6 +42,13 @@ def labelled_places(data: TrainingData) -> Places:
     )
 
 
+def unlabelled_places(data: TrainingData) -> Places:
+    """The unlabelled pixels that both sensors see; their label is -1."""
+    group = data.unlabelled_pairs
+    scene = _scene_of(data, "unlabelled_pairs", group)
+    return Places(group.position, np.full(len(group), -1), scene)
+
+
 def _scene_of(data: TrainingData, name: str, group: PixelGroup) -> IntArray:
     """(n,) number of the scene of each pixel of a group, which has those of one scene after the other."""
     scenes = data.notes.get("scenes", {}).values()

@@ -302,7 +302,7 @@ def _summary(
             {**one, "support": first["support"]}
             for one, first in zip(pooled["per_class"], scores["per_class"], strict=True)
         ]
-        once = {key: scores[key] for key in _OF_ANY_SEED if key in scores} | {
+        once = {key: scores[key] for key in (*_OF_ANY_SEED, *_OF_FIRST_SEED) if key in scores} | {
             "per_class": per_class,
             "confusion": (counts / len(main)).tolist(),
             "confusion_pooled": counts.tolist(),
@@ -347,6 +347,9 @@ _OF_ANY_SEED = (
     "n", "unmapped", "transductive", "assumptions", "joined_classes", "held_out", "simulated",
 )  # fmt: skip
 """What is the same whatever the seed."""
+
+_OF_FIRST_SEED = ("choice", "teacher")
+"""What the first seed's method found out, whose model is the run's."""
 
 
 def of_scene(runs: Sequence[Mapping[str, Any]], name: str) -> list[dict[str, Any]]:

@@ -74,12 +74,10 @@ def shares_entry(asked: AskedShares, data: TrainingData, learner: Learner) -> Sh
     labels = counts if there is None else np.array([there[one.name] for one in data.classes])
     drawn = how_drawn(data)
     known = asked is not None and not isinstance(asked, str)
-    held_out = None
-    if len(data.validation):
+    calibration = learner.calibration()
+    if calibration is None and len(data.validation):
         label = cast(IntArray, data.validation.label)
-        found = held_out_calibration(held_out_probabilities(learner, data.validation), label, learned)
-        held_out = None if found is None else HeldOutEntry(**vars(found))
-    calibration = None if held_out is None else HeldOut(**held_out.model_dump())
+        calibration = held_out_calibration(held_out_probabilities(learner, data.validation), label, learned)
     default, _ = default_shares(drawn, learned, calibration)
     return SharesEntry(
         default="table" if known else cast(Choice, asked or default),
@@ -87,7 +85,7 @@ def shares_entry(asked: AskedShares, data: TrainingData, learner: Learner) -> Sh
         learned=learned,
         labels=as_shares(labels.tolist()),
         table=table_shares(cast(Areas, asked), data.classes, learned) if known else None,
-        held_out=held_out,
+        held_out=None if calibration is None else HeldOutEntry(**vars(calibration)),
     )
 
 

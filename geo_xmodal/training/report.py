@@ -57,6 +57,7 @@ def run_report(
         scenes={one.name: _role(one) for one in scenes.members} if scenes.several else {},
         joined_classes=tuple(scenes.joined_classes()) if scenes.several else (),
         notes=plan.notes,
+        choice=main[0].metrics.get("choice"),
         losses=curves_from_log([{"epoch": row["epoch"], **row["loss"]} for row in log]),
         validation=curves_from_log(
             [{"epoch": row["epoch"], **row["validation"]} for row in log if "validation" in row]

@@ -24,6 +24,9 @@ from geo_xmodal.types import TrainingData
 DATA_SETTINGS = DataOptions.model_fields
 """Settings that say which pixels to gather, whatever the method."""
 
+DEFAULT_METHOD = "auto"
+"""What learns where nobody says."""
+
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -52,7 +55,7 @@ class TrainRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    method: str = "hgr"
+    method: str = DEFAULT_METHOD
     options: SerializeAsAny[Options] | None = None
     data: DataOptions | None = None
     target: str | None = None
@@ -310,8 +313,9 @@ def gather_options(
 ) -> GatherOptions:
     """Which pixels to gather so that all variants can learn from the same.
 
-    Patches are those of the variant that looks furthest. Pools that none of the methods would draw from are
-    not gathered, unless asked for. A method that asks for test pixels as the unlabelled ones gets them.
+    Patches are those of the variant that looks furthest. Labels are held out where a method says so. Pools
+    that none of the methods would draw from are not gathered, unless asked for. A method that asks for test
+    pixels as the unlabelled ones gets them.
 
     Raises:
         UsageError: a value that a setting cannot have.
@@ -325,6 +329,8 @@ def gather_options(
     if any(variant.options.transductive for variant in variants):
         values.setdefault("transductive", True)
         values.setdefault("unlabelled_from", "test")
+    if not any(method.holds_out for method in methods):
+        values.setdefault("validation", 0)
     target_pool = any(method.uses_unlabelled_target for method in methods)
     if not target_pool:
         values.setdefault("unlabelled_target", 0)

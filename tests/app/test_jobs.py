@@ -24,7 +24,7 @@ from tests import tiny
 pytestmark = pytest.mark.timeout(900)  # real commands, on machines that do much else
 
 ANNA, BEN = new_id(), new_id()
-QUICK = ["--set=unlabelled=300", "--set=teachers=1"]
+QUICK = ["--method=hgr", "--set=unlabelled=300", "--set=teachers=1"]
 
 
 @pytest.fixture(scope="module")

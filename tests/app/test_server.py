@@ -110,7 +110,10 @@ def test_without_streamlit_it_says_what_to_install(tmp_path: Path) -> None:
 
 def test_a_job_outlives_a_killed_server(serve: Callable[..., RunningServer], tmp_path: Path) -> None:
     scene, work, session = tiny.write_scene(tmp_path / "tiny"), tmp_path / "work", new_id()
-    argv = ("train", f"--scene={scene}", f"--out={tmp_path / 'run'}", "--epochs=5000", "--set=unlabelled=300")
+    argv = (
+        "train", f"--scene={scene}", f"--out={tmp_path / 'run'}", "--method=hgr", "--epochs=5000",
+        "--set=unlabelled=300",
+    )  # fmt: skip
     asked = Record(
         id=new_id(), session=session, title="long", argv=argv, folder=tmp_path / "run", state="queued",
         created=time.time(), turn=time.time(),

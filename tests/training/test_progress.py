@@ -19,7 +19,7 @@ SETTINGS = {
 def test_steps_are_counted_over_all_seeds_and_controls(tmp_path: Path) -> None:
     told: list[tuple[int, int, str]] = []
     before = datetime.now(UTC).replace(microsecond=0)
-    request = TrainRequest(seeds=2, control=True, settings=SETTINGS)
+    request = TrainRequest(method="hgr", seeds=2, control=True, settings=SETTINGS)
     out = tmp_path / "run"
     train_scene(open_scene(write_scene(tmp_path / "tiny")), out, request, lambda *one: told.append(one))
     reading = [message for _, total, message in told if total == 0]

@@ -34,7 +34,7 @@ from geo_xmodal_app.shares import ask_shares
 from geo_xmodal_app.texts import literal
 from geo_xmodal_app.workspace import RUN, RunEntry, SceneEntry
 
-DEFAULT_METHOD = "hgr"
+DEFAULT_METHOD = "auto"
 _MOST_SEEDS = 20
 _METRICS = SmallFile("the measures of a run", UsageError, "train again", 64 << 20)
 
@@ -66,7 +66,7 @@ def _ask(session: str) -> None:
 
 
 def choose_method() -> str:
-    """The method that the address names, `hgr` at first."""
+    """The method that the address names, the default at first."""
     with st.spinner("Looking up the methods ..."):
         known = methods()
     if st.query_params.get("method") not in known:
@@ -86,10 +86,10 @@ def _options(session: str, entry: SceneEntry, scene: gx.Scene, method: str) -> N
         "Target sensor", sensors, index=sensors.index(scene.target), help="The sensor that maps."
     )
     others, used = [name for name in sensors if name != target], [target]
-    if known.uses_rich:
-        if not others:
-            problem(f"{method} learns from two sensors, and {scene.name} has one: take cnn or svm")
-            return
+    if known.needs_rich and not others:
+        problem(f"{method} learns from two sensors, and {scene.name} has one: take auto, forest or svm")
+        return
+    if known.uses_rich and others:
         rich = columns[1].selectbox("Second sensor", others, help="In training only.")
         used.append(rich)
         if len(others) > 1:

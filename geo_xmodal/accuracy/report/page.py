@@ -158,7 +158,9 @@ def _summary(report: Report) -> str:
     spread_words = (
         "" if sd is None else f", standard deviation {numbers.points(sd)} over {len(report.runs)} seeds"
     )
-    return f"Overall accuracy {numbers.percent(mean)}{spread_words}, on {where} ({report.runs[0]['split']})."
+    said = "" if report.choice is None else f"{report.choice['says']} "
+    tested = f"{where} ({report.runs[0]['split']})"
+    return f"{said}Overall accuracy {numbers.percent(mean)}{spread_words}, on {tested}."
 
 
 def _picture(picture: Picture, classes: Sequence[LandClass]) -> dict[str, Any]:

@@ -91,6 +91,7 @@ class Report:
         joined_classes: of several scenes, which class of which scene became which (`id`, `name`, `scenes`:
             the scene's own id by its name).
         notes: what should be known beside the gain, a line each.
+        choice: how the method that maps was chosen, as metrics.json has it (docs/file-formats.md).
         losses: loss terms over epochs.
         validation: accuracy on validation pixels over epochs, fractions.
         reliability: the bins of a `Calibration`.
@@ -118,6 +119,7 @@ class Report:
     scenes: Mapping[str, str] = field(default_factory=dict)
     joined_classes: tuple[Mapping[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
+    choice: Mapping[str, Any] | None = None
     losses: tuple[Curve, ...] = ()
     validation: tuple[Curve, ...] = ()
     reliability: tuple[ReliabilityBin, ...] = ()

@@ -52,7 +52,13 @@ def preparing(qgis: Qgis, scene: Path, tmp_path_factory: pytest.TempPathFactory)
         "NAME": "from-QGIS",
         "OUTPUT": out / "aligned",
     }
-    trained = {"SCENE": out / "aligned", "EPOCHS": 1, "SETTINGS": "unlabelled=500 teachers=1", "SEED": 1}
+    trained = {
+        "SCENE": out / "aligned",
+        "METHOD": "hgr",
+        "EPOCHS": 1,
+        "SETTINGS": "unlabelled=500 teachers=1",
+        "SEED": 1,
+    }
     return qgis.steps(
         out,
         [

@@ -47,7 +47,7 @@ that `geo-xmodal methods NAME` lists."""
             )
         )
         self.add(
-            QgsProcessingParameterString("METHOD", "Method", "hgr"),
+            QgsProcessingParameterString("METHOD", "Method", "auto"),
             "How to learn: a name that `geo-xmodal methods` lists, such as hgr, x_modalnet, cca, svm.",
         )
         self.add_number("EPOCHS", "Epochs", minimum=1, help_text="Empty: the method's own number.")

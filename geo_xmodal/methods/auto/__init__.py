@@ -1,0 +1,195 @@
+"""`auto`: the method, or the average of methods, that is best on blocks of the training labels.
+
+Every scene has another winner: trees on one, networks on the next, with the auxiliary sensor or without it.
+So candidates are compared by cross-validation in spatial blocks of the training labels, within a budget, and
+what is best there is trained on all labels. Test pixels have no part in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, cast
+
+import numpy as np
+from pydantic import Field, field_validator
+from torch import Tensor
+
+from geo_xmodal.class_shares import Floats, HeldOut, learned_of_counts
+from geo_xmodal.errors import TrainingDataError
+from geo_xmodal.methods.auto.candidates import CANDIDATES, FALLBACKS, Candidate, candidates_of, reach_of
+from geo_xmodal.methods.auto.choosing import choose
+from geo_xmodal.methods.auto.judging import Bench, trained
+from geo_xmodal.methods.base import Batch, Control, Learner, Method, Options, Work, joined_pool
+from geo_xmodal.networks import PixelModel, average_model
+from geo_xmodal.types import TrainingData
+
+__all__ = ["Auto", "AutoOptions"]
+
+
+class AutoOptions(Options):
+    """Options of `auto`."""
+
+    budget: float = Field(300.0, gt=0, description="seconds for choosing; what is chosen is trained after it")
+    candidates: tuple[str, ...] = Field(
+        tuple(CANDIDATES), description=f"what is chosen among: {', '.join(CANDIDATES)}"
+    )
+    sensors: Literal["both", "target"] = Field(
+        "both", description="both, or target: only candidates that learn without the auxiliary sensor"
+    )
+    epochs: int | None = Field(
+        None, ge=1, description="of the networks among the candidates (default: as of their methods)"
+    )
+    single_pixels: bool = Field(False, description="no candidate looks further than a pixel")
+    folds: int = Field(5, ge=2, le=20, description="parts of the training labels, each held out in turn")
+
+    @field_validator("candidates")
+    @classmethod
+    def _are_known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := [name for name in names if name not in CANDIDATES]:
+            raise ValueError(f"no candidate '{unknown[0]}'; choose some of {', '.join(CANDIDATES)}")
+        if not names:
+            raise ValueError(f"none is left to choose among; name some of {', '.join(CANDIDATES)}")
+        return tuple(dict.fromkeys(names))
+
+    @property
+    def margin(self) -> int:
+        """Radius of the target patches: that of the candidate that looks furthest."""
+        return reach_of(self.candidates, self.single_pixels)[0]
+
+    @property
+    def rich_margin(self) -> int:
+        """The same of the auxiliary sensor's."""
+        return reach_of(self.candidates, self.single_pixels)[1]
+
+    def candidates_for(self, kind: str, names: Sequence[str]) -> tuple[Candidate, ...]:
+        """Candidates by name, for a kind of target sensor."""
+        return candidates_of(names, kind, self.epochs, self.single_pixels)
+
+
+class AutoLearner(Learner):
+    """What was chosen, trained when it is made: there are no stages."""
+
+    def __init__(self, data: TrainingData, options: AutoOptions, seed: int, work: Work) -> None:
+        super().__init__()
+        self.labelled = joined_pool(data.labelled_pairs, data.labelled_target, labelled=True)
+        self.unlabelled = self.labelled.empty()
+        self.choice = work.kept("choice", lambda: _chosen(data, options, seed, work))
+        members = options.candidates_for(data.target.kind, list(self.choice["chosen"]))
+        self.found: dict[str, Any] = {"choice": self.choice}
+        models = []
+        for done, one in enumerate(members):
+            if work.progress is not None:
+                work.progress(done, len(members), f"training {one.name}, which was chosen")
+            learner = trained(one, one.options, one.seen(data), seed, work)
+            self.found = {**learner.findings(), **self.found}
+            models.append(learner.pixel_model().eval())
+        self.model = average_model(
+            models,
+            list(self.choice["chosen"].values()),
+            [self.choice["temperatures"][one.name] for one in members],
+        )
+
+    def loss(self, stage: int, labelled: Batch, unlabelled: Batch | None) -> dict[str, Tensor]:
+        """Nothing is left to learn."""
+        return {}
+
+    def learned_shares(self) -> Floats:
+        """(classes,) 1 for each class that has labels: all candidates weigh classes alike."""
+        counts = np.bincount(cast(Tensor, self.labelled.label).numpy(), minlength=self.model.classes)
+        return learned_of_counts(counts, balanced=True)
+
+    def calibration(self) -> HeldOut | None:
+        """That of the average, out of fold."""
+        found = self.choice["calibration"]
+        return None if found is None else HeldOut(**found)
+
+    def pixel_model(self) -> PixelModel:
+        """The average, of one or several."""
+        return self.model
+
+    def findings(self) -> dict[str, Any]:
+        """Every candidate with its scores on labels that were held out, and what those chosen found out."""
+        return self.found
+
+
+def _chosen(data: TrainingData, options: AutoOptions, seed: int, work: Work) -> dict[str, Any]:
+    """Names of what is chosen with their weights and temperatures, and how it came about."""
+    names = _possible(data, options)
+    candidates = options.candidates_for(data.target.kind, names)
+    reach = max(one.options.margin for one in candidates)
+    bench = Bench.of(data, options.folds, reach, seed)
+    if len(candidates) > 1 and bench.folds.kind != "none":
+        return choose(candidates, bench, options.budget, work)
+    name = next((one for one in FALLBACKS if one in names), names[0])
+    why = bench.folds.why if len(candidates) > 1 else "there is nothing else to choose"
+    return {
+        "says": f"{name} maps, which was not chosen on this scene, but is never far behind elsewhere: {why}.",
+        "folds": bench.folds.describe(),
+        "kind": "none",
+        "labels": len(bench.places),
+        "candidates": [],
+        "chosen": {name: 1.0},
+        "temperatures": {name: 1.0},
+        "average": None,
+        "auxiliary": options.candidates_for(data.target.kind, [name])[0].uses_rich,
+        "gain": None,
+        "stopped": "",
+        "calibration": None,
+    }
+
+
+def _possible(data: TrainingData, options: AutoOptions) -> list[str]:
+    """Candidates that can learn from the pixels at all.
+
+    Raises:
+        TrainingDataError: None can; the message is that of the first.
+    """
+    possible, first = [], ""
+    for one in options.candidates_for(data.target.kind, options.candidates):
+        if one.uses_rich and options.sensors == "target":
+            continue
+        try:
+            one.method.check(one.seen(data), one.options)
+        except TrainingDataError as error:
+            first = first or f"{one.name}: {error}"
+        else:
+            possible.append(one.name)
+    if not possible:
+        raise TrainingDataError(first or "no candidate is left that learns from the target sensor alone")
+    return possible
+
+
+class Auto(Method):
+    """The best of the candidates on blocks of the training labels, or their average."""
+
+    name = "auto"
+    summary = "chosen on blocks of the training labels: trees, networks, with and without the rich sensor"
+    uses_rich = True
+    holds_out = False
+    Options = AutoOptions
+
+    @property
+    def needs_rich(self) -> bool:
+        """Some of the candidates do without."""
+        return False
+
+    def controls(self, options: AutoOptions) -> Mapping[str, Control]:
+        """The same choice among what learns without the auxiliary sensor."""
+        alone = options.model_copy(update={"sensors": "target"})
+        return {
+            "target_only": Control(
+                "auto", alone, "the same choice among candidates that learn from the target sensor alone"
+            )
+        }
+
+    def check(self, data: TrainingData, options: AutoOptions) -> None:
+        """One candidate must be able to learn."""
+        _possible(data, options)
+
+    def learner(
+        self, data: TrainingData, options: AutoOptions, seed: int, work: Work | None = None
+    ) -> AutoLearner:
+        """A learner that has chosen."""
+        if work is None:
+            raise TypeError("auto trains its candidates: it needs work to be lent")
+        return AutoLearner(data, options, seed, work)

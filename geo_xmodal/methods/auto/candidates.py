@@ -1,0 +1,101 @@
+"""What `auto` chooses among: methods of the registry with settings, each by a name of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from geo_xmodal.kinds import KINDS
+from geo_xmodal.methods.base import LoopOptions, Method, Options
+from geo_xmodal.types import TrainingData
+
+_PIXEL_CNN = {"encoder": "pixel_cnn", "contrasts": "7,15", "augment": "true"}
+_TANH_CNN = {"encoder": "tanh_cnn", "contrasts": "", "augment": "false"}
+
+CANDIDATES: Mapping[str, tuple[str, str, Mapping[str, str]]] = {
+    "forest": ("forest", "trees", {}),
+    "boosting": ("boosting", "trees", {}),
+    "linear": ("svm", "linear", {}),
+    "pixel_cnn": ("cnn", "pixel_cnn", _PIXEL_CNN),
+    "tanh_cnn": ("cnn", "tanh_cnn", _TANH_CNN),
+    "taught_forest": ("distillation", "trees", {"student": "forest"}),
+    "taught_boosting": ("distillation", "trees", {"student": "boosting"}),
+    "hgr_pixel_cnn": ("hgr", "pixel_cnn", _PIXEL_CNN),
+    "hgr_tanh_cnn": ("hgr", "tanh_cnn", _TANH_CNN),
+    "correlation_pixel_cnn": ("correlation", "pixel_cnn", _PIXEL_CNN),
+}
+"""Name, to a method, the kind of model that maps, and settings that are not left to a recipe for the sensor.
+Models of one kind err alike, so that the average has some of each."""
+
+FALLBACKS = ("taught_forest", "forest")
+"""Taken where labels cannot choose: never far behind the best elsewhere (docs/results.md). The second one
+where there is no second sensor."""
+
+_QUICK_EPOCHS = 1 / 3
+"""Share of the epochs that a network is trained for while it is judged."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A method with options.
+
+    Attributes:
+        name: among the candidates.
+        method: of the registry.
+        maps: the kind of model that maps.
+        options: what it is trained with in the end.
+        quick: what it is trained with while it is judged: the same, with fewer steps.
+    """
+
+    name: str
+    method: Method
+    maps: str
+    options: Options
+    quick: Options
+
+    @property
+    def uses_rich(self) -> bool:
+        """Whether the auxiliary sensor takes part in its training."""
+        return self.method.uses_rich
+
+    def seen(self, data: TrainingData) -> TrainingData:
+        """What it learns from: patches as far as it looks, and the auxiliary sensor only if it uses it."""
+        cropped = data.cropped(self.options.margin, self.options.rich_margin)
+        return cropped if self.uses_rich else cropped.without_rich()
+
+
+def candidates_of(
+    names: Sequence[str], kind: str, epochs: int | None = None, single_pixels: bool = False
+) -> tuple[Candidate, ...]:
+    """Candidates by name, with the recipes of their methods for a kind of target sensor.
+
+    Args:
+        names: keys of `CANDIDATES`.
+        kind: of the target sensor.
+        epochs: of the networks among them; None leaves them theirs.
+        single_pixels: nothing looks further than a pixel.
+    """
+    from geo_xmodal.methods import METHODS  # `auto` is one of them
+
+    made = []
+    for name in names:
+        method_name, maps, own = CANDIDATES[name]
+        method = METHODS[method_name]
+        alone = method.of_single_pixels() if single_pixels else {}
+        options = method.Options.model_validate({**method.recipes.get(kind, {}), **own, **alone})
+        quick = options
+        if isinstance(options, LoopOptions):
+            options = options.model_copy(update={"epochs": epochs or options.epochs})
+            quick = options.model_copy(update={"epochs": max(1, round(options.epochs * _QUICK_EPOCHS))})
+        made.append(Candidate(name, method, maps, options, quick))
+    return tuple(made)
+
+
+def reach_of(names: Sequence[str], single_pixels: bool = False) -> tuple[int, int]:
+    """Largest radius of target and auxiliary patches that any of the candidates sees, for any kind."""
+    seen = [
+        (one.options.margin, one.options.rich_margin)
+        for kind in KINDS
+        for one in candidates_of(names, kind, single_pixels=single_pixels)
+    ]
+    return max((target for target, _ in seen), default=0), max((rich for _, rich in seen), default=0)

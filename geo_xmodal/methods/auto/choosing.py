@@ -1,0 +1,252 @@
+"""Which candidate maps, or which average: by what they said of labels that were held out."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from geo_xmodal.class_shares import equal_shares, held_out_calibration
+from geo_xmodal.methods.auto.candidates import Candidate
+from geo_xmodal.methods.auto.judging import FIRST_FOLDS, MAX_FINALISTS, Bench, Judged, judge
+from geo_xmodal.methods.base import Work
+from geo_xmodal.selection import Probabilities, Score, difference, pooled, score, softened, temperature_of
+from geo_xmodal.wording import names_text
+
+MIN_WEIGHT = 0.05
+"""What would weigh less in the average is left out of it."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A candidate as it stands after its folds.
+
+    Attributes:
+        judged: what it said.
+        temperature: at which the labels are most likely.
+        probability: (repeats, n, class) at that temperature, of land where all classes have the same share;
+            NaN where a pixel was not tested.
+        score: of these, on land with the shares of the labels.
+    """
+
+    judged: Judged
+    temperature: float
+    probability: Probabilities
+    score: Score
+
+    @property
+    def value(self) -> float:
+        """What candidates are ranked by: the mean of overall and average accuracy."""
+        return _value(self.score)
+
+
+def choose(
+    candidates: Sequence[Candidate],
+    bench: Bench,
+    budget: float,
+    work: Work,
+    clock: Callable[[], float] = time.monotonic,
+) -> dict[str, Any]:
+    """Judge the candidates within a budget and choose.
+
+    All are judged in `FIRST_FOLDS` folds, and the best of each kind of model with the next best in all of
+    them. The average of these, in which each weighs exp(-loss), is chosen where it is no worse in the same
+    folds than the best single one, which is chosen else.
+
+    Args:
+        candidates: two at least, the first of which is judged first.
+        bench: labels and folds; there is one fold at least.
+        budget: seconds, after which no further candidate is judged in a fold.
+        work: trains them.
+        clock: seconds.
+
+    Returns:
+        As JSON: `chosen` (names and weights), `temperatures`, whether the auxiliary sensor takes part
+        (`auxiliary`) and what it is worth (`gain`), and every candidate with scores and seconds.
+    """
+    began = clock()
+    everyone = finalists = [Judged(one) for one in candidates]
+    first = min(FIRST_FOLDS, len(bench.folds))
+    total, done = len(everyone) * first + MAX_FINALISTS * (len(bench.folds) - first), 0
+    stopped = ""
+    for folds in (range(first), range(first, len(bench.folds))):
+        finalists = _finalists(everyone, bench) if folds.start else everyone
+        for fold, one in itertools.product(folds, finalists):
+            if clock() - began > budget and any(other.logits for other in everyone):
+                stopped = f"stopped after {budget:g} seconds, the budget"
+                break
+            if work.progress is not None:
+                work.progress(done, max(total, done), f"choosing: {one.candidate.name}, fold {fold + 1}")
+            judge(one, bench, fold, work)
+            done += 1
+    standing = ranked(finalists, bench)
+    members, weights, average = averaged(standing, bench)
+    if average is None or _value(average) < standing[0].value:
+        members, weights = [standing[0]], [1.0]
+    found = _findings(everyone, standing, members, weights, average, bench, stopped)
+    return found | {"calibration": _calibration(_mean(members, weights), bench)}
+
+
+def _mean(members: Sequence[Standing], weights: Sequence[float]) -> Probabilities:
+    """(repeats, n, class) of the average."""
+    parts = [w * one.probability for w, one in zip(weights, members, strict=True)]
+    return np.asarray(np.sum(parts, axis=0))
+
+
+def _calibration(probability: Probabilities, bench: Bench) -> dict[str, Any] | None:
+    """How well what maps is calibrated out of fold, as `geo_xmodal.class_shares.HeldOut` has it."""
+    tested = np.isfinite(probability).all(axis=(0, 2))
+    alike = equal_shares(bench.shares.tolist())
+    said = probability[:, tested].mean(axis=0)
+    found = held_out_calibration(said, bench.places.label[tested], alike)
+    return None if found is None else asdict(found)
+
+
+def _finalists(everyone: Sequence[Judged], bench: Bench) -> list[Judged]:
+    """The best candidate of each kind of model, and the next best up to `MAX_FINALISTS`; the best first."""
+    standing = [one.judged for one in ranked(everyone, bench)]
+    firsts = {one.candidate.maps: one for one in reversed(standing)}
+    chosen = [one for one in standing if firsts[one.candidate.maps] is one]
+    chosen += [one for one in standing if one not in chosen]
+    return sorted(chosen[:MAX_FINALISTS], key=standing.index)
+
+
+def ranked(judged: Sequence[Judged], bench: Bench) -> list[Standing]:
+    """Candidates by the folds that all of them were judged in, the best first; equals in the order given."""
+    those = [one for one in judged if one.logits]
+    folds = set.intersection(*(set(one.logits) for one in those))
+    return sorted((_standing(one, bench, folds) for one in those), key=lambda one: -one.value)
+
+
+def _standing(judged: Judged, bench: Bench, folds: Iterable[int]) -> Standing:
+    label = bench.places.label
+    logits = {fold: judged.logits[fold] for fold in sorted(folds)}
+    tested = np.concatenate([bench.folds.test[fold] for fold in logits])
+    temperature = temperature_of(np.concatenate(list(logits.values())), label[tested], bench.shares)
+    parts = {fold: softened(one, temperature) for fold, one in logits.items()}
+    probability = pooled(bench.folds, parts, len(bench.data.classes))
+    return Standing(judged, temperature, probability, _scored(probability, bench))
+
+
+def _scored(probability: Probabilities, bench: Bench) -> Score:
+    """Scores of probabilities (repeats, n, class) of alike classes, on land with the shares of the labels."""
+    return score(_on_land(probability, bench), bench.places.label, bench.folds.group)
+
+
+def _on_land(probability: Probabilities, bench: Bench) -> Probabilities:
+    odds = probability * bench.shares
+    return np.asarray(odds / odds.sum(axis=2, keepdims=True))
+
+
+def _weights(standing: Sequence[Standing]) -> list[float]:
+    """exp(-loss) of each, made to sum to 1; the loss is the log loss in nats a pixel.
+
+    As in Bayesian model averaging by held-out data (Yao et al., "Using stacking to average Bayesian
+    predictive distributions", Bayesian Analysis 13, 2018, section 2.3), with the mean over pixels in place of
+    the sum: pixels of a few blocks are about as good as one.
+    """
+    loss = np.array([one.score.log_loss.value for one in standing])
+    weight = np.exp(loss.min() - loss)
+    return [float(one) for one in weight / weight.sum()]
+
+
+def averaged(finalists: Sequence[Standing], bench: Bench) -> tuple[list[Standing], list[float], Score | None]:
+    """The average: its members, their weights, and its score; None if it is of a single one."""
+    weighed = [
+        (one, weight)
+        for one, weight in zip(finalists, _weights(finalists), strict=True)
+        if weight >= MIN_WEIGHT
+    ]
+    members = [one for one, _ in weighed]
+    weights = [weight / sum(weight for _, weight in weighed) for _, weight in weighed]
+    if len(members) == 1:
+        return members, [1.0], None
+    return members, weights, _scored(_mean(members, weights), bench)
+
+
+def _value(scored: Score) -> float:
+    return (scored.oa.value + scored.aa.value) / 2
+
+
+def _findings(
+    everyone: Sequence[Judged],
+    finalists: Sequence[Standing],
+    members: Sequence[Standing],
+    weights: Sequence[float],
+    average: Score | None,
+    bench: Bench,
+    stopped: str,
+) -> dict[str, Any]:
+    chosen = {one.judged.candidate.name: w for one, w in zip(members, weights, strict=True)}
+    standing = {one.candidate.name: _standing(one, bench, one.logits) for one in everyone if one.logits}
+    rows = []
+    for one in everyone:
+        name = one.candidate.name
+        row: dict[str, Any] = {
+            "name": name,
+            "method": one.candidate.method.name,
+            "auxiliary": one.candidate.uses_rich,
+            "folds": len(one.logits),
+            "seconds": round(one.seconds, 1),
+            "weight": chosen.get(name, 0.0),
+        }
+        if one.failed:
+            row["failed"] = one.failed
+        if name in standing:
+            row |= standing[name].score.as_json() | {"temperature": standing[name].temperature}
+        rows.append(row)
+    with_it, without = (
+        [one for one in finalists if one.judged.candidate.uses_rich == side] for side in (True, False)
+    )
+    gain = None
+    if with_it and without:
+        first, second = (_on_land(one[0].probability, bench) for one in (with_it, without))
+        gain = difference(first, second, bench.places.label, bench.folds.group)
+    return {
+        "says": _sentence(members, with_it, without, gain),
+        "folds": bench.folds.describe(),
+        "kind": bench.folds.kind,
+        "labels": len(bench.places),
+        "candidates": rows,
+        "chosen": chosen,
+        "temperatures": {one.judged.candidate.name: one.temperature for one in members},
+        "average": None if average is None else average.as_json(),
+        "auxiliary": any(one.judged.candidate.uses_rich for one in members),
+        "gain": None if gain is None else gain.as_json(),
+        "stopped": stopped,
+    }
+
+
+def _sentence(
+    members: Sequence[Standing],
+    with_it: Sequence[Standing],
+    without: Sequence[Standing],
+    gain: Score | None,
+) -> str:
+    """What was chosen, and what the auxiliary sensor did for it, in words."""
+    named = names_text([one.judged.candidate.name for one in members])
+    what = f"the average of {named}" if len(members) > 1 else named
+    if not any(one.judged.candidate.uses_rich for one in members):
+        if not with_it:
+            return f"{what} maps, which learned from the target sensor alone."
+        return f"The auxiliary sensor did not help here: {what} maps, which learned without it{_less(gain)}."
+    if not without:
+        return f"{what} maps, which learned with the auxiliary sensor."
+    return f"The auxiliary sensor helped on labels that were held out{_less(gain)}: {what} maps."
+
+
+def _less(gain: Score | None) -> str:
+    if gain is None:
+        return ""
+    overall, average = (
+        f"{100 * one.value:+.1f}" + ("" if one.se is None else f" ± {100 * one.se:.1f}")
+        for one in (gain.oa, gain.aa)
+    )
+    return (
+        f" (the best candidate with it, less the best without: {overall} points of overall accuracy, "
+        f"{average} of average accuracy)"
+    )

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from geo_xmodal.errors import TrainingDataError, UsageError
+from geo_xmodal.methods import METHODS, Learner
+from geo_xmodal.methods.auto.candidates import CANDIDATES
+from geo_xmodal.methods.base import Work
+from geo_xmodal.patches import HeldPatches
+from geo_xmodal.training.request import options_for
+from geo_xmodal.training.work import work_in
+from geo_xmodal.types import PixelGroup, TrainingData
+from tests.training_data import make_training_data
+
+RNG = np.random.default_rng(0)
+
+
+def placed(group: PixelGroup, target: np.ndarray | None = None) -> PixelGroup:
+    """The group with its pixels all over a scene, and other target values in the middle of their patches."""
+    position = RNG.integers(0, 400, (len(group), 2)).astype(np.int64)
+    values = group.target.held.copy() if group.target.held is not None else None
+    assert values is not None
+    if target is not None:
+        values[:, :2], values[:, 2:] = target[:, :, None, None], 0
+    return dataclasses.replace(group, position=position, target=HeldPatches(values.astype(np.float32)))
+
+
+def exclusive_or(margin: int = 7) -> TrainingData:
+    """Two bands whose signs tell two classes only together, which no linear model learns."""
+    data = make_training_data(margin, labels=40, pairs=20, noise=0.1)
+
+    def of(group: PixelGroup) -> PixelGroup:
+        assert group.label is not None
+        signs = RNG.choice([-1.0, 1.0], len(group))
+        both = np.stack([signs, signs * np.where(group.label % 2 == 0, 1, -1)], 1)
+        labels = dataclasses.replace(group, label=group.label % 2)
+        return placed(labels, both + 0.1 * RNG.normal(size=both.shape))
+
+    return dataclasses.replace(
+        data,
+        classes=data.classes[:2],
+        labelled_pairs=of(data.labelled_pairs),
+        labelled_target=of(data.labelled_target),
+        unlabelled_pairs=placed(data.unlabelled_pairs),
+    )
+
+
+def chosen(data: TrainingData, work: Work | None = None, **settings: Any) -> tuple[Learner, dict[str, Any]]:
+    method = METHODS["auto"]
+    options = options_for(method, settings, data.target.kind)
+    made = method.learner(data, options, 0, work or work_in(None))
+    return made, made.findings()["choice"]
+
+
+def test_the_candidate_that_is_right_on_labels_that_were_held_out_maps() -> None:
+    data = exclusive_or()
+    made, choice = chosen(data, candidates="linear,forest", folds=3)
+    assert choice["chosen"]["forest"] > 0.6
+    assert not choice["auxiliary"]
+    rows = {row["name"]: row for row in choice["candidates"]}
+    assert rows["forest"]["oa"]["value"] > 0.9 > 0.7 > rows["linear"]["oa"]["value"]
+    assert rows["forest"]["folds"] == 3
+    assert json.loads(json.dumps(choice)) == choice
+    model = made.pixel_model()
+    assert model.spec.name == "average"
+    assert model.margin >= 7
+
+
+def test_a_resumed_run_does_not_choose_again_and_gets_the_same_model() -> None:
+    data = exclusive_or()
+    work = work_in(None)
+    first, choice = chosen(data, work, candidates="forest", folds=3)
+    told: list[str] = []
+    again = dataclasses.replace(work, progress=lambda done, total, message: told.append(message))
+    second, _ = chosen(data, again, candidates="forest", folds=3)
+    assert not [line for line in told if line.startswith("choosing")]
+    states = [learner.pixel_model().state_dict() for learner in (first, second)]
+    assert all((states[0][name] == states[1][name]).all() for name in states[0])
+    assert list(choice["chosen"]) == ["forest"]
+
+
+def test_a_budget_that_is_spent_stops_choosing_and_is_said() -> None:
+    _, choice = chosen(exclusive_or(), candidates="forest,linear", folds=5, budget=1e-6)
+    assert "budget" in choice["stopped"]
+    assert len(choice["chosen"]) >= 1
+    assert sum(row["folds"] for row in choice["candidates"]) < 5
+
+
+def test_labels_that_are_too_few_leave_the_fallback_and_the_report_says_so() -> None:
+    data = exclusive_or()
+    few = np.array([0, 1])
+    data = dataclasses.replace(
+        data, labelled_pairs=data.labelled_pairs.take(few), labelled_target=data.labelled_target.take(few)
+    )
+    _, choice = chosen(data, candidates="linear,forest")
+    assert list(choice["chosen"]) == ["forest"]
+    assert "was not chosen on this scene" in choice["says"]
+    assert choice["kind"] == "none"
+
+
+def test_the_control_chooses_among_what_learns_from_the_target_sensor_alone() -> None:
+    method = METHODS["auto"]
+    options = options_for(method, {"candidates": "hgr_tanh_cnn,linear,forest", "folds": "3"}, "sar")
+    control = method.controls(options)["target_only"]
+    data = exclusive_or(options.margin).without_rich()
+    method.check(data, control.options)
+    findings = method.learner(data, control.options, 0, work_in(None)).findings()
+    assert {row["name"] for row in findings["choice"]["candidates"]} == {"linear", "forest"}
+    with pytest.raises(TrainingDataError, match="target sensor alone"):
+        method.check(data, options_for(method, {"candidates": "hgr_tanh_cnn", "sensors": "target"}, "sar"))
+
+
+def test_candidates_are_named_and_their_reach_is_that_of_the_widest() -> None:
+    method = METHODS["auto"]
+    with pytest.raises(UsageError, match="no candidate 'tree'"):
+        options_for(method, {"candidates": "tree"}, "sar")
+    assert set(CANDIDATES) >= {"forest", "linear", "pixel_cnn", "hgr_tanh_cnn"}
+    assert options_for(method, {"candidates": "linear"}, "sar").margin == 0
+    assert options_for(method, {"candidates": "linear,pixel_cnn"}, "sar").margin == 10
