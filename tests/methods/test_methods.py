@@ -53,8 +53,6 @@ DROPPING = {"learning_rate": "1e-2", "label_batch": "64", "rich_width": "16"}
 
 VARIANTS = [
     ("svm", {}),
-    ("forest", {"sizes": "3,7", "openings": "3"}),
-    ("boosting", {"sizes": "3,7", "openings": "3"}),
     ("cnn", {"mode": "target_only"}),
     ("cnn", {"mode": "self_training"}),
     ("hgr", {}),
@@ -64,6 +62,8 @@ VARIANTS = [
     ("hgr", {"distill_weight": "0"}),
     ("hgr", {"correlation_weight": "0"}),
     ("cca", {}),
+    ("forest", {"sizes": "3,7", "openings": "3"}),
+    ("boosting", {"sizes": "3,7", "openings": "3"}),
     ("correlation", {}),
     *((name, DROPPING) for name in ("modality_dropout", "dsensd", "shaspec", "mmanet")),
     ("dsensd", {**DROPPING, "unlabelled_pairs": "true"}),
