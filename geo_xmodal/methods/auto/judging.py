@@ -155,7 +155,8 @@ _MAX_REMEMBERED = 256
 def _said(candidate: Candidate, bench: Bench, fold: int, work: Work) -> Logits:
     data = candidate.seen(bench.training(fold))
     candidate.method.check(data, candidate.quick)
-    learner = trained(candidate, candidate.quick, data, bench.seed, work)
+    quiet = dataclasses.replace(work, note=lambda line: None)  # what a fold's teacher finds is no result
+    learner = trained(candidate, candidate.quick, data, bench.seed, quiet)
     return logits_of(learner.pixel_model().eval(), bench.held_out(fold))
 
 
