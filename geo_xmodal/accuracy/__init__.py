@@ -5,9 +5,9 @@ from __future__ import annotations
 from geo_xmodal.accuracy.areas import AreaEstimates, ClassArea, Estimate, GroundAreas, area_estimates
 from geo_xmodal.accuracy.calibration import Calibration, ReliabilityBin
 from geo_xmodal.accuracy.choices import has_choice, scores_with
-from geo_xmodal.accuracy.comparison import PairedTest, least_signed_rank, paired_tests
+from geo_xmodal.accuracy.comparison import PairedTest, gain_tests, least_signed_rank, paired_tests
 from geo_xmodal.accuracy.confusion import ConfusionMatrix
-from geo_xmodal.accuracy.gain import PairedGain, compare, paired_gain, spread
+from geo_xmodal.accuracy.gain import PairedGain, compare, gains_by_seed, paired_gain, spread
 from geo_xmodal.accuracy.metrics import MEASURES, ClassMetrics, Metrics, metrics
 from geo_xmodal.accuracy.report import Curve, Groups, Picture, Report, curves_from_log, render_report
 
@@ -31,6 +31,8 @@ __all__ = [
     "area_estimates",
     "compare",
     "curves_from_log",
+    "gain_tests",
+    "gains_by_seed",
     "has_choice",
     "least_signed_rank",
     "metrics",

@@ -19,10 +19,10 @@ _DIGITS = 12
 
 @dataclass(frozen=True)
 class PairedTest:
-    """A method against the reference, on one measure.
+    """A method against its control, or against another method, on one measure.
 
     Attributes:
-        gain: method less reference over seeds, with standard error and 95 % interval.
+        gain: method less control or reference over seeds, with standard error and 95 % interval.
         t: p of the paired t-test, two-sided; None where it is not defined (one seed, or differences that do
             not vary).
         wilcoxon: p of Wilcoxon's signed-rank test, two-sided, exact up to 50 seeds without ties; None where
@@ -55,19 +55,40 @@ def paired_tests(
         ValueError: if methods have no runs or not the same number.
     """
     others = {name: one for name, one in runs.items() if name != reference}
-    gains = {name: compare(one, runs[reference], measure) for name, one in others.items()}
+    return gain_tests(others, dict.fromkeys(others, runs[reference]), measure)
+
+
+def gain_tests(
+    runs: Mapping[str, Sequence[Mapping[str, Any]]],
+    controls: Mapping[str, Sequence[Mapping[str, Any]]],
+    measure: str,
+) -> dict[str, PairedTest]:
+    """Whether each method gains anything over its own control.
+
+    Args:
+        runs: metrics of each seed's run, by method.
+        controls: metrics of each seed's control, by method, in the same order of seeds.
+        measure: what is compared, a key of the metrics.
+
+    Returns:
+        A test for each method; Holm's correction is over all of them.
+
+    Raises:
+        ValueError: if methods have no runs, or not as many as their controls.
+    """
+    gains = {name: compare(one, controls[name], measure) for name, one in runs.items()}
     pairs = {
         name: []
         if gains[name].mean is None
-        else [(ours[measure], theirs[measure]) for ours, theirs in zip(one, runs[reference], strict=True)]
-        for name, one in others.items()
+        else [(ours[measure], theirs[measure]) for ours, theirs in zip(one, controls[name], strict=True)]
+        for name, one in runs.items()
     }
     t = {name: paired_t(one) for name, one in pairs.items()}
     wilcoxon = {name: signed_rank(one) for name, one in pairs.items()}
     t_holm, wilcoxon_holm = holm(t), holm(wilcoxon)
     return {
         name: PairedTest(gains[name], t[name], wilcoxon[name], t_holm[name], wilcoxon_holm[name])
-        for name in others
+        for name in runs
     }
 
 

@@ -83,6 +83,19 @@ def paired_gain(
     return {measure: {"mean": gain.mean, "se": gain.se} for measure, gain in gains.items()}
 
 
+def gains_by_seed(
+    with_rich: Sequence[Mapping[str, Any]], control: Sequence[Mapping[str, Any]]
+) -> list[dict[str, float | None]]:
+    """The gain of each seed in every measure; None where a run lacks it."""
+    return [
+        {
+            measure: None if None in (run[measure], other[measure]) else run[measure] - other[measure]
+            for measure in MEASURES
+        }
+        for run, other in zip(with_rich, control, strict=True)
+    ]
+
+
 def spread(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Mean and standard deviation (ddof=1) over seeds, and the seeds themselves.
 

@@ -32,11 +32,24 @@ class Study(StrEnum):
     NOISE = "noise"
 
 
+class Means(StrEnum):
+    """What methods are given."""
+
+    PUBLISHED = "published"
+    EQUAL = "equal"
+    BOTH = "both"
+
+
 def compare(
     scenes: SceneNames,
     out: Annotated[Path, typer.Option(help="Folder for runs, tables and pictures; runs there are kept.")],
     methods: Annotated[
-        str | None, typer.Option(metavar="A,B,...", help="Methods (default: all); see geo-xmodal methods.")
+        str | None,
+        typer.Option(
+            metavar="A,B,...",
+            help="Methods (default: all); see geo-xmodal methods. Also: ceiling, a classifier that sees both "
+            "sensors at test time.",
+        ),
     ] = None,
     target: Annotated[
         str | None, typer.Option(help="The sensor to map from (default: the scene's target).")
@@ -47,9 +60,25 @@ def compare(
     reference: Annotated[
         str | None,
         typer.Option(
-            metavar="METHOD", help="What the others are tested against (default: hgr, or the first)."
+            metavar="METHOD",
+            help="Whose gain the others' are tested against (default: hgr, or the first with a gain).",
         ),
     ] = None,
+    means: Annotated[
+        Means,
+        typer.Option(
+            help="Recipes: published (each method's own), equal (the same branch, patch, augmentation, "
+            "noise, class weights, optimiser, steps and input of the auxiliary sensor), or a table of both."
+        ),
+    ] = Means.BOTH,
+    trials: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=100,
+            help="Settings that each method may try on validation blocks of the training labels; 1: its own.",
+        ),
+    ] = 1,
     study: Annotated[
         list[Study] | None,
         typer.Option(
@@ -82,7 +111,7 @@ def compare(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Set methods side by side: same pixels and seeds, controls, paired tests.
+    """Set methods side by side: same pixels and seeds, gains over their controls, paired tests.
 
     Given again, the command goes on where it was stopped; finished runs are not repeated.
     """
@@ -97,6 +126,8 @@ def compare(
         epochs=epochs,
         settings=pairs,
         reference=reference,
+        means=means.value,
+        trials=trials,
         studies=tuple(one.value for one in study or ()),
         device=device,
         precision=precision,
@@ -111,7 +142,7 @@ def compare(
     comparison = compared.content
     console.result(
         comparison,
-        _methods(comparison),
+        *_tables(comparison),
         *_scenes(comparison),
         *(_ablation(method, rows) for method, rows in comparison.get("ablation", {}).items()),
         *comparison["notes"],
@@ -123,33 +154,54 @@ def compare(
 def _cheaper(time: str, request: gx.CompareRequest) -> str:
     """How long it takes, and what would take less."""
     methods = len(request.methods or gx.METHODS)
+    tables = " in two tables" if request.means == "both" else ""
+    fewer = "one table (--means published), " if request.means == "both" else ""
     return (
-        f"about {time} to go, for {request.seeds} seeds of {methods} methods and their controls; less with "
-        "fewer seeds (--seeds), methods (--methods hgr,svm) or epochs (--epochs); Ctrl-C stops it, the same "
-        "command goes on"
+        f"about {time} to go, for {request.seeds} seeds of {methods} methods and their controls{tables}; "
+        f"less with {fewer}fewer seeds (--seeds), methods (--methods hgr,svm) or epochs (--epochs); Ctrl-C "
+        "stops it, the same command goes on"
     )
 
 
-def _methods(comparison: Mapping[str, Any]) -> rich.table.Table:
-    found = comparison["methods"]
+def _tables(comparison: Mapping[str, Any]) -> list[rich.table.Table]:
+    """A table for each of the means."""
+    parts = {comparison["means"]: comparison}
+    if "equal" in comparison:
+        parts["equal"] = comparison["equal"]
+    words = {"published": "as published", "equal": "equal means"}
+    return [_methods(part, words[means]) for means, part in parts.items()]
+
+
+def _methods(part: Mapping[str, Any], means: str) -> rich.table.Table:
+    found = part["methods"]
     controls = dict.fromkeys(name for one in found.values() for name in one["gain"])
+    first = ("target_only",) if "target_only" in controls else ()
+    others = [name for name in controls if name not in first]
+    rows = [
+        (
+            _marked(name, one),
+            *(_gain(one["gain"].get(control), measure) for control in first for measure in ("oa", "aa")),
+            *(("-" if one["tests"] is None else one["tests"]["oa"]["p_t_holm"]) for _ in first),
+            *(mean_and_sd(one, measure) for measure in ("oa", "aa", "miou")),
+            *(_gain(one["gain"].get(control)) for control in others),
+        )
+        for name, one in found.items()
+    ]
+    if "ceiling" in part:
+        one = part["ceiling"]
+        blank, after = ("",) * (3 * len(first)), ("",) * len(others)
+        scores = (mean_and_sd(one, measure) for measure in ("oa", "aa", "miou"))
+        rows.append((f"ceiling ({one['n']:,} test pixels)", *blank, *scores, *after))
     return table(
         "method",
+        *(f"{which} gain" for _ in first for which in ("OA", "AA")),
+        *("p (t, Holm)" for _ in first),
         "overall accuracy",
         "average accuracy",
         "mean IoU",
-        *(f"gain over {name}" for name in controls),
-        "p (t, Holm)",
-        rows=[
-            (
-                _marked(name, one),
-                *(mean_and_sd(one, measure) for measure in ("oa", "aa", "miou")),
-                *(_gain(one["gain"].get(name)) for name in controls),
-                "reference" if one["tests"] is None else one["tests"]["oa"]["p_t_holm"],
-            )
-            for name, one in found.items()
-        ],
-        title="in percent; gains in overall accuracy",
+        *(f"gain over {name}" for name in others),
+        rows=rows,
+        title=f"{means}, in percent; gains over target_only, the same without the auxiliary sensor",
     )
 
 
@@ -175,8 +227,8 @@ def _scenes(comparison: Mapping[str, Any]) -> list[rich.table.Table]:
     return [made, classes_table(comparison["classes"])]
 
 
-def _gain(gain: Mapping[str, Any] | None) -> str:
-    return "-" if gain is None else gain_words(gain["oa"])
+def _gain(gain: Mapping[str, Any] | None, measure: str = "oa") -> str:
+    return "-" if gain is None else gain_words(gain[measure])
 
 
 def _ablation(method: str, rows: Mapping[str, Any]) -> rich.table.Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import itertools
+import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from geo_xmodal.comparison.request import ComparisonPlan, Fold
+from geo_xmodal.comparison.request import Cell, ComparisonPlan, Fold
 from geo_xmodal.errors import OutputError, ResumeError
 from geo_xmodal.outputs import (
     AGAIN,
@@ -30,6 +31,8 @@ from geo_xmodal.training.files import FINDINGS, METRICS
 from geo_xmodal.training.loop import expected_steps
 from geo_xmodal.training.progress import RunsProgress
 from geo_xmodal.training.run import RunResult, run_variant
+from geo_xmodal.training.trials import FILE as TRIALS
+from geo_xmodal.training.trials import Trial, best, changed, tried
 from geo_xmodal.types import PixelGroup, Progress, TrainingData
 
 CELLS, JSON_NAME = "cells", "comparison.json"
@@ -82,6 +85,9 @@ def run_cells(
 ) -> Results:
     """Train and test whatever is not finished yet; `first` are the pixels of the first fold and seed.
 
+    Where a cell has settings to try, they are tried on validation blocks before its run, seed by seed; the
+    run is then one with the best of them, and its metrics say which (`trials`).
+
     Values of other seeds that do not fit into memory go into `storage`.
 
     Raises:
@@ -90,7 +96,7 @@ def run_cells(
     """
     cells = plan.cells()
     results: dict[str, list[RunResult]] = {cell.name: [] for cell in cells}
-    steps = [expected_steps(cell.variant.options, first[cell.transductive]) for cell in cells]
+    steps = [_steps(cell, first[cell.transductive]) for cell in cells]
     runs = RunsProgress(progress, steps, len(plan.seeds) * len(folds))
     for fold, seed in itertools.product(folds, plan.seeds):
         begun = (fold, seed) == (folds[0], plan.seeds[0])
@@ -100,19 +106,38 @@ def run_cells(
             without = "" if fold.left_out is None else f"without {fold.left_out}, "
             _begin(out)
             with _nothing_left_before_the_first_epoch(out, folder), _explained(out):
+                data = cell.variant.seen(pixels[cell.transductive])
+                part = runs.next(f"{without}seed {seed}, {cell.variant.name}")
+                trials = _tried(cell, data, seed, folder, compute, part)
                 result = run_variant(
                     fold.scenes,
-                    cell.variant.seen(pixels[cell.transductive]),
-                    cell.variant,
+                    data,
+                    changed(cell.variant, best(trials).settings) if trials else cell.variant,
                     seed,
                     folder,
                     transductive=cell.transductive,
                     resume=True,
                     compute=compute,
-                    progress=runs.next(f"{without}seed {seed}, {cell.variant.name}"),
+                    progress=part,
                 )
-            results[cell.name].append(result)
+            said = tuple(one.as_json() for one in trials)
+            results[cell.name].append(dataclasses.replace(result, trials=said))
     return results
+
+
+def _steps(cell: Cell, data: TrainingData) -> int:
+    """About how many steps a run takes, with its trials."""
+    runs = 1 + (min(cell.trials, math.prod(map(len, cell.space.values())) + 1) if cell.space else 0)
+    return runs * expected_steps(cell.variant.options, data)
+
+
+def _tried(
+    cell: Cell, data: TrainingData, seed: int, folder: Path, compute: Compute, part: Progress | None
+) -> tuple[Trial, ...]:
+    """The trials of a cell; none where there is nothing to try."""
+    if not cell.space:
+        return ()
+    return tried(cell.variant, cell.space, cell.trials, data, seed, folder, compute=compute, progress=part)
 
 
 def _begin(out: Path) -> None:
@@ -162,7 +187,7 @@ def _nothing_left_before_the_first_epoch(out: Path, folder: Path) -> Iterator[No
     try:
         yield
     except BaseException:
-        if not any((folder / name).exists() for name in (CHECKPOINT, FINDINGS, METRICS)):
+        if not any((folder / name).exists() for name in (CHECKPOINT, FINDINGS, METRICS, TRIALS)):
             shutil.rmtree(folder, ignore_errors=True)
             with suppress(OSError):  # what else is there, stays
                 for place in (one for one in folder.parents if one.is_relative_to(out / CELLS)):

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from geo_xmodal.comparison.features import Features
-from geo_xmodal.comparison.tables import NAMES, control_names, marked, over_what, title
+from geo_xmodal.comparison.request import GAIN_OVER
+from geo_xmodal.comparison.tables import NAMES, control_names, marked, means_title, over_what, title
 from geo_xmodal.outputs import new_file
 from geo_xmodal.types import LandClass
 
@@ -85,7 +86,8 @@ def draw_accuracy(comparison: Mapping[str, Any], out: Path) -> None:
     place = np.arange(len(methods))[::-1]
     names = [marked(name, one["transductive"]) for name, one in methods.items()]
     with figure(out, 10, 1.9 + 0.42 * len(methods)) as made:
-        made.suptitle(title(comparison), x=0.01, ha="left", color=INK, fontsize=11)
+        heading = f"{title(comparison)}; {means_title(comparison['means'])}"
+        made.suptitle(heading, x=0.01, ha="left", color=INK, fontsize=11)
         both = list(made.subplots(1, 2, sharey=True))
         for axes, measure in zip(both, ("oa", "aa"), strict=True):
             _points(axes, methods.values(), place, measure, _METHOD, "o", "method", 0.0)
@@ -104,6 +106,44 @@ def draw_accuracy(comparison: Mapping[str, Any], out: Path) -> None:
             axes.tick_params(colors=INK, labelsize=9)
         handles, labels = both[0].get_legend_handles_labels()
         made.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+
+
+def draw_gains(parts: Mapping[str, Mapping[str, Any]], out: Path) -> None:
+    """The gain of every method over its own `target_only`, mean and standard error, table by table.
+
+    Args:
+        parts: the comparison as each of its tables has it, by their means.
+        out: the PNG.
+    """
+    first = next(iter(parts.values()))
+    names = [name for name, one in first["methods"].items() if GAIN_OVER in one["gain"]]
+    place = np.arange(len(names))[::-1]
+    with figure(out, 10, 1.9 + 0.42 * len(names)) as made:
+        made.suptitle(title(first), x=0.01, ha="left", color=INK, fontsize=11)
+        both = list(made.subplots(1, 2, sharey=True))
+        for axes, measure in zip(both, ("oa", "aa"), strict=True):
+            axes.axvline(0, color=_QUIET, linewidth=1)
+            for k, (means, part) in enumerate(parts.items()):
+                gains = [part["methods"][name]["gain"].get(GAIN_OVER) for name in names]
+                told = [
+                    (100 * gain[measure]["mean"], 100 * (gain[measure]["se"] or 0.0), where - 0.18 * k)
+                    for gain, where in zip(gains, place, strict=True)
+                    if gain is not None and gain[measure]["mean"] is not None
+                ]
+                values, errors, where = zip(*told, strict=True) if told else ((), (), ())
+                axes.errorbar(
+                    values, where, xerr=errors, fmt=_MARKS[k], color=_LINES[k], label=means_title(means),
+                    markersize=6, linewidth=1.4,
+                )  # fmt: skip
+            axes.set_xlabel(f"gain in {NAMES[measure]} over {GAIN_OVER}, points (mean ± standard error)")
+            axes.set_yticks(place, names)
+            axes.set_ylim(-0.75, len(names) - 0.55)
+            axes.grid(axis="x", color="#e3e6e8")
+            axes.set_axisbelow(True)
+            axes.spines[["top", "right"]].set_visible(False)
+            axes.tick_params(colors=INK, labelsize=9)
+        handles, labels = both[0].get_legend_handles_labels()
+        made.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
 
 
 def _points(

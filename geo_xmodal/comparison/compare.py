@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from geo_xmodal import processes
+from geo_xmodal.comparison.ceiling import run_ceiling
 from geo_xmodal.comparison.cells import check_folder, gather_pixels, run_cells
 from geo_xmodal.comparison.noise import run_noise
 from geo_xmodal.comparison.outputs import write_outputs
@@ -38,6 +39,10 @@ def compare_methods(
     note: Callable[[str], None] = lambda line: None,
 ) -> Comparison:
     """Train every method and its controls on the same pixels with the same seeds, and set them side by side.
+
+    There are two tables: each method with its own recipe, as published, and all with equal means
+    (`request.means`). What counts is the gain of a method over its own `target_only`, and tests are of
+    gains.
 
     A control that the pixels do not suffice for is left out; the notes say why.
 
@@ -79,7 +84,8 @@ def compare_methods(
         plan, first = _checked(folds, plan, reads, storage)
         storage.prune()
         results = run_cells(folds, out, plan, first, progress, compute, storage)
-        comparison = summarise(folds, plan, results)
+        ceilings = run_ceiling(folds, out, plan, first, compute, storage, progress)
+        comparison = summarise(folds, plan, results, ceilings)
         if plan.ablation:
             comparison["ablation"] = summarise_ablation(folds, plan, results)
         if plan.noise:

@@ -17,8 +17,9 @@ from geo_xmodal.training.run import RunResult
 from geo_xmodal.types import Progress
 
 OPTIONAL = (
-    "maps.png", "features.png", "ablation.txt", "ablation.csv", "ablation.tex", "ablation-features.png",
-    "noise.png", "noise.csv", "scenes.txt", "scenes.csv", "scenes.tex",
+    "accuracy-equal.png", "gains.png", "maps.png", "features.png", "ablation.txt", "ablation.csv",
+    "ablation.tex", "ablation-features.png", "noise.png", "noise.csv", "scenes.txt", "scenes.csv",
+    "scenes.tex",
 )  # fmt: skip
 """Files that not every comparison has: those of an earlier one go."""
 
@@ -38,11 +39,11 @@ def write_outputs(
     Raises:
         OutputError: if a file cannot be written.
     """
-    table = tables.main_table(comparison)
+    main = [tables.main_table(part) for part in tables.parts_of(comparison).values()]
     files = {
-        "table.txt": tables.as_text(table),
+        "table.txt": "\n".join(tables.as_text(one) for one in main),
         "table.csv": tables.as_csv(comparison),
-        "table.tex": tables.as_latex(table),
+        "table.tex": "\n".join(tables.as_latex(one) for one in main),
     }
     parts = [tables.ablation_table(method, comparison) for method in comparison.get("ablation", {})]
     if parts:
@@ -61,7 +62,7 @@ def write_outputs(
             write_text(beside / name, text)
         pictures = _draw(fold, plan, results, comparison, beside, progress)
         comparison["files"] = [*files, *pictures, "report.html"]
-        write_text(beside / "report.html", render_page(comparison, table, by_scene, parts, beside))
+        write_text(beside / "report.html", render_page(comparison, main, by_scene, parts, beside))
         write_json(beside / JSON_NAME, comparison)
 
 
@@ -76,10 +77,15 @@ def _draw(
     heading = tables.title(comparison)
     first = f"{heading}; model of seed {plan.seeds[0]}"
     methods = _first_runs({name: row.cell for name, row in plan.rows.items()}, results)
-    charts.draw_accuracy(comparison, out / "accuracy.png")
+    drawn = []
+    for means, part in tables.parts_of(comparison).items():
+        drawn.append("accuracy.png" if means == comparison["means"] else f"accuracy-{means}.png")
+        charts.draw_accuracy(part, out / drawn[-1])
+    if any(one["gain"] for one in comparison["methods"].values()):
+        charts.draw_gains(tables.parts_of(comparison), out / "gains.png")
+        drawn.append("gains.png")
     if fold.scenes.several:
         first = f"{first}, scene {shown_scene(fold).name}"
-    drawn = ["accuracy.png"]
     if not shown_scene(fold).single_pixels:
         draw_maps(fold, methods, first, out / "maps.png")
         drawn.append("maps.png")

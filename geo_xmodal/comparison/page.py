@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from geo_xmodal.accuracy.report.page import page_environment
-from geo_xmodal.comparison.tables import Table, over_what
+from geo_xmodal.comparison.tables import Table, means_title, over_what, parts_of
 
-PICTURES = ("accuracy.png", "maps.png", "features.png", "ablation-features.png", "noise.png")
+PICTURES = (
+    "accuracy.png", "accuracy-equal.png", "gains.png", "maps.png", "features.png", "ablation-features.png",
+    "noise.png",
+)  # fmt: skip
 
 
 def render_page(
     comparison: Mapping[str, Any],
-    table: Table,
+    main: Sequence[Table],
     by_scene: Table | None,
     ablation: Sequence[Table],
     out: Path,
@@ -23,7 +26,8 @@ def render_page(
     """The page, with those of the pictures in `out` that this comparison wrote."""
     return page_environment(__package__).get_template("page.html").render(
         comparison=comparison,
-        table=table,
+        tables=main,
+        means=[means_title(one) for one in parts_of(comparison)],
         by_scene=by_scene,
         over_what=over_what(comparison),
         ablation=ablation,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
@@ -14,6 +14,7 @@ from geo_xmodal.class_shares import Choice
 from geo_xmodal.errors import TrainingDataError, UsageError
 from geo_xmodal.methods import METHODS, Method, Options
 from geo_xmodal.methods.cnn import SelfTrainingOptions, control_options
+from geo_xmodal.methods.means import COMMON_MEANS, TUNED, means_not_taken, taken_means
 from geo_xmodal.samples import DataOptions, GatherOptions
 from geo_xmodal.scenes import Member, Scene, SceneSet
 from geo_xmodal.training import request as training
@@ -23,19 +24,31 @@ from geo_xmodal.training.request import Variant
 from geo_xmodal.types import TrainingData
 
 DEFAULT_REFERENCE = "hgr"
-"""The method that the others are tested against where nobody names one, if it takes part."""
+"""The method whose gain the others' are tested against where nobody names one, if it takes part."""
+
+GAIN_OVER = "target_only"
+"""The control over which a gain is what the auxiliary sensor is worth: the same, learnt without it."""
+
+CEILING = "ceiling"
+"""Name of the row of a classifier that sees both sensors at test time: no method, as it maps nothing."""
+
+_CEILING_METHOD, _NEVER_DROPPED = "modality_dropout", {"drop": "0"}
 
 WHOLE = "whole"
 """The row of an ablation from which nothing is taken, where the method has no name for it."""
 
 Study = Literal["ablation", "noise"]
 
+MeansName = Literal["published", "equal"]
+"""Means of a table: each method's own recipe, or the same for all that can take them."""
+
 
 class CompareRequest(BaseModel):
     """A `compare` command, as asked.
 
     Attributes:
-        methods: names; none stands for every method there is.
+        methods: names; none stands for every method there is, and `ceiling`, a classifier that sees both
+            sensors at test time.
         target: the sensor to map from; None is the scene's.
         seeds: how many seeds, from `seed` on, each with all methods.
         epochs: of every method that has epochs.
@@ -44,7 +57,12 @@ class CompareRequest(BaseModel):
         data: which pixels train, the same for all.
         settings: the same as texts, as the command line has them: `key` for every method that has it,
             `METHOD.key` for one of them.
-        reference: the method that the others are tested against; None takes `hgr`, or else the first.
+        reference: the method whose gain the others' are tested against; None takes `hgr`, or else the first
+            that has a gain.
+        means: `published` gives each method its own recipe, `equal` all of them the same as far as each can
+            take it (`geo_xmodal.methods.means`), `both` makes a table of each.
+        trials: how many settings of its own search space each method, and each control, may try on
+            validation blocks of the training labels before its test run; 0 and 1 take it as it comes.
         studies: beside the table, what each part of a method is worth (`ablation`), and how the models bear
             noise at test time (`noise`).
         device: what trains.
@@ -66,6 +84,8 @@ class CompareRequest(BaseModel):
     data: DataOptions | None = None
     settings: dict[str, str] = Field(default_factory=dict)
     reference: str | None = None
+    means: Literal["published", "equal", "both"] = "both"
+    trials: int = Field(1, ge=0, le=100)
     studies: tuple[Study, ...] = ()
     device: Device = "auto"
     precision: Precision = "float32"
@@ -114,10 +134,25 @@ class Fold:
 
 @dataclass(frozen=True)
 class Cell:
-    """One variant with resolved options on the pixels of `gather`: one run a seed, whoever asks for it."""
+    """One variant with resolved options on the pixels of `gather`: one run a seed, whoever asks for it.
+
+    Attributes:
+        variant: what is trained.
+        gather: which pixels it learns from.
+        trials: how many settings are tried on validation blocks first.
+        fixed: options that trials do not change.
+    """
 
     variant: Variant
     gather: GatherOptions
+    trials: int = 1
+    fixed: tuple[str, ...] = ()
+
+    @property
+    def space(self) -> Mapping[str, tuple[str, ...]]:
+        """Values of options that trials may take; none where there is one trial."""
+        space = self.variant.options.search_space() if self.trials > 1 else {}
+        return {name: values for name, values in space.items() if name not in self.fixed}
 
     @property
     def transductive(self) -> bool:
@@ -127,21 +162,47 @@ class Cell:
     @property
     def name(self) -> str:
         """A folder for it: what is asked for otherwise has another."""
-        described = {
+        described: dict[str, Any] = {
             "method": self.variant.method.name,
             "options": self.variant.options.model_dump(mode="json"),
             "data": self.gather.model_dump(mode="json", exclude={"seed"}),
         }
+        if self.space:  # what is tried is part of what it is
+            described |= {"trials": self.trials, "space": self.space}
         return f"{self.variant.name}-{fingerprint(described)}"
 
 
 @dataclass(frozen=True)
 class Row:
-    """A method of the table with its controls by name; a method without the auxiliary sensor has none."""
+    """A method of a table with its controls by name; a method without the auxiliary sensor has none."""
 
     method: Method
     cell: Cell
     controls: Mapping[str, Cell]
+
+    @property
+    def gains(self) -> bool:
+        """Whether there is a control over which a gain is what the auxiliary sensor is worth."""
+        return GAIN_OVER in self.controls
+
+
+@dataclass(frozen=True)
+class TablePlan:
+    """One table of a comparison.
+
+    Attributes:
+        rows: the methods, as asked, by name.
+        reference: name of the method whose gain the others' are tested against; None where none has a gain.
+        ceiling: the classifier that sees both sensors at test time, where it is asked for.
+        means: what all methods take that can, as settings; empty for recipes as published.
+        not_taken: names of the means that each method would need and cannot take.
+    """
+
+    rows: Mapping[str, Row]
+    reference: str | None
+    ceiling: Cell | None = None
+    means: Mapping[str, str] = field(default_factory=dict)
+    not_taken: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -149,22 +210,32 @@ class ComparisonPlan:
     """A request with everything resolved.
 
     Attributes:
-        rows: the methods, as asked, by name.
+        tables: by their means, the first one first; studies, maps and features are of its methods.
         ablation: for each method of the ablation study, its rows by name; one is the whole method.
         noise: rows of the noise study by name.
-        reference: name of the method that the others are tested against.
         seeds: of every run.
         settings: as asked, as texts.
+        trials: settings that each method may try.
         notes: what should be known beside the result, a line each.
     """
 
-    rows: Mapping[str, Row]
+    tables: Mapping[MeansName, TablePlan]
     ablation: Mapping[str, Mapping[str, Cell]]
     noise: Mapping[str, Cell]
-    reference: str
     seeds: tuple[int, ...]
     settings: Mapping[str, str]
+    trials: int = 1
     notes: tuple[str, ...] = ()
+
+    @property
+    def table(self) -> TablePlan:
+        """The first table."""
+        return next(iter(self.tables.values()))
+
+    @property
+    def rows(self) -> Mapping[str, Row]:
+        """The methods of the first table."""
+        return self.table.rows
 
     @property
     def gather(self) -> GatherOptions:
@@ -173,8 +244,9 @@ class ComparisonPlan:
 
     def cells(self) -> tuple[Cell, ...]:
         """Every distinct run of a seed; what several ask for comes once."""
+        rows = [row for table in self.tables.values() for row in table.rows.values()]
         asked = [
-            *(cell for row in self.rows.values() for cell in (row.cell, *row.controls.values())),
+            *(cell for row in rows for cell in (row.cell, *row.controls.values())),
             *(cell for rows in self.ablation.values() for cell in rows.values()),
             *self.noise.values(),
         ]
@@ -214,17 +286,19 @@ def resolve_comparison(request: CompareRequest, kind: str, single_pixels: bool =
     Raises:
         UsageError: an unknown or repeated method, an unknown setting or study, or a value that cannot be.
     """
-    methods = {name: training.find_method(name) for name in request.methods or METHODS}
-    if twice := [name for name in methods if request.methods.count(name) > 1]:
+    names = request.methods or (*METHODS, CEILING)
+    if twice := [name for name in names if names.count(name) > 1]:
         raise UsageError(f"method '{twice[0]}' is given twice: give each method once")
+    methods = {name: training.find_method(name) for name in names if name != CEILING}
+    if not methods:
+        raise UsageError(f"'{CEILING}' alone is no comparison: name a method beside it")
     common, own = _settings(request, methods)
-    variants = {
-        name: Variant(name, method, training.options_for(method, common | own[name], kind, single_pixels))
-        for name, method in methods.items()
-    }
-    controls = {name: training.control_variants(variant) for name, variant in variants.items()}
+    asked: tuple[MeansName, ...] = ("published", "equal") if request.means == "both" else (request.means,)
+    target = _Target(kind, single_pixels)
+    recipes = {means: _Recipe(means, methods, common, own, target, CEILING in names) for means in asked}
+    first = recipes[asked[0]]
     ablation = {
-        name: _ablation(variants[name], common | own[name], kind, single_pixels)
+        name: _ablation(first.variants[name], first.settings[name], target)
         for name, method in methods.items()
         if method.ablation and ("ablation" in request.studies or "noise" in request.studies)
     }
@@ -232,32 +306,31 @@ def resolve_comparison(request: CompareRequest, kind: str, single_pixels: bool =
         able = ", ".join(name for name, method in METHODS.items() if method.ablation) or "none"
         raise UsageError(f"--study ablation: none of {', '.join(methods)} says what its parts are; {able} do")
     everything = (
-        *variants.values(),
-        *(one for several in controls.values() for one in several),
+        *(one for recipe in recipes.values() for one in recipe.everything()),
         *(one for several in ablation.values() for one in several.values()),
     )
-    place = _Placing(common, everything, tuple(methods.values()), request.seed)
-    cells = {name: place(variant, variant.options) for name, variant in variants.items()}
-    rows = {
-        name: Row(
-            method, cells[name], {one.name: place(one, variants[name].options) for one in controls[name]}
-        )
-        for name, method in methods.items()
-    }
+    place = _Placing(common, everything, tuple(methods.values()), request.seed, max(1, request.trials))
+    tables = {means: recipe.placed(place, request) for means, recipe in recipes.items()}
+    notes: tuple[str, ...] = ()
+    if len(tables) > 1 and _same_cells(*tables.values()):
+        del tables["equal"]
+        notes = ("Under equal means these methods are what they are as published: one table.",)
     parts = {
-        name: {row: place(one, one.options) for row, one in several.items()}
+        name: {row: place(one, one.options, first.fixed(name, methods[name])) for row, one in several.items()}
         for name, several in ablation.items()
     }
+    cells = {name: row.cell for name, row in tables[asked[0]].rows.items()}
     noise = _noise_rows(methods, cells, parts) if "noise" in request.studies else {}
     return ComparisonPlan(
-        rows,
+        tables,
         parts if "ablation" in request.studies else {},
         noise,
-        _reference(request, methods),
         tuple(range(request.seed, request.seed + request.seeds)),
         training.as_texts(
             common | {f"{name}.{key}": value for name in own for key, value in own[name].items()}
         ),
+        max(1, request.trials),
+        notes,
     )
 
 
@@ -271,8 +344,16 @@ def checked_comparison(plan: ComparisonPlan, data: Mapping[bool, TrainingData]) 
     Raises:
         TrainingDataError: a method, or a row of a study, cannot be trained.
     """
-    rows, notes = {}, list(plan.notes)
-    for name, row in plan.rows.items():
+    notes = list(plan.notes)
+    tables = {means: _checked_table(table, data, notes) for means, table in plan.tables.items()}
+    for cell in (cell for several in plan.ablation.values() for cell in several.values()):
+        cell.variant.check(data[cell.transductive])
+    return dataclasses.replace(plan, tables=tables, notes=tuple(dict.fromkeys(notes)))
+
+
+def _checked_table(table: TablePlan, data: Mapping[bool, TrainingData], notes: list[str]) -> TablePlan:
+    rows = {}
+    for name, row in table.rows.items():
         row.cell.variant.check(data[row.cell.transductive])
         possible = {}
         for control, cell in row.controls.items():
@@ -283,9 +364,102 @@ def checked_comparison(plan: ComparisonPlan, data: Mapping[bool, TrainingData]) 
             else:
                 possible[control] = cell
         rows[name] = dataclasses.replace(row, controls=possible)
-    for cell in (cell for several in plan.ablation.values() for cell in several.values()):
-        cell.variant.check(data[cell.transductive])
-    return dataclasses.replace(plan, rows=rows, notes=tuple(notes))
+    ceiling = table.ceiling
+    if ceiling is not None:
+        try:
+            ceiling.variant.check(data[ceiling.transductive])
+        except TrainingDataError as error:
+            notes.append(f"The ceiling is left out: {error}.")
+            ceiling = None
+    return dataclasses.replace(table, rows=rows, ceiling=ceiling)
+
+
+@dataclass(frozen=True)
+class _Target:
+    """The target sensor's kind, and whether samples are single pixels: methods may have settings for both."""
+
+    kind: str
+    single_pixels: bool
+
+    def options(self, method: Method, settings: Mapping[str, Any]) -> Options:
+        """Options of a method for this target."""
+        return training.options_for(method, settings, self.kind, self.single_pixels)
+
+    def means(self, method: Method) -> dict[str, str]:
+        """What a method takes of the common means, as far as there is anything around a pixel."""
+        return taken_means(method) | (method.of_single_pixels() if self.single_pixels else {})
+
+
+class _Recipe:
+    """The variants of one table: what each method is told under these means."""
+
+    def __init__(
+        self,
+        means: MeansName,
+        methods: Mapping[str, Method],
+        common: Mapping[str, Any],
+        own: Mapping[str, Mapping[str, Any]],
+        target: _Target,
+        ceiling: bool,
+    ) -> None:
+        self.equal = means == "equal"
+        self._given = {name: (*common, *own[name]) for name in methods}
+        self.methods = methods
+        self.settings = {
+            name: (target.means(method) if self.equal else {}) | dict(common) | dict(own[name])
+            for name, method in methods.items()
+        }
+        self.variants = {
+            name: Variant(name, method, target.options(method, self.settings[name]))
+            for name, method in methods.items()
+        }
+        self.controls = {name: training.control_variants(one) for name, one in self.variants.items()}
+        self.ceiling = _ceiling(common, target, self.equal) if ceiling else None
+
+    def everything(self) -> Iterable[Variant]:
+        """Methods, controls, and the classifier that sees both sensors."""
+        yield from self.variants.values()
+        yield from (one for several in self.controls.values() for one in several)
+        if self.ceiling is not None:
+            yield self.ceiling
+
+    def placed(self, place: _Placing, request: CompareRequest) -> TablePlan:
+        """The table, each variant on its pixels."""
+        rows = {}
+        for name, method in self.methods.items():
+            options, fixed = self.variants[name].options, self.fixed(name, method)
+            controls = {
+                one.name: place(one, options, self.fixed(name, one.method)) for one in self.controls[name]
+            }
+            rows[name] = Row(method, place(self.variants[name], options, fixed), controls)
+        ceiling = None if self.ceiling is None else place.untried(self.ceiling)
+        reference = _reference(request, rows)
+        if not self.equal:
+            return TablePlan(rows, reference, ceiling)
+        not_taken = {name: means_not_taken(method) for name, method in self.methods.items()}
+        return TablePlan(rows, reference, ceiling, COMMON_MEANS, not_taken)
+
+    def fixed(self, name: str, method: Method) -> tuple[str, ...]:
+        """Options that trials leave alone: those that were given, and those that are the same for all.
+
+        Args:
+            name: of the method as asked, whose settings count.
+            method: that method, or that of one of its controls.
+        """
+        same = [option for option in taken_means(method) if option not in TUNED] if self.equal else []
+        return tuple(dict.fromkeys([*same, *self._given[name]]))
+
+
+def _ceiling(common: Mapping[str, Any], target: _Target, equal: bool) -> Variant:
+    """A classifier of both sensors that never learns to do without the auxiliary one."""
+    method = METHODS[_CEILING_METHOD]
+    settings = (target.means(method) if equal else {}) | dict(common) | _NEVER_DROPPED
+    return Variant(CEILING, method, target.options(method, settings))
+
+
+def _same_cells(first: TablePlan, second: TablePlan) -> bool:
+    """Whether two tables would hold the same runs."""
+    return first.rows == second.rows and first.ceiling == second.ceiling
 
 
 def _settings(
@@ -320,14 +494,12 @@ def _settings(
     return common, own
 
 
-def _ablation(
-    whole: Variant, settings: Mapping[str, Any], kind: str, single_pixels: bool
-) -> dict[str, Variant]:
+def _ablation(whole: Variant, settings: Mapping[str, Any], target: _Target) -> dict[str, Variant]:
     """The whole method and what is left of it; a row that the settings make the whole is left out."""
     named = whole.method.ablation
     rows = {} if {} in named.values() else {WHOLE: whole}
     for name, changes in named.items():
-        options = training.options_for(whole.method, {**settings, **changes}, kind, single_pixels)
+        options = target.options(whole.method, {**settings, **changes})
         if not changes or options != whole.options:
             rows[name] = Variant(whole.name, whole.method, options)
     return rows
@@ -337,8 +509,14 @@ class _Placing:
     """Puts variants on pixels: the same for all, but with test pixels among them where a method asks so."""
 
     def __init__(
-        self, common: Mapping[str, Any], variants: Sequence[Variant], methods: Sequence[Method], seed: int
+        self,
+        common: Mapping[str, Any],
+        variants: Sequence[Variant],
+        methods: Sequence[Method],
+        seed: int,
+        trials: int,
     ) -> None:
+        self._trials = trials
         own = {key for variant in variants for key in variant.method.Options.model_fields}
         data = {key: value for key, value in common.items() if key not in own}
         inductive = [variant for variant in variants if not variant.options.transductive] or variants
@@ -350,10 +528,22 @@ class _Placing:
             }
         )
 
-    def __call__(self, variant: Variant, asking: Options) -> Cell:
-        """The cell of a variant; `asking` are the options of the method whose protocol it follows."""
+    def __call__(self, variant: Variant, asking: Options, fixed: tuple[str, ...]) -> Cell:
+        """The cell of a variant.
+
+        Args:
+            variant: what is trained.
+            asking: options of the method whose protocol it follows.
+            fixed: options that trials leave alone.
+        """
         legacy = {"transductive": True, "unlabelled_from": "test"} if asking.transductive else {}
-        return Cell(_canonical(variant), self._gather.model_copy(update=legacy))
+        gather = self._gather.model_copy(update=legacy)
+        cell = Cell(_canonical(variant), gather, self._trials, fixed)
+        return cell if cell.space else Cell(cell.variant, gather)  # nothing to try: one run for all who ask
+
+    def untried(self, variant: Variant) -> Cell:
+        """The cell of a variant as it comes."""
+        return Cell(variant, self._gather)
 
 
 def _canonical(variant: Variant) -> Variant:
@@ -374,13 +564,18 @@ def _noise_rows(
     return rows
 
 
-def _reference(request: CompareRequest, methods: Iterable[str]) -> str:
-    names = list(methods)
+def _reference(request: CompareRequest, rows: Mapping[str, Row]) -> str | None:
+    names = [name for name, row in rows.items() if row.gains]
     if request.reference is None:
-        return DEFAULT_REFERENCE if DEFAULT_REFERENCE in names else names[0]
+        return DEFAULT_REFERENCE if DEFAULT_REFERENCE in names else next(iter(names), None)
+    if request.reference in rows and request.reference not in names:
+        raise UsageError(
+            f"reference {request.reference} has no gain from the auxiliary sensor to test others against: "
+            f"choose one of {', '.join(names) or 'the methods that see it'}"
+        )
     if request.reference not in names:
         near = training.near_match(request.reference, names)
         raise UsageError(
-            f"--reference {request.reference} is none of the methods{near}: choose one of {', '.join(names)}"
+            f"reference {request.reference} is none of the methods{near}: choose one of {', '.join(names)}"
         )
     return request.reference

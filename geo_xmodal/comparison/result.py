@@ -19,7 +19,9 @@ class ComparedMethod:
         name: In the registry.
         accuracy: Means and standard deviations over seeds, or over the scenes left out in turn.
         gains: Over each of its controls, in each measure; empty for a method without the auxiliary sensor.
-        tests: Against the reference, measure by measure; empty for the reference itself.
+        tests: Whether it gains anything over `target_only`, measure by measure; empty where it has none.
+        tests_reference: Whether its gain differs from that of the reference; empty for that itself.
+        trials: For each seed, what was tried on validation blocks before its run; empty where nothing was.
         scenes: Accuracy on each of several scenes; empty for one.
     """
 
@@ -27,6 +29,8 @@ class ComparedMethod:
     accuracy: Accuracies
     gains: Mapping[str, Mapping[str, Gain]]
     tests: Mapping[str, PairedTest]
+    tests_reference: Mapping[str, PairedTest]
+    trials: tuple[Mapping[str, Any], ...]
     scenes: Mapping[str, Accuracies]
 
 
@@ -36,25 +40,35 @@ class Comparison:
 
     Attributes:
         folder: Where its tables, pictures and runs are.
-        methods: By name, as asked for.
-        reference: The method that the others are tested against.
+        methods: By name, as asked for: of the first table, as published where both were asked for.
+        equal: The same with equal means, where both tables were asked for and differ; else empty.
+        means: Of `methods`: `published` or `equal`.
+        reference: The method whose gain the others' are tested against; None where none has a gain.
+        ceiling: A classifier that sees both sensors at test time, on those test pixels that have both.
         notes: What must be known beside the figures.
         content: The content of comparison.json, with the studies.
     """
 
     folder: Path
     methods: Mapping[str, ComparedMethod]
-    reference: str
+    equal: Mapping[str, ComparedMethod]
+    means: str
+    reference: str | None
+    ceiling: Accuracies | None
     notes: tuple[str, ...]
     content: Mapping[str, Any]
 
     @classmethod
     def of(cls, folder: Path, content: Mapping[str, Any]) -> Comparison:
         """A comparison from its folder and the content of its comparison.json."""
+        equal = content.get("equal", {}).get("methods", {})
         return cls(
             folder=folder,
             methods={name: _method(name, one) for name, one in content["methods"].items()},
+            equal={name: _method(name, one) for name, one in equal.items()},
+            means=content["means"],
             reference=content["reference"],
+            ceiling=Accuracies.of(content["ceiling"]) if "ceiling" in content else None,
             notes=tuple(content["notes"]),
             content=content,
         )
@@ -68,6 +82,8 @@ def _method(name: str, one: Mapping[str, Any]) -> ComparedMethod:
             control: {key: Gain(**gain[key]) for key in MEASURES} for control, gain in one["gain"].items()
         },
         tests={measure: _test(test) for measure, test in (one["tests"] or {}).items()},
+        tests_reference={measure: _test(test) for measure, test in (one["tests_reference"] or {}).items()},
+        trials=tuple(one.get("trials", ())),
         scenes={scene: Accuracies.of(scores) for scene, scores in one.get("scenes", {}).items()},
     )
 

@@ -7,9 +7,26 @@ from typing import Any
 
 import numpy as np
 
-from geo_xmodal.accuracy import MEASURES, PairedTest, least_signed_rank, paired_gain, paired_tests, spread
+from geo_xmodal.accuracy import (
+    MEASURES,
+    PairedTest,
+    gain_tests,
+    gains_by_seed,
+    least_signed_rank,
+    paired_gain,
+    paired_tests,
+    spread,
+)
+from geo_xmodal.comparison.ceiling import CeilingRuns
 from geo_xmodal.comparison.cells import CELLS, Results
-from geo_xmodal.comparison.request import Cell, ComparisonPlan, Fold, Row
+from geo_xmodal.comparison.request import (
+    GAIN_OVER,
+    Cell,
+    ComparisonPlan,
+    Fold,
+    Row,
+    TablePlan,
+)
 from geo_xmodal.training.experiment import brief, of_scene
 from geo_xmodal.training.run import RunResult
 from geo_xmodal.version import VERSION
@@ -18,12 +35,12 @@ from geo_xmodal.wording import counted
 TRANSDUCTIVE = "†: transductive, test pixels took part in training without their labels."
 
 
-def summarise(folds: Sequence[Fold], plan: ComparisonPlan, results: Results) -> dict[str, Any]:
+def summarise(
+    folds: Sequence[Fold], plan: ComparisonPlan, results: Results, ceilings: CeilingRuns
+) -> dict[str, Any]:
     """comparison.json, but for the studies (docs/file-formats.md)."""
     firsts = results[next(iter(plan.rows.values())).cell.name][:: len(plan.seeds)]
     scenes, notes = folds[0].scenes, firsts[0].data_notes
-    runs = {name: _units(folds, results[row.cell.name]) for name, row in plan.rows.items()}
-    tests = _tests(runs, plan.reference)
     scores = [fold.scores(one.metrics) for fold, one in zip(folds, firsts, strict=True)]
     return {
         "version": VERSION,
@@ -31,20 +48,54 @@ def summarise(folds: Sequence[Fold], plan: ComparisonPlan, results: Results) -> 
         **(_about_scenes(folds) if scenes.several else {}),
         "target": scenes.target,
         "seeds": list(plan.seeds),
-        "test_pixels": sum(one["n"] for one in scores),
+        "test_pixels": (tested := sum(one["n"] for one in scores)),
         "overlap_share": _overlap_share(folds, firsts),
         "training_pixels": dict(notes["counts"]),
-        "reference": plan.reference,
         "settings": dict(plan.settings),
-        "notes": _notes(folds, plan, firsts, results),
+        "trials": plan.trials,
+        "notes": _notes(folds, plan, firsts, results, ceilings),
         "shares": folds[0].shares,
-        "methods": {
-            name: _row(folds, row, results)
-            | {"tests": None if name == plan.reference else {m: tests[m][name] for m in MEASURES}}
-            for name, row in plan.rows.items()
-        },
-        "controls": _controls(folds, plan, results),
+        **_tables(folds, plan, results, ceilings, tested),
     }
+
+
+def _tables(
+    folds: Sequence[Fold],
+    plan: ComparisonPlan,
+    results: Results,
+    ceilings: CeilingRuns,
+    tested: int,
+) -> dict[str, Any]:
+    """The first table, and the one of equal means beside it as `equal`."""
+    first, *more = (
+        {"means": means, **_table(folds, table, results, ceilings, tested)}
+        for means, table in plan.tables.items()
+    )
+    return first | {one["means"]: one for one in more}
+
+
+def _table(
+    folds: Sequence[Fold], table: TablePlan, results: Results, ceilings: CeilingRuns, tested: int
+) -> dict[str, Any]:
+    tests = _tests(folds, table, results)
+    made: dict[str, Any] = {
+        "reference": table.reference,
+        "methods": {name: _row(folds, row, results) | tests[name] for name, row in table.rows.items()},
+        "controls": _controls(folds, table.rows, results),
+    }
+    if table.means:
+        made["common_means"] = dict(table.means)
+        made["not_taken"] = {name: list(those) for name, those in table.not_taken.items()}
+    if table.ceiling is not None and table.ceiling.name in ceilings:
+        made["ceiling"] = _ceiling(folds, table.ceiling, ceilings, tested)
+    return made
+
+
+def _ceiling(folds: Sequence[Fold], cell: Cell, ceilings: CeilingRuns, tested: int) -> dict[str, Any]:
+    runs = [one.metrics for one in ceilings[cell.name]]
+    pixels = sum(one["n"] for one in runs[:: len(runs) // len(folds)])
+    scores = means(len(folds), runs)
+    return {**scores, "n": pixels, "test_pixels": tested, "cell": _folder(cell)}
 
 
 def _about_scenes(folds: Sequence[Fold]) -> dict[str, Any]:
@@ -172,6 +223,7 @@ def _row(folds: Sequence[Fold], row: Row, results: Results) -> dict[str, Any]:
         "uses_rich": row.method.uses_rich,
         "transductive": row.cell.transductive,
         "cell": _folder(row.cell),
+        **_trials(row.cell, results),
         "controls": {name: _folder(cell) for name, cell in row.controls.items()},
         "gain": {
             name: paired_gain(_units(folds, runs), _units(folds, one)) for name, one in controls.items()
@@ -180,10 +232,18 @@ def _row(folds: Sequence[Fold], row: Row, results: Results) -> dict[str, Any]:
     }
 
 
-def _controls(folds: Sequence[Fold], plan: ComparisonPlan, results: Results) -> dict[str, Any]:
+def _trials(cell: Cell, results: Results) -> dict[str, Any]:
+    """What was tried on validation blocks before each run; nothing where nothing was."""
+    runs = results[cell.name]
+    if not any(run.trials for run in runs):
+        return {}
+    return {"trials": [{"seed": run.metrics["seed"], "tried": list(run.trials)} for run in runs]}
+
+
+def _controls(folds: Sequence[Fold], rows: Mapping[str, Row], results: Results) -> dict[str, Any]:
     """Each distinct control once, by its folder, with the methods that are held against it."""
     found: dict[str, Any] = {}
-    for method, row in plan.rows.items():
+    for method, row in rows.items():
         for name, cell in row.controls.items():
             if _folder(cell) not in found:
                 found[_folder(cell)] = {
@@ -192,19 +252,34 @@ def _controls(folds: Sequence[Fold], plan: ComparisonPlan, results: Results) -> 
                     "summary": row.method.controls(row.cell.variant.options)[name].summary,
                     "of": [],
                     "transductive": cell.transductive,
+                    **_trials(cell, results),
                     **_scenes(folds, results[cell.name], {}),
                 }
             found[_folder(cell)]["of"].append(method)
     return found
 
 
-def _tests(
-    runs: Mapping[str, Sequence[Mapping[str, Any]]], reference: str
-) -> dict[str, dict[str, dict[str, Any]]]:
-    """By measure and method; Holm's correction is over the methods, measure by measure."""
+def _tests(folds: Sequence[Fold], table: TablePlan, results: Results) -> dict[str, dict[str, Any]]:
+    """For each method, tests of its gain, and of its gain less that of the reference, measure by measure.
+
+    Holm's correction is over the methods that have a gain, measure by measure, for either question.
+    """
+    gaining = {name: row for name, row in table.rows.items() if row.gains}
+    runs = {name: _units(folds, results[row.cell.name]) for name, row in gaining.items()}
+    controls = {name: _units(folds, results[row.controls[GAIN_OVER].name]) for name, row in gaining.items()}
+    gains = {name: gains_by_seed(runs[name], controls[name]) for name in gaining}
+    own = {measure: gain_tests(runs, controls, measure) for measure in MEASURES}
+    against: dict[str, dict[str, PairedTest]] = {measure: {} for measure in MEASURES}
+    if table.reference in gaining:
+        against = {measure: paired_tests(gains, str(table.reference), measure) for measure in MEASURES}
     return {
-        measure: {name: _test(one) for name, one in paired_tests(runs, reference, measure).items()}
-        for measure in MEASURES
+        name: {
+            "tests": {m: _test(own[m][name]) for m in MEASURES} if name in gaining else None,
+            "tests_reference": {m: _test(against[m][name]) for m in MEASURES}
+            if name in against[MEASURES[0]]
+            else None,
+        }
+        for name in table.rows
     }
 
 
@@ -222,7 +297,11 @@ def _test(test: PairedTest) -> dict[str, Any]:
 
 
 def _notes(
-    folds: Sequence[Fold], plan: ComparisonPlan, firsts: Sequence[RunResult], results: Results
+    folds: Sequence[Fold],
+    plan: ComparisonPlan,
+    firsts: Sequence[RunResult],
+    results: Results,
+    ceilings: CeilingRuns,
 ) -> list[str]:
     """What must be known beside the figures, a line each; `firsts` are runs of the first seed, one a fold."""
     notes, scenes = [], folds[0].scenes
@@ -254,8 +333,10 @@ def _notes(
             notes.append(f"Fewer than two training pixels{where}: {', '.join(few)}.")
     notes += _shares_notes(folds, results)
     notes += plan.notes
-    if alone := [name for name, row in plan.rows.items() if not row.method.uses_rich]:
-        notes.append(f"Without the auxiliary sensor, and so without a gain from it: {', '.join(alone)}.")
+    if alone := [name for name, row in plan.rows.items() if not row.gains]:
+        notes.append(f"Without a gain, as they see one sensor alone: {', '.join(alone)}.")
+    notes += _notes_of_means(plan)
+    notes += _notes_of_ceiling(folds, plan, ceilings)
     seeds = len(plan.seeds)
     if len(folds) > 1:
         notes.append(
@@ -263,21 +344,12 @@ def _notes(
             f"labels are all test pixels then; spreads are over these {len(folds)} scenes, each the mean of "
             f"{counted(seeds, 'seed')}."
         )
-        if others := len(plan.rows) - 1:
-            notes.append(
-                f"Tests are paired over these scenes and two-sided, against {plan.reference}, with Holm's "
-                f"correction over {counted(others, 'method')}; Wilcoxon's p cannot be below "
-                f"{least_signed_rank(len(folds)):.3g} before it. They are about other scenes of this kind."
-            )
+        notes += _notes_of_tests(plan, "these scenes", len(folds), "other scenes of this kind")
     elif seeds == 1:
         notes.append("One seed: no spread, no test; a difference may be luck.")
-    elif others := len(plan.rows) - 1:
-        notes.append(
-            f"Tests are paired over {seeds} seeds and two-sided, against {plan.reference}, with Holm's "
-            f"correction over {counted(others, 'method')}; Wilcoxon's p cannot be below "
-            f"{least_signed_rank(seeds):.3g} before it. They are about other seeds on this scene, not "
-            "about other scenes."
-        )
+    else:
+        which = "other seeds on this scene, not about other scenes"
+        notes += _notes_of_tests(plan, f"{seeds} seeds", seeds, which)
     if any(row.cell.transductive for row in plan.rows.values()):
         notes.append(TRANSDUCTIVE)
     return notes
@@ -300,6 +372,63 @@ def _shares_notes(folds: Sequence[Fold], results: Results) -> list[str]:
             f"shares, and are with {refused[0]['chosen']}: {refused[0]['choices'][asked]['refused']}."
         )
     return lines
+
+
+def _notes_of_tests(plan: ComparisonPlan, over: str, units: int, which: str) -> list[str]:
+    """What is tested and what it is about; nothing where no method has a gain."""
+    gaining = sum(row.gains for row in plan.rows.values())
+    if not gaining:
+        return []
+    reference = plan.table.reference
+    beside = "" if gaining < 2 else f", and whether gains differ from that of {reference}"
+    return [
+        f"Tests are of gains over {GAIN_OVER}: whether they differ from none{beside}; paired over {over} and "
+        f"two-sided, with Holm's correction over {counted(gaining, 'method')}; Wilcoxon's p cannot be below "
+        f"{least_signed_rank(units):.3g} before it. They are about {which}."
+    ]
+
+
+def _notes_of_means(plan: ComparisonPlan) -> list[str]:
+    """How much of the means is equal, and what was tried."""
+    notes = []
+    equal = plan.tables.get("equal")
+    if equal is not None:
+        lacking = [
+            f"{name} ({', '.join(those)})"
+            for name, those in equal.not_taken.items()
+            if those and len(those) < len(equal.means) // 2
+        ]
+        own = [name for name, those in equal.not_taken.items() if len(those) >= len(equal.means) // 2]
+        if lacking:
+            notes.append(f"Equal means that methods cannot take: {'; '.join(lacking)}.")
+        if own:
+            notes.append(f"Of another kind, and so with their own means in both tables: {', '.join(own)}.")
+    if plan.trials > 1:
+        rows = [row for table in plan.tables.values() for row in table.rows.items()]
+        untried = dict.fromkeys(name for name, row in rows if not row.cell.space)
+        notes.append(
+            f"Each method and each control tried {plan.trials} settings of its own search space at most, "
+            "itself among them, on validation blocks of the training labels; the best by the mean of OA and "
+            f"AA was trained anew and tested.{_nothing_to_try(untried)}"
+        )
+    return notes
+
+
+def _nothing_to_try(names: Mapping[str, None]) -> str:
+    return f" With nothing to try: {', '.join(names)}." if names else ""
+
+
+def _notes_of_ceiling(folds: Sequence[Fold], plan: ComparisonPlan, ceilings: CeilingRuns) -> list[str]:
+    if plan.table.ceiling is None:
+        return []
+    runs = ceilings.get(plan.table.ceiling.name)
+    if runs is None:
+        return ["No ceiling: no test pixel has both sensors."]
+    pixels = sum(one.metrics["n"] for one in runs[:: len(runs) // len(folds)])
+    return [
+        f"The ceiling sees both sensors at test time, on the {pixels:,} test pixels that have both: what a "
+        "map could reach that had the auxiliary sensor. It is no method, and is not tuned."
+    ]
 
 
 def _labels(per_class: Mapping[str, Mapping[str, int]], name: str) -> int:

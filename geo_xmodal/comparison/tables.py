@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from geo_xmodal.accuracy import MEASURES
+from geo_xmodal.comparison.request import GAIN_OVER
 from geo_xmodal.comparison.summary import TRANSDUCTIVE
 
 DAGGER = "†"
@@ -37,37 +38,76 @@ class Table:
     breaks: tuple[int, ...] = ()
 
 
+def parts_of(comparison: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The comparison as each of its tables has it, by their means."""
+    parts = {comparison["means"]: comparison}
+    if "equal" in comparison:
+        parts["equal"] = {**comparison, **comparison["equal"]}
+    return parts
+
+
+def means_title(means: str) -> str:
+    """What the means of a table are, in a few words."""
+    return "equal means" if means == "equal" else "as published"
+
+
 def main_table(comparison: Mapping[str, Any]) -> Table:
-    """Methods, then controls: accuracies, gains over their controls, tests against the reference."""
+    """Methods, then controls: gains over `target_only` and their tests, accuracies, other gains.
+
+    Args:
+        comparison: one of `parts_of`.
+    """
     methods = comparison["methods"]
-    gains = [(control, measure) for control in control_names(comparison) for measure in ("oa", "aa")]
+    first = [measure for measure in ("oa", "aa") if _gaining(comparison)]
+    others = [
+        (control, measure)
+        for control in control_names(comparison)
+        if control != GAIN_OVER
+        for measure in ("oa", "aa")
+    ]
     rows = [
         (
             marked(name, one["transductive"]),
+            *(_gain(one["gain"].get(GAIN_OVER), measure) for measure in first),
+            *((_p(one["tests"]), _against(name, one, comparison)) if first else ()),
             *(mean_sd(one, measure) for measure in MEASURES),
-            *(_gain(one["gain"].get(control), measure) for control, measure in gains),
-            *(_p(one["tests"], test) for test in ("p_t_holm", "p_wilcoxon_holm")),
+            *(_gain(one["gain"].get(control), measure) for control, measure in others),
         )
         for name, one in methods.items()
     ]
-    blank = ("",) * (len(gains) + 2)
+    before, after = ("",) * (2 * len(first)), ("",) * len(others)
     beside = [
         (
             f"{marked(one['name'], one['transductive'])} (control of {', '.join(one['of'])})",
+            *before,
             *(mean_sd(one, measure) for measure in MEASURES),
-            *blank,
+            *after,
         )
         for one in comparison["controls"].values()
     ]
+    if "ceiling" in comparison:
+        one = comparison["ceiling"]
+        name = f"ceiling: both sensors at test time ({one['n']:,} of {one['test_pixels']:,} test pixels)"
+        beside.append((name, *before, *(mean_sd(one, measure) for measure in MEASURES), *after))
     columns = (
         "method",
+        *(f"Δ{NAMES[measure]}" for measure in first),
+        *(("p (no gain)", f"p (gain of {comparison['reference']})") if first else ()),
         *(NAMES[measure] for measure in MEASURES),
-        *(f"Δ{NAMES[measure]} {control}" for control, measure in gains),
-        "p (t, OA)",
-        "p (Wilcoxon, OA)",
+        *(f"Δ{NAMES[measure]} {control}" for control, measure in others),
     )
     notes = (_units(comparison), *comparison["notes"])
-    return Table(title(comparison), columns, (*rows, *beside), notes, (len(rows),))
+    heading = f"{title(comparison)}; {means_title(comparison['means'])}"
+    return Table(heading, columns, (*rows, *beside), notes, (len(rows),))
+
+
+def _gaining(comparison: Mapping[str, Any]) -> bool:
+    """Whether any method has a gain over `target_only`."""
+    return GAIN_OVER in control_names(comparison)
+
+
+def _against(name: str, one: Mapping[str, Any], comparison: Mapping[str, Any]) -> str:
+    return "reference" if name == comparison["reference"] else _p(one["tests_reference"])
 
 
 def scenes_table(comparison: Mapping[str, Any]) -> Table | None:
@@ -124,9 +164,9 @@ def _simulated(comparison: Mapping[str, Any]) -> str:
 
 def _units(comparison: Mapping[str, Any]) -> str:
     return (
-        f"In percent, mean ± standard deviation over {over_what(comparison)}. Δ: method less its own "
-        "control, the same kind of model without the auxiliary sensor, in percentage points ± standard "
-        "error; – where it has no such control. p: Holm-corrected, against the reference."
+        f"In percent, mean ± standard deviation over {over_what(comparison)}. Δ: the gain, method less its "
+        f"own {GAIN_OVER}, the same kind of model without the auxiliary sensor, in percentage points ± "
+        "standard error; – where it has none. p: of the gain in OA, paired t-tests, Holm-corrected."
     )
 
 
@@ -178,9 +218,9 @@ def _gain(gains: Mapping[str, Any] | None, measure: str) -> str:
     return f"{100 * mean:+.1f}" if se is None else f"{100 * mean:+.1f} ± {100 * se:.1f}"
 
 
-def _p(tests: Mapping[str, Any] | None, test: str, measure: str = "oa") -> str:
+def _p(tests: Mapping[str, Any] | None, test: str = "p_t_holm", measure: str = "oa") -> str:
     if tests is None:
-        return "reference"
+        return NONE
     p = tests[measure][test]
     if p is None:
         return NONE
@@ -231,10 +271,16 @@ def latex(text: str) -> str:
 
 
 def as_csv(comparison: Mapping[str, Any]) -> str:
-    """A row for every method and control, plain numbers (fractions), one column a figure."""
+    """A row for every method and control of every table, plain numbers (fractions), one column a figure."""
+    return csv_text([row for part in parts_of(comparison).values() for row in _csv_rows(part)])
+
+
+def _csv_rows(comparison: Mapping[str, Any]) -> list[dict[str, Any]]:
     rows = []
     for name, one in comparison["methods"].items():
-        row: dict[str, Any] = {"method": name, "control_of": "", **_numbers(one)}
+        row: dict[str, Any] = {
+            "means": comparison["means"], "method": name, "control_of": "", **_numbers(one),
+        }  # fmt: skip
         for control in control_names(comparison):
             gains = one["gain"].get(control)
             for measure in MEASURES:
@@ -242,12 +288,17 @@ def as_csv(comparison: Mapping[str, Any]) -> str:
                     value = None if gains is None else gains[measure][figure]
                     row[f"gain_{control}_{measure}_{figure}"] = value
         for measure in MEASURES:
-            for test in ("p_t", "p_t_holm", "p_wilcoxon", "p_wilcoxon_holm"):
-                row[f"{test}_{measure}"] = None if one["tests"] is None else one["tests"][measure][test]
+            for which, tests in (("", one["tests"]), ("reference_", one["tests_reference"])):
+                for test in ("p_t", "p_t_holm", "p_wilcoxon", "p_wilcoxon_holm"):
+                    row[f"{which}{test}_{measure}"] = None if tests is None else tests[measure][test]
         rows.append(row)
     for one in comparison["controls"].values():
-        rows.append({"method": one["name"], "control_of": " ".join(one["of"]), **_numbers(one)})
-    return csv_text(rows)
+        named = {"means": comparison["means"], "method": one["name"], "control_of": " ".join(one["of"])}
+        rows.append({**named, **_numbers(one)})
+    if "ceiling" in comparison:
+        one = comparison["ceiling"]
+        rows.append({"means": comparison["means"], "method": "ceiling", "control_of": "", **_numbers(one)})
+    return rows
 
 
 def ablation_csv(study: Mapping[str, Any]) -> str:

@@ -48,6 +48,8 @@ class AbsentSensorOptions(PairOptions):
 class DroppedOptions(AbsentSensorOptions):
     """Options of methods that drop the auxiliary sensor of some pixels in every step."""
 
+    search: ClassVar[Mapping[str, tuple[str, ...]]] = {"drop": ("0.3", "0.5", "0.7")}
+
     drop: float = Field(0.5, ge=0, le=1, description="share of pixels whose rich sensor is dropped in a step")
 
 

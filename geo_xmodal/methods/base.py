@@ -24,6 +24,21 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    means: ClassVar[Mapping[str, str]] = {}
+    """Which of the common means (`methods.means`) these options can take: their names, and the options'."""
+    search: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """Values that a comparison may try on validation blocks, by option; () takes those of a base away."""
+
+    @classmethod
+    def common_means(cls) -> Mapping[str, str]:
+        """`means` with those of all bases."""
+        return _with_bases(cls, "means")
+
+    @classmethod
+    def search_space(cls) -> Mapping[str, tuple[str, ...]]:
+        """`search` with that of all bases."""
+        return {name: values for name, values in _with_bases(cls, "search").items() if values}
+
     @model_validator(mode="before")
     @classmethod
     def _split_lists(cls, raw: Any) -> Any:
@@ -57,8 +72,27 @@ class Options(BaseModel):
         return bool(getattr(self, "legacy", False))
 
 
+def _with_bases(cls: type[Options], name: str) -> dict[str, Any]:
+    """The entries of a mapping of a class and of all of its bases, which it overrides."""
+    merged: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        merged |= vars(base).get(name, {})
+    return merged
+
+
+def same_names(*names: str) -> Mapping[str, str]:
+    """Common means that are options by the same name."""
+    return dict(zip(names, names, strict=True))
+
+
 class LoopOptions(Options):
     """What every method that is trained by gradient steps can be told."""
+
+    means: ClassVar[Mapping[str, str]] = same_names(
+        "epochs", "batch_size", "label_batch", "pass_over", "least_steps", "optimizer", "learning_rate",
+        "weight_decay", "schedule", "warm_up",
+    )  # fmt: skip
+    search: ClassVar[Mapping[str, tuple[str, ...]]] = {"learning_rate": ("0.0005", "0.001", "0.002", "0.005")}
 
     epochs: int = Field(30, ge=1, description="passes over the training pixels, all stages together")
     batch_size: int = Field(512, ge=2, description="unlabelled pixels in a step")

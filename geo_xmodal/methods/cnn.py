@@ -50,9 +50,9 @@ class ControlOptions(SelfTrainingOptions):
 
 def control_options(options: BranchOptions, mode: str) -> ControlOptions:
     """The same branch, augmentation, steps and optimiser as `options` ask for, in one of the two modes."""
-    shared = {
-        name: getattr(options, name) for name in SelfTrainingOptions.model_fields if hasattr(options, name)
-    }
+    # labels alone make nothing of soft labels: methods that differ in these have one control
+    names = SelfTrainingOptions.model_fields if mode == "self_training" else BranchOptions.model_fields
+    shared = {name: getattr(options, name) for name in names if hasattr(options, name)}
     spec = options.network
     network = {"network_name": spec.name, "network_options": dict(spec.options)}
     return ControlOptions.model_validate({**shared, **network, "mode": mode})

@@ -13,6 +13,8 @@ from geo_xmodal.methods.hgr import Hgr, HgrOptions
 class CorrelationOptions(HgrOptions):
     """Options of `correlation`: those of `hgr`, with another default."""
 
+    search: ClassVar[Mapping[str, tuple[str, ...]]] = {"distill_weight": (), "teacher_width": ()}
+
     distill_weight: float = Field(0.0, ge=0, description="weight of the soft labels of unlabelled pixels")
 
 

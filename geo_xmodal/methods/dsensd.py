@@ -19,14 +19,15 @@ confidence, and leaves two classes without a gradient: it is left out. The code 
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Mapping
+from typing import ClassVar, cast
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from geo_xmodal.methods.absent_sensor import AbsentSensorLearner, AbsentSensorMethod, DroppedOptions
-from geo_xmodal.methods.base import Batch, Stage, Work
+from geo_xmodal.methods.base import Batch, Stage, Work, same_names
 from geo_xmodal.methods.rich_side import embedding_head
 from geo_xmodal.objectives import Distillation, Sum, Terms
 from geo_xmodal.types import TrainingData
@@ -36,6 +37,12 @@ SENSORS = 2
 
 class DsensdOptions(DroppedOptions):
     """Options of `dsensd`; batch, rate and dropout are those of the authors' example."""
+
+    means: ClassVar[Mapping[str, str]] = same_names("unlabelled_pairs")
+    search: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "temperature": ("0.5", "1", "2"),
+        "mutual_weight": ("0.3", "1", "3"),
+    }
 
     label_batch: int = Field(256, ge=2, description="labelled pixels in a step")
     augment: bool = Field(False, description="turn and mirror patches")

@@ -37,6 +37,12 @@ UNKNOWN = -1
 class HgrOptions(TaughtOptions, PairOptions):
     """Options of `hgr`; a weight of 0 switches its term off."""
 
+    search: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "correlation_weight": ("0.1", "0.3", "1"),
+        "distill_weight": ("0.5", "1", "2"),
+        "teacher_width": ("64", "128", "256"),
+    }
+
     label_weight: float = Field(1.0, ge=0, description="target head on labels")
     correlation_weight: float = Field(
         0.3, ge=0, description="correlation of the two embeddings, every pair; less where pairs are few"

@@ -19,7 +19,8 @@ distillation, which needs no labels, is of all pairs; the paper has labels alone
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import Any, ClassVar, cast
 
 import torch
 from pydantic import Field
@@ -33,7 +34,7 @@ from geo_xmodal.methods.absent_sensor import (
     Seen,
     joined,
 )
-from geo_xmodal.methods.base import Batch, Stage, Work
+from geo_xmodal.methods.base import Batch, Stage, Work, same_names
 from geo_xmodal.methods.rich_side import embedding_head
 from geo_xmodal.networks import Branch
 from geo_xmodal.objectives import MarginAwareDistillation, Terms
@@ -47,6 +48,12 @@ UNDECIDED = -1
 
 class MmaNetOptions(AbsentSensorOptions):
     """Options of `mmanet`."""
+
+    means: ClassVar[Mapping[str, str]] = same_names("unlabelled_pairs")
+    search: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "margin_weight": ("3", "10", "30"),
+        "weak_weight": ("0.1", "0.5", "1"),
+    }
 
     weight_decay: float = Field(5e-4, ge=0, description="weight decay (decoupled in adamw)")
     teacher_share: float = Field(0.5, gt=0, lt=0.9, description="share of the epochs for the teacher")

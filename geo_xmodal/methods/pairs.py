@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import cast
+from collections.abc import Mapping
+from typing import ClassVar, cast
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from geo_xmodal.methods.base import Pool
+from geo_xmodal.methods.base import Pool, joined_pool, same_names
 from geo_xmodal.methods.rich_side import RichInput
 from geo_xmodal.methods.rows import absent
 from geo_xmodal.methods.target_branch import BranchLearner, PixelBranchOptions
 from geo_xmodal.networks import SpectralEncoder, branch_class
-from geo_xmodal.types import TrainingData
+from geo_xmodal.types import PixelGroup, TrainingData
 
 LEAST_PAIRS = 2
 """Labelled pairs that an encoder needs: batch norm has no variance of one."""
@@ -22,6 +24,8 @@ LEAST_PAIRS = 2
 
 class PairOptions(PixelBranchOptions):
     """Options of a target branch, and of what is seen of the auxiliary sensor."""
+
+    means: ClassVar[Mapping[str, str]] = same_names("components", "rich_radius")
 
     components: int = Field(15, ge=1, le=4096, description="principal components of the rich bands")
     rich_radius: int = Field(1, ge=0, le=8, description="rich pixels around that are averaged")
@@ -51,6 +55,11 @@ class PairLearner(BranchLearner):
         self.labelled_pairs = len(data.labelled_pairs)
         self.rich_input = RichInput(data, options.components, options.rich_radius)
         self.labelled, self.unlabelled = self._condensed(self.labelled), self._condensed(self.unlabelled)
+
+    def pool_of(self, pixels: PixelGroup) -> Pool:
+        """Pixels that have both sensors, as its own pools hold them; without labels."""
+        none = pixels.take(np.empty(0, np.int64)).without_rich()
+        return self._condensed(self._prepared(joined_pool(pixels, none, labelled=False)))
 
     def new_rich_encoder(self, width: int) -> nn.Module:
         """An encoder of the auxiliary sensor, as wide as the branch's embedding, with new weights."""

@@ -7,10 +7,12 @@ paper does not say that it did so.
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from geo_xmodal.methods.base import same_names
 from geo_xmodal.methods.target_branch import BranchOptions
 from geo_xmodal.networks.limits import Width
 
@@ -22,6 +24,12 @@ class PaperOptions(BranchOptions):
     odd size that the two valid convolutions of Table 2 turn into one vector of 64; Adam without weight
     decay; neither turned patches, nor noise, nor weighed classes, none of which it mentions.
     """
+
+    means: ClassVar[Mapping[str, str]] = {
+        **same_names("kernels", "widths", "dropout", "rich_radius"),
+        "components": "rich_components",
+    }
+    search: ClassVar[Mapping[str, tuple[str, ...]]] = {"dropout": ("0.1", "0.3", "0.5")}
 
     epochs: int = Field(200, ge=1, description="passes over the labelled pixels, all stages together")
     batch_size: int = Field(300, ge=2, description="unlabelled pixels in a step")
@@ -44,6 +52,12 @@ class PaperOptions(BranchOptions):
     rich_widths: tuple[Width, ...] = Field(
         (160, 64), min_length=1, description="features of each layer on the rich sensor"
     )
+    rich_components: int | None = Field(
+        None, ge=1, le=4096, description="principal components of the rich bands; the bands if left out"
+    )
+    rich_radius: int = Field(
+        0, ge=0, le=8, description="rich pixels around that are averaged, where components are seen"
+    )
     dropout: float = Field(0.3, ge=0, lt=1, description="share of features dropped in every layer")
     batch_norm: bool = Field(True, description="batch norm in every layer")
     reconstruction: Literal["mean", "sum"] = Field(
@@ -53,3 +67,8 @@ class PaperOptions(BranchOptions):
     corruption: float = Field(
         0.3, ge=0, lt=1, description="share of input values hidden from a denoising autoencoder"
     )
+
+    @property
+    def rich_margin(self) -> int:
+        """Radius of the rich patches."""
+        return 0 if self.rich_components is None else self.rich_radius

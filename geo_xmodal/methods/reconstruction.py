@@ -14,9 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from geo_xmodal.methods.base import Pool
+from geo_xmodal.methods.paper_options import PaperOptions
+from geo_xmodal.methods.rich_side import RichInput
 from geo_xmodal.methods.rows import CHUNK, absent
 from geo_xmodal.networks import Standardize
-from geo_xmodal.types import BandStatistics
+from geo_xmodal.types import BandStatistics, ModalitySummary, TrainingData
 
 SMALLEST_SPAN = 1e-6
 
@@ -110,6 +112,41 @@ def corrupted(x: Tensor, share: float) -> Tensor:
     Masking noise (Vincent et al. 2010); without rescaling, as the others keep what was measured.
     """
     return x * (torch.rand_like(x) >= share) if share else x
+
+
+class RichView(nn.Module):
+    """The auxiliary sensor as a spectrum a pixel: its standardised bands, or their principal components.
+
+    Attributes:
+        features: numbers a pixel.
+        unit: module that brings them to 0..1, for decoders that end in a sigmoid.
+    """
+
+    def __init__(self, data: TrainingData, options: PaperOptions) -> None:
+        super().__init__()
+        self.statistics = cast(ModalitySummary, data.rich).statistics
+        self.input: RichInput | None = None
+        if options.rich_components is None:
+            self.features, self.unit = len(self.statistics.bands), cast(nn.Module, UnitScale(self.statistics))
+        else:
+            self.input = RichInput(data, options.rich_components, options.rich_radius)
+            self.features, self.unit = self.input.features, ComponentScale()
+
+    def of(self, pool: Pool) -> Pool:
+        """The pool with rich pixels as spectra (n, features); NaN where a pixel has none."""
+        if self.input is None:
+            return standardised_rich(pool, self.statistics)
+        if pool.rich is None:
+            return dataclasses.replace(pool, rich=absent(len(pool), self.features))
+        return dataclasses.replace(pool, rich=self.input.condensed(pool.rich, around=False))
+
+
+class ComponentScale(nn.Module):
+    """Components of unit variance to 0..1: three standard deviations on either side."""
+
+    def forward(self, components: Tensor) -> Tensor:
+        """Of the same shape."""
+        return (components / 6 + 0.5).clamp(0, 1)
 
 
 def standardised_rich(pool: Pool, statistics: BandStatistics) -> Pool:

@@ -15,14 +15,15 @@ mode `random`; the target never is. Pixels without it are as those that it was d
 
 from __future__ import annotations
 
-from typing import Literal, cast
+from collections.abc import Mapping
+from typing import ClassVar, Literal, cast
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from geo_xmodal.methods.absent_sensor import AbsentSensorLearner, AbsentSensorMethod, DroppedOptions, Seen
-from geo_xmodal.methods.base import Batch, Stage, Work
+from geo_xmodal.methods.base import Batch, Stage, Work, same_names
 from geo_xmodal.networks import NetworkSpec
 from geo_xmodal.networks.shared_specific import SharedSpecific
 from geo_xmodal.networks.tanh_cnn import TanhLayer
@@ -34,6 +35,12 @@ SENSORS = 2
 
 class ShaSpecOptions(DroppedOptions):
     """Options of `shaspec`."""
+
+    means: ClassVar[Mapping[str, str]] = same_names("unlabelled_pairs")
+    search: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "alignment_weight": ("0.02", "0.1", "0.5"),
+        "domain_weight": ("0.005", "0.02", "0.1"),
+    }
 
     encoder: Literal["tanh_cnn"] = Field(
         "tanh_cnn", description="layers of the target before its shared and specific features"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal, cast
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor
 
 from geo_xmodal.class_shares import Floats, learned_of_counts
@@ -25,10 +26,17 @@ Hyperplanes = npt.NDArray[np.float64]
 
 
 class SvmOptions(Options):
-    """Options of `svm`."""
+    """Options of `svm`; classes are weighed alike by `balanced`, or `true`."""
+
+    means: ClassVar[Mapping[str, str]] = {"balance": "class_weight"}
 
     C: float = Field(1.0, gt=0, description="inverse strength of the regularisation")
     class_weight: Literal["balanced", "none"] = Field("balanced", description="balanced or none")
+
+    @field_validator("class_weight", mode="before")
+    @classmethod
+    def _balance(cls, value: Any) -> Any:
+        return {"true": "balanced", "false": "none"}.get(value, value)
 
 
 class LinearLearner(Learner):

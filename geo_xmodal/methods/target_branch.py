@@ -11,7 +11,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self, cast
+from typing import Any, ClassVar, Literal, Self, cast
 
 import torch
 from pydantic import Field, field_validator, model_validator
@@ -21,7 +21,14 @@ from geo_xmodal import processes
 from geo_xmodal.class_shares import Floats, learned_of_counts, maximised, ratios
 from geo_xmodal.errors import BundleError, TrainingDataError
 from geo_xmodal.kinds import KINDS
-from geo_xmodal.methods.base import Learner, LoopOptions, Pool, class_weights, joined_pool
+from geo_xmodal.methods.base import (
+    Learner,
+    LoopOptions,
+    Pool,
+    class_weights,
+    joined_pool,
+    same_names,
+)
 from geo_xmodal.methods.rows import CHUNK, StoredRows
 from geo_xmodal.methods.weights_file import read_weights, weights_checksum
 from geo_xmodal.networks import Branch, NetworkSpec, PixelModel, Standardize, branch_class, branch_help
@@ -35,6 +42,8 @@ _ROUNDS = 3
 
 class BranchOptions(LoopOptions, ABC):
     """Options of how a target branch is trained; which network it is, a subclass says."""
+
+    means: ClassVar[Mapping[str, str]] = same_names("augment", "noise", "balance")
 
     augment: bool = Field(True, description="turn and mirror patches")
     noise: float = Field(0.1, ge=0, description="noise on standardised input, in standard deviations")
@@ -79,6 +88,11 @@ class BranchOptions(LoopOptions, ABC):
 
 class PixelBranchOptions(BranchOptions):
     """The branch of `hgr` and `cnn`: a network, which says which options are its own."""
+
+    means: ClassVar[Mapping[str, str]] = same_names(
+        "encoder", "contrasts", "kernels", "widths", "embedding", "dropout"
+    )
+    search: ClassVar[Mapping[str, tuple[str, ...]]] = {"dropout": ("0.1", "0.3", "0.5")}
 
     encoder: str = Field("pixel_cnn", description=branch_help())
     patch: int = Field(11, ge=1, description="side of the patches that backbones see, in pixels")

@@ -47,12 +47,21 @@ _AT_ONCE = 256
 
 @dataclass(frozen=True)
 class RunResult:
-    """What one run left behind; `metrics` is its metrics.json."""
+    """What one run left behind.
+
+    Attributes:
+        folder: where.
+        metrics: its metrics.json.
+        log: rows of its log.jsonl.
+        data_notes: of the pixels that it learned from.
+        trials: settings that were tried before it, with their scores on validation blocks.
+    """
 
     folder: Path
     metrics: dict[str, Any]
     log: tuple[dict[str, Any], ...]
     data_notes: Mapping[str, Any]
+    trials: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def reliability(self) -> tuple[ReliabilityBin, ...]:
@@ -152,7 +161,7 @@ def run_variant(
                 mark=mark,
                 folder=folder,
                 resume=resume,
-                validate=_validator(data.validation) if len(data.validation) else None,
+                validate=validator(data.validation) if len(data.validation) else None,
                 log=logged,
                 progress=training,
             )
@@ -278,7 +287,8 @@ def _some_patches(data: TrainingData) -> Patches:
     )
 
 
-def _validator(pixels: PixelGroup) -> Callable[[Learner], dict[str, float]]:
+def validator(pixels: PixelGroup) -> Callable[[Learner], dict[str, float]]:
+    """Overall and average accuracy of what a learner would map of labelled pixels."""
     label = cast(IntArray, pixels.label)
 
     def validate(learner: Learner) -> dict[str, float]:

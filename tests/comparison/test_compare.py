@@ -43,8 +43,9 @@ class World:
         return {path.parts[-3]: json.loads(path.read_text()) for path in found}
 
 
-def compare(scene: Path, out: Path, *more: object) -> int:
-    return run(["compare", "--scene", str(scene), "--out", str(out), *SETTINGS, *map(str, more)])
+def compare(scene: Path, out: Path, *more: object, means: str = "published") -> int:
+    words = ["compare", "--scene", str(scene), "--out", str(out), "--means", means]
+    return run([*words, *SETTINGS, *map(str, more)])
 
 
 def write_scene(folder: Path, seed: int = 0) -> Path:
@@ -136,13 +137,18 @@ def test_figures_are_those_of_the_runs(world: World) -> None:
                 difference = np.subtract(values, others)
                 assert one["gain"][control][measure]["mean"] == pytest.approx(difference.mean())
                 assert one["gain"][control][measure]["se"] == pytest.approx(stats.sem(difference))
-    ours, theirs = ([run["oa"] for run in found["methods"][name]["seeds"]] for name in ("svm", "hgr"))
-    test = found["methods"]["svm"]["tests"]["oa"]
+    hgr = found["methods"]["hgr"]
+    ours, theirs = (
+        [run["oa"] for run in one["seeds"]]
+        for one in (hgr, found["controls"][hgr["controls"]["target_only"]])
+    )
+    test = hgr["tests"]["oa"]
     assert test["mean"] == pytest.approx(np.mean(np.subtract(ours, theirs)))
     assert test["p_t"] == pytest.approx(stats.ttest_rel(ours, theirs).pvalue)
     assert test["p_t_holm"] == test["p_t"]  # one test, nothing to correct
     assert test["p_wilcoxon"] == pytest.approx(stats.wilcoxon(np.subtract(ours, theirs)).pvalue)
-    assert found["methods"]["hgr"]["tests"] is None
+    assert found["reference"] == "hgr" and hgr["tests_reference"] is None
+    assert found["methods"]["svm"]["tests"] is found["methods"]["svm"]["tests_reference"] is None
     assert found["methods"]["svm"]["gain"] == found["methods"]["svm"]["controls"] == {}
     assert {tuple(one["of"]) for one in found["controls"].values()} == {("hgr",)}
 
@@ -150,7 +156,7 @@ def test_figures_are_those_of_the_runs(world: World) -> None:
 def test_the_notes_say_what_must_be_known(world: World, ablation: dict[str, Any]) -> None:
     notes = " ".join(world.comparison["notes"])
     assert "simulated" in notes
-    assert "against hgr" in notes and "cannot be below 0.5" in notes and "Holm" in notes
+    assert "gains over target_only" in notes and "cannot be below 0.5" in notes and "Holm" in notes
     assert world.comparison["overlap_share"] == 0
     assert "No test patch shares a pixel" in notes
     assert "One seed" in " ".join(ablation["notes"])
@@ -197,8 +203,9 @@ def test_the_csv_is_the_json(world: World) -> None:
                 assert gain == ""
             else:
                 assert float(gain) == one["gain"]["self_training"][measure]["se"]
-    assert rows[0]["p_t_oa"] == ""
-    assert float(rows[1]["p_t_oa"]) == world.comparison["methods"]["svm"]["tests"]["oa"]["p_t"]
+    assert rows[1]["p_t_oa"] == rows[0]["reference_p_t_oa"] == ""
+    assert float(rows[0]["p_t_oa"]) == world.comparison["methods"]["hgr"]["tests"]["oa"]["p_t"]
+    assert {row["means"] for row in rows} == {"published"}
     assert rows[2]["control_of"] == "hgr"
 
 
@@ -216,13 +223,13 @@ def test_text_and_latex_hold_the_same_table(world: World) -> None:
 
 
 def test_pictures_are_pictures_and_the_page_needs_nothing_else(world: World) -> None:
-    for name in ("accuracy.png", "maps.png", "features.png", "noise.png"):
+    for name in ("accuracy.png", "gains.png", "maps.png", "features.png", "noise.png"):
         with Image.open(world.out / name) as picture:
             assert picture.width > 600 and picture.height > 300
             colours = picture.convert("RGB").getcolors(1 << 24) or []
             assert len(colours) > 20
     page = (world.out / "report.html").read_text()
-    assert page.count("data:image/png") == 4
+    assert page.count("data:image/png") == 5
     assert "SIMULATED" in page
     assert not re.search(r"(src|href)=\"(?!data:)", page)
 
@@ -315,7 +322,7 @@ def test_a_stopped_comparison_goes_on_where_it_was(
     world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "stopped"
-    request = gx.CompareRequest(methods=("hgr", "svm"), seeds=2, settings=QUICK)
+    request = gx.CompareRequest(methods=("hgr", "svm"), seeds=2, settings=QUICK, means="published")
 
     def stop(done: int, total: int, message: str) -> None:
         if ": seed 1, hgr, student: epoch 3" in message:

@@ -11,7 +11,7 @@ from geo_xmodal.samples import DataOptions
 
 
 def plan(*methods: str, **asked: Any) -> ComparisonPlan:
-    return resolve_comparison(CompareRequest(methods=methods, **asked), "sar")
+    return resolve_comparison(CompareRequest(**{"methods": methods, "means": "published", **asked}), "sar")
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,9 @@ def plan(*methods: str, **asked: Any) -> ComparisonPlan:
         ({"methods": ("hgr", "svm"), "settings": {"cnn.noise": "0"}}, "'cnn' takes no part"),
         ({"methods": ("hgr",), "settings": {"hgr.unlabelled": "10"}}, "--set unlabelled=10"),
         ({"methods": ("hgr",), "settings": {"noise": "loud"}}, "noise=loud for hgr"),
-        ({"methods": ("hgr", "svm"), "reference": "cnn"}, "--reference cnn is none of the methods"),
+        ({"methods": ("hgr", "svm"), "reference": "cnn"}, "reference cnn is none of the methods"),
+        ({"methods": ("hgr", "svm"), "reference": "svm"}, "svm has no gain .* choose one of hgr"),
+        ({"methods": ("ceiling",)}, "'ceiling' alone is no comparison"),
         ({"methods": ("svm",), "studies": ("ablation",)}, "hgr"),
     ],
 )
@@ -35,10 +37,12 @@ def test_requests_that_have_no_meaning(asked: dict[str, Any], match: str) -> Non
 
 
 def test_without_names_every_method_takes_part() -> None:
-    assert list(plan().rows) == list(METHODS)
-    assert plan().reference == "hgr"
-    assert plan("svm", "cnn").reference == "svm"
-    assert plan("svm", "cnn", reference="cnn").reference == "cnn"
+    whole = plan()
+    assert list(whole.rows) == list(METHODS)
+    assert whole.table.reference == "hgr" and whole.table.ceiling is not None
+    assert plan("svm", "cnn").table.reference is None
+    assert plan("svm", "cca", "dsensd").table.reference == "cca"
+    assert plan("svm", "cca", "dsensd", reference="dsensd").table.reference == "dsensd"
 
 
 def test_settings_reach_all_that_have_them_or_one() -> None:

@@ -64,7 +64,7 @@ class BimodalSdaeLearner(JointLearner):
         patches = self.decoder(self.target_features(self.corrupted(pixels.target)))
         decoded = self.rich_decoder(self.spectral_features(self.corrupted(spectra)))
         return self.terms.of(
-            target=((patches, self.unit(pixels.target)),), rich=((decoded, self.rich_unit(spectra)),)
+            target=((patches, self.unit(pixels.target)),), rich=((decoded, self.rich_view.unit(spectra)),)
         )
 
     def finetuning(self, labelled: Batch, unlabelled: Batch | None) -> dict[str, Tensor]:

@@ -13,7 +13,8 @@ are trained together from random weights. The classifier learns from the target'
 
 from __future__ import annotations
 
-from typing import Literal, cast
+from collections.abc import Mapping
+from typing import ClassVar, Literal, cast
 
 import torch
 from pydantic import Field
@@ -29,6 +30,8 @@ from geo_xmodal.types import TrainingData
 
 class CorrAeOptions(TunedOptions):
     """Options of `corr_ae`."""
+
+    search: ClassVar[Mapping[str, tuple[str, ...]]] = {"alpha": ("0.1", "0.2", "0.5")}
 
     variant: Literal["plain", "cross", "full"] = Field(
         "plain", description="what a code reconstructs: its own sensor, the other one (cross), or both (full)"
@@ -66,7 +69,7 @@ class CorrAeLearner(PairedLearner):
         f = self.embedded(self.corrupted(pixels.target))
         below = self.spectral_features(self.corrupted(spectra))
         g = cast(Tensor, self.rich_code(below[:, :, None, None])).flatten(1)
-        patches, spectra = self.unit(pixels.target), self.rich_unit(spectra)
+        patches, spectra = self.unit(pixels.target), self.rich_view.unit(spectra)
         target, rich = [], []
         if variant != "cross":
             target.append((self.decoder(f), patches))

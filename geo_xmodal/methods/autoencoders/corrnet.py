@@ -16,7 +16,8 @@ The authors' own network, and its figures on halves of digits: `geo_xmodal.corre
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -31,6 +32,8 @@ from geo_xmodal.types import TrainingData
 
 class CorrNetOptions(TunedOptions):
     """Options of `corrnet`; reconstruction has the authors' scale, as lambda is meant for it."""
+
+    search: ClassVar[Mapping[str, tuple[str, ...]]] = {"correlation_weight": ("0.5", "2", "5")}
 
     reconstruction: Literal["mean", "sum"] = Field(
         "sum", description="squared error over a pixel's values: their mean, or their sum (CorrNet)"

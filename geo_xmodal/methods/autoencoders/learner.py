@@ -8,7 +8,8 @@ reconstruction from every pixel, labelled or not; stage `finetune` learns the cl
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Literal, cast
+from collections.abc import Mapping
+from typing import ClassVar, Literal, cast
 
 import torch
 from pydantic import Field
@@ -30,6 +31,11 @@ class AutoencoderOptions(PaperOptions):
     The paper gives one number of epochs for the two parts together and does not say how they divide: half and
     half here.
     """
+
+    search: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "pretrain_share": ("0.3", "0.5", "0.7"),
+        "corruption": ("0", "0.3", "0.5"),
+    }
 
     dense: tuple[int, ...] = Field(
         (128, 64), description="features of the layers after the convolutions; the last one is the code"

@@ -109,7 +109,7 @@ class MdlCwLearner(JointLearner):
         )
         rich = self._reconstructed_layers(
             self._rich_layers, self.rich_undo, self.corrupted(spectra)[:, :, None, None],
-            self.rich_unit(spectra),
+            self.rich_view.unit(spectra),
         )  # fmt: skip
         return self.terms.of(target=target, rich=rich)
 

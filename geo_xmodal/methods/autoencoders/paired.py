@@ -20,9 +20,9 @@ from geo_xmodal.methods.autoencoders.learner import (
 from geo_xmodal.methods.autoencoders.unimodal_dae import UnimodalDaeOptions
 from geo_xmodal.methods.base import Batch, Control, Method, Pool
 from geo_xmodal.methods.cnn import branch_controls
-from geo_xmodal.methods.reconstruction import SpectrumDecoder, UnitScale, standardised_rich
+from geo_xmodal.methods.reconstruction import RichView, SpectrumDecoder
 from geo_xmodal.networks.tanh_cnn import TanhLayer, tanh_layers
-from geo_xmodal.types import ModalitySummary, TrainingData
+from geo_xmodal.types import TrainingData
 
 LEAST_PAIRS = 2
 """Pairs in a step: batch norm has no variance of one."""
@@ -99,12 +99,9 @@ class PairedLearner(AutoencoderLearner):
     def __init__(self, data: TrainingData, options: AutoencoderOptions) -> None:
         super().__init__(data, options)
         self.first_pairs = (len(data.labelled_pairs), len(data.unlabelled_pairs))
-        sensor = cast(ModalitySummary, data.rich)
-        statistics = sensor.statistics
-        self.labelled = standardised_rich(self.labelled, statistics)
-        self.unlabelled = standardised_rich(self.unlabelled, statistics)
-        self.rich_unit = UnitScale(statistics)
-        bands = self.rich_bands = sensor.bands
+        self.rich_view = RichView(data, options)
+        self.labelled, self.unlabelled = self.rich_view.of(self.labelled), self.rich_view.of(self.unlabelled)
+        bands = self.rich_bands = self.rich_view.features
         widths = options.rich_widths
         self.rich_stream = tanh_layers(bands, widths, (1,) * len(widths), options.dropout, options.batch_norm)
         self.rich_decoder = SpectrumDecoder(self.decoded_from[1], bands, widths, options.batch_norm)
@@ -181,7 +178,7 @@ class JointLearner(PairedLearner):
         spectra = pixels.rich[views.pixel[known]]
         return self.terms.of(
             target=((self.decoded(codes), self.unit(pixels.target[views.pixel])),),
-            rich=((self.decoded_rich(codes[known]), self.rich_unit(spectra)),),
+            rich=((self.decoded_rich(codes[known]), self.rich_view.unit(spectra)),),
         )
 
 

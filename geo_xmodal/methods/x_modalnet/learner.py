@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from geo_xmodal import processes
 from geo_xmodal.methods.base import Batch, Stage
-from geo_xmodal.methods.reconstruction import UnitScale, corrupted, standardised_rich
+from geo_xmodal.methods.reconstruction import RichView, UnitScale, corrupted
 from geo_xmodal.methods.rows import CHUNK
 from geo_xmodal.methods.svm import SvmLearner, SvmOptions
 from geo_xmodal.methods.target_branch import BranchLearner
@@ -21,7 +21,7 @@ from geo_xmodal.networks.x_modalnet import JointHead, XModalNet
 from geo_xmodal.objectives import Adversarial, Distillation, Reconstruction, Term, Terms
 from geo_xmodal.patches import joined_patches
 from geo_xmodal.propagation import neighbour_graph, propagate
-from geo_xmodal.types import ModalitySummary, TrainingData
+from geo_xmodal.types import TrainingData
 
 LEAST_PAIRS = 2
 """Pairs in a step at least: batch norm has no variance of one."""
@@ -36,17 +36,17 @@ class XModalNetLearner(BranchLearner):
 
     def __init__(self, data: TrainingData, options: XModalNetOptions, seed: int) -> None:
         super().__init__(data, options)
-        rich = cast(ModalitySummary, data.rich)
+        self.rich_view = RichView(data, options)
         self.labelled_pairs = len(data.labelled_pairs)
         self.pseudo_labelled = options.propagation != "off"
-        self.labelled = standardised_rich(self.labelled, rich.statistics)
+        self.labelled = self.rich_view.of(self.labelled)
         self.unlabelled = (
             dataclasses.replace(self.unlabelled, rich=None)
             if self.pseudo_labelled
             else self.unlabelled.empty()
         )
-        self.parts = TrainingParts(data.target.bands, rich.bands, self.data_classes, options)
-        self.unit, self.rich_unit = UnitScale(self.statistics), UnitScale(rich.statistics)
+        self.parts = TrainingParts(data.target.bands, self.rich_view.features, self.data_classes, options)
+        self.unit = UnitScale(self.statistics)
         self.terms = Terms(
             {
                 "joint": self.supervised(),
@@ -180,7 +180,7 @@ class XModalNetLearner(BranchLearner):
         patches, wanted = self.parts.patch_decoder(seen.embedding.flatten(1)), self.unit(target)
         spectra = self.parts.spectrum_decoder(seen.rich_embedding.flatten(1))
         pairs = [
-            (spectra, self.rich_unit(rich)),
+            (spectra, self.rich_view.unit(rich)),
             (patches[:count], wanted[:count]),
             (patches[count:], wanted[count:]),
         ]

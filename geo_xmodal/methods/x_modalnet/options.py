@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -15,6 +15,12 @@ from geo_xmodal.objectives import Reading
 
 class XModalNetOptions(PaperOptions):
     """Options of `x_modalnet`; docs/methods.md gives the reason of every default."""
+
+    search: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "pseudo_weight": ("0.1", "0.3", "1"),
+        "adversarial_weight": ("0.1", "0.3", "1"),
+        "reconstruction_weight": ("0.1", "1", "10"),
+    }
 
     sa: bool = Field(True, description="self-adversarial module")
     il: Literal["eq4", "mixed", "off"] = Field(
