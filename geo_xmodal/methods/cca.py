@@ -74,11 +74,12 @@ class CcaLearner(LinearLearner):
         fitted = fit_cca(target, rich, components, options.ridge)
         features = fitted.f(_spectra([labelled_patches(data)], statistics))
         label = label_of(self.labelled)
+        strength = self.strength(data, features, options, seed)
         if options.train_on == "both":
             labelled = len(data.labelled_pairs)
             features = np.concatenate([features, fitted.g(rich[:labelled])])
             label = np.concatenate([label, label[:labelled]])
-        weight, bias = hyperplanes(features, label, len(data.classes), options, seed)
+        weight, bias = hyperplanes(features, label, len(data.classes), options, strength, seed)
         offset = fitted.f(np.zeros((1, bands)))[0]
         mixing = fitted.f(np.eye(bands)) - offset
         self.model = linear_model(statistics, weight @ mixing.T, bias + weight @ offset)

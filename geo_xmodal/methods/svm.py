@@ -1,9 +1,12 @@
-"""Linear SVM on the target sensor's pixels: the baseline of X-ModalNet (section 4.3, "Baseline")."""
+"""Linear SVM on the target sensor's pixels: the baseline of X-ModalNet (section 4.3, "Baseline").
+
+C is chosen by cross-validation on the training labels, as there.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, cast
+from typing import Annotated, Any, ClassVar, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -14,13 +17,21 @@ from torch import Tensor
 from geo_xmodal.class_shares import Floats, learned_of_counts
 from geo_xmodal.memory import check_memory
 from geo_xmodal.methods.base import Batch, Learner, Method, Options, Pool, Work, joined_pool, labels_of
+from geo_xmodal.methods.cross_validation import Choice, Predict, chosen_value
 from geo_xmodal.methods.rows import CHUNK
 from geo_xmodal.networks import PixelModel, Standardize, linear_model
 from geo_xmodal.patches import Patches, joined_patches
+from geo_xmodal.selection import labelled_places
 from geo_xmodal.types import BandStatistics, FloatArray, IntArray, TrainingData
 
 _SOLVER_COPIES = 3
 """Values as they are read, as numbers of twice the length, and what a solver makes of them."""
+
+STRENGTHS = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
+"""Values of C that cross-validation tries; X-ModalNet names none."""
+
+DEFAULT_STRENGTH = 1.0
+"""Where labels are too few for cross-validation."""
 
 Hyperplanes = npt.NDArray[np.float64]
 
@@ -30,7 +41,9 @@ class SvmOptions(Options):
 
     means: ClassVar[Mapping[str, str]] = {"balance": "class_weight"}
 
-    C: float = Field(1.0, gt=0, description="inverse strength of the regularisation")
+    C: Literal["auto"] | Annotated[float, Field(gt=0)] = Field(
+        "auto", description="inverse strength of the regularisation; auto chooses it by cross-validation"
+    )
     class_weight: Literal["balanced", "none"] = Field("balanced", description="balanced or none")
 
     @field_validator("class_weight", mode="before")
@@ -43,6 +56,8 @@ class LinearLearner(Learner):
     """A linear classifier of single target pixels, solved when it is made: there are no stages."""
 
     model: PixelModel
+    choice: Choice | None = None
+    """How C was chosen, where it was."""
 
     def __init__(self, data: TrainingData, options: SvmOptions) -> None:
         super().__init__()
@@ -63,6 +78,36 @@ class LinearLearner(Learner):
         """The fitted hyperplanes, one a class (one against the rest)."""
         return self.model
 
+    def findings(self) -> dict[str, Any]:
+        """How C was chosen."""
+        return {} if self.choice is None else {"C": self.choice.as_json()}
+
+    def strength(
+        self,
+        data: TrainingData,
+        features: npt.NDArray[np.floating],
+        options: SvmOptions,
+        seed: int,
+    ) -> float:
+        """C as given, or as cross-validation of the labelled pixels' features (n, d) finds it best."""
+        if options.C != "auto":
+            return options.C
+        label, classes = label_of(self.labelled), len(data.classes)
+
+        def of(part: IntArray) -> Predict:
+            x, y = features[part], label[part]
+
+            def predict(value: float, train: IntArray, test: IntArray) -> IntArray:
+                weight, bias = hyperplanes(x[train], y[train], classes, options, value, seed)
+                return cast(IntArray, (x[test] @ weight.T + bias).argmax(1))
+
+            return predict
+
+        self.choice = chosen_value(
+            STRENGTHS, DEFAULT_STRENGTH, labelled_places(data), classes, of, reach=0, seed=seed
+        )
+        return self.choice.value
+
 
 class SvmLearner(LinearLearner):
     """LIBLINEAR on standardised bands.
@@ -76,7 +121,9 @@ class SvmLearner(LinearLearner):
         solver_memory("svm", len(self.labelled), "labelled pixels", data.target.bands)
         statistics = data.target.statistics
         features = centre_pixels(labelled_patches(data), statistics)
-        weight, bias = hyperplanes(features, label_of(self.labelled), len(data.classes), options, seed)
+        strength = self.strength(data, features, options, seed)
+        label = label_of(self.labelled)
+        weight, bias = hyperplanes(features, label, len(data.classes), options, strength, seed)
         self.model = linear_model(statistics, weight, bias)
 
 
@@ -111,7 +158,12 @@ def label_of(pool: Pool) -> IntArray:
 
 
 def hyperplanes(
-    features: npt.NDArray[np.floating], label: IntArray, classes: int, options: SvmOptions, seed: int
+    features: npt.NDArray[np.floating],
+    label: IntArray,
+    classes: int,
+    options: SvmOptions,
+    strength: float,
+    seed: int,
 ) -> tuple[Hyperplanes, Hyperplanes]:
     """Linear SVM, one class against the rest.
 
@@ -119,7 +171,8 @@ def hyperplanes(
         features: (n, d).
         label: (n,) class indices.
         classes: how many there are; one without labels is never predicted.
-        options: regularisation and class weights.
+        options: class weights.
+        strength: C, the inverse strength of the regularisation.
         seed: of the solver.
 
     Returns:
@@ -128,7 +181,7 @@ def hyperplanes(
     from sklearn.svm import LinearSVC  # slow to import
 
     solver = LinearSVC(
-        C=options.C, class_weight=None if options.class_weight == "none" else "balanced",
+        C=strength, class_weight=None if options.class_weight == "none" else "balanced",
         dual=False, max_iter=10_000, random_state=seed % 2**32,
     )  # fmt: skip
     solver.fit(features, label)

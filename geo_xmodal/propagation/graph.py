@@ -15,6 +15,9 @@ from geo_xmodal.types import FloatArray, IntArray
 SMALLEST_DISTANCE = 1e-19
 """Below it the squared distance is zero in single precision."""
 
+FAINTEST = 1e-100
+"""Below it a similarity counts as none: what the solver divides by it would be no number."""
+
 LARGEST_FEATURE = 1e16
 """Above it squared distances may be infinite in single precision."""
 
@@ -124,5 +127,7 @@ def _similarities(neighbours: Neighbours, sigma: float | None) -> sparse.csr_arr
         exponent = squared / (scale[row] * scale[column])
     else:
         exponent = squared / sigma**2
-    directed = sparse.csr_array((np.exp(-exponent), (row, column)), shape=(m, m))
+    similarity = np.exp(-exponent)
+    similarity[similarity < FAINTEST] = 0.0
+    directed = sparse.csr_array((similarity, (row, column)), shape=(m, m))
     return sparse.csr_array(directed.maximum(directed.T))

@@ -166,6 +166,7 @@ def test_patches_that_overlap_are_confessed(world: World, tmp_path: Path) -> Non
     out = tmp_path / "far"
     words = ["--epochs", "1", "--set", "contrasts=29", "--set", "unlabelled=50", "--set", "least_steps=1"]
     arguments = ["--methods", "cnn", "--seeds", "1", "--set", "widths=2,2", *words]
+    arguments += ["--means", "published"]
     assert run(["compare", "--scene", str(world.scene), "--out", str(out), *arguments]) == 0
     found = json.loads((out / "comparison.json").read_text())
     assert found["overlap_share"] > 0

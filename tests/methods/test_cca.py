@@ -19,7 +19,7 @@ from tests.training_data import make_training_data
 
 def solved(data: TrainingData, **settings: Any) -> PixelModel:
     method = METHODS["cca"]
-    return method.learner(data, method.Options.model_validate(settings), 0).pixel_model()
+    return method.learner(data, method.Options.model_validate({"C": 1.0, **settings}), 0).pixel_model()
 
 
 def centres(patches: np.ndarray) -> np.ndarray:

@@ -119,7 +119,8 @@ def test_svm_is_scikit_learns() -> None:
     y = np.concatenate([group.label for group in both])  # type: ignore[arg-type]
     reference = LinearSVC(class_weight="balanced", dual=False, max_iter=10_000).fit(x, y)
     pixels = data.validation.target.held[:, :, centre : centre + 1, centre : centre + 1]
-    logits = METHODS["svm"].learner(data, METHODS["svm"].Options(), 0).pixel_model()(torch.from_numpy(pixels))
+    options = METHODS["svm"].Options.model_validate({"C": "1"})
+    logits = METHODS["svm"].learner(data, options, 0).pixel_model()(torch.from_numpy(pixels))
     np.testing.assert_allclose(
         logits.detach().flatten(1).numpy(), reference.decision_function(pixels[:, :, 0, 0]), atol=1e-4
     )

@@ -203,7 +203,7 @@ class TestPseudoLabels:
     @pytest.mark.parametrize("kind", ["hard", "soft"])
     def test_the_next_are_propagated_over_what_the_branch_sees(self, kind: str) -> None:
         data = make_training_data(labels=30)
-        learner, options = new(data, pseudo_labels=kind)
+        learner, options = new(data, pseudo_labels=kind, sigma="neighbours")
         learner.eval()
         groups = (data.labelled_pairs, data.labelled_target, data.unlabelled_pairs, data.unlabelled_target)
         label = np.concatenate([np.full(len(g), -1) if g.label is None else g.label for g in groups])

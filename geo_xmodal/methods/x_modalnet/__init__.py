@@ -62,7 +62,7 @@ class XModalNet(Method):
         """A learner with weights drawn from `seed`."""
         self.check(data, options)
         torch.manual_seed(seed)
-        return XModalNetLearner(data, options, seed)
+        return XModalNetLearner(data, options, seed, *(() if work is None else (work.kept,)))
 
 
 __all__ = ["ABLATION", "XModalNet", "XModalNetLearner", "XModalNetOptions"]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import cast
+from collections.abc import Callable
+from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from geo_xmodal import processes
 from geo_xmodal.methods.base import Batch, Stage
+from geo_xmodal.methods.cross_validation import Choice, Predict, chosen_value
 from geo_xmodal.methods.reconstruction import RichView, UnitScale, corrupted
 from geo_xmodal.methods.rows import CHUNK
 from geo_xmodal.methods.svm import SvmLearner, SvmOptions
@@ -21,12 +24,28 @@ from geo_xmodal.networks.x_modalnet import JointHead, XModalNet
 from geo_xmodal.objectives import Adversarial, Distillation, Reconstruction, Term, Terms
 from geo_xmodal.patches import joined_patches
 from geo_xmodal.propagation import neighbour_graph, propagate
-from geo_xmodal.types import TrainingData
+from geo_xmodal.selection import labelled_places
+from geo_xmodal.types import FloatArray, IntArray, TrainingData
 
 LEAST_PAIRS = 2
 """Pairs in a step at least: batch norm has no variance of one."""
 
 UNKNOWN = -1
+
+SIGMAS = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0)
+"""Widths that cross-validation tries (X-ModalNet, section 3.1.4)."""
+
+DEFAULT_SIGMA = 1.0
+"""Where labels are too few for cross-validation."""
+
+
+Kept = Callable[[str, Callable[[], dict[str, Any]]], dict[str, Any]]
+"""As `Work.kept`."""
+
+
+def found_anew(name: str, find: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Find out what nobody keeps."""
+    return find()
 
 
 class XModalNetLearner(BranchLearner):
@@ -34,7 +53,9 @@ class XModalNetLearner(BranchLearner):
 
     options: XModalNetOptions
 
-    def __init__(self, data: TrainingData, options: XModalNetOptions, seed: int) -> None:
+    def __init__(
+        self, data: TrainingData, options: XModalNetOptions, seed: int, kept: Kept = found_anew
+    ) -> None:
         super().__init__(data, options)
         self.rich_view = RichView(data, options)
         self.labelled_pairs = len(data.labelled_pairs)
@@ -66,6 +87,8 @@ class XModalNetLearner(BranchLearner):
         self.stages = tuple(Stage(name, share) for name, share in shares.items())
         self.pseudo: Tensor
         self.changed: Tensor
+        self._places, self._seed, self._kept = labelled_places(data), seed, kept
+        self._sigma: dict[str, Any] = {}
         self.register_buffer("pseudo", self._svm_labels(data, seed))
         self.register_buffer("changed", torch.ones(()))
 
@@ -112,12 +135,48 @@ class XModalNetLearner(BranchLearner):
         ).cpu()
         unknown = torch.full((len(self.unlabelled),), UNKNOWN)
         label = torch.cat([cast(Tensor, self.labelled.label), unknown])
-        graph = neighbour_graph(features.numpy(), self.options.neighbours, sigma=self.options.sigma)
+        sigma = self._width(features[: len(self.labelled)].numpy())
+        graph = neighbour_graph(features.numpy(), self.options.neighbours, sigma=sigma)
         spread = propagate(graph, label.numpy(), self.data_classes)
         soft = torch.from_numpy(spread.soft[len(self.labelled) :]).float()
         reached = torch.from_numpy(spread.reached[len(self.labelled) :])
         new = _one_hot(soft) if self.options.pseudo_labels == "hard" else soft
         return torch.where(reached[:, None], new, self.pseudo.cpu())
+
+    def _width(self, features: FloatArray) -> float | None:
+        """Sigma of Eq. 1 for features (n, d) of the labelled pixels; chosen once, before the second round."""
+        if self.options.sigma == "neighbours":
+            return None
+        if self.options.sigma != "auto":
+            return self.options.sigma
+        if not self._sigma:
+            self._sigma = self._kept("sigma", lambda: self._chosen_width(features).as_json())
+        return float(self._sigma["value"])
+
+    def _chosen_width(self, features: FloatArray) -> Choice:
+        """By cross-validation of the labelled pixels: those of a fold are predicted from the others'."""
+        label = self._places.label
+
+        def of(part: IntArray) -> Predict:
+            x, y = features[part], label[part]
+            graphs = {value: neighbour_graph(x, self.options.neighbours, sigma=value) for value in SIGMAS}
+
+            def predict(value: float, train: IntArray, test: IntArray) -> IntArray:
+                known = np.full(len(y), UNKNOWN)
+                known[train] = y[train]
+                spread = propagate(graphs[value], known, self.data_classes)
+                best = np.where(spread.reached, spread.soft.argmax(1), self.data_classes)
+                return cast(IntArray, best[test])
+
+            return predict
+
+        places, reach = self._places, self.options.margin
+        return chosen_value(SIGMAS, DEFAULT_SIGMA, places, self.data_classes, of, reach, self._seed)
+
+    def findings(self) -> dict[str, Any]:
+        """How sigma was chosen, where it was."""
+        found = self._sigma or self._kept("sigma", dict)  # a run that was resumed kept it
+        return {"sigma": found} if found else {}
 
     def loss(self, stage: int, labelled: Batch, unlabelled: Batch | None) -> dict[str, Tensor]:
         """The terms of Eq. 5, or the autoencoders' of the first stage."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -53,10 +53,10 @@ class XModalNetOptions(PaperOptions):
         0.005, ge=0, lt=1, description="share of changed pseudo-labels at which rounds stop"
     )
     neighbours: int = Field(15, ge=1, le=1000, description="neighbours of a pixel in the graph")
-    sigma: float | None = Field(
-        None,
-        gt=0,
-        description="width of the similarity (Eq. 1); default: each pixel's own, by its neighbours",
+    sigma: Literal["auto", "neighbours"] | Annotated[float, Field(gt=0)] = Field(
+        "auto",
+        description="width of the similarity (Eq. 1): auto chooses it by cross-validation, neighbours gives "
+        "each pixel its own",
     )
     legacy: bool = Field(
         False, description="the paper's protocol: test pixels are the unlabelled ones (transductive)"
