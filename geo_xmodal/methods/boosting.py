@@ -6,8 +6,8 @@ are read as JSON and kept as tensors.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, cast
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +37,12 @@ from geo_xmodal.types import FloatArray, IntArray, TrainingData
 
 class BoostingOptions(BoostingGrowth, ContextTreesOptions):
     """Options of `boosting`."""
+
+    search: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "learning_rate": ("0.05", "0.1", "0.2"),
+        "max_depth": ("2", "4", "6"),
+        "rounds": ("50", "100", "200"),
+    }
 
     scheduler: str | None = Field(
         None, description="address of a Dask scheduler whose workers grow the trees, for pixels beyond memory"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ from geo_xmodal.class_shares import Floats, learned_of_counts
 from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.kinds import KINDS
 from geo_xmodal.memory import check_memory
-from geo_xmodal.methods.base import Batch, Learner, Options, class_weights, joined_pool
+from geo_xmodal.methods.base import Batch, Learner, Options, class_weights, joined_pool, same_names
 from geo_xmodal.methods.rows import CHUNK
 from geo_xmodal.methods.svm import label_of, labelled_patches
 from geo_xmodal.networks import (
@@ -37,6 +38,8 @@ _SOLVER_COPIES = 3
 
 class ContextTreesOptions(Options):
     """Options of methods that train trees on context features."""
+
+    means: ClassVar[Mapping[str, str]] = same_names("balance")
 
     context: tuple[Feature, ...] = Field(
         ("mean", "std", "min", "max"),

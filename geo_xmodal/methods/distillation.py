@@ -8,14 +8,14 @@ alone does not teach. Unlike `hgr`, nothing is correlated, and the student may b
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
 from pydantic import Field
 
 from geo_xmodal.errors import TrainingDataError
-from geo_xmodal.methods.base import Control, Learner, Method, Work
+from geo_xmodal.methods.base import Control, Learner, Method, Work, same_names
 from geo_xmodal.methods.cnn import branch_controls
 from geo_xmodal.methods.context_trees import CONTEXT_RECIPES
 from geo_xmodal.methods.hgr import HgrLearner, HgrOptions
@@ -35,6 +35,12 @@ from geo_xmodal.types import TrainingData
 
 class DistillationOptions(TeacherOptions, StudentOptions, TaughtOptions, PixelBranchOptions):
     """Options of `distillation`; those of a network are for `student=cnn`."""
+
+    means: ClassVar[Mapping[str, str]] = same_names("student", "components", "rich_radius")
+    search: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "distill_weight": ("0.5", "1", "2"),
+        "own_share": ("0", "0.3", "0.6"),
+    }
 
     student: Literal["forest", "boosting", "linear", "cnn"] = Field(  # type: ignore[assignment]
         "forest", description="what maps: forest, boosting, linear, or cnn (a network: encoder)"

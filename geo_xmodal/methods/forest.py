@@ -6,7 +6,8 @@ randomized trees" (doi:10.1007/s10994-006-6226-1).
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +38,12 @@ class ForestGrowth(Options):
 
 class ForestOptions(ForestGrowth, ContextTreesOptions):
     """Options of `forest`."""
+
+    search: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "min_leaf": ("1", "3", "5"),
+        "max_depth": ("8", "15", "25"),
+        "kind": ("extra_trees", "random_forest"),
+    }
 
 
 def fit_forest(

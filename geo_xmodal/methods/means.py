@@ -39,6 +39,7 @@ COMMON_MEANS: Mapping[str, str] = MappingProxyType(
         "least_steps": "20",
         "components": "15",
         "rich_radius": "1",
+        "student": "cnn",
         "unlabelled_pairs": "true",
     }
 )
@@ -58,7 +59,9 @@ def means_not_taken(method: Method) -> list[str]:
     """Names of the common means that a method would need and cannot take.
 
     Unlabelled pairs are no matter of means where a method has no option for them: it learns from all of them
-    anyway, or has no term without labels.
+    anyway, or has no term without labels. Nor is what kind of student learns, where it is always a network.
     """
-    needless = {"unlabelled_pairs"} | (set() if method.uses_rich else {"components", "rich_radius"})
+    needless = {"unlabelled_pairs", "student"} | (
+        set() if method.uses_rich else {"components", "rich_radius"}
+    )
     return [name for name in COMMON_MEANS if name not in {*method.Options.common_means(), *needless}]

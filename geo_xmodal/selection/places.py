@@ -50,7 +50,16 @@ def unlabelled_places(data: TrainingData) -> Places:
 
 
 def _scene_of(data: TrainingData, name: str, group: PixelGroup) -> IntArray:
-    """(n,) number of the scene of each pixel of a group, which has those of one scene after the other."""
-    scenes = data.notes.get("scenes", {}).values()
-    counts = [one["counts"][name] for one in scenes if "counts" in one] or [len(group)]
-    return np.repeat(np.arange(len(counts)), counts)
+    """(n,) number of the scene of each pixel of a group, which has those of one scene after the other.
+
+    Of data without the auxiliary sensor (`TrainingData.without_rich`), target-only pixels are what were
+    pairs, scene after scene, and then the others.
+    """
+    scenes = [one["counts"] for one in data.notes.get("scenes", {}).values() if "counts" in one]
+    if not scenes:
+        return np.zeros(len(group), np.int64)
+    parts = [name] if name == "labelled_pairs" or len(data.labelled_pairs) else ["labelled_pairs", name]
+    if sum(one[part] for part in parts for one in scenes) != len(group):
+        parts = [name]
+    numbers = np.arange(len(scenes))
+    return np.concatenate([np.repeat(numbers, [one[part] for one in scenes]) for part in parts])

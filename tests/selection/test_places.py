@@ -28,3 +28,11 @@ def test_pairs_alone_may_be_all():
     data = make_training_data(0)
     none = data.labelled_target.take(np.empty(0, np.int64))
     assert len(labelled_places(dataclasses.replace(data, labelled_target=none))) == len(data.labelled_pairs)
+
+
+def test_scenes_are_known_without_the_auxiliary_sensor_too():
+    data = make_training_data(0)
+    counts = [{"labelled_pairs": 5, "labelled_target": 4}, {"labelled_pairs": 7, "labelled_target": 8}]
+    scenes = {name: {"counts": one} for name, one in zip("ab", counts, strict=True)}
+    alone = dataclasses.replace(data, notes={"scenes": scenes}).without_rich()
+    assert labelled_places(alone).scene.tolist() == [0] * 5 + [1] * 7 + [0] * 4 + [1] * 8
