@@ -146,6 +146,7 @@ _ENTRIES = (
         plausible=Plausible(low=0.0, share=0.95, first_band=True),
         plausible_decibels=Plausible(low=-100.0, high=60.0, share=0.05, first_band=True),
         statistics="power",
+        context={"openings": ""},  # of speckle, they are the extremes of noise
         display=Display((0, 1, 0)),  # the two polarisations; what follows are correlations
     ),
     SensorKind(
