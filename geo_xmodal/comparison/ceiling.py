@@ -67,7 +67,7 @@ def run_ceiling(
         storage: of values that do not fit into memory.
         progress: told of each step.
     """
-    cells = {table.ceiling.name: table.ceiling for table in plan.tables.values() if table.ceiling is not None}
+    cells = {cell.name: cell for cell in plan.ceilings()}
     if not cells or not all(_tested(fold) for fold in folds):
         return {}
     runs: dict[str, list[CeilingRun]] = {name: [] for name in cells}
@@ -78,7 +78,7 @@ def run_ceiling(
         for name, cell in cells.items():
             folder = out / CELLS / name / (fold.left_out or "") / f"seed-{seed}"
             part = part_of(progress, k, 1, len(asked), f"seed {seed}, ceiling")
-            runs[name].append(_run(fold, cell, pixels[False], seed, folder, compute, part))
+            runs[name].append(_run(fold, cell, pixels[cell.transductive], seed, folder, compute, part))
     return runs
 
 

@@ -68,7 +68,7 @@ def gather_pixels(
     Raises:
         LabelError, TrainingDataError: if the scene's labels or pixels do not suffice.
     """
-    options = {cell.transductive: cell.gather for cell in plan.cells()}
+    options = {cell.transductive: cell.gather for cell in (*plan.cells(), *plan.ceilings())}
     return {
         transductive: _gathered(scenes, one, seed, progress, storage) for transductive, one in options.items()
     }

@@ -242,6 +242,11 @@ class ComparisonPlan:
         """Which pixels all learn from (but a method that asks for test pixels), for any seed."""
         return next(iter(self.rows.values())).cell.gather
 
+    def ceilings(self) -> tuple[Cell, ...]:
+        """The classifiers that see both sensors, of all tables, each once."""
+        cells = [table.ceiling for table in self.tables.values() if table.ceiling is not None]
+        return tuple({cell.name: cell for cell in cells}.values())
+
     def cells(self) -> tuple[Cell, ...]:
         """Every distinct run of a seed; what several ask for comes once."""
         rows = [row for table in self.tables.values() for row in table.rows.values()]

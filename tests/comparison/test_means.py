@@ -140,6 +140,13 @@ def test_every_method_and_control_has_as_many_trials_and_keeps_what_was_set() ->
     assert published.cell.name != plan("hgr", settings={"correlation_weight": "1"}).rows["hgr"].cell.name
 
 
+def test_the_ceiling_learns_from_no_test_pixel_whatever_the_methods_do() -> None:
+    found = plan("x_modalnet", "ceiling", settings={"x_modalnet.legacy": "true"})
+    assert {cell.transductive for cell in found.cells()} == {True}
+    assert {cell.transductive for cell in found.ceilings()} == {False}
+    assert {dict(cell.variant.options)["drop"] for cell in found.ceilings()} == {0}
+
+
 # --- the whole
 
 
