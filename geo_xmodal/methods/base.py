@@ -67,6 +67,11 @@ class Options(BaseModel):
         return 0
 
     @property
+    def steps(self) -> int:
+        """About how long a method takes that is no loop of steps, in steps of others: for progress."""
+        return 1
+
+    @property
     def transductive(self) -> bool:
         """Whether unlabelled test pixels take part: an option `legacy` of a method means its paper's way."""
         return bool(getattr(self, "legacy", False))
@@ -292,6 +297,7 @@ class Work:
 
     Attributes:
         fit: trains a learner in place, as a run would: (learner, its options, seed). Nothing of it is kept.
+            None where no network is to be trained on the way.
         kept: gives what was found under a name, or finds it out and keeps it, so that a run that is resumed
             does not do it again: (name, how it is found out). It is an object of JSON.
         progress: told how far it has come.
@@ -299,7 +305,7 @@ class Work:
         shared: what was found in this run, by name, so that another learner need not find it again.
     """
 
-    fit: Callable[[Learner, LoopOptions, int], None]
+    fit: Callable[[Learner, LoopOptions, int], None] | None
     kept: Callable[[str, Callable[[], dict[str, Any]]], dict[str, Any]]
     progress: Progress | None = None
     note: Callable[[str], None] = lambda line: None

@@ -7,6 +7,7 @@ what is best there is trained on all labels. Test pixels have no part in it.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
 
@@ -21,7 +22,7 @@ from geo_xmodal.methods.auto.choosing import choose
 from geo_xmodal.methods.auto.judging import Bench, trained
 from geo_xmodal.methods.base import Batch, Control, Learner, Method, Options, Work, joined_pool
 from geo_xmodal.networks import PixelModel, average_model
-from geo_xmodal.types import TrainingData
+from geo_xmodal.types import Progress, TrainingData
 
 __all__ = ["Auto", "AutoOptions"]
 
@@ -61,9 +62,30 @@ class AutoOptions(Options):
         """The same of the auxiliary sensor's."""
         return reach_of(self.candidates, self.single_pixels)[1]
 
+    @property
+    def steps(self) -> int:
+        """As many as a network that is trained for a while."""
+        return 1000
+
     def candidates_for(self, kind: str, names: Sequence[str]) -> tuple[Candidate, ...]:
         """Candidates by name, for a kind of target sensor."""
         return candidates_of(names, kind, self.epochs, self.single_pixels)
+
+
+_CHOOSING = 0.7
+"""Share of the work that choosing takes, about."""
+
+
+def _part(progress: Progress | None, first: float, last: float, steps: int) -> Progress | None:
+    """Progress of a part of the work, from one share of it to another, in so many steps of the whole."""
+    if progress is None:
+        return None
+    tell = progress
+
+    def part(done: int, total: int, message: str) -> None:
+        tell(round(steps * (first + (last - first) * done / max(1, total))), steps, message)
+
+    return part
 
 
 class AutoLearner(Learner):
@@ -73,14 +95,19 @@ class AutoLearner(Learner):
         super().__init__()
         self.labelled = joined_pool(data.labelled_pairs, data.labelled_target, labelled=True)
         self.unlabelled = self.labelled.empty()
-        self.choice = work.kept("choice", lambda: _chosen(data, options, seed, work))
+        choosing, training = (
+            dataclasses.replace(work, progress=_part(work.progress, first, last, options.steps))
+            for first, last in ((0, _CHOOSING), (_CHOOSING, 1))
+        )
+        self.choice = work.kept("choice", lambda: _chosen(data, options, seed, choosing))
         members = options.candidates_for(data.target.kind, list(self.choice["chosen"]))
         self.found: dict[str, Any] = {"choice": self.choice}
         models = []
         for done, one in enumerate(members):
-            if work.progress is not None:
-                work.progress(done, len(members), f"training {one.name}, which was chosen")
-            learner = trained(one, one.options, one.seen(data), seed, work)
+            if training.progress is not None:
+                training.progress(done, len(members), f"training {one.name}, which was chosen")
+            alone = dataclasses.replace(training, progress=None)
+            learner = trained(one, one.options, one.seen(data), seed, alone)
             self.found = {**learner.findings(), **self.found}
             models.append(learner.pixel_model().eval())
         self.model = average_model(

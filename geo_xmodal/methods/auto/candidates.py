@@ -13,19 +13,20 @@ _PIXEL_CNN = {"encoder": "pixel_cnn", "contrasts": "7,15", "augment": "true"}
 _TANH_CNN = {"encoder": "tanh_cnn", "contrasts": "", "augment": "false"}
 
 CANDIDATES: Mapping[str, tuple[str, str, Mapping[str, str]]] = {
-    "forest": ("forest", "trees", {}),
-    "boosting": ("boosting", "trees", {}),
-    "linear": ("svm", "linear", {}),
-    "pixel_cnn": ("cnn", "pixel_cnn", _PIXEL_CNN),
-    "tanh_cnn": ("cnn", "tanh_cnn", _TANH_CNN),
     "taught_forest": ("distillation", "trees", {"student": "forest"}),
-    "taught_boosting": ("distillation", "trees", {"student": "boosting"}),
     "hgr_pixel_cnn": ("hgr", "pixel_cnn", _PIXEL_CNN),
+    "forest": ("forest", "trees", {}),
+    "linear": ("svm", "linear", {}),
     "hgr_tanh_cnn": ("hgr", "tanh_cnn", _TANH_CNN),
+    "pixel_cnn": ("cnn", "pixel_cnn", _PIXEL_CNN),
+    "boosting": ("boosting", "trees", {}),
+    "tanh_cnn": ("cnn", "tanh_cnn", _TANH_CNN),
+    "taught_boosting": ("distillation", "trees", {"student": "boosting"}),
     "correlation_pixel_cnn": ("correlation", "pixel_cnn", _PIXEL_CNN),
 }
 """Name, to a method, the kind of model that maps, and settings that are not left to a recipe for the sensor.
-Models of one kind err alike, so that the average has some of each."""
+Models of one kind err alike, so that the average has some of each. They are judged in this order, which a
+small budget cuts short: kinds of models, with the auxiliary sensor and without it, come in turn."""
 
 FALLBACKS = ("taught_forest", "forest")
 """Taken where labels cannot choose: never far behind the best elsewhere (docs/results.md). The second one

@@ -54,8 +54,8 @@ def choose(
     """Judge the candidates within a budget and choose.
 
     All are judged in `FIRST_FOLDS` folds, and the best of each kind of model with the next best in all of
-    them. The average of these, in which each weighs exp(-loss), is chosen where it is no worse in the same
-    folds than the best single one, which is chosen else.
+    them. The average of these, in which each weighs exp(-loss), is chosen unless the best single one is
+    better in the same folds by a standard error.
 
     Args:
         candidates: two at least, the first of which is judged first.
@@ -85,10 +85,20 @@ def choose(
             done += 1
     standing = ranked(finalists, bench)
     members, weights, average = averaged(standing, bench)
-    if average is None or _value(average) < standing[0].value:
+    if average is None or _clearly_better(standing[0], members, weights, bench):
         members, weights = [standing[0]], [1.0]
     found = _findings(everyone, standing, members, weights, average, bench, stopped)
     return found | {"calibration": _calibration(_mean(members, weights), bench)}
+
+
+def _clearly_better(
+    best: Standing, members: Sequence[Standing], weights: Sequence[float], bench: Bench
+) -> bool:
+    """Whether a single one is better than the average by a standard error: few labels choose badly."""
+    single, together = (_on_land(one, bench) for one in (best.probability, _mean(members, weights)))
+    gain = difference(single, together, bench.places.label, bench.folds.group)
+    errors = [one.se for one in (gain.oa, gain.aa) if one.se is not None]
+    return len(errors) == 2 and _value(gain) > sum(errors) / 2
 
 
 def _mean(members: Sequence[Standing], weights: Sequence[float]) -> Probabilities:

@@ -155,15 +155,21 @@ _MAX_REMEMBERED = 256
 def _said(candidate: Candidate, bench: Bench, fold: int, work: Work) -> Logits:
     data = candidate.seen(bench.training(fold))
     candidate.method.check(data, candidate.quick)
-    quiet = dataclasses.replace(work, note=lambda line: None)  # what a fold's teacher finds is no result
-    learner = trained(candidate, candidate.quick, data, bench.seed, quiet)
+    learner = trained(candidate, candidate.quick, data, bench.seed, _quick(work, candidate))
     return logits_of(learner.pixel_model().eval(), bench.held_out(fold))
+
+
+def _quick(work: Work, candidate: Candidate) -> Work:
+    """Work in a fold, whose teacher is no result: it is not told of, and trees have one without networks."""
+    networks = None if candidate.maps == "trees" else work.fit
+    return dataclasses.replace(work, fit=networks, progress=None, note=lambda line: None)
 
 
 def trained(candidate: Candidate, options: Options, data: TrainingData, seed: int, work: Work) -> Learner:
     """A candidate that was trained with `options` on what it sees of the data."""
     learner = candidate.method.learner(data, options, seed, work)
-    if isinstance(options, LoopOptions):
+    if learner.stages:
+        assert work.fit is not None and isinstance(options, LoopOptions)
         work.fit(learner, options, seed)
     return learner
 

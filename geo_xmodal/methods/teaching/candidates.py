@@ -171,7 +171,7 @@ class HeadsLearner(Learner):
 
 def network(rows: Rows, work: Work | None) -> Asked:
     """Small networks, trained by whoever runs the method."""
-    assert work is not None
+    assert work is not None and work.fit is not None
     learner = HeadsLearner(rows)
     work.fit(learner, HeadsOptions.model_validate({}), rows.seed)
     present = np.unique(rows.label)

@@ -118,7 +118,7 @@ def teacher_of(
         rich_radius: rich pixels around that are averaged.
         balance: whether classes are weighed alike.
         seed: of folds and of candidates.
-        work: trains networks; None does without them.
+        work: trains networks; None, or one that does not, does without them.
 
     Raises:
         TrainingDataError: Fewer than two pixels have both sensors.
@@ -187,7 +187,8 @@ class _Bench:
             "asked_for": asked_for, "folds": self.folds.describe(), "kind": self.folds.kind,
             "labelled_pairs": self.pairs, "candidates": [],
         }  # fmt: skip
-        possible = [name for name in CANDIDATES if name != "network" or self.work is not None]
+        networks = self.work is not None and self.work.fit is not None
+        possible = [name for name in CANDIDATES if name != "network" or networks]
         tested = [test[self.paired[test]] for test in self.folds.test]
         pairs = np.unique(np.concatenate(tested)) if tested else np.zeros(0, np.int64)
         if len(pairs) < MIN_TESTED or len(np.unique(self.own[pairs])) < 2:
