@@ -29,7 +29,7 @@ FIRST_FOLDS = 2
 """Folds in which every candidate is judged; a few then go on to the others: that is successive
 halving (Jamieson and Talwalkar, "Non-stochastic best arm identification", AISTATS 2016)."""
 
-MAX_FINALISTS = 6
+MAX_FINALISTS = 5
 """Candidates that go on to the other folds: the best of each kind of model, then the next best."""
 
 _CHUNK = 1024
