@@ -116,4 +116,7 @@ def test_all_take_strings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     Path("copy").mkdir()
     with pytest.raises(gx.GeoXmodalError, match="copy"):
         call("import_scene", "berlin", "copy", "imported")
+    bands = gx.SensorColumns(bands=("VV",), kind="sar")
+    with pytest.raises(gx.GeoXmodalError, match=r"nothing\.csv"):
+        call("import_points", "nothing.csv", "points", gx.PointsRequest(target=bands, label="class"))
     assert called >= {name for name, parameters in PUBLIC.items() if parameters}

@@ -150,7 +150,7 @@ def _chosen(data: TrainingData, options: AutoOptions, seed: int, work: Work) -> 
     name = next((one for one in FALLBACKS if one in names), names[0])
     why = bench.folds.why if len(candidates) > 1 else "there is nothing else to choose"
     return {
-        "says": f"{name} maps, which was not chosen on this scene, but is never far behind elsewhere: {why}.",
+        "says": f"The map is made by {name}, which was not chosen on this scene ({why}).",
         "folds": bench.folds.describe(),
         "kind": "none",
         "labels": len(bench.places),

@@ -217,7 +217,7 @@ def _findings(
         first, second = (_on_land(one[0].probability, bench) for one in (with_it, without))
         gain = difference(first, second, bench.places.label, bench.folds.group)
     return {
-        "says": _sentence(members, with_it, without, gain),
+        "says": _sentence(members, gain),
         "folds": bench.folds.describe(),
         "kind": bench.folds.kind,
         "labels": len(bench.places),
@@ -231,27 +231,24 @@ def _findings(
     }
 
 
-def _sentence(
-    members: Sequence[Standing],
-    with_it: Sequence[Standing],
-    without: Sequence[Standing],
-    gain: Score | None,
-) -> str:
+def _sentence(members: Sequence[Standing], gain: Score | None) -> str:
     """What was chosen, and what the auxiliary sensor did for it, in words."""
     named = names_text([one.judged.candidate.name for one in members])
     what = f"the average of {named}" if len(members) > 1 else named
-    if not any(one.judged.candidate.uses_rich for one in members):
-        if not with_it:
-            return f"{what} maps, which learned from the target sensor alone."
-        return f"The auxiliary sensor did not help here: {what} maps, which learned without it{_less(gain)}."
-    if not without:
-        return f"{what} maps, which learned with the auxiliary sensor."
-    return f"The auxiliary sensor helped on labels that were held out{_less(gain)}: {what} maps."
-
-
-def _less(gain: Score | None) -> str:
+    takes_part = any(one.judged.candidate.uses_rich for one in members)
     if gain is None:
-        return ""
+        beside = "with the auxiliary sensor" if takes_part else "on the target sensor alone"
+        return f"The map is made by {what}, trained {beside}."
+    if not takes_part:
+        return f"The auxiliary sensor did not help here{_less(gain)}: the map is made by {what}, without it."
+    error = ((gain.oa.se or 0) + (gain.aa.se or 0)) / 2
+    helped = "helped" if _value(gain) > error else "made no clear difference"
+    if _value(gain) < -error:
+        helped = "did not help"
+    return f"The auxiliary sensor {helped} on held-out labels{_less(gain)}: the map is made by {what}."
+
+
+def _less(gain: Score) -> str:
     overall, average = (
         f"{100 * one.value:+.1f}" + ("" if one.se is None else f" ± {100 * one.se:.1f}")
         for one in (gain.oa, gain.aa)
