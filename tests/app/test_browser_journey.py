@@ -52,13 +52,15 @@ def test_from_two_geotiffs_to_a_map_and_back(
 
     reader.press("Train on it")
     page.get_by_role("button", name="Start training").wait_for(timeout=60_000)
-    epochs = page.get_by_label("epochs", exact=True)
-    epochs.fill("2")
-    epochs.press("Enter")
-    reader.settle()
-    assert "--epochs=2" in page.locator("[data-testid=stCode]").inner_text()
+    for label, value in {"epochs": "2", "candidates": "forest,linear"}.items():
+        field = page.get_by_label(label, exact=True)
+        field.fill(value)
+        field.press("Enter")
+        reader.settle()
+    shown = page.locator("[data-testid=stCode]").inner_text()
+    assert "--epochs=2" in shown and "--set=candidates=forest,linear" in shown
     reader.press("Start training")
-    page.get_by_text("Train hgr on corner").wait_for()
+    page.get_by_text("Train auto on corner").wait_for()
     page.reload(wait_until="commit")  # the job goes on
     page.get_by_role("button", name="Map with this model").wait_for(timeout=180_000)
     second = open_page(server, context=page.context)  # a second tab sees the same run
