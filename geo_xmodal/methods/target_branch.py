@@ -131,7 +131,7 @@ class TaughtOptions(BranchOptions):
 
     teacher_share: float = Field(1 / 3, gt=0, lt=1, description="share of the epochs for the teacher")
     distill_weight: float = Field(1.0, ge=0, description="weight of the soft labels of unlabelled pixels")
-    shares: Literal["labels", "unlabelled"] = Field(
+    soft_shares: Literal["labels", "unlabelled"] = Field(
         "labels",
         description="class shares behind soft labels: labels as they are weighed, or unlabelled (estimated)",
     )
@@ -230,7 +230,7 @@ class BranchLearner(Learner):
         A few rounds of the estimate: a sure model needs no more, and an unsure one would end with a single
         class.
         """
-        if cast(TaughtOptions, self.options).shares == "labels" or not len(self.unlabelled):
+        if cast(TaughtOptions, self.options).soft_shares == "labels" or not len(self.unlabelled):
             return torch.ones(self.data_classes)
         found, _ = maximised(
             lambda: (soft.double().cpu().numpy() for soft in walk()), self.learned_shares(), _ROUNDS
@@ -239,7 +239,7 @@ class BranchLearner(Learner):
 
     def taught(self, soft: Tensor, shares: Tensor) -> Tensor:
         """Soft labels (n, classes) of unlabelled pixels, brought to the class shares that these have."""
-        if cast(TaughtOptions, self.options).shares == "labels" or not len(soft):
+        if cast(TaughtOptions, self.options).soft_shares == "labels" or not len(soft):
             return soft
         ratio = ratios(self.learned_shares(), shares.double().cpu().numpy())
         odds = soft.double() * torch.from_numpy(ratio).to(soft.device)

@@ -26,8 +26,8 @@ QUICK = {
     "unlabelled": "300", "unlabelled_target": "100", "batch_size": "64", "least_steps": "2",
 }  # fmt: skip
 METHODS_ON_DISK = {
-    "hgr": {**QUICK, "shares": "unlabelled"},
-    "cnn": {**QUICK, "mode": "self_training", "shares": "unlabelled"},
+    "hgr": {**QUICK, "soft_shares": "unlabelled"},
+    "cnn": {**QUICK, "mode": "self_training", "soft_shares": "unlabelled"},
     "bimodal_dae": {"epochs": "2", "least_steps": "2", "unlabelled": "300", "unlabelled_target": "100"},
     "cca": {"unlabelled": "300"},
 }
