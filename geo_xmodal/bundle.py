@@ -133,6 +133,7 @@ class HeldOutEntry(_Part):
     temperature: Positive
     missed: Share
     chance: Share
+    gain: float = Field(0.0, ge=-1, le=1)
 
 
 class SharesEntry(_Part):

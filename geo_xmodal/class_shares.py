@@ -122,16 +122,18 @@ class HeldOut:
         missed: Half the sum of the differences between their class shares as estimated from their
             probabilities and as they are, 0-1.
         chance: What it would be on average, were the probabilities what they say.
+        gain: Overall accuracy on these labels with their own class shares, less that with the learned ones.
     """
 
     labels: int
     temperature: float
     missed: float
     chance: float
+    gain: float = 0.0
 
     @property
     def trusted(self) -> bool:
-        """Whether class shares may be changed by such probabilities, and estimated from them."""
+        """Whether class shares may be estimated from such probabilities."""
         return self.missed <= _MAX_MISSED + self.chance
 
 
@@ -233,13 +235,14 @@ def held_out_calibration(
 
     temperature = math.exp(minimize_scalar(loss, bounds=_LOG_TEMPERATURES, method="bounded").x)
     soft = calibrated(probabilities, temperature)
+    right = [(odds.argmax(1) == label).mean() for odds in (soft * ratios(before, counts.astype(float)), soft)]
     found, _ = maximised(lambda: [soft], before, MAX_ROUNDS)
     missed = float(np.abs(found - counts / counts.sum()).sum() / 2)
     odds = soft * ratios(before, found)
     odds /= odds.sum(1, keepdims=True)
     # The mean of |x| is sqrt(2 / pi) standard deviations for the normal distribution.
     chance = float(np.sqrt(2 / np.pi * (odds * (1 - odds)).sum(0)).sum() / (2 * len(label)))
-    return HeldOut(len(label), temperature, missed, chance)
+    return HeldOut(len(label), temperature, missed, chance, float(right[0] - right[1]))
 
 
 def estimated_shares(

@@ -190,7 +190,7 @@ class Auto(Method):
     """The best of the candidates on blocks of the training labels, or their average."""
 
     name = "auto"
-    summary = "chosen on blocks of the training labels: trees, networks, with and without the rich sensor"
+    summary = "chosen on blocks of training labels: trees and networks, with the auxiliary sensor or without"
     uses_rich = True
     holds_out = False
     Options = AutoOptions

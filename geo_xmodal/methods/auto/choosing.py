@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from geo_xmodal import processes
 from geo_xmodal.class_shares import equal_shares, held_out_calibration
 from geo_xmodal.methods.auto.candidates import Candidate
 from geo_xmodal.methods.auto.judging import FIRST_FOLDS, MAX_FINALISTS, Bench, Judged, judge
@@ -76,7 +77,8 @@ def choose(
     for folds in (range(first), range(first, len(bench.folds))):
         finalists = _finalists(everyone, bench) if folds.start else everyone
         for fold, one in itertools.product(folds, finalists):
-            if clock() - began > budget and any(other.logits for other in everyone):
+            spent = bool(processes.told(clock() - began > budget))  # all stop, or none
+            if spent and any(other.logits for other in everyone):
                 stopped = f"stopped after {budget:g} seconds, the budget"
                 break
             if work.progress is not None:
