@@ -56,7 +56,7 @@ def choose(
 
     All are judged in `FIRST_FOLDS` folds, and the best of each kind of model with the next best in all of
     them. The average of these, in which each weighs exp(-loss), is chosen unless the best single one is
-    better in the same folds by a standard error.
+    better in the same folds by two standard errors.
 
     Args:
         candidates: two at least, the first of which is judged first.
@@ -96,11 +96,11 @@ def choose(
 def _clearly_better(
     best: Standing, members: Sequence[Standing], weights: Sequence[float], bench: Bench
 ) -> bool:
-    """Whether a single one is better than the average by a standard error: few labels choose badly."""
+    """Whether a single one is better than the average by two standard errors: few labels choose badly."""
     single, together = (_on_land(one, bench) for one in (best.probability, _mean(members, weights)))
     gain = difference(single, together, bench.places.label, bench.folds.group)
     errors = [one.se for one in (gain.oa, gain.aa) if one.se is not None]
-    return len(errors) == 2 and _value(gain) > sum(errors) / 2
+    return len(errors) == 2 and _value(gain) > sum(errors)
 
 
 def _mean(members: Sequence[Standing], weights: Sequence[float]) -> Probabilities:
