@@ -138,7 +138,7 @@ _HEADER_BYTES, _PIECE_BYTES, _PIECES = 1 << 16, 1 << 12, 64
 _MAX_KEPT = 32
 """Rasters that a thread keeps open at once."""
 
-_CACHE_BYTES = 256 << 20
+_CACHE_BYTES = 32 << 20
 """Of decoded blocks, meanwhile: GDAL's own choice is a share of the machine's memory."""
 
 _MICROMETRES_BELOW = 100.0
