@@ -366,6 +366,11 @@ class Method(ABC):
         """
         return {**self.recipes.get(kind, {}), **(self.of_single_pixels() if single_pixels else {})}
 
+    def seen(self, data: TrainingData, options: Any) -> TrainingData:
+        """What it learns from: patches as far as it looks, and the auxiliary sensor only if it uses it."""
+        cropped = data.cropped(options.margin, options.rich_margin)
+        return cropped if self.uses_rich else cropped.without_rich()
+
     def of_single_pixels(self) -> dict[str, str]:
         """Settings with which it looks no further than a pixel."""
         return {key: value for key, value in _SINGLE_PIXEL.items() if key in self.Options.model_fields}

@@ -156,9 +156,9 @@ def fit(
 
 
 def expected_steps(options: Options, data: TrainingData) -> int:
-    """About how many steps a run takes; 1 where a method is solved at once."""
+    """About how many steps a run takes; what its options say where it is no loop of steps."""
     if not isinstance(options, LoopOptions) or not options.by_steps:
-        return 1
+        return options.steps
     labelled = len(data.labelled_pairs) + len(data.labelled_target)
     return options.epochs * _steps(options, labelled, data.unlabelled)
 

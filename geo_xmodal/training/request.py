@@ -104,9 +104,8 @@ class Variant:
     summary: str = ""
 
     def seen(self, data: TrainingData) -> TrainingData:
-        """What it learns from: patches as far as it looks, and the rich sensor only if it uses it."""
-        cropped = data.cropped(self.options.margin, self.options.rich_margin)
-        return cropped if self.method.uses_rich else cropped.without_rich()
+        """What its method learns from."""
+        return self.method.seen(data, self.options)
 
     def check(self, data: TrainingData) -> None:
         """See that `data`, of which it learns what it sees, suffices.

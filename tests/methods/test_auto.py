@@ -9,9 +9,12 @@ import pytest
 
 from geo_xmodal.errors import TrainingDataError, UsageError
 from geo_xmodal.methods import METHODS, Learner
-from geo_xmodal.methods.auto.candidates import CANDIDATES
+from geo_xmodal.methods.auto.candidates import CANDIDATES, candidates_of
+from geo_xmodal.methods.auto.choosing import ranked
+from geo_xmodal.methods.auto.judging import Bench, Judged
 from geo_xmodal.methods.base import Work
 from geo_xmodal.patches import HeldPatches
+from geo_xmodal.training.loop import expected_steps
 from geo_xmodal.training.request import options_for
 from geo_xmodal.training.work import work_in
 from geo_xmodal.types import PixelGroup, TrainingData
@@ -124,3 +127,51 @@ def test_candidates_are_named_and_their_reach_is_that_of_the_widest() -> None:
     assert set(CANDIDATES) >= {"forest", "linear", "pixel_cnn", "hgr_tanh_cnn"}
     assert options_for(method, {"candidates": "linear"}, "sar").margin == 0
     assert options_for(method, {"candidates": "linear,pixel_cnn"}, "sar").margin == 10
+
+
+def test_the_same_pixels_in_other_folds_are_judged_anew() -> None:
+    data = exclusive_or(0)
+    for folds in (2, 4):
+        _, choice = chosen(data, candidates="linear,tanh_cnn", single_pixels=True, epochs=1, folds=folds)
+        assert {row["folds"] for row in choice["candidates"]} == {folds}
+
+
+def test_a_candidate_that_fails_in_a_fold_is_held_against_nobody() -> None:
+    data = exclusive_or(0)
+    bench = Bench.of(data, 3, 0, 0)
+    logits = np.zeros((len(bench.folds.test[0]), 2), np.float32)
+    first, second = candidates_of(["linear", "boosting"], "sar", single_pixels=True)
+    failed = Judged(first, {0: logits}, failed="too few labels")
+    assert ranked([failed], bench) == []
+    assert [one.judged.candidate.name for one in ranked([failed, Judged(second, {0: logits})], bench)] == [
+        "boosting"
+    ]
+
+
+def test_labels_that_no_blocks_divide_choose_nothing() -> None:
+    data = exclusive_or(0)
+
+    def gathered(group: PixelGroup) -> PixelGroup:
+        assert group.label is not None
+        corner = 300 * group.label[:, None] + np.array([[0, 0]])
+        return dataclasses.replace(group, position=corner + group.position % 4)
+
+    data = dataclasses.replace(
+        data,
+        labelled_pairs=gathered(data.labelled_pairs),
+        labelled_target=gathered(data.labelled_target),
+    )
+    _, choice = chosen(data, candidates="linear,forest", single_pixels=True)
+    assert (choice["kind"], list(choice["chosen"])) == ("stratified", ["forest"])
+    assert "was not chosen on this scene (the labels of most classes lie together" in choice["says"]
+
+
+def test_progress_counts_a_choice_as_the_training_of_a_network() -> None:
+    options = options_for(METHODS["auto"], {"candidates": "linear,forest", "folds": "3"}, "sar")
+    data = exclusive_or()
+    told: list[tuple[int, int, str]] = []
+    work = work_in(None, progress=lambda *one: told.append(one))
+    METHODS["auto"].learner(data, options, 0, work)
+    done = [one for one, _, _ in told]
+    assert {total for _, total, _ in told} == {expected_steps(options, data)}
+    assert done == sorted(done) and 0 < done[-1] < expected_steps(options, data)

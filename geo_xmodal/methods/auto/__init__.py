@@ -107,7 +107,7 @@ class AutoLearner(Learner):
             if training.progress is not None:
                 training.progress(done, len(members), f"training {one.name}, which was chosen")
             alone = dataclasses.replace(training, progress=None)
-            learner = trained(one, one.options, one.seen(data), seed, alone)
+            learner = trained(one, one.options, one.method.seen(data, one.options), seed, alone)
             self.found = {**learner.findings(), **self.found}
             models.append(learner.pixel_model().eval())
         self.model = average_model(
@@ -145,14 +145,19 @@ def _chosen(data: TrainingData, options: AutoOptions, seed: int, work: Work) -> 
     candidates = options.candidates_for(data.target.kind, names)
     reach = max(one.options.margin for one in candidates)
     bench = Bench.of(data, options.folds, reach, seed)
-    if len(candidates) > 1 and bench.folds.kind != "none":
-        return choose(candidates, bench, options.budget, work)
+    why = "there is nothing else to choose"
+    if len(candidates) > 1:
+        why = bench.folds.why
+        if bench.folds.kind == "blocks":
+            found = choose(candidates, bench, options.budget, work)
+            if found is not None:
+                return found
+            why = "no candidate learns from what is left of the labels where some are held out"
     name = next((one for one in FALLBACKS if one in names), names[0])
-    why = bench.folds.why if len(candidates) > 1 else "there is nothing else to choose"
     return {
         "says": f"The map is made by {name}, which was not chosen on this scene ({why}).",
         "folds": bench.folds.describe(),
-        "kind": "none",
+        "kind": bench.folds.kind,
         "labels": len(bench.places),
         "candidates": [],
         "chosen": {name: 1.0},
@@ -171,12 +176,12 @@ def _possible(data: TrainingData, options: AutoOptions) -> list[str]:
     Raises:
         TrainingDataError: None can; the message is that of the first.
     """
-    possible, first = [], ""
+    possible, first, target = [], "", data.without_rich()
     for one in options.candidates_for(data.target.kind, options.candidates):
         if one.uses_rich and options.sensors == "target":
             continue
         try:
-            one.method.check(one.seen(data), one.options)
+            one.method.check(data if one.uses_rich else target, one.options)
         except TrainingDataError as error:
             first = first or f"{one.name}: {error}"
         else:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from geo_xmodal.kinds import KINDS
 from geo_xmodal.methods.base import LoopOptions, Method, Options
-from geo_xmodal.types import TrainingData
 
 _PIXEL_CNN = {"encoder": "pixel_cnn", "contrasts": "7,15", "augment": "true"}
 _TANH_CNN = {"encoder": "tanh_cnn", "contrasts": "", "augment": "false"}
@@ -29,8 +28,8 @@ Models of one kind err alike, so that the average has some of each. They are jud
 small budget cuts short: kinds of models, with the auxiliary sensor and without it, come in turn."""
 
 FALLBACKS = ("taught_forest", "forest")
-"""Taken where labels cannot choose: never far behind the best elsewhere (docs/results.md). The second one
-where there is no second sensor."""
+"""Taken where labels cannot choose: trees need the fewest decisions, and their teacher adds something only
+where it is shown to be better than the target sensor. The second one where there is no auxiliary sensor."""
 
 _QUICK_EPOCHS = 1 / 3
 """Share of the epochs that a network is trained for while it is judged."""
@@ -58,11 +57,6 @@ class Candidate:
     def uses_rich(self) -> bool:
         """Whether the auxiliary sensor takes part in its training."""
         return self.method.uses_rich
-
-    def seen(self, data: TrainingData) -> TrainingData:
-        """What it learns from: patches as far as it looks, and the auxiliary sensor only if it uses it."""
-        cropped = data.cropped(self.options.margin, self.options.rich_margin)
-        return cropped if self.uses_rich else cropped.without_rich()
 
 
 def candidates_of(

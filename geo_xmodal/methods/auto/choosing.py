@@ -51,7 +51,7 @@ def choose(
     budget: float,
     work: Work,
     clock: Callable[[], float] = time.monotonic,
-) -> dict[str, Any]:
+) -> dict[str, Any] | None:
     """Judge the candidates within a budget and choose.
 
     All are judged in `FIRST_FOLDS` folds, and the best of each kind of model with the next best in all of
@@ -67,7 +67,8 @@ def choose(
 
     Returns:
         As JSON: `chosen` (names and weights), `temperatures`, whether the auxiliary sensor takes part
-        (`auxiliary`) and what it is worth (`gain`), and every candidate with scores and seconds.
+        (`auxiliary`) and what it is worth (`gain`), and every candidate with scores and seconds; None where
+        no candidate could learn from the labels of the folds.
     """
     began = clock()
     everyone = finalists = [Judged(one) for one in candidates]
@@ -86,6 +87,8 @@ def choose(
             judge(one, bench, fold, work)
             done += 1
     standing = ranked(finalists, bench)
+    if not standing:
+        return None
     members, weights, average = averaged(standing, bench)
     if average is None or _clearly_better(standing[0], members, weights, bench):
         members, weights = [standing[0]], [1.0]
@@ -129,7 +132,9 @@ def _finalists(everyone: Sequence[Judged], bench: Bench) -> list[Judged]:
 
 def ranked(judged: Sequence[Judged], bench: Bench) -> list[Standing]:
     """Candidates by the folds that all of them were judged in, the best first; equals in the order given."""
-    those = [one for one in judged if one.logits]
+    those = [one for one in judged if one.logits and not one.failed]
+    if not those:
+        return []
     folds = set.intersection(*(set(one.logits) for one in those))
     return sorted((_standing(one, bench, folds) for one in those), key=lambda one: -one.value)
 

@@ -90,13 +90,20 @@ class Bench:
         counts = np.bincount(self.places.label, minlength=len(self.data.classes))
         return np.asarray(counts / counts.sum(), np.float32)
 
-    @property
-    def word(self) -> str:
-        """One word for the pixels."""
-        digest = hashlib.sha256(repr((self.data.target.statistics, self.data.notes.get("pixels"))).encode())
-        for array in (self.places.position, self.places.label, self.places.scene):
+    def word(self, fold: int) -> str:
+        """One word for the pixels that train and that test in a fold."""
+        sensors = (self.data.target, self.data.rich)
+        digest = hashlib.sha256(repr((sensors, self.folds.block, self.folds.buffer)).encode())
+        for array in (
+            self.places.position,
+            self.places.label,
+            self.places.scene,
+            self.data.unlabelled_pairs.position,
+            self.folds.train[fold],
+            self.folds.test[fold],
+        ):
+            digest.update(repr(array.shape).encode())
             digest.update(np.ascontiguousarray(array).data)
-        digest.update(np.ascontiguousarray(self.data.unlabelled_pairs.position).data)
         return digest.hexdigest()
 
     def training(self, fold: int) -> TrainingData:
@@ -134,7 +141,7 @@ def judge(judged: Judged, bench: Bench, fold: int, work: Work) -> None:
     if judged.failed or fold in judged.logits:
         return
     candidate, began = judged.candidate, time.perf_counter()
-    key = (bench.word, candidate.name, repr(candidate.quick), fold, bench.seed)
+    key = (bench.word(fold), candidate.name, repr(candidate.quick), bench.seed)
     try:
         if key not in _REMEMBERED:
             _REMEMBERED[key] = _said(candidate, bench, fold, work), time.perf_counter() - began
@@ -153,7 +160,7 @@ _MAX_REMEMBERED = 256
 
 
 def _said(candidate: Candidate, bench: Bench, fold: int, work: Work) -> Logits:
-    data = candidate.seen(bench.training(fold))
+    data = candidate.method.seen(bench.training(fold), candidate.quick)
     candidate.method.check(data, candidate.quick)
     learner = trained(candidate, candidate.quick, data, bench.seed, _quick(work, candidate))
     return logits_of(learner.pixel_model().eval(), bench.held_out(fold))
