@@ -1,4 +1,4 @@
-"""geo_xmodal: land-cover maps from a poor sensor, trained with a rich one.
+"""geo_xmodal: land-cover maps from one sensor, trained with the help of another.
 
 The public API is what this module names; each name is imported when it is first used, so that
 `import geo_xmodal as gx` costs nothing and listing scenes loads no PyTorch.

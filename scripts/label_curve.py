@@ -1,4 +1,4 @@
-"""Accuracy against the number of labels, with and without the rich sensor.
+"""Accuracy against the number of labels, with and without the auxiliary sensor.
 
     python scripts/label_curve.py SCENE OUT PICTURE.png [COUNT ...] [KEY=VALUE ...]
 
@@ -21,7 +21,7 @@ import geo_xmodal as gx
 COUNTS = (5, 10, 20, 50, 100, 200)
 SEEDS = 5
 NAMES = {
-    "hgr": ("trained with the rich sensor (hgr)", "#1b7837", "o"),
+    "hgr": ("trained with the auxiliary sensor (hgr)", "#1b7837", "o"),
     "self_training": ("target alone, self-trained", "#d95f02", "s"),
     "target_only": ("target alone, labels only", "#7570b3", "^"),
 }

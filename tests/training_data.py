@@ -1,4 +1,4 @@
-"""Training data made in memory: a rich sensor that knows the class, a target sensor that half knows it."""
+"""Training data made in memory: an auxiliary sensor that knows the class, a target that half knows it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the rich sensor is worth: differences between runs with and without it, paired by seed."""
+"""What the auxiliary sensor is worth: differences between runs with and without it, paired by seed."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ _RESUMING = {"train": ("--resume",), "map": ("--resume",), "compare": ()}
 
 app = typer.Typer(
     name=PROGRAM,
-    help="Land-cover maps from a poor sensor, trained with a rich one.",
+    help="Land-cover maps from one sensor, trained with the help of another.",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -152,7 +152,7 @@ def _program(
         typer.Option("--version", help="Print the version and exit.", callback=_show_version, is_eager=True),
     ] = False,
 ) -> None:
-    """Land-cover maps from a poor sensor, trained with a rich one."""
+    """Land-cover maps from one sensor, trained with the help of another."""
 
 
 def run_alone(arguments: Sequence[str]) -> int:

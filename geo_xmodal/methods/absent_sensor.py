@@ -17,10 +17,9 @@ from pydantic import Field
 from torch import Tensor
 
 from geo_xmodal import processes
-from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.methods.base import Batch, Control, Method
 from geo_xmodal.methods.cnn import branch_controls
-from geo_xmodal.methods.pairs import LEAST_PAIRS, PairLearner, PairOptions
+from geo_xmodal.methods.pairs import LEAST_PAIRS, PairLearner, PairOptions, check_pairs
 from geo_xmodal.methods.target_branch import BRANCH_RECIPES
 from geo_xmodal.types import TrainingData
 
@@ -42,7 +41,9 @@ class AbsentSensorOptions(PairOptions):
     weight_decay: float = Field(0.0, ge=0, description="weight decay (decoupled in adamw)")
     noise: float = Field(0.0, ge=0, description="noise on standardised input, in standard deviations")
     balance: bool = Field(False, description="weigh classes alike, however many labels each has")
-    rich_width: int = Field(128, ge=1, le=4096, description="hidden features of the rich sensor's encoder")
+    rich_width: int = Field(
+        128, ge=1, le=4096, description="hidden features of the auxiliary sensor's encoder"
+    )
 
 
 class DroppedOptions(AbsentSensorOptions):
@@ -50,7 +51,9 @@ class DroppedOptions(AbsentSensorOptions):
 
     search: ClassVar[Mapping[str, tuple[str, ...]]] = {"drop": ("0.3", "0.5", "0.7")}
 
-    drop: float = Field(0.5, ge=0, le=1, description="share of pixels whose rich sensor is dropped in a step")
+    drop: float = Field(
+        0.5, ge=0, le=1, description="share of pixels whose auxiliary sensor is dropped in a step"
+    )
 
 
 @dataclass(frozen=True)
@@ -134,9 +137,4 @@ class AbsentSensorMethod(Method):
 
     def check(self, data: TrainingData, options: AbsentSensorOptions) -> None:
         """Both sensors are met in labelled pairs."""
-        if data.rich is None or len(data.labelled_pairs) < LEAST_PAIRS:
-            raise TrainingDataError(
-                f"{len(data.labelled_pairs)} labelled pixels have both sensors, {self.name} needs "
-                f"{LEAST_PAIRS}: label pixels where the rich sensor has data, or use `cnn`, which learns "
-                "without it"
-            )
+        check_pairs(data, self.name)

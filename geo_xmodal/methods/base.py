@@ -63,7 +63,7 @@ class Options(BaseModel):
 
     @property
     def rich_margin(self) -> int:
-        """Radius of the rich sensor's patches that the method learns from."""
+        """Radius of the auxiliary sensor's patches that the method learns from."""
         return 0
 
     @property

@@ -7,7 +7,7 @@ linear model of the target's bands.
 There are at most min(target bands, rich bands) components: 4 for dual-polarisation SAR with its covariance.
 With all of them the target's variates are an invertible linear re-mix of its bands, and a linear classifier
 of them can say nothing that one of the bands cannot: only the strength of the regularisation differs by
-direction. Whatever the rich sensor may add is in which components are left out.
+direction. Whatever the auxiliary sensor may add is in which components are left out.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ class CcaOptions(SvmOptions):
     )
     ridge: float = Field(1e-3, ge=0, description="ridge of both covariances, relative to the mean variance")
     train_on: Literal["target", "both"] = Field(
-        "target", description="variates that the SVM learns from: the target's, or the rich sensor's as well"
+        "target",
+        description="variates that the SVM learns from: the target's, or the auxiliary sensor's as well",
     )
 
 
@@ -113,7 +114,7 @@ class Cca(Method):
         if data.rich is None or data.pairs < LEAST_PAIRS:
             raise TrainingDataError(
                 f"{data.pairs} pixels have both sensors, cca needs {LEAST_PAIRS}: "
-                "use `svm`, which learns without the rich sensor"
+                "use `svm`, which learns without the auxiliary sensor"
             )
 
     def learner(

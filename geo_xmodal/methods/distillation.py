@@ -14,12 +14,11 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.methods.base import Control, Learner, Method, Work, same_names
 from geo_xmodal.methods.cnn import branch_controls
 from geo_xmodal.methods.context_trees import CONTEXT_RECIPES
 from geo_xmodal.methods.hgr import HgrLearner, HgrOptions
-from geo_xmodal.methods.pairs import LEAST_PAIRS
+from geo_xmodal.methods.pairs import check_pairs
 from geo_xmodal.methods.students import (
     STUDENTS,
     Lesson,
@@ -106,12 +105,7 @@ class Distillation(Method):
 
     def check(self, data: TrainingData, options: DistillationOptions) -> None:
         """A teacher learns from labelled pairs."""
-        if data.rich is None or len(data.labelled_pairs) < LEAST_PAIRS:
-            raise TrainingDataError(
-                f"{len(data.labelled_pairs)} labelled pixels have both sensors, distillation needs "
-                f"{LEAST_PAIRS}: label pixels where the rich sensor has data, or use `forest`, which learns "
-                "without it"
-            )
+        check_pairs(data, self.name, "forest")
 
     def learner(
         self, data: TrainingData, options: DistillationOptions, seed: int, work: Work | None = None

@@ -2,7 +2,7 @@
 
 First a teacher that sees both sensors learns the few labels; then the branch that maps learns, from the
 target sensor alone, the labels, what the teacher says of every pair, and features that correlate maximally
-with the rich sensor's. Pairs cost no labels, so there can be many of them. Of the objectives for maximal
+with the auxiliary sensor's. Pairs cost no labels, so there can be many of them. Of the objectives for maximal
 correlation, Soft CCA (Chang et al. 2018) did best on validation blocks (docs/results.md); `objective` takes
 Soft-HGR (Wang et al. 2019) or any other.
 """
@@ -20,10 +20,9 @@ from torch import Tensor, nn
 
 from geo_xmodal import processes
 from geo_xmodal.correlation import OBJECTIVES
-from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.methods.base import Batch, Control, Method, Stage, Work
 from geo_xmodal.methods.cnn import branch_controls
-from geo_xmodal.methods.pairs import LEAST_PAIRS, PairLearner, PairOptions
+from geo_xmodal.methods.pairs import LEAST_PAIRS, PairLearner, PairOptions, check_pairs
 from geo_xmodal.methods.rich_side import SpectralHead, embedding_head
 from geo_xmodal.methods.target_branch import BRANCH_RECIPES, TaughtOptions
 from geo_xmodal.methods.teaching import Teacher, TeacherName, teacher_of
@@ -47,7 +46,9 @@ class HgrOptions(TaughtOptions, PairOptions):
     correlation_weight: float = Field(
         0.3, ge=0, description="correlation of the two embeddings, every pair; less where pairs are few"
     )
-    rich_weight: float = Field(1.0, ge=0, description="head on the rich sensor alone, beside the correlation")
+    rich_weight: float = Field(
+        1.0, ge=0, description="head on the auxiliary sensor alone, beside the correlation"
+    )
     joint_weight: float = Field(1.0, ge=0, description="head on both embeddings, beside the correlation")
     objective: str = Field("soft_cca", description="what is maximised between the embeddings")
     teacher: TeacherName = Field(
@@ -76,7 +77,7 @@ class HgrLearner(PairLearner):
     options: HgrOptions
 
     def __init__(self, data: TrainingData, options: HgrOptions, teacher: Teacher | None = None) -> None:
-        # nothing here learns from an unlabelled pixel that the rich sensor does not see
+        # nothing here learns from an unlabelled pixel that the auxiliary sensor does not see
         unseen = data.unlabelled_target.take(np.empty(0, np.int64))
         super().__init__(dataclasses.replace(data, unlabelled_target=unseen), options)
         features, classes = self.rich_input.features, len(data.classes)
@@ -243,12 +244,7 @@ class Hgr(Method):
 
     def check(self, data: TrainingData, options: HgrOptions) -> None:
         """A teacher learns from labelled pairs."""
-        if data.rich is None or len(data.labelled_pairs) < LEAST_PAIRS:
-            raise TrainingDataError(
-                f"{len(data.labelled_pairs)} labelled pixels have both sensors, {self.name} needs "
-                f"{LEAST_PAIRS}: label pixels where the rich sensor has data, or use `cnn`, which learns "
-                "without it"
-            )
+        check_pairs(data, self.name)
 
     def learner(
         self, data: TrainingData, options: HgrOptions, seed: int, work: Work | None = None

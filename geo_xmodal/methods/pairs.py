@@ -11,6 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.methods.base import Pool, joined_pool, same_names
 from geo_xmodal.methods.rich_side import RichInput
 from geo_xmodal.methods.rows import absent
@@ -20,6 +21,24 @@ from geo_xmodal.types import PixelGroup, TrainingData
 
 LEAST_PAIRS = 2
 """Labelled pairs that an encoder needs: batch norm has no variance of one."""
+
+
+def check_pairs(data: TrainingData, name: str, instead: str = "cnn") -> None:
+    """See that there are labelled pairs for a method to learn from.
+
+    Args:
+        data: what it learns from.
+        name: of the method.
+        instead: of one that does without them.
+
+    Raises:
+        TrainingDataError: There are fewer than `LEAST_PAIRS`.
+    """
+    if data.rich is None or len(data.labelled_pairs) < LEAST_PAIRS:
+        raise TrainingDataError(
+            f"{len(data.labelled_pairs)} labelled pixels have both sensors, {name} needs {LEAST_PAIRS}: "
+            f"label pixels where the auxiliary sensor has data, or use `{instead}`, which learns without it"
+        )
 
 
 class PairOptions(PixelBranchOptions):
@@ -37,7 +56,7 @@ class PairOptions(PixelBranchOptions):
 
     @property
     def patch_encoder(self) -> type[nn.Module] | None:
-        """What embeds patches of the rich sensor, where the branch sees each pixel's patch as a picture."""
+        """What embeds patches of the auxiliary sensor, where the branch sees patches as pictures."""
         return branch_class(self.encoder).patch_encoder
 
 

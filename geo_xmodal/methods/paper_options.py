@@ -50,7 +50,7 @@ class PaperOptions(BranchOptions):
     kernels: tuple[int, ...] = Field((5, 3), description="sizes of the valid convolutions on the target")
     widths: tuple[int, ...] = Field((32, 64), description="features of each convolution")
     rich_widths: tuple[Width, ...] = Field(
-        (160, 64), min_length=1, description="features of each layer on the rich sensor"
+        (160, 64), min_length=1, description="features of each layer on the auxiliary sensor"
     )
     rich_components: int | None = Field(
         None, ge=1, le=4096, description="principal components of the rich bands; the bands if left out"

@@ -1,4 +1,4 @@
-"""The rich sensor's side of a pair: its bands condensed, and heads on them. It never leaves training."""
+"""The auxiliary sensor's side of a pair: its bands condensed, and heads on them. It never leaves training."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class RichInput(nn.Module):
     def __init__(self, data: TrainingData, components: int, radius: int) -> None:
         super().__init__()
         if data.rich is None:
-            raise TrainingDataError("there is no rich sensor in the training data")
+            raise TrainingDataError("there is no auxiliary sensor in the training data")
         self.radius = radius
         self.standardize = Standardize(data.rich.statistics)
         groups = (data.labelled_pairs, data.unlabelled_pairs)

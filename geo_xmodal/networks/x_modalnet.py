@@ -1,4 +1,4 @@
-"""`x_modalnet`: what is left of X-ModalNet without the rich sensor, from target patches to class logits.
+"""`x_modalnet`: what is left of X-ModalNet without the auxiliary sensor, from target patches to class logits.
 
 Hong et al., "X-ModalNet", ISPRS Journal 2020 (arXiv 2006.13806), Fig. 2 and Table 2. Every layer is followed
 by batch norm, dropout and Tanh, in this order.
@@ -112,7 +112,7 @@ class XModalNet(Branch):
 
     - `eq4`, the paper's Eq. 4 as printed: MLP1(z) + MLP2(z) for either sensor, so nothing crosses over.
     - `mixed`, the code that the same author published for MDL-RS: MLP2 of both sensors added. Here, with
-      the rich sensor absent, MLP2(z) alone.
+      the auxiliary sensor absent, MLP2(z) alone.
     - `off`: z itself.
 
     `test_head` is `unimodal`, one linear layer (Table 2, the unlabelled stream), or `joint_zero`, the joint

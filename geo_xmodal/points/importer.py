@@ -125,7 +125,9 @@ def import_points(
     if samples.rich is not None:
         both = np.asarray(np.isfinite(samples.rich.values[index]).all(axis=1))
         if not both.all():
-            notes.append(f"{counted(int((~both).sum()), 'point')} without the rich sensor, in part or whole")
+            notes.append(
+                f"{counted(int((~both).sum()), 'point')} without the auxiliary sensor, in part or whole"
+            )
     return PointsReport(
         out=out,
         points=len(index),

@@ -1,4 +1,4 @@
-"""From a scene to training data: labelled and unlabelled pixels, with and without the rich sensor."""
+"""From a scene to training data: labelled and unlabelled pixels, with and without the auxiliary sensor."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def gather(
     A pixel has a sensor where all of its bands have a value at the pixel itself. Patches of unlabelled
     pixels contain no test pixel (unless `transductive`) and no validation pixel. With
     `unlabelled_from="test"` they are test pixels, known to the target sensor alone. Statistics come from
-    the centres of the pixels that train, those of the rich sensor from pairs only. The result depends on
+    the centres of the pixels that train, those of the auxiliary sensor from pairs only. The result depends on
     the scenes, the options and the seed, and not on how the scenes are read.
 
     Of several scenes the numbers asked for are those of all together, drawn from all pixels alike; validation
@@ -427,7 +427,7 @@ def _pairs(
     pools: Sequence[UnlabelledPools],
     progress: Progress | None,
 ) -> list[BoolArray]:
-    """Which labelled pixels of each scene the rich sensor has data for."""
+    """Which labelled pixels of each scene the auxiliary sensor has data for."""
     found = [
         None if one.rich is None else availability(one.rich, own.position, progress)
         for one, own in zip(sources, labelled, strict=True)

@@ -1,4 +1,4 @@
-"""A run's page: what it was, how good, what the rich sensor was worth, and the map."""
+"""A run's page: what it was, how good, what the auxiliary sensor was worth, and the map."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
     python -m tests.benchmarks.bench_samples memory [--samples 50000,2000000] [--folder F]
     python -m tests.benchmarks.bench_samples rate [--samples 3000] [--folder F]
 
-A made-up raster of 2048 x 2048 pixels, 244 bands of a rich sensor and 4 of a target, computed when it is
+A made-up raster of 2048 x 2048 pixels, 244 bands of an auxiliary sensor and 4 of a target, computed when
 read; patches are 21 x 21 pixels of both. Each case is a process of its own. Memory is what a process has for
 itself (RssAnon): files that are mapped are the system's, which drops them at need.
 """
@@ -112,7 +112,7 @@ def drawn(count: int) -> IntArray:
 
 
 def made_data(samples: int, rich: Made | None, target: Made, storage: Storage | None) -> TrainingData:
-    """Labelled and unlabelled pairs of a raster (target alone without a rich sensor), as `gather` has."""
+    """Labelled and unlabelled pairs of a raster (or the target alone), as `gather` has."""
     positions = np.random.default_rng(1).permutation(drawn(samples + LABELLED))
     parts = {"labelled": positions[:LABELLED].copy(), "unlabelled": drawn_order(positions[LABELLED:])}
     del positions  # only the groups keep them

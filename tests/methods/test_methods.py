@@ -140,7 +140,7 @@ def test_a_class_without_labels_is_never_predicted_by_svm() -> None:
 
 
 def test_the_teacher_alone_teaches_the_target() -> None:
-    """Without the labels' own term the target can only know what the rich sensor's teacher told it."""
+    """Without the labels' own term the target can only know what the auxiliary sensor's teacher told it."""
     data = make_training_data(labels=20, pairs=600)
     off = {"label_weight": "0", "correlation_weight": "0", "epochs": "8"}
     assert accuracy(learner("hgr", data, **off), data.validation) > 0.8  # chance is 1/3

@@ -22,7 +22,7 @@ def scattered(group, rng, side=120):
 
 
 def made(rich_helps=True, labels=20, noise=2.0, margin=0, paired=True, seed=0):
-    """Three classes of which the target sensor tells little, and the rich sensor much or nothing."""
+    """Three classes of which the target sensor tells little, and the auxiliary sensor much or nothing."""
     rng = np.random.default_rng(seed)
     data = make_training_data(margin, labels=labels, noise=noise, seed=seed)
     pairs = make_group(rng, TRUTH, margin=margin, labelled=False, noise=noise)

@@ -123,7 +123,7 @@ def test_the_rows_of_the_ablation_differ() -> None:
 
 
 class TestInteractiveLearning:
-    """Whether anything of the rich sensor crosses over to the target stream."""
+    """Whether anything of the auxiliary sensor crosses over to the target stream."""
 
     def seen(self, il: str, change: float) -> Any:
         learner, _ = new(il=il)

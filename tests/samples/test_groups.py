@@ -30,7 +30,7 @@ from tests import rasters
 
 ROWS, COLS = 90, 70
 RICH_COL = 40
-"""The rich sensor covers the columns from here on."""
+"""The auxiliary sensor covers the columns from here on."""
 
 GROUPS = ("labelled_pairs", "labelled_target", "unlabelled_pairs", "unlabelled_target", "validation")
 FloatImage = npt.NDArray[np.floating[Any]]

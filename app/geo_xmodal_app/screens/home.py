@@ -37,7 +37,7 @@ def show() -> None:
     """Show the page."""
     heading(
         "geo_xmodal",
-        "Land-cover maps from a poor sensor that is everywhere, trained with a rich one that is not.",
+        "Land-cover maps from a sensor that is everywhere, trained with one that is not.",
     )
     for column, (target, icon, title, text, button) in zip(st.columns(4), _STEPS, strict=True):
         with column.container(border=True, height="stretch"):

@@ -243,7 +243,9 @@ def seeds_chart(name: str, rows: Sequence[tuple[str, Sequence[float]]]) -> Chart
             place: dict[str, str | float] = {"cx": x(100 * value), "cy": height[k], "r": 4.5}
             marks.append(Mark("circle", {**place, "class": f"seed {style}"}, title=told))
         marks.append(_line(x(mean), height[k] - 9, x(mean), height[k] + 9, f"mean {style}"))
-    return Chart(420, bottom + 24, f"{name} of every seed, with and without the rich sensor", tuple(marks))
+    return Chart(
+        420, bottom + 24, f"{name} of every seed, with and without the auxiliary sensor", tuple(marks)
+    )
 
 
 def interval_charts(gains: Sequence[PairedGain]) -> list[Chart]:

@@ -32,7 +32,7 @@ class BimodalDaeLearner(JointLearner):
     options: BimodalDaeOptions
 
     def pretraining(self, stage: str, labelled: Batch, unlabelled: Batch | None) -> dict[str, Tensor]:
-        """|x1 - x1^|^2 + |x2 - x2^|^2; pixels without the rich sensor reconstruct the target."""
+        """|x1 - x1^|^2 + |x2 - x2^|^2; pixels without the auxiliary sensor reconstruct the target."""
         pixels = self.pixels(labelled, unlabelled)
         views = Views.of(pixels.paired, self.options.zeroing)
         return self.reconstructed(pixels, views, self.codes(pixels, views))

@@ -6,9 +6,9 @@ leaves open. For a pair (x, y) with codes h(x), h(y), h(x, y):
     L = mean_i [ L(z, h(x)) + L(z, h(y)) + L(z, h(x, y)) ] - lambda sum_k corr(h_k(x), h_k(y))
 
 where z = (x, y), L is half the squared error summed over all values of both, and the correlations of a step
-are summed over the units of the code. Pixels without the rich sensor reconstruct the target from h(x), as in
-the code's training on one view. The authors have one hidden layer with one bias for both views: here, the
-last layer of the streams, whose batch norm and bias are shared. Without the correlation this is
+are summed over the units of the code. Pixels without the auxiliary sensor reconstruct the target from h(x),
+as in the code's training on one view. The authors have one hidden layer with one bias for both views: here,
+the last layer of the streams, whose batch norm and bias are shared. Without the correlation this is
 `bimodal_dae`.
 
 The authors' own network, and its figures on halves of digits: `geo_xmodal.correlation.fit_corrnet`.

@@ -85,7 +85,7 @@ class AutoencoderLearner(BranchLearner, ABC):
 
     @property
     def decoded_from(self) -> tuple[int, int]:
-        """How many numbers the decoders of the target and of the rich sensor start from: the code."""
+        """How many numbers the decoders of the target and of the auxiliary sensor start from: the code."""
         return self.branch.features, self.branch.features
 
     def corrupted(self, x: Tensor) -> Tensor:

@@ -11,10 +11,11 @@ which reconstruct a sensor's representation at a level from the other sensor's a
 the code, which reconstructs both sensors; `finetune`, all of it by labels. The three without labels share
 `pretrain_share` alike.
 
-Chosen here: the target's layers are convolutions, so the rich sensor's part is added at all places alike, and
-what goes to the rich sensor is the middle pixel. The target has more layers than the rich sensor: beyond its
-last one, the rich representation stays as it is. Where a sensor is absent, its representation is 0 at every
-level, so that cross weights, which have no bias, add nothing, and the target stream alone is what maps.
+Chosen here: the target's layers are convolutions, so the auxiliary sensor's part is added at all places
+alike, and what goes to the auxiliary sensor is the middle pixel. The target has more layers than the
+auxiliary sensor: beyond its last one, the auxiliary representation stays as it is. Where a sensor is absent,
+its representation is 0 at every level, so that cross weights, which have no bias, add nothing, and the target
+stream alone is what maps.
 """
 
 from __future__ import annotations

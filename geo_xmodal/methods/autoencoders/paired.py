@@ -40,12 +40,12 @@ class ZeroingOptions(AutoencoderOptions):
 class Views:
     """Pixels of a step as the code is to see them: rows that have both sensors, or one alone.
 
-    Pixels come as they are, then all pairs without the rich sensor, then all pairs without the target.
+    Pixels come as they are, then all pairs without the auxiliary sensor, then all pairs without the target.
 
     Attributes:
         pixel: (rows,) which pixel of the step.
         target: (rows,) whether the target sensor is there.
-        rich: (rows,) whether the rich sensor is there.
+        rich: (rows,) whether the auxiliary sensor is there.
     """
 
     pixel: Tensor
@@ -68,7 +68,7 @@ class Views:
 
     @property
     def alone(self) -> tuple[Tensor, Tensor]:
-        """Rows of each sensor alone, pair by pair: the target's and the rich sensor's."""
+        """Rows of each sensor alone, pair by pair: the target's and the auxiliary sensor's."""
         rich = torch.nonzero(~self.target).flatten()
         return rich - len(rich), rich
 
@@ -83,12 +83,12 @@ class Pixels:
 
     @property
     def paired(self) -> Tensor:
-        """(n,) which have the rich sensor."""
+        """(n,) which have the auxiliary sensor."""
         return self.rich.isfinite().all(1)
 
 
 class PairedLearner(AutoencoderLearner):
-    """A second stream for the rich sensor, and one code for both: Tanh(BN(W1 h1 + W2 h2)).
+    """A second stream for the auxiliary sensor, and one code for both: Tanh(BN(W1 h1 + W2 h2)).
 
     An absent sensor contributes nothing to the sum: its part of the code's layer is 0 (h2 := 0), not what its
     stream makes of a zero input. Papers zero the input. But input is standardised, so that x2 := 0 is the
@@ -207,5 +207,5 @@ class PairedMethod(Method):
         if data.rich is None or data.pairs < LEAST_PAIRS:
             raise TrainingDataError(
                 f"{data.pairs} pixels have both sensors, {self.name} needs {LEAST_PAIRS}: "
-                "use `unimodal_dae`, which learns without the rich sensor"
+                "use `unimodal_dae`, which learns without the auxiliary sensor"
             )

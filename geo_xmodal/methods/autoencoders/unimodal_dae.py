@@ -1,4 +1,4 @@
-"""`unimodal_dae`: a denoising autoencoder of the target sensor, tuned by labels; no rich sensor.
+"""`unimodal_dae`: a denoising autoencoder of the target sensor, tuned by labels; no auxiliary sensor.
 
 Source: Chen et al. (2014), "Deep learning-based classification of hyperspectral data", and the UFLDL tutorial
 that X-ModalNet names as its code (section 4.3, 3): learn to reconstruct, then tune the encoder and a softmax

@@ -56,7 +56,7 @@ def views_of(data: TrainingData, components: int, rich_radius: int) -> Views:
     """Features of all pixels that a teacher learns from or is asked about.
 
     Args:
-        data: with a rich sensor.
+        data: with an auxiliary sensor.
         components: principal components of the rich bands, at most.
         rich_radius: rich pixels around that are averaged.
 

@@ -15,7 +15,8 @@ from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.memory import RAISE, check_memory
 from geo_xmodal.methods.base import Control, Method, Work, why_no_unlabelled
 from geo_xmodal.methods.cnn import branch_controls
-from geo_xmodal.methods.x_modalnet.learner import LEAST_PAIRS, XModalNetLearner
+from geo_xmodal.methods.pairs import check_pairs
+from geo_xmodal.methods.x_modalnet.learner import XModalNetLearner
 from geo_xmodal.methods.x_modalnet.options import ABLATION, NOISE_ROWS, XModalNetOptions
 from geo_xmodal.types import TrainingData
 
@@ -41,12 +42,7 @@ class XModalNet(Method):
 
     def check(self, data: TrainingData, options: XModalNetOptions) -> None:
         """The joint stream learns from labelled pairs, and the graph spreads labels to unlabelled pixels."""
-        if data.rich is None or len(data.labelled_pairs) < LEAST_PAIRS:
-            raise TrainingDataError(
-                f"{len(data.labelled_pairs)} labelled pixels have both sensors, x_modalnet needs "
-                f"{LEAST_PAIRS}: label pixels where the rich sensor has data, or use `cnn`, which learns "
-                "without it"
-            )
+        check_pairs(data, self.name)
         if options.propagation != "off" and not data.unlabelled:
             raise TrainingDataError(
                 "x_modalnet gives labels to unlabelled pixels and there are none: "

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from geo_xmodal import processes
 from geo_xmodal.methods.base import Batch, Stage
 from geo_xmodal.methods.cross_validation import Choice, Predict, chosen_value
+from geo_xmodal.methods.pairs import LEAST_PAIRS
 from geo_xmodal.methods.reconstruction import RichView, UnitScale, corrupted
 from geo_xmodal.methods.rows import CHUNK
 from geo_xmodal.methods.svm import SvmLearner, SvmOptions
@@ -26,9 +27,6 @@ from geo_xmodal.patches import joined_patches
 from geo_xmodal.propagation import neighbour_graph, propagate
 from geo_xmodal.selection import labelled_places
 from geo_xmodal.types import FloatArray, IntArray, TrainingData
-
-LEAST_PAIRS = 2
-"""Pairs in a step at least: batch norm has no variance of one."""
 
 UNKNOWN = -1
 

@@ -34,7 +34,7 @@ class XModalNetOptions(PaperOptions):
     test_head: Literal["unimodal", "joint_zero"] = Field(
         "unimodal",
         description="what maps: unimodal (the unlabelled stream's head) or joint_zero (the joint layers, "
-        "zeros for the rich sensor)",
+        "zeros for the auxiliary sensor)",
     )
     label_unimodal_head: bool = Field(
         True, description="the head that maps learns the labels, too, not only pseudo-labels"
@@ -64,7 +64,7 @@ class XModalNetOptions(PaperOptions):
 
     @property
     def network(self) -> NetworkSpec:
-        """`x_modalnet`: what is left of it without the rich sensor."""
+        """`x_modalnet`: what is left of it without the auxiliary sensor."""
         names = ("kernels", "widths", "sa", "il", "test_head", "dropout", "batch_norm")
         return NetworkSpec("x_modalnet", {name: getattr(self, name) for name in names})
 

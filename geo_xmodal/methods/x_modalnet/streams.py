@@ -55,7 +55,7 @@ class TrainingParts(nn.Module):
     """Everything beside the branch that maps.
 
     Attributes:
-        rich: the rich sensor's stream, fully-connected.
+        rich: the auxiliary sensor's stream, fully-connected.
         second_head: the head that does not map: the joint layers, or the unlabelled stream's own.
         discriminators: one a stream; none without the adversarial module.
     """
