@@ -134,6 +134,7 @@ class HeldOutEntry(_Part):
     missed: Share
     chance: Share
     gain: float = Field(0.0, ge=-1, le=1)
+    gain_error: float = Field(0.0, ge=0, le=1)
 
 
 class SharesEntry(_Part):

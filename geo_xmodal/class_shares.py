@@ -123,6 +123,7 @@ class HeldOut:
             probabilities and as they are, 0-1.
         chance: What it would be on average, were the probabilities what they say.
         gain: Overall accuracy on these labels with their own class shares, less that with the learned ones.
+        gain_error: Its standard error.
     """
 
     labels: int
@@ -130,6 +131,7 @@ class HeldOut:
     missed: float
     chance: float
     gain: float = 0.0
+    gain_error: float = 0.0
 
     @property
     def trusted(self) -> bool:
@@ -235,14 +237,16 @@ def held_out_calibration(
 
     temperature = math.exp(minimize_scalar(loss, bounds=_LOG_TEMPERATURES, method="bounded").x)
     soft = calibrated(probabilities, temperature)
-    right = [(odds.argmax(1) == label).mean() for odds in (soft * ratios(before, counts.astype(float)), soft)]
+    own_shares = soft * ratios(before, counts.astype(float))
+    difference = (own_shares.argmax(1) == label).astype(float) - (soft.argmax(1) == label)
     found, _ = maximised(lambda: [soft], before, MAX_ROUNDS)
     missed = float(np.abs(found - counts / counts.sum()).sum() / 2)
     odds = soft * ratios(before, found)
     odds /= odds.sum(1, keepdims=True)
     # The mean of |x| is sqrt(2 / pi) standard deviations for the normal distribution.
     chance = float(np.sqrt(2 / np.pi * (odds * (1 - odds)).sum(0)).sum() / (2 * len(label)))
-    return HeldOut(len(label), temperature, missed, chance, float(right[0] - right[1]))
+    error = difference.std(ddof=1) / math.sqrt(len(label))
+    return HeldOut(len(label), temperature, missed, chance, float(difference.mean()), float(error))
 
 
 def estimated_shares(

@@ -38,10 +38,10 @@ def how_drawn(data: TrainingData) -> Drawn:
 def default_shares(drawn: Drawn, learned: Sequence[float], held_out: HeldOut | None) -> tuple[Choice, str]:
     """What a map should be right about where nobody says it, and why, in words.
 
-    Probabilities are left as they are where what follows from them by Bayes' rule is worse on labels that
-    were held out.
+    Probabilities are left as they are where what follows from them by Bayes' rule is worse, by more than a
+    standard error, on labels that were held out.
     """
-    if drawn == "as they lie" and held_out is not None and held_out.gain < 0:
+    if drawn == "as they lie" and held_out is not None and held_out.gain < -held_out.gain_error:
         alike = tuple(learned) == equal_shares(learned)
         return (
             "equal" if alike else "labels",
