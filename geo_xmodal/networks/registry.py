@@ -16,7 +16,7 @@ from geo_xmodal.networks.branch import Branch
 from geo_xmodal.networks.limits import NetworkOptions
 from geo_xmodal.networks.patch_branch import PatchBranchOptions
 from geo_xmodal.networks.pixel_cnn import PixelCnn, PixelCnnOptions
-from geo_xmodal.networks.resnet import ResNet50
+from geo_xmodal.networks.resnet import ResNet18, ResNet50
 from geo_xmodal.networks.shared_specific import SharedSpecific, SharedSpecificOptions
 from geo_xmodal.networks.tanh_cnn import TanhCnn, TanhCnnOptions
 from geo_xmodal.networks.trees import Trees, TreesOptions
@@ -54,6 +54,7 @@ NETWORKS: Registry[tuple[type[nn.Module], type[NetworkOptions]]] = Registry(
         "average": (Average, AverageOptions),
         "linear": (LinearPixels, LinearOptions),
         "pixel_cnn": (PixelCnn, PixelCnnOptions),
+        "resnet18": (ResNet18, PatchBranchOptions),
         "resnet50": (ResNet50, PatchBranchOptions),
         "shared_specific": (SharedSpecific, SharedSpecificOptions),
         "tanh_cnn": (TanhCnn, TanhCnnOptions),

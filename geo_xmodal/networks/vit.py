@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Mapping
-from typing import cast
-
-from torch import Tensor
-
 from geo_xmodal.networks.patch_branch import PatchBranch, PatchEncoder
 
 
 class VitEncoder(PatchEncoder):
-    """ViT-S/16 (Dosovitskiy et al. 2021; widths of Touvron et al. 2021) over whole patches.
+    """ViT-S/16 over whole patches.
 
-    Patches of a few pixels are smaller than one of its tokens: they are enlarged to four by four tokens. Its
-    position embedding, in weights that others trained of another size, is interpolated, as timm does it.
+    Patches of a few pixels are smaller than one of its tokens: they are enlarged to four by four tokens.
     """
 
-    name = "vit_small_patch16_224"
+    name = "vit_s16"
     size = 64
-    first = "patch_embed.proj.weight"
-    last = "head"
-
-    def _named(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        named = super()._named(weights)
-        translated = importlib.import_module("timm.models.vision_transformer").checkpoint_filter_fn
-        return cast(dict[str, Tensor], translated(named, self.backbone)) if self.first in named else named
 
 
 class VitS16(PatchBranch):

@@ -43,7 +43,7 @@ def test_a_method_and_its_controls_start_from_the_file(file: Path) -> None:
         for one in METHODS["hgr"].controls(asked).values()
     ]
     for learner in made:
-        assert torch.equal(learner.pixel_model().network.encoder.backbone.layer3[0].conv2.weight, weight)
+        assert torch.equal(learner.pixel_model().network.encoder.backbone.net.layer3[0].conv2.weight, weight)
 
 
 def test_a_file_that_is_not_the_one_asked_for_is_refused(file: Path, tmp_path: Path) -> None:
