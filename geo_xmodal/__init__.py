@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     )
     from geo_xmodal.models import ModelSummary, find_model, list_models
     from geo_xmodal.points import PointsReport, PointsRequest, SensorColumns, import_points
+    from geo_xmodal.pretrained import Pretrained, PretrainedCard, PretrainedSensor, load_pretrained
     from geo_xmodal.published import ImportReport, PublishedScene, import_scene, published_scenes
     from geo_xmodal.raster import (
         AlignedReader,
@@ -184,6 +185,9 @@ __all__ = [
     "PointsReport",
     "PointsRequest",
     "Prediction",
+    "Pretrained",
+    "PretrainedCard",
+    "PretrainedSensor",
     "PublishedScene",
     "RasterInfo",
     "Scene",
@@ -235,6 +239,7 @@ __all__ = [
     "list_scenes",
     "load_bundle",
     "load_model",
+    "load_pretrained",
     "map_input",
     "map_scene",
     "open_chips",
@@ -319,6 +324,7 @@ _HOMES = {
     ),
     "models": ("ModelSummary", "find_model", "list_models"),
     "points": ("PointsReport", "PointsRequest", "SensorColumns", "import_points"),
+    "pretrained": ("Pretrained", "PretrainedCard", "PretrainedSensor", "load_pretrained"),
     "published": ("ImportReport", "PublishedScene", "import_scene", "published_scenes"),
     "raster": (
         "AlignedReader",

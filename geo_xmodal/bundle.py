@@ -333,7 +333,7 @@ def load(folder: Path | str) -> Bundle:
             f"{path}: sha256 is {digest[:12]}..., the card says {card.weights_sha256[:12]}...: "
             "the file was changed or cut short; get the model again"
         )
-    _check_package(path.parent / CARD, card.network)
+    check_package(path.parent / CARD, card.network)
     _check_shapes(path, card)
     with file_errors(path, _WEIGHTS_FILE, SafetensorError):
         state = load_tensors(weights)
@@ -350,8 +350,12 @@ def load(folder: Path | str) -> Bundle:
     return Bundle(card, model.eval())
 
 
-def _check_package(path: Path, network: NetworkEntry) -> None:
-    """See that the network is known, and by the package that the card says."""
+def check_package(path: Path, network: NetworkEntry) -> None:
+    """See that the network of a card at `path` is known, and by the package that the card says.
+
+    Raises:
+        BundleError: The package is not installed, or its name is of another one here.
+    """
     from geo_xmodal.networks import NETWORKS
 
     if network.package is None:

@@ -9,6 +9,7 @@ from geo_xmodal.correlation.features import FeatureError, full_precision
 from geo_xmodal.correlation.linear_cca import FunctionPair
 from geo_xmodal.correlation.objective import Objective
 from geo_xmodal.correlation.registry import OBJECTIVES, objective
+from geo_xmodal.correlation.self_supervised import redundancy
 from geo_xmodal.correlation.soft_hgr import SoftHGR, soft_hgr
 from geo_xmodal.correlation.two_view import TwoViewResult, corrnet_benchmark, two_view_benchmark
 
@@ -27,6 +28,7 @@ __all__ = [
     "fit_corrnet",
     "full_precision",
     "objective",
+    "redundancy",
     "soft_hgr",
     "two_view_benchmark",
 ]

@@ -36,17 +36,40 @@ class BarlowTwins(Objective):
 
     def pair(self, f: Tensor, g: Tensor) -> Tensor:
         """The objective of two modalities."""
-        m = f.shape[0]
-        # C = P / m for the products P of the transposes.
-        return inner_minus_energy(
-            f,
-            g,
-            a=2 / m,
-            b=self.weight / m**2,
-            diagonal=1 / m**2,
-            scaling=UNIT_COLUMNS,
-            across=True,
-        )
+        return f.shape[1] - redundancy(f, g, target=1.0, off_diagonal=self.weight)
+
+
+def redundancy(f: Tensor, g: Tensor, *, target: float, off_diagonal: float) -> Tensor:
+    """How far the cross-correlation matrix C of two modalities is from a multiple of the identity.
+
+        sum_i (t - C_ii)^2 + w sum_{i != j} C_ij^2,    C = Z_f^T Z_g / m
+
+    for features Z of zero mean and unit variance over the batch. C itself is made only where the batch is not
+    much smaller than the number of dimensions.
+
+    Args:
+        f: (m, K) features.
+        g: (m, K) features of the same pairs.
+        target: t; 1 makes dimensions of the two agree (Barlow Twins), 0 makes them unrelated (DeCUR).
+        off_diagonal: weight w.
+
+    Returns:
+        A scalar, differentiable once; 0 of no dimensions.
+    """
+    m, dimensions = f.shape
+    if not dimensions:
+        return f.new_zeros(())
+    # C = P / m for the products P of the transposes
+    near = inner_minus_energy(
+        f,
+        g,
+        a=2 * target / m,
+        b=off_diagonal / m**2,
+        diagonal=1 / m**2,
+        scaling=UNIT_COLUMNS,
+        across=True,
+    )
+    return dimensions * target**2 - near
 
 
 class VICReg(Objective):

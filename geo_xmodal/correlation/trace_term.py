@@ -118,7 +118,7 @@ class _Exact(torch.autograd.Function):
                 df = _product(weights, y) if need_f else None
                 dg = _product(weights.t(), x) if need_g else None
             else:
-                own = onto if terms.a else None
+                own = onto if terms.a or paired is not None else None
                 df = _product_plus(x, right * slope, y, own) if need_f else None
                 dg = _product_plus(y, left * slope, x, own) if need_g else None
             # The gradient for centred F and G has zero column sums, where every row counts alike.
@@ -215,7 +215,7 @@ def inner_minus_energy(
         g: (m', K) matrix; m' = m unless a = 0.
         a: weight of the inner product.
         b: weight of the energy.
-        diagonal: weight d of the energy's diagonal; b by default, and only with a > 0 another.
+        diagonal: weight d of the energy's diagonal; b by default, and another only with a > 0 or exact.
         norms: weight c; c = b leaves the terms i = j out of the energy across.
         scaling: applied to F and G first, cheaper here than beforehand; None for F and G as they are.
         across: take the energy of the transposes.

@@ -5,6 +5,7 @@ from geo_xmodal.networks.context import Context, ContextOptions
 from geo_xmodal.networks.encoders import PixelEncoder, SpectralEncoder
 from geo_xmodal.networks.folding import folded
 from geo_xmodal.networks.pixel_model import PixelModel, average_model, linear_model
+from geo_xmodal.networks.pretrained import BranchEncoder, Projector
 from geo_xmodal.networks.ranges import input_ranges
 from geo_xmodal.networks.registry import (
     NETWORKS,
@@ -20,11 +21,13 @@ from geo_xmodal.networks.trees import Trees, TreeTensors
 __all__ = [
     "NETWORKS",
     "Branch",
+    "BranchEncoder",
     "Context",
     "ContextOptions",
     "NetworkSpec",
     "PixelEncoder",
     "PixelModel",
+    "Projector",
     "SpectralEncoder",
     "Standardize",
     "TreeTensors",
