@@ -96,6 +96,7 @@ if TYPE_CHECKING:
         read_window,
         same_grid,
     )
+    from geo_xmodal.requests import REQUESTS, MapOptions
     from geo_xmodal.samples import DataOptions
     from geo_xmodal.scenes import (
         WITHIN_VARIABLE,
@@ -133,6 +134,7 @@ __all__ = [
     "KINDS",
     "LAYOUTS",
     "METHODS",
+    "REQUESTS",
     "SHARE_CHOICES",
     "SHARE_QUESTION",
     "WITHIN_VARIABLE",
@@ -175,6 +177,7 @@ __all__ = [
     "LabelSummary",
     "LabelsConfig",
     "MapInput",
+    "MapOptions",
     "MapPlan",
     "MapResult",
     "MdlCwOptions",
@@ -351,6 +354,7 @@ _HOMES = {
         "read_window",
         "same_grid",
     ),
+    "requests": ("REQUESTS", "MapOptions"),
     "samples": ("DataOptions",),
     "scenes": (
         "WITHIN_VARIABLE",

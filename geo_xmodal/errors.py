@@ -1,10 +1,14 @@
 """What can go wrong, one class a cause.
 
 Every message is one line that says what is wrong, what was observed and expected, where, and what to do.
-The command line prints it and exits with `exit_status`; anything that is not a `GeoXmodalError` is a fault.
+It names options by `named_options.option`: `str` of an error words them for Python, `marked` is the message
+before that, for other surfaces. The command line prints it and exits with `exit_status`; anything that is not
+a `GeoXmodalError` is a fault.
 """
 
 from __future__ import annotations
+
+from geo_xmodal.named_options import as_argument, worded
 
 _MAX_MESSAGE = 2000
 """Letters of a message; a name or value out of a damaged file may have millions."""
@@ -15,11 +19,16 @@ class GeoXmodalError(Exception):
 
     exit_status = 2
 
-    def __str__(self) -> str:
-        """The message, without the middle of one that is too long to be read."""
+    @property
+    def marked(self) -> str:
+        """The message with marks for options, without the middle of one that is too long to be read."""
         text = super().__str__()
         half = _MAX_MESSAGE // 2
         return text if len(text) <= _MAX_MESSAGE else f"{text[:half]} ... {text[-half:]}"
+
+    def __str__(self) -> str:
+        """The message as callers in Python read it."""
+        return worded(self.marked, as_argument)
 
 
 class UsageError(GeoXmodalError):

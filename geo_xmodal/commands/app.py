@@ -27,7 +27,9 @@ from geo_xmodal.commands import (
     catalog,
     comparing,
     correlating,
+    describing,
     evaluating,
+    events,
     exporting,
     importing,
     mapping,
@@ -39,6 +41,7 @@ from geo_xmodal.commands import (
 from geo_xmodal.commands.console import one_line
 from geo_xmodal.errors import GeoXmodalError, ProcessError
 from geo_xmodal.memory import guard_imports, least, rooms
+from geo_xmodal.named_options import as_flag, worded
 from geo_xmodal.outputs import ADVICE
 
 PROGRAM = "geo-xmodal"
@@ -70,6 +73,7 @@ _EXAMPLES = {
     "methods": ("geo-xmodal methods", "geo-xmodal methods hgr"),
     "models": ("geo-xmodal models",),
     "info": ("geo-xmodal info radar.tif", "geo-xmodal info labels.gpkg", "geo-xmodal info runs/mine"),
+    "describe": ("geo-xmodal describe map --json",),
     "simulate": (
         "geo-xmodal simulate made_up --like houston --rows 400 --cols 600",
         "geo-xmodal simulate sentinel2 --from hyper.tif --srf s2.csv",
@@ -125,6 +129,7 @@ for _name, _command in (
     ("methods", catalog.methods),
     ("models", catalog.models),
     ("info", catalog.info),
+    ("describe", describing.describe),
     ("simulate", preparing.simulate),
     ("align", preparing.align),
     ("import", importing.import_),
@@ -177,11 +182,12 @@ def run_alone(arguments: Sequence[str]) -> int:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the program on `arguments`; returns the exit status."""
+    events.take(events.form_in(arguments))
     try:
         status = app(args=list(arguments) or ["--help"], prog_name=PROGRAM, standalone_mode=False)
     except GeoXmodalError as error:
         told = isinstance(error, ProcessError) and error.told
-        return error.exit_status if told else _fail(str(error), error.exit_status)
+        return error.exit_status if told else _fail(error.marked, error.exit_status)
     except typer.TyperException as error:
         return 2 if process.follows() else _fail(_usage(error, arguments), 2)
     except KeyboardInterrupt:
@@ -203,12 +209,18 @@ def run(arguments: Sequence[str]) -> int:
     return status if isinstance(status, int) else 0
 
 
-def _say(text: str) -> None:
-    print(one_line(text), file=sys.stderr, flush=True)
+def _say(text: str, kind: events.NoteKind = "") -> None:
+    if events.wanted():
+        events.note(one_line(text), kind)
+    else:
+        print(one_line(f"{kind}: {text}" if kind else text), file=sys.stderr, flush=True)
 
 
-def _fail(message: str, status: int) -> int:
-    _say(f"error: {message}")
+def _fail(marked: str, status: int) -> int:
+    if events.wanted():
+        events.error(" ".join(marked.split()), status)
+    else:
+        _say(f"error: {worded(marked, as_flag)}")
     return status
 
 
@@ -321,4 +333,4 @@ def _show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    _say(f"warning: {message}")
+    _say(worded(str(message), as_flag), "warning")

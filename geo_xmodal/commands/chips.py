@@ -22,7 +22,7 @@ def show_chips(folder: Path, console: Console) -> None:
     if len(found.problems) > _SHOWN:
         console.warn(f"and {len(found.problems) - _SHOWN:,} more chips")
     for note in chips.notes:
-        console.note(f"note: {note}")
+        console.note(note, "note")
     console.result(
         _content(chips, found),
         fields(

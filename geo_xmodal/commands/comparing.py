@@ -137,7 +137,7 @@ def compare(
     )
     with console.progress(long=lambda time: _cheaper(time, request)) as progress:
         compared = gx.compare_methods(
-            opened, out, request, progress, note=lambda line: console.warn(f"note: {line}")
+            opened, out, request, progress, note=lambda line: console.warn(line, "note")
         )
     comparison = compared.content
     console.result(

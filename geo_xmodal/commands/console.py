@@ -14,6 +14,7 @@ import rich.console
 import rich.progress
 import rich.table
 
+from geo_xmodal.commands import events
 from geo_xmodal.pace import Pace, duration
 from geo_xmodal.types import Progress
 
@@ -88,27 +89,33 @@ class Console:
     json: bool = False
     silent: bool = False
 
-    def note(self, text: str) -> None:
+    def note(self, text: str, kind: events.NoteKind = "") -> None:
         """A line beside the result."""
-        self._print(text, sys.stderr if self.json else sys.stdout)
+        self._print(text, kind, sys.stderr if self.json else sys.stdout)
 
-    def warn(self, text: str) -> None:
+    def warn(self, text: str, kind: events.NoteKind = "") -> None:
         """A line for people on standard error, whatever the result is printed as."""
-        self._print(text, sys.stderr)
+        self._print(text, kind, sys.stderr)
 
-    def _print(self, text: str, stream: TextIO) -> None:
-        if not self.silent:
-            print(one_line(text), file=stream, flush=True)
+    def _print(self, text: str, kind: events.NoteKind, stream: TextIO) -> None:
+        if self.silent:
+            return
+        if events.wanted():
+            events.note(one_line(text), kind)
+            return
+        print(one_line(f"{kind}: {text}" if kind else text), file=stream, flush=True)
 
     def assumed(self, assumptions: Iterable[object]) -> None:
         """Lines on what was taken for granted, each once."""
         for line in dict.fromkeys(map(str, assumptions)):
-            self.warn(f"assumed: {line}")
+            self.warn(line, "assumed")
 
     def result(self, content: Any, *human: rich.console.RenderableType) -> None:
         """The command's result: `content` as JSON, or `human` for people."""
         if self.silent:
             return
+        if events.wanted():
+            events.result(content)
         if self.json:
             sys.stdout.write(pydantic_core.to_json(content, inf_nan_mode="null").decode() + "\n")
             sys.stdout.flush()
@@ -128,8 +135,11 @@ class Console:
         if self.silent:
             yield lambda done, total, message: None
             return
+        if events.wanted():
+            yield _Reports(_Lines(_event), timed, long)
+            return
         if not sys.stderr.isatty():
-            yield _Reports(_Lines(sys.stderr), timed, long)
+            yield _Reports(_Lines(_line), timed, long)
             return
         with rich.progress.Progress(
             rich.progress.TextColumn("{task.description}", markup=False),
@@ -145,11 +155,11 @@ class Console:
 class _Shown(Protocol):
     """Where progress is shown."""
 
-    def show(self, pace: Pace, left: str) -> None:
-        """How it stands; `left` is empty where nobody knows."""
+    def show(self, pace: Pace, left: float | None) -> None:
+        """How it stands; `left` is how many seconds it will take, as far as is known."""
 
     def say(self, text: str) -> None:
-        """A line that stays."""
+        """A note that stays."""
 
 
 class _Bar:
@@ -159,38 +169,53 @@ class _Bar:
         self._bars = bars
         self._task = bars.add_task("", total=None, left="")
 
-    def show(self, pace: Pace, left: str) -> None:
+    def show(self, pace: Pace, left: float | None) -> None:
         self._bars.update(
             self._task,
             completed=pace.done,
             total=pace.total or None,
             description=one_line(pace.message),
-            left=left,
+            left=_left_text(left),
         )
 
     def say(self, text: str) -> None:
-        self._bars.console.print(text)
+        self._bars.console.print(f"note: {text}")
 
 
 class _Lines:
     """Lines where no bar can be drawn: at the start, at the end and now and then."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    def __init__(self, write: Callable[[Pace, float | None], None]) -> None:
+        self._write = write
         self._began = time.monotonic()
         self._next = self._began
 
-    def show(self, pace: Pace, left: str) -> None:
+    def show(self, pace: Pace, left: float | None) -> None:
         now = time.monotonic()
         if now < self._next and (pace.done < pace.total or not pace.total):
             return
         shortest, longest = _QUIET_SECONDS
         self._next = now + min(max(shortest, _QUIET_SHARE * (now - self._began)), longest)
-        times = ", ".join(part for part in (time.strftime("%H:%M:%S"), left) if part)
-        self.say(f"[{pace.done}/{pace.total}] {one_line(pace.message)} ({times})")
+        self._write(pace, left)
 
     def say(self, text: str) -> None:
-        print(text, file=self._stream, flush=True)
+        if events.wanted():
+            events.note(text, "note")
+        else:
+            print(f"note: {text}", file=sys.stderr, flush=True)
+
+
+def _line(pace: Pace, left: float | None) -> None:
+    times = ", ".join(part for part in (time.strftime("%H:%M:%S"), _left_text(left)) if part)
+    print(f"[{pace.done}/{pace.total}] {one_line(pace.message)} ({times})", file=sys.stderr, flush=True)
+
+
+def _event(pace: Pace, left: float | None) -> None:
+    events.progress(pace.done, pace.total, one_line(pace.message), left)
+
+
+def _left_text(seconds: float | None) -> str:
+    return "" if seconds is None else f"about {duration(seconds)} left"
 
 
 class _Reports:
@@ -206,11 +231,11 @@ class _Reports:
         now = time.monotonic()
         self._pace = pace = self._pace.after(done, total, message, now)
         seconds = pace.seconds_left(now) if self._timed else None
-        self._shown.show(pace, "" if seconds is None else f"about {duration(seconds)} left")
+        self._shown.show(pace, seconds)
         known = pace.counted >= _KNOWN_SECONDS and pace.done - pace.first >= _KNOWN_STEPS
         if self._long is not None and seconds is not None and known:
             if seconds + pace.counted >= _LONG_SECONDS:
-                self._shown.say(f"note: {one_line(self._long(duration(seconds)))}")
+                self._shown.say(one_line(self._long(duration(seconds))))
             self._long = None
 
 

@@ -60,7 +60,7 @@ def evaluate(
             progress=progress,
         )
     for line in result.metrics.get("notes", ()):
-        console.warn(f"note: {line}")
+        console.warn(line, "note")
     parts: list[rich.table.Table | str] = accuracy_tables(result.metrics)
     if sampled:
         parts.append(_areas(result.metrics["areas"]))

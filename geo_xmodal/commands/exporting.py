@@ -122,7 +122,7 @@ def _qgis(
     with console.progress() as progress:
         made = gx.export_qgis(map_, out, scene=scene, run=run, classes=classes, progress=progress)
     for warning in made.warnings:
-        console.note(f"note: {warning}")
+        console.note(warning, "note")
     console.result(
         {"out": out, "project": made.project, "layers": made.layers, "warnings": made.warnings},
         fields(project=made.project, layers=", ".join(made.layers)),
@@ -137,7 +137,7 @@ def _polygons(
             map_, out, mmu=mmu, sieve=sieve, simplify=simplify, classes=classes, progress=progress
         )
     for warning in made.warnings:
-        console.note(f"note: {warning}")
+        console.note(warning, "note")
     console.result(
         {
             "out": out,
@@ -157,7 +157,7 @@ def _stac(
         raise UsageError(f"{map_} is a folder, expected a GeoTIFF: give a map, or a model with --model")
     made = gx.export_stac(map_ or gx.find_model(model or ""), out, date=date, classes=classes)
     for warning in made.warnings:
-        console.note(f"note: {warning}")
+        console.note(warning, "note")
     console.result(
         {"out": made.out, "id": made.id, "extensions": made.extensions, "warnings": made.warnings},
         fields(item=made.out),

@@ -180,7 +180,7 @@ def _show(report: gx.ImportReport, console: Console) -> None:
         f"published: {report.compared_with}",
     )
     for note in report.notes:
-        console.note(f"note: {note}")
+        console.note(note, "note")
     for difference in report.differences:
         console.note(f"not as published: {difference}")
     console.note(f"the reader of {report.name} was checked against: {report.checked}")

@@ -31,7 +31,7 @@ def run(file: Path, out: Path, given: Mapping[str, Any], console: Console) -> No
     with console.progress() as progress:
         report = gx.import_points(file, out, request, progress)
     for note in report.notes:
-        console.note(f"note: {note}")
+        console.note(note, "note")
     trains = sum(counts["train"] for counts in report.counts.values())
     tests = sum(counts["test"] for counts in report.counts.values())
     console.result(

@@ -6,151 +6,33 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-import typer
+from typing import Any
 
 import geo_xmodal as gx
 from geo_xmodal.commands.console import Console, fields, table
-from geo_xmodal.commands.options import (
-    AllowAddresses,
-    Json,
-    Resume,
-    Scale,
-    Shares,
-    WarpGcps,
-    chosen_bands,
-    known_models,
-    known_scenes,
-    opened_scene,
-)
+from geo_xmodal.commands.options import chosen_bands, opened_scene
+from geo_xmodal.commands.parsing import command
 from geo_xmodal.errors import UsageError
+from geo_xmodal.named_options import option
 from geo_xmodal.outputs import check_writable
-
-Engine = Literal["torch", "openvino"]
-Precision = Literal["float32", "bf16", "int8"]
-Device = Literal["cpu", "cuda"]
-Pixels = Literal["model", "own"]
+from geo_xmodal.requests import MapRequest
 
 
-def map_(
-    model: Annotated[
-        str,
-        typer.Option(
-            help="A run folder, a model folder, or a shipped model's name.", autocompletion=known_models
-        ),
-    ],
-    out: Annotated[Path, typer.Option(help="The map, a GeoTIFF.")],
-    scene: Annotated[
-        str | None,
-        typer.Option(
-            "--scene", metavar="NAME_OR_PATH", help="Map this scene ...", autocompletion=known_scenes
-        ),
-    ] = None,
-    inputs: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--input",
-            metavar="FILE|FOLDER|LIST.txt|URL",
-            help="... or this GeoTIFF, folder of tiles or of band files, or list of tiles; may come again.",
-        ),
-    ] = None,
-    bands: Annotated[
-        str | None,
-        typer.Option(metavar="N,N,...|NAME,...", help="Bands of --input, in the model's order."),
-    ] = None,
-    scale: Annotated[
-        Scale | None, typer.Option(help="How a radar --input holds power (default: linear).")
-    ] = None,
-    pixels: Annotated[
-        Pixels, typer.Option(help="Whose pixel size the map has, where they differ by more than a tenth.")
-    ] = "model",
-    area: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE[:LAYER]", help="Map only these polygons (GeoPackage or GeoJSON, any CRS)."
-        ),
-    ] = None,
-    warp_gcps: WarpGcps = None,
-    probability: Annotated[
-        bool, typer.Option("--probability", help="Also write the probability of the class, in percent.")
-    ] = False,
-    entropy: Annotated[
-        bool, typer.Option("--entropy", help="Also write how undecided the model is, in percent.")
-    ] = False,
-    class_probabilities: Annotated[
-        bool, typer.Option("--class-probabilities", help="Also write the probability of every class.")
-    ] = False,
-    picture: Annotated[Path | None, typer.Option(help="Also write a picture with a legend (PNG).")] = None,
-    window: Annotated[int, typer.Option(help="Pixels along the side of a window.")] = 512,
-    workers: Annotated[int, typer.Option(help="Processes on this machine.")] = 1,
-    scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler, or its file.")] = None,
-    engine: Annotated[
-        Engine | None, typer.Option(help="What runs the network (default: openvino, where it is installed).")
-    ] = None,
-    precision: Annotated[Precision, typer.Option(help="Numbers that it computes with.")] = "float32",
-    device: Annotated[Device, typer.Option(help="Where it runs; cuda with torch.")] = "cpu",
-    resume: Resume = False,
-    any_values: Annotated[
-        bool,
-        typer.Option("--any-values", help="Map values outside of the model's ranges, too."),
-    ] = False,
-    shares: Shares = None,
-    dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", help="Only say what it would take: windows, memory, disk, time."),
-    ] = False,
-    allow_addresses: AllowAddresses = False,
-    json: Json = False,
-) -> None:
-    """Map a scene, or any GeoTIFF, tiles or band files of the same sensor; the other sensor is not needed."""
-    console = Console(json)
-    for place in (out, picture):
+@command(MapRequest)
+def map_(request: MapRequest, console: Console) -> None:
+    """Map, or say what it would take."""
+    for place in (request.out, request.picture):
         if place is not None:
-            check_writable(place)
-    folder = gx.find_model(model)
+            check_writable(Path(place))
+    folder = gx.find_model(request.model)
     card = gx.read_card(folder)
-    if scene is not None and not inputs:
-        if bands is not None or scale is not None or warp_gcps is not None:
-            raise UsageError(
-                "--bands, --scale and --warp-gcps are for --input: a scene says them in scene.toml"
-            )
-        opened = opened_scene(scene, console, allow_addresses)
-        reader = opened.reader(gx.target_modality(opened, card))
-        given = gx.fit_input(reader, card, pixels=pixels, area=area, name=opened.name)
-    elif inputs and scene is None:
-        given = gx.map_input(
-            inputs,
-            card,
-            bands=chosen_bands(bands),
-            decibel=scale == "db",
-            pixels=pixels,
-            area=area,
-            warp_gcps=warp_gcps,
-            remote=True,
-        )
-    else:
-        raise UsageError("what is to be mapped? give either --scene or --input")
-    options: dict[str, Any] = {
-        "window": window,
-        "workers": workers,
-        "scheduler": scheduler,
-        "engine": engine,
-        "precision": precision,
-        "device": device,
-        "probability": probability,
-        "entropy": entropy,
-        "class_probabilities": class_probabilities,
-        "resume": resume,
-        "any_values": any_values,
-        "shares": shares,
-    }
-    if dry_run:
-        _tell(console, gx.plan_map(folder, given.reader, out, **options), given.notes)
+    given = _given(request, card, console)
+    if request.dry_run:
+        _tell(console, gx.plan_map(folder, given.reader, request.out, request), given.notes)
         return
     with console.progress(timed=False) as progress:
         result = gx.map_scene(
-            folder, given.reader, out, picture=picture, mapped=given.name, progress=progress, **options
+            folder, given.reader, request.out, request, mapped=given.name, progress=progress
         )
     warnings = (*given.notes, *result.warnings)
     _say(console, warnings, result.assumptions)
@@ -158,7 +40,7 @@ def map_(
     mapped = {entry.id: result.counts.get(entry.id, 0) / max(total, 1) for entry in card.classes}
     console.result(
         {
-            "map": out,
+            "map": request.out,
             "probability": result.probability,
             "entropy": result.entropy,
             "class_probabilities": result.class_probabilities,
@@ -189,7 +71,7 @@ def map_(
             ],
         ),
         fields(
-            map=out,
+            map=request.out,
             probability=result.probability,
             entropy=result.entropy,
             class_probabilities=result.class_probabilities,
@@ -198,6 +80,31 @@ def map_(
         ),
         f"{total:,} pixels in {result.seconds:.1f} seconds",
     )
+
+
+def _given(request: MapRequest, card: gx.Card, console: Console) -> gx.MapInput:
+    """What is to be mapped."""
+    if request.scene is not None and not request.inputs:
+        if request.bands is not None or request.scale is not None or request.warp_gcps is not None:
+            raise UsageError(
+                f"{option('bands')}, {option('scale')} and {option('warp_gcps')} are for {option('input')}: "
+                "a scene says them in scene.toml"
+            )
+        opened = opened_scene(request.scene, console, request.allow_addresses)
+        reader = opened.reader(gx.target_modality(opened, card))
+        return gx.fit_input(reader, card, pixels=request.pixels, area=request.area, name=opened.name)
+    if request.inputs and request.scene is None:
+        return gx.map_input(
+            request.inputs,
+            card,
+            bands=chosen_bands(request.bands),
+            decibel=request.scale == "db",
+            pixels=request.pixels,
+            area=request.area,
+            warp_gcps=request.warp_gcps,
+            remote=True,
+        )
+    raise UsageError(f"what is to be mapped? give either {option('scene')} or {option('input')}")
 
 
 def _shares(shares: gx.ClassShares | None, card: gx.Card) -> dict[str, Any] | None:
@@ -210,7 +117,7 @@ def _shares(shares: gx.ClassShares | None, card: gx.Card) -> dict[str, Any] | No
 
 def _say(console: Console, warnings: Sequence[str], assumptions: Sequence[gx.Assumption]) -> None:
     for warning in warnings:
-        console.note(f"note: {warning}")
+        console.note(warning, "note")
     console.assumed(assumptions)
 
 

@@ -102,10 +102,10 @@ def train(
     )
     if not resume and (folder / "metrics.json").is_file():
         older = beside(real_path(folder), OLD)
-        console.note(f"note: the run in {folder} is kept until the new one is done, meanwhile as {older}")
+        console.note(f"the run in {folder} is kept until the new one is done, meanwhile as {older}", "note")
     with console.progress(long=lambda time: _cheaper(time, request)) as progress:
         trained = gx.train_scene(
-            given, folder, request, progress, note=lambda line: console.warn(f"note: {line}")
+            given, folder, request, progress, note=lambda line: console.warn(line, "note")
         )
     if process.follows():
         return

@@ -6,16 +6,16 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from geo_xmodal.class_shares import ClassShares
-from geo_xmodal.mapping.layers import Layers, unpack_sums
+from geo_xmodal.mapping.layers import unpack_sums
 from geo_xmodal.mapping.outputs import unfinished_map, write_map
 from geo_xmodal.mapping.pools import computed, window_pool
-from geo_xmodal.mapping.prepare import prepare_map
-from geo_xmodal.mapping.runtimes import Device, Engine, Precision, Runtime
-from geo_xmodal.mapping.shares import Shares
+from geo_xmodal.mapping.prepare import map_options, prepare_map
 from geo_xmodal.mapping.speed import Speed
 from geo_xmodal.raster import Assumption, WindowReader
+from geo_xmodal.requests import MapOptions
 from geo_xmodal.types import Progress
 
 
@@ -60,23 +60,12 @@ def map_scene(
     bundle_folder: Path | str,
     reader: WindowReader,
     out: Path | str,
+    options: MapOptions | None = None,
     *,
-    window: int = 512,
-    workers: int = 1,
-    scheduler: str | None = None,
     threads: int | None = None,
-    engine: Engine | None = None,
-    precision: Precision = "float32",
-    device: Device = "cpu",
-    probability: bool = False,
-    entropy: bool = False,
-    class_probabilities: bool = False,
-    picture: Path | str | None = None,
     mapped: str | None = None,
-    resume: bool = False,
-    any_values: bool = False,
-    shares: Shares | None = None,
     progress: Progress | None = None,
+    **given: Any,
 ) -> MapResult:
     """Map everything that a reader covers.
 
@@ -87,27 +76,15 @@ def map_scene(
         bundle_folder: A model, or a run folder that holds one.
         reader: The target sensor; its grid becomes the map's.
         out: The map, `.tif`. An older one stays until the new one is whole.
-        window: Side of the windows, in pixels; a multiple of `engine.TILE` wastes no work.
-        workers: Processes on this machine; 1 works in this process. More import the calling script anew, as
-            Python's multiprocessing does: it needs its `if __name__ == "__main__"`.
-        scheduler: Address of a Dask scheduler whose workers see the same files, or the file that holds it, in
-            place of `workers`.
-        threads: Windows at once with `workers=1`; None for torch's number of threads, or as many as there is
+        options: How it is made. With more than one process on this machine, the calling script is imported
+            anew, as Python's multiprocessing does: it needs its `if __name__ == "__main__"`. With less than
+            float32 some labels differ. With `resume`, it goes on with what an earlier run left; without, that
+            is cleared.
+        threads: Windows at once in one process; None for torch's number of threads, or as many as there is
             memory for.
-        engine: What runs the network; None for OpenVINO on a CPU where it is installed, else PyTorch.
-        precision: Numbers that it computes with; with less than float32 some labels differ.
-        device: Where it runs.
-        probability: Also write `<out>_probability.tif`.
-        entropy: Also write `<out>_entropy.tif`.
-        class_probabilities: Also write `<out>_probabilities.tif`.
-        picture: Also write the map as a PNG with its legend, as `save_picture` does; it appears with the map.
         mapped: What is mapped, by name, for the map's tags; None for the names of the input's files.
-        resume: Go on with what an earlier run left; without, that is cleared.
-        any_values: Map values outside of the model's ranges, too.
-        shares: What the map should be right about: `labels` (labels are a fair sample of the land), `equal`
-            (every class counts alike), `estimated` (from what is mapped), or known areas: a CSV file, or
-            areas by class id or name. None is what the model's card says.
         progress: Told after each window.
+        **given: Fields of `MapOptions` by name, over those of `options`.
 
     Raises:
         KeyboardInterrupt: If stopped; its text says how to go on.
@@ -123,29 +100,15 @@ def map_scene(
     """
     bundle_folder, out = Path(bundle_folder), Path(out)
     started = time.monotonic()
-    prepared = prepare_map(
-        bundle_folder,
-        reader,
-        out,
-        window=window,
-        workers=workers,
-        scheduler=scheduler,
-        threads=threads,
-        runtime=Runtime.of(engine, precision, device),
-        layers=Layers(probability, entropy, class_probabilities),
-        mapped=mapped,
-        any_values=any_values,
-        shares=shares,
-        resume=resume,
-        picture=None if picture is None else Path(picture),
-    )
+    options = map_options(options, given)
+    prepared = prepare_map(bundle_folder, reader, out, options, threads=threads, mapped=mapped)
     files, task, windows = prepared.files, prepared.task, prepared.windows
-    with unfinished_map(files, prepared.identity, len(windows), resume, prepared.begun) as journal:
+    with unfinished_map(files, prepared.identity, len(windows), options.resume, prepared.begun) as journal:
         resumed = len(journal.finished)
         todo = [(index, part) for index, part in enumerate(windows) if index not in journal.finished]
         speed = Speed(sum(part.height * part.width for _, part in todo))
         if todo:
-            with window_pool(task, workers, scheduler, prepared.threads) as pool:
+            with window_pool(task, options.workers, options.scheduler, prepared.threads) as pool:
                 for index, payload in computed(pool, todo):
                     journal.append(index, payload)
                     message = speed.after(windows[index], unpack_sums(task.layers, payload))

@@ -8,20 +8,20 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from odc.geo.crs import CRS
 
 from geo_xmodal import bundle
 from geo_xmodal.class_shares import ClassShares
 from geo_xmodal.mapping.journal import finished_windows
-from geo_xmodal.mapping.layers import Layers, unpack_sums
+from geo_xmodal.mapping.layers import unpack_sums
 from geo_xmodal.mapping.outputs import room_for_files
 from geo_xmodal.mapping.pools import WindowPool, computed, window_pool
-from geo_xmodal.mapping.prepare import PreparedMap, prepare_map
-from geo_xmodal.mapping.runtimes import Device, Engine, Precision, Runtime
-from geo_xmodal.mapping.shares import Shares
+from geo_xmodal.mapping.prepare import PreparedMap, map_options, prepare_map
 from geo_xmodal.mapping.tasks import WindowTask
 from geo_xmodal.raster import Assumption, WindowReader, pixel_size
+from geo_xmodal.requests import MapOptions
 from geo_xmodal.types import Window
 
 _TRIAL_SIDE, _TRIALS = 512, 8
@@ -97,45 +97,23 @@ def plan_map(
     bundle_folder: Path | str,
     reader: WindowReader,
     out: Path | str,
+    options: MapOptions | None = None,
     *,
-    window: int = 512,
-    workers: int = 1,
-    scheduler: str | None = None,
     threads: int | None = None,
-    engine: Engine | None = None,
-    precision: Precision = "float32",
-    device: Device = "cpu",
-    probability: bool = False,
-    entropy: bool = False,
-    class_probabilities: bool = False,
-    resume: bool = False,
-    any_values: bool = False,
-    shares: Shares | None = None,
+    **given: Any,
 ) -> MapPlan:
     """What `map_scene` would take; arguments and errors are the same, nothing is written."""
     bundle_folder, out = Path(bundle_folder), Path(out)
-    prepared = prepare_map(
-        bundle_folder,
-        reader,
-        out,
-        window=window,
-        workers=workers,
-        scheduler=scheduler,
-        threads=threads,
-        runtime=Runtime.of(engine, precision, device),
-        layers=Layers(probability, entropy, class_probabilities),
-        mapped=None,
-        any_values=any_values,
-        shares=shares,
-        resume=resume,
-    )
-    finished = finished_windows(prepared.files.journal, prepared.identity) if resume else frozenset()
+    # a figure takes no part in what is estimated
+    options = map_options(options, given).model_copy(update={"picture": None})
+    prepared = prepare_map(bundle_folder, reader, out, options, threads=threads, mapped=None)
+    finished = finished_windows(prepared.files.journal, prepared.identity) if options.resume else frozenset()
     todo = [part for index, part in enumerate(prepared.windows) if index not in finished]
-    with window_pool(prepared.task, workers, scheduler, prepared.threads) as pool:
-        trial = _try(pool, prepared, max(workers, pool.slots()))
+    with window_pool(prepared.task, options.workers, options.scheduler, prepared.threads) as pool:
+        trial = _try(pool, prepared, max(options.workers, pool.slots()))
     rows, cols = prepared.grid.shape
     pixels_left = sum(part.height * part.width for part in todo)
-    speed, elsewhere = trial.pixels_per_second, workers > 1 or scheduler is not None
+    speed, elsewhere = trial.pixels_per_second, options.workers > 1 or options.scheduler is not None
     model = bundle.load(bundle_folder).model
     *pixel, unit = pixel_size(prepared.grid)
     crs = prepared.grid.crs

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 from odc.geo.geobox import GeoBox
 
@@ -21,7 +22,6 @@ from geo_xmodal.mapping.needs import MapMemory, map_memory, windows_at_once
 from geo_xmodal.mapping.outputs import SOFTWARE, MapFiles
 from geo_xmodal.mapping.runtimes import Runtime
 from geo_xmodal.mapping.shares import (
-    Shares,
     checked_shares,
     recorded_text,
     resumed_shares,
@@ -29,11 +29,12 @@ from geo_xmodal.mapping.shares import (
     shares_for,
 )
 from geo_xmodal.mapping.tasks import WindowTask
+from geo_xmodal.named_options import option
 from geo_xmodal.raster import Assumption, WindowReader
+from geo_xmodal.requests import MapOptions
 from geo_xmodal.small_files import real_path
 from geo_xmodal.types import Window, windows_over
 
-_MAX_WINDOW = 1 << 16
 _SHARES = "class shares"
 _DATE_VARIABLE = "SOURCE_DATE_EPOCH"
 
@@ -71,43 +72,53 @@ class PreparedMap:
     assumptions: tuple[Assumption, ...]
 
 
+def map_options(options: MapOptions | None, given: Mapping[str, Any]) -> MapOptions:
+    """`options` with the fields that are given by name.
+
+    Raises:
+        UsageError: One is unknown, or has a value that it cannot have.
+    """
+    if options is None:
+        return MapOptions.checked(given)
+    return MapOptions.checked(
+        {name: getattr(options, name) for name in MapOptions.model_fields} | dict(given)
+    )
+
+
 def prepare_map(
     bundle_folder: Path,
     reader: WindowReader,
     out: Path,
+    options: MapOptions,
     *,
-    window: int,
-    workers: int,
-    scheduler: str | None,
     threads: int | None,
-    runtime: Runtime,
-    layers: Layers,
     mapped: str | None,
-    any_values: bool,
-    shares: Shares | None,
-    resume: bool,
-    picture: Path | None = None,
 ) -> PreparedMap:
     """Everything that `map_scene` checks before it begins; arguments and errors are the same.
 
     Class shares that are to be estimated are, but for a map that is resumed: it goes on with its own.
     """
-    files = MapFiles(out, layers, picture)
+    layers = Layers(options.probability, options.entropy, options.class_probabilities)
+    files = MapFiles(out, layers, None if options.picture is None else Path(options.picture))
     files.check(list(reader.files))
-    _check_numbers(window=window, workers=workers, threads=threads)
+    if threads is not None and threads < 1:
+        raise UsageError(f"{option('threads', threads)}: give a number from 1 up")
+    workers, scheduler, window = options.workers, options.scheduler, options.window
     if scheduler is not None and workers > 1:
         raise UsageError(
-            f"--workers {workers} with --scheduler: a cluster has its own workers; give one of both"
+            f"{option('workers', workers)} with {option('scheduler')}: a cluster has its own workers; give "
+            "one of both"
         )
+    runtime = Runtime.of(options.engine, options.precision, options.device)
     model = bundle.load(bundle_folder)
     card = model.card
-    checked_shares(card, shares)
+    checked_shares(card, options.shares)
     runtime = runtime.suited(model.model.network)
-    fit = check_fit(card, reader, any_values=any_values)
+    fit = check_fit(card, reader, any_values=options.any_values)
     reader = fit.reader
-    begun_with = recorded_entry(files.journal, _SHARES) if resume else None
-    wanted = resumed_shares(begun_with, card, shares) or shares_for(
-        card, shares, lambda: sampled_probabilities(Classifier(model, runtime), reader)
+    begun_with = recorded_entry(files.journal, _SHARES) if options.resume else None
+    wanted = resumed_shares(begun_with, card, options.shares) or shares_for(
+        card, options.shares, lambda: sampled_probabilities(Classifier(model, runtime), reader)
     )
     task = WindowTask(
         bundle_folder=real_path(bundle.bundle_folder(bundle_folder)),
@@ -133,12 +144,6 @@ def prepare_map(
         warnings=fit.warnings,
         assumptions=fit.assumptions,
     )
-
-
-def _check_numbers(**numbers: int | None) -> None:
-    for name, number in numbers.items():
-        if number is not None and not 1 <= number <= _MAX_WINDOW:
-            raise UsageError(f"--{name} {number}: give a number from 1 to {_MAX_WINDOW}")
 
 
 def _identity(task: WindowTask, card: Card, window: int) -> dict[str, str]:

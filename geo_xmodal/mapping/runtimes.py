@@ -8,23 +8,18 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Literal, cast, get_args
+from typing import Any, cast, get_args
 
 import torch
 from torch import Tensor, nn
 
 from geo_xmodal.errors import UsageError
 from geo_xmodal.mapping.quantizing import Ranges, quantize
+from geo_xmodal.named_options import option
 from geo_xmodal.networks import folded
-
-Engine = Literal["torch", "openvino"]
-"""What runs the network."""
-
-Precision = Literal["float32", "bf16", "int8"]
-"""Numbers that the network computes with: bf16 has eight bits of mantissa, int8 is whole (`quantizing`)."""
-
-Device = Literal["cpu", "cuda"]
-"""Where the network runs."""
+from geo_xmodal.requests.mapping import Device as Device
+from geo_xmodal.requests.mapping import Engine as Engine
+from geo_xmodal.requests.mapping import Precision as Precision
 
 RunTile = Callable[[Tensor], Tensor]
 """Standardised (1, band, tile + 2m, tile + 2m) -> logits (1, class, tile, tile), float32 on the CPU; with
@@ -72,16 +67,24 @@ class Runtime:
         if engine == "openvino":
             _openvino()
         elif precision == "int8":
-            raise UsageError("--precision int8 is for --engine openvino: install it, or take bf16")
+            raise UsageError(
+                f"{option('precision', 'int8')} is for {option('engine', 'openvino')}: install it, or "
+                "take bf16"
+            )
         if device == "cuda":
             if engine == "openvino":
-                raise UsageError("--device cuda is for --engine torch: openvino runs on the processor")
+                raise UsageError(
+                    f"{option('device', 'cuda')} is for {option('engine', 'torch')}: openvino runs on the "
+                    "processor"
+                )
             if not torch.cuda.is_available():
-                raise UsageError("--device cuda: PyTorch finds no CUDA device here; leave it out for the CPU")
+                raise UsageError(
+                    f"{option('device', 'cuda')}: PyTorch finds no CUDA device here; leave it out for the CPU"
+                )
         if precision == "bf16" and device == "cpu" and not _has_bf16():
             raise UsageError(
-                "--precision bf16: this processor does not compute with it (neither AVX512_BF16 nor AMX): "
-                "leave it out"
+                f"{option('precision', 'bf16')}: this processor does not compute with it (neither "
+                "AVX512_BF16 nor AMX): leave it out"
             )
         return cls(cast(Engine, engine), cast(Precision, precision), cast(Device, device))
 
@@ -136,9 +139,9 @@ class Runtime:
 _PLAIN = Runtime()
 
 
-def _check_known(option: str, value: str, known: Any) -> None:
+def _check_known(name: str, value: str, known: Any) -> None:
     if value not in get_args(known):
-        raise UsageError(f"no {option} '{value}': choose one of {', '.join(get_args(known))}")
+        raise UsageError(f"no {name} '{value}': choose one of {', '.join(get_args(known))}")
 
 
 def _has_bf16() -> bool:
@@ -207,5 +210,6 @@ def _openvino() -> ModuleType:
         return importlib.import_module("openvino")  # an optional extra, and slow to import
     except ImportError:
         raise UsageError(
-            "engine openvino is not installed: pip install 'geo_xmodal[openvino]', or use --engine torch"
+            "engine openvino is not installed: pip install 'geo_xmodal[openvino]', or use "
+            f"{option('engine', 'torch')}"
         ) from None

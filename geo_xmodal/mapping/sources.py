@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from geo_xmodal.bundle import Card
 from geo_xmodal.mapping.area import cut_to_area
@@ -19,9 +18,7 @@ from geo_xmodal.raster import (
     size_text,
     with_pixels,
 )
-
-Pixels = Literal["model", "own"]
-"""Whose pixel size a map has."""
+from geo_xmodal.requests.mapping import Pixels
 
 _NEARLY = 0.005
 """Share by which resampled pixels may miss the model's size."""

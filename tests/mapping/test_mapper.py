@@ -413,13 +413,13 @@ def test_senseless_options_are_refused(cnn_folder: Path, reader: AlignedReader, 
         map_scene(cnn_folder, reader, tmp_path / "map.png")
     with pytest.raises(UsageError, match="is the input"):
         map_scene(cnn_folder, reader, tmp_path / "sub" / ".." / "input.tif")
-    with pytest.raises(UsageError, match="--window 0"):
+    with pytest.raises(UsageError, match=r"window: .* found 0"):
         map_scene(cnn_folder, reader, tmp_path / "map.tif", window=0)
-    with pytest.raises(UsageError, match="--workers -1"):
+    with pytest.raises(UsageError, match=r"workers: .* found -1"):
         map_scene(cnn_folder, reader, tmp_path / "map.tif", workers=-1)
     with pytest.raises(UsageError, match="cluster has its own workers"):
         map_scene(cnn_folder, reader, tmp_path / "map.tif", workers=2, scheduler="tcp://127.0.0.1:1")
-    with pytest.raises(UsageError, match="no engine"):
+    with pytest.raises(UsageError, match="engine: "):
         map_scene(cnn_folder, reader, tmp_path / "map.tif", engine="cuda")  # type: ignore[arg-type]
     assert names(tmp_path) == before
 

@@ -29,7 +29,7 @@ def test_unknown_or_absent_engine_is_one_line(monkeypatch: pytest.MonkeyPatch) -
         Runtime.of("torch", "fp8")
     with pytest.raises(UsageError, match="no device 'tpu': choose one of cpu, cuda"):
         Runtime.of("torch", device="tpu")
-    with pytest.raises(UsageError, match="--precision int8 is for --engine openvino"):
+    with pytest.raises(UsageError, match="precision=int8 is for engine=openvino"):
         Runtime.of("torch", "int8")
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(UsageError, match=r"pip install 'geo_xmodal\[openvino\]'"):
@@ -37,7 +37,7 @@ def test_unknown_or_absent_engine_is_one_line(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_device_that_is_not_there_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UsageError, match="--device cuda is for --engine torch"):
+    with pytest.raises(UsageError, match="device=cuda is for engine=torch"):
         Runtime.of("openvino", device="cuda")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UsageError, match="PyTorch finds no CUDA device here"):

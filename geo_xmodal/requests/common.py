@@ -1,0 +1,95 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from geo_xmodal.requests.option import Option
+
+Scale = Literal["linear", "db"]
+"""How a radar file holds power."""
+
+TrainingDevice = Literal["auto", "cpu", "cuda", "mps"]
+TrainingPrecision = Literal["float32", "bf16"]
+
+MODEL = "A run folder, a model folder, or a shipped model's name."
+SCENE = "A scene folder, or the name of a known scene."
+SCENES_METAVAR = "NAME_OR_PATH"
+
+WarpGcps = Annotated[
+    Literal["polynomial", "tps"] | None,
+    Option(
+        "Warp by ground control points",
+        "What follows the ground control points of files without another place: a polynomial near them, "
+        "or a thin plate spline through them (default: such files stay on their pixel grid).",
+        expert=True,
+    ),
+]
+Resume = Annotated[bool, Option("Resume what was stopped", "Go on with what was stopped.", expert=True)]
+Device = Annotated[
+    TrainingDevice,
+    Option(
+        "Device",
+        "What trains: auto is a CUDA device where there is one, else the processor.",
+        expert=True,
+    ),
+]
+Precision = Annotated[
+    TrainingPrecision,
+    Option(
+        "Precision",
+        "Of activations in training; weights and what is minimised stay float32.",
+        expert=True,
+    ),
+]
+Unlabelled = Annotated[
+    str | None,
+    Option(
+        "Values that mean unlabelled",
+        "Values that mean unlabelled, in place of 0 and negative numbers (nodata: only what has no "
+        "value, so that 0 is a class).",
+        expert=True,
+        metavar="VALUE,...",
+    ),
+]
+AllowAddresses = Annotated[
+    bool,
+    Option(
+        "Let scenes name addresses",
+        "Let scene.toml name addresses (s3, https, http): reading them asks servers.",
+        expert=True,
+        surfaces=("command line",),
+    ),
+]
+Target = Annotated[
+    str | None,
+    Option("Sensor to map from", "The sensor to map from (default: the scene's target).", expert=True),
+]
+Epochs = Annotated[
+    int | None,
+    Option("Epochs", "Passes over the training pixels."),
+    Field(ge=1),
+]
+HoldOut = Annotated[
+    tuple[str, ...],
+    Option(
+        "Scenes that only test",
+        "One of the scenes that only tests, with all its labels. May be given several times.",
+        expert=True,
+        metavar="SCENE",
+    ),
+]
+ClassList = Annotated[
+    Path | None,
+    Option(
+        "Class list (TOML)",
+        "TOML file with a list of classes that names the values of a map of another program.",
+        expert=True,
+        takes="file",
+        suffix="toml",
+    ),
+]
+ClassifiedMap = Option("Land-cover map", "A classified GeoTIFF.", takes="raster")

@@ -1,0 +1,94 @@
+"""Every command and its options as JSON for forms in other programs, and as a page of the docs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from geo_xmodal.requests.option import Described, Request
+
+SCHEMA = 1
+"""Counts up when a reader of an older description would go wrong."""
+
+
+def described(requests: Iterable[type[Request]]) -> dict[str, Any]:
+    """The commands with their options, in order; `Described.as_json` says what an option has."""
+    return {
+        "schema": SCHEMA,
+        "commands": [
+            {
+                "name": one.command,
+                "title": one.title,
+                "summary": " ".join((one.__doc__ or "").split()),
+                "options": [option.as_json() for option in one.options().values()],
+            }
+            for one in requests
+        ],
+    }
+
+
+_HEAD = """# Reference of the command line
+
+Every option of every command; options of the group *expert* are folded away in forms. `geo-xmodal describe
+--json` prints the same for programs, and the parameters of the QGIS plugin carry the same names in capitals
+(`--class-probabilities` is `CLASS_PROBABILITIES`).
+
+This page is written by `python scripts/reference.py`.
+"""
+
+
+def reference_page(requests: Iterable[type[Request]]) -> str:
+    """The reference in Markdown."""
+    return "\n".join([_HEAD, *(_section(one) for one in requests)])
+
+
+def _section(request: type[Request]) -> str:
+    options = request.options()
+    flags = {one.name: one.flag for one in options.values()}
+    rows = [_row(one, flags) for one in options.values()]
+    return "\n".join(
+        [
+            f"## {request.command}",
+            "",
+            (request.__doc__ or "").strip(),
+            "",
+            "| option | value | default | group | |",
+            "|---|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+def _row(one: Described, flags: Mapping[str, str]) -> str:
+    name = one.name.upper() if one.option.positional else one.flag
+    cells = (f"`{name}`", _value(one), _default(one), "expert" if one.option.expert else "basic")
+    text = one.option.help.format_map(flags) + _applies(one, flags)
+    return f"| {' | '.join((*cells, text.replace('|', chr(92) + '|')))} |"
+
+
+def _value(one: Described) -> str:
+    if one.type == "flag":
+        return "flag"
+    kind = ", ".join(f"`{choice}`" for choice in one.choices) or one.type
+    bounds = [
+        f"{words} {bound:g}"
+        for words, bound in (("from", one.minimum), ("to", one.maximum))
+        if bound is not None
+    ]
+    several = "several times" if one.many else ""
+    return ", ".join(part for part in (kind, " ".join(bounds), one.option.unit, several) if part)
+
+
+def _default(one: Described) -> str:
+    if one.required:
+        return "required"
+    if one.option.default_text:
+        return f"`{one.option.default_text}`"
+    nothing = one.default is None or one.default is False or one.default == ()
+    return "" if nothing else f"`{one.default}`"
+
+
+def _applies(one: Described, flags: Mapping[str, str]) -> str:
+    wanted = (f"`{flags[name]}` {' or '.join(values)}" for name, values in one.option.applies.items())
+    return "".join(f" Only with {words}." for words in wanted)

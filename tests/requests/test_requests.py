@@ -1,0 +1,86 @@
+"""One description of every command: what is made from it, and that an option is written once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+import pytest
+import typer
+import typer.main
+from pydantic import Field
+
+from geo_xmodal.commands.app import app, run
+from geo_xmodal.commands.console import Console
+from geo_xmodal.commands.parsing import command
+from geo_xmodal.errors import UsageError
+from geo_xmodal.requests import REQUESTS, MapOptions, MapRequest, Option, described, reference_page
+from tests.conftest import REPOSITORY
+
+
+class WithOneMore(MapRequest):
+    """Map with one option more."""
+
+    command: ClassVar[str] = "map"
+
+    smoothing: Annotated[
+        int, Option("Smoothing", "Pixels around {input} that vote.", unit="pixels"), Field(ge=0, le=9)
+    ] = 0
+
+
+def test_an_option_of_map_is_one_edit() -> None:
+    asked: list[MapRequest] = []
+
+    @command(WithOneMore)
+    def map_(request: WithOneMore, console: Console) -> None:
+        asked.append(request)
+
+    made = typer.Typer()
+    made.command()(map_)
+    given = ["--model", "m", "--out", "o.tif", "--input", "a.tif", "--input", "b.tif", "--smoothing", "3"]
+    typer.main.get_command(made)(given, standalone_mode=False)
+    assert asked == [WithOneMore(model="m", out=Path("o.tif"), inputs=("a.tif", "b.tif"), smoothing=3)]
+    with pytest.raises(typer.TyperException, match="less than or equal to 9"):
+        typer.main.get_command(made)([*given, "--smoothing", "10"], standalone_mode=False)
+    (about,) = described([WithOneMore])["commands"]
+    option = about["options"][-1]
+    assert option["flag"] == "--smoothing" and option["unit"] == "pixels"
+    assert (option["minimum"], option["maximum"], option["default"]) == (0, 9, 0)
+    row = "| `--smoothing` | integer, from 0 to 9, pixels | `0` | basic | Pixels around --input that vote. |"
+    assert row in reference_page([WithOneMore])
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_the_command_line_has_every_option(name: str) -> None:
+    parser = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
+    shown = {flag for one in parser.params for flag in one.opts}
+    for one in REQUESTS[name].options().values():
+        assert (one.field if one.option.positional else one.flag) in shown
+        assert one.option.label, "forms need a name for it"
+        assert set(one.option.applies) <= {other.name for other in REQUESTS[name].options().values()}
+
+
+def test_the_reference_in_the_docs_is_current() -> None:
+    page = (REPOSITORY / "docs" / "reference.md").read_text(encoding="utf-8")
+    assert page == reference_page(REQUESTS.values()), "run python scripts/reference.py"
+
+
+def test_describe_prints_it_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["describe", "map", "--json"]) == 0
+    (about,) = json.loads(capsys.readouterr().out)["commands"]
+    assert about["name"] == "map"
+    by_name = {one["name"]: one for one in about["options"]}
+    assert by_name["engine"]["choices"] == ["torch", "openvino"]
+    assert by_name["probability"]["group"] == "basic" and by_name["window"]["group"] == "expert"
+    assert by_name["input"]["many"] and not by_name["input"]["required"]
+    assert run(["describe", "map"]) == 0
+    assert "--class-probabilities" in capsys.readouterr().out
+    assert run(["describe", "nothing"]) == 2
+
+
+def test_values_that_cannot_be_are_refused_in_python_too() -> None:
+    with pytest.raises(UsageError, match=r"window: .* found 0"):
+        MapOptions.checked({"window": 0})
+    with pytest.raises(UsageError, match="windows"):
+        MapOptions.checked({"windows": 5})
