@@ -182,7 +182,11 @@ def run_alone(arguments: Sequence[str]) -> int:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the program on `arguments`; returns the exit status."""
-    events.take(events.form_in(arguments))
+    with events.as_asked(arguments):
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
         status = app(args=list(arguments) or ["--help"], prog_name=PROGRAM, standalone_mode=False)
     except GeoXmodalError as error:

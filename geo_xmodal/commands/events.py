@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import pydantic_core
@@ -29,16 +30,16 @@ NoteKind = Literal["", "note", "assumed", "warning"]
 _form: Form = "text"
 
 
-def take(form: Form) -> None:
-    """Write in this form from now on; a process runs one command at a time."""
+@contextmanager
+def as_asked(arguments: Sequence[str]) -> Iterator[None]:
+    """Write in the form that arguments ask for, also what the parser refuses of them."""
     global _form
-    _form = form
-
-
-def form_in(arguments: Sequence[str]) -> Form:
-    """The form that arguments ask for, also where the parser does not take them."""
     asked = "--progress=json" in arguments or ("--progress", "json") in itertools.pairwise(arguments)
-    return "json" if asked else "text"
+    _form = "json" if asked else "text"
+    try:
+        yield
+    finally:
+        _form = "text"
 
 
 def wanted() -> bool:
