@@ -32,6 +32,7 @@ from geo_xmodal.methods.base import (
 from geo_xmodal.methods.rows import CHUNK, StoredRows
 from geo_xmodal.methods.weights_file import read_weights, weights_checksum
 from geo_xmodal.networks import Branch, NetworkSpec, PixelModel, Standardize, branch_class, branch_help
+from geo_xmodal.networks.backbones import AttentionName
 from geo_xmodal.objectives import Supervised
 from geo_xmodal.patches import FloatArray, LocalFunction
 from geo_xmodal.types import TrainingData
@@ -96,6 +97,11 @@ class PixelBranchOptions(BranchOptions):
 
     encoder: str = Field("pixel_cnn", description=branch_help())
     patch: int = Field(11, ge=1, description="side of the patches that backbones see, in pixels")
+    attention: AttentionName = Field(
+        "none",
+        description="what follows the last two stages of a backbone: none, rda (residual deformable), "
+        "deformable, cross_modal or cbam",
+    )
     contrasts: tuple[int, ...] = Field((7, 15), description="sizes of the means that bands are held against")
     kernels: tuple[int, ...] = Field((5, 3), description="sizes of the valid convolutions")
     widths: tuple[int, ...] = Field((32, 64), description="features of each convolution")

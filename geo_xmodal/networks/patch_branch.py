@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from geo_xmodal.networks.backbones import SIZE, make_backbone
+from geo_xmodal.networks.backbones import SIZE, AttentionName, make_backbone
 from geo_xmodal.networks.branch import Branch
 from geo_xmodal.networks.limits import Kernel, NetworkOptions, Share, Width
 
@@ -20,6 +20,7 @@ class PatchBranchOptions(NetworkOptions):
     patch: Kernel = 11
     embedding: Width = 64
     dropout: Share = Field(default=0.0)
+    attention: AttentionName = "none"
 
     @field_validator("patch")
     @classmethod
@@ -45,9 +46,9 @@ class PatchEncoder(nn.Module):
     name: ClassVar[str]
     size: ClassVar[int | None] = None
 
-    def __init__(self, bands: int, embedding: int) -> None:
+    def __init__(self, bands: int, embedding: int, attention: AttentionName = "none") -> None:
         super().__init__()
-        self.backbone = make_backbone(self.name, bands, size=self.size or SIZE)
+        self.backbone = make_backbone(self.name, bands, size=self.size or SIZE, attention=attention)
         self.last = nn.Linear(self.backbone.features, embedding)
 
     def forward(self, patches: Tensor) -> Tensor:
@@ -75,7 +76,7 @@ class PatchBranch(Branch):
         super().__init__()
         self.patch, self.bands, self.margin = options.patch, bands, options.margin
         self.features = options.embedding
-        self.encoder = self.patch_encoder(bands, options.embedding)
+        self.encoder = self.patch_encoder(bands, options.embedding, options.attention)
         self.head = nn.Sequential(
             nn.BatchNorm2d(options.embedding), nn.ReLU(), nn.Dropout(options.dropout),
             nn.Conv2d(options.embedding, classes, 1),

@@ -14,6 +14,7 @@ from geo_xmodal.extensions import Registry
 from geo_xmodal.networks.average import Average, AverageOptions
 from geo_xmodal.networks.branch import Branch
 from geo_xmodal.networks.limits import NetworkOptions
+from geo_xmodal.networks.mit import MitB0
 from geo_xmodal.networks.patch_branch import PatchBranchOptions
 from geo_xmodal.networks.pixel_cnn import PixelCnn, PixelCnnOptions
 from geo_xmodal.networks.resnet import ResNet18, ResNet50
@@ -53,6 +54,7 @@ NETWORKS: Registry[tuple[type[nn.Module], type[NetworkOptions]]] = Registry(
     {
         "average": (Average, AverageOptions),
         "linear": (LinearPixels, LinearOptions),
+        "mit_b0": (MitB0, PatchBranchOptions),
         "pixel_cnn": (PixelCnn, PixelCnnOptions),
         "resnet18": (ResNet18, PatchBranchOptions),
         "resnet50": (ResNet50, PatchBranchOptions),

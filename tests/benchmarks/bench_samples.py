@@ -60,12 +60,12 @@ STEPS = {"pass_over": "labels", "label_batch": "128", "batch_size": "512", "epoc
 class SmallEncoder(PatchEncoder):
     """A patch encoder that costs next to nothing, so that what is measured is the reading."""
 
-    def __init__(self, bands: int, embedding: int) -> None:
+    def __init__(self, bands: int, embedding: int, attention: str = "none") -> None:
         nn.Module.__init__(self)
         self.backbone = nn.Sequential(
             nn.Conv2d(bands, 16, 3, stride=3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
-            nn.Linear(16, embedding),
         )  # fmt: skip
+        self.last = nn.Linear(16, embedding)
 
 
 class Small(PatchBranch):

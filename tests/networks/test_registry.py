@@ -39,7 +39,7 @@ def test_help_tells_of_every_branch(name: str) -> None:
 def test_what_is_no_branch_is_no_choice() -> None:
     with pytest.raises(
         ValueError,
-        match=r"'linear' is no target branch: choose one of pixel_cnn, resnet18, .*vit_s16",
+        match=r"'linear' is no target branch: choose one of mit_b0, pixel_cnn, .*vit_s16",
     ):
         METHODS["cnn"].Options(encoder="linear")  # type: ignore[call-arg]
     with pytest.raises(BundleError, match="unknown network 'gpt'"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
 from torch import Tensor, nn
+
+from geo_xmodal.networks.backbones.attention import ATTENTIONS
 
 _COLOURS = 3
 """Bands of the images that published backbones were trained on."""
@@ -39,6 +42,7 @@ class Backbone(nn.Module, ABC):
         features: width of the vector of an image.
         radii: by stage, pixels of the image on each side that an element of its map looks at; None where
             it looks at the whole image.
+        attention: what follows the last two stages, by the index of the stage; empty without.
         smallest: side of the smallest image, in pixels.
         size: side of images, in pixels, that a position embedding is laid out for.
         net: the network behind it, as timm makes it, without a classifier.
@@ -62,6 +66,17 @@ class Backbone(nn.Module, ABC):
     def __init__(self, name: str, bands: int, size: int) -> None:
         super().__init__()
         self.name, self.bands, self.size = name, bands, size
+        self.attention = nn.ModuleDict()
+
+    def attend(self, attention: str) -> None:
+        """Set attention of `ATTENTIONS` after the last two stages, with fresh weights; "none" leaves it."""
+        if attention == "none":
+            return
+        last = len(self.strides) - 1
+        for index in (last - 1, last):
+            side = max(1, self.size // self.strides[index])
+            self.attention[str(index)] = ATTENTIONS[attention](self.widths[index], side, index == last)
+        self.radii = tuple(None if index >= last - 1 else one for index, one in enumerate(self.radii))
 
     @abstractmethod
     def begin(self, x: Tensor) -> Encoded:
@@ -79,14 +94,6 @@ class Backbone(nn.Module, ABC):
         """(B, features) the vector of an image; the mean of the last map by default."""
         return encoded.map.mean((2, 3))
 
-    def _run(self, x: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
-        encoded, maps = self.begin(x), []
-        for index in range(len(self.strides)):
-            encoded = self.stage(index, encoded)
-            maps.append(encoded.map)
-        done = self.finish(encoded)
-        return (*maps[:-1], done.map), self.pooled(done)
-
     def stages(self, x: Tensor) -> tuple[Tensor, ...]:
         """Feature maps by stage.
 
@@ -96,11 +103,11 @@ class Backbone(nn.Module, ABC):
         Returns:
             Stage i of (B, widths[i], H / strides[i], W / strides[i]), rounded up.
         """
-        return self._run(x)[0]
+        return side_by_side([self], [x])[0][0]
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, bands, H, W) -> (B, features), a vector an image."""
-        return self._run(x)[1]
+        return side_by_side([self], [x])[0][1]
 
     def start_from(self, weights: Mapping[str, Tensor]) -> None:
         """Take over weights that others trained.
@@ -110,6 +117,8 @@ class Backbone(nn.Module, ABC):
         the bands is brought to their number as timm does for weights of three bands: repeated, or summed for
         one band.
 
+        Attention that the file holds beside them is taken over, too; without, it keeps its fresh weights.
+
         Args:
             weights: by their names in the file.
 
@@ -117,26 +126,25 @@ class Backbone(nn.Module, ABC):
             ValueError: they are of another architecture or layout, or of a number of bands that the layer
                 cannot be brought from.
         """
-        own = self.net.state_dict()
-        found = self._named(weights)
-        first = self.firsts[0]
+        ends = [(name, first) for first in self.firsts for name in weights if name.endswith(first)]
+        prefix = min((name.removesuffix(first) for name, first in ends), key=len, default="")
+        beside = f"{prefix.removesuffix('net.')}attention."
+        attention = _under(weights, beside)
+        found = self._translated(
+            {
+                name: value
+                for name, value in _under(weights, prefix).items()
+                if not name.startswith((f"{self.last}.", "attention."))
+            }
+        )
+        own, first = self.net.state_dict(), self.firsts[0]
         if first in found:
             found[first] = self._of_bands(found[first], own[first].shape[1])
         check_layout(self.name, own, found)
+        if attention:
+            check_layout("its attention", self.attention.state_dict(), attention)
+            self.attention.load_state_dict(attention)
         self.net.load_state_dict(found)
-
-    def _named(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The weights by the names of `net`: without the prefix of the first layer, and the classifier."""
-        prefixes = [
-            name.removesuffix(first) for first in self.firsts for name in weights if name.endswith(first)
-        ]
-        prefix = min(prefixes, key=len, default="")
-        named = {
-            name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)
-        }
-        return self._translated(
-            {name: value for name, value in named.items() if not name.startswith(f"{self.last}.")}
-        )
 
     def _translated(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
         """Weights of another layout by the names of `net`; as they are by default."""
@@ -151,6 +159,41 @@ class Backbone(nn.Module, ABC):
                 f"expected {bands} bands, as here, or {_COLOURS}, which are brought to any number"
             )
         return cast(Tensor, importlib.import_module("timm.models").adapt_input_conv(bands, first))
+
+
+def side_by_side(
+    backbones: Sequence[Backbone], images: Sequence[Tensor]
+) -> list[tuple[tuple[Tensor, ...], Tensor]]:
+    """Images of one place by one backbone, or by two side by side, stage by stage.
+
+    Args:
+        backbones: one, or one for each of two sensors. Where their attention crosses, it looks at the map of
+            the other.
+        images: (B, bands, H, W) for each.
+
+    Returns:
+        For each the maps, as `Backbone.stages` has them, and the vectors, as `Backbone.forward`.
+    """
+    going = [backbone.begin(x) for backbone, x in zip(backbones, images, strict=True)]
+    maps: list[list[Tensor]] = [[] for _ in backbones]
+    for index in range(len(backbones[0].strides)):
+        going = [one.stage(index, before) for one, before in zip(backbones, going, strict=True)]
+        others = [one.map for one in going][::-1] if len(going) > 1 else [None]
+        for k, (backbone, other) in enumerate(zip(backbones, others, strict=True)):
+            if str(index) in backbone.attention:
+                seen = backbone.attention[str(index)](going[k].map, other)
+                going[k] = dataclasses.replace(going[k], map=seen)
+            maps[k].append(going[k].map)
+    done = [backbone.finish(one) for backbone, one in zip(backbones, going, strict=True)]
+    return [
+        ((*maps[k][:-1], one.map), backbone.pooled(one))
+        for k, (backbone, one) in enumerate(zip(backbones, done, strict=True))
+    ]
+
+
+def _under(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Those below a prefix, by what follows it."""
+    return {name.removeprefix(prefix): one for name, one in weights.items() if name.startswith(prefix)}
 
 
 def check_layout(name: str, own: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from torch import Tensor
 
+from geo_xmodal.networks.backbones.attention import AttentionName
 from geo_xmodal.networks.backbones.backbone import Backbone
 from geo_xmodal.networks.backbones.mit import Mit
 from geo_xmodal.networks.backbones.resnet import ResNet
@@ -27,7 +28,11 @@ SIZE = 224
 
 
 def make_backbone(
-    name: str, bands: int, weights: Mapping[str, Tensor] | None = None, size: int = SIZE
+    name: str,
+    bands: int,
+    weights: Mapping[str, Tensor] | None = None,
+    size: int = SIZE,
+    attention: AttentionName = "none",
 ) -> Backbone:
     """A backbone with fresh weights, or those that others trained.
 
@@ -36,6 +41,7 @@ def make_backbone(
         bands: of the images.
         weights: by their names in a file; see `Backbone.start_from`.
         size: side of the images, in pixels, that a position embedding is laid out for.
+        attention: what follows the last two stages.
 
     Raises:
         ValueError: The name is unknown, or the weights are not for this backbone.
@@ -43,6 +49,7 @@ def make_backbone(
     if name not in BACKBONES:
         raise ValueError(f"unknown backbone '{name}': choose one of {', '.join(BACKBONES)}")
     made = BACKBONES[name](name, bands, size)
+    made.attend(attention)
     if weights is not None:
         made.start_from(weights)
     return made

@@ -19,6 +19,8 @@ _STAGES = 4
 class Vit(Backbone):
     """Twelve blocks in four groups, all of stride 16; the vector of an image is its class token.
 
+    With attention after the last groups, which class tokens take no part in, it is the mean of the map.
+
     The position embedding is that of images of `size` pixels, and is interpolated for others. Images are
     padded with zeros, below and on the right, to whole tokens.
     """
@@ -60,8 +62,8 @@ class Vit(Backbone):
         return _apart(cast(Any, self.net).norm(_together(encoded)), *encoded.map.shape[2:])
 
     def pooled(self, encoded: Encoded) -> Tensor:
-        """The class token."""
-        return cast(Tensor, encoded.tokens)[:, 0]
+        """The class token, or the mean of the map that attention had a part in."""
+        return super().pooled(encoded) if self.attention else cast(Tensor, encoded.tokens)[:, 0]
 
     def _translated(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
         """Position embeddings of other sizes are interpolated, as timm does it."""
