@@ -3,141 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import rich.table
-import typer
 
 import geo_xmodal as gx
 from geo_xmodal.commands.console import Console, table
-from geo_xmodal.commands.options import (
-    AllowAddresses,
-    Device,
-    HoldOut,
-    Json,
-    Precision,
-    SceneNames,
-    key_values,
-    opened_scenes,
-)
+from geo_xmodal.commands.options import key_values, opened_scenes
+from geo_xmodal.commands.parsing import command
 from geo_xmodal.commands.results import classes_table, gain_words, mean_and_sd
+from geo_xmodal.requests import CompareCommand, CompareOptions
 
 
-class Study(StrEnum):
-    """What may be asked beside the table."""
-
-    ABLATION = "ablation"
-    NOISE = "noise"
-
-
-class Means(StrEnum):
-    """What methods are given."""
-
-    PUBLISHED = "published"
-    EQUAL = "equal"
-    BOTH = "both"
-
-
-def compare(
-    scenes: SceneNames,
-    out: Annotated[Path, typer.Option(help="Folder for runs, tables and pictures; runs there are kept.")],
-    methods: Annotated[
-        str | None,
-        typer.Option(
-            metavar="A,B,...",
-            help="Methods (default: all); see geo-xmodal methods. Also: ceiling, a classifier that sees both "
-            "sensors at test time.",
-        ),
-    ] = None,
-    target: Annotated[
-        str | None, typer.Option(help="The sensor to map from (default: the scene's target).")
-    ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="How many seeds, from --seed on.")] = 5,
-    seed: Annotated[int, typer.Option(min=0, help="The first seed.")] = 0,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Of every method that has epochs.")] = None,
-    reference: Annotated[
-        str | None,
-        typer.Option(
-            metavar="METHOD",
-            help="Whose gain the others' are tested against (default: hgr, or the first with a gain).",
-        ),
-    ] = None,
-    means: Annotated[
-        Means,
-        typer.Option(
-            help="Recipes: published (each method's own), equal (the same branch, patch, augmentation, "
-            "noise, class weights, optimiser, steps and input of the auxiliary sensor), or a table of both."
-        ),
-    ] = Means.BOTH,
-    trials: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            max=100,
-            help="Settings that each method may try on validation blocks of the training labels; 1: its own.",
-        ),
-    ] = 1,
-    study: Annotated[
-        list[Study] | None,
-        typer.Option(
-            help="Also: ablation (what each part of a method is worth), noise (10 to 40 dB at test time)."
-        ),
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="[METHOD.]KEY=VALUE", help="A setting of all methods that have it, or of one."
-        ),
-    ] = None,
-    device: Device = "auto",
-    precision: Precision = "float32",
-    allow_addresses: AllowAddresses = False,
-    hold_out: HoldOut = None,
-    leave_one_scene_out: Annotated[
-        bool,
-        typer.Option(
-            "--leave-one-scene-out",
-            help="Train once for each scene with labels, on the others, and test on it.",
-        ),
-    ] = False,
-    shares: Annotated[
-        Literal["labels", "equal", "estimated"] | None,
-        typer.Option(
-            help="What all figures should be right about (default: equal where labels were drawn class by "
-            "class, else labels); nothing is trained again for it."
-        ),
-    ] = None,
-    json: Json = False,
-) -> None:
-    """Set methods side by side: same pixels and seeds, gains over their controls, paired tests.
-
-    Given again, the command goes on where it was stopped; finished runs are not repeated.
-    """
-    console = Console(json)
-    pairs = key_values(settings or [])
-    opened = opened_scenes(scenes, console, allow_addresses)
-    request = gx.CompareRequest(
-        methods=tuple(name.strip() for name in (methods or "").split(",") if name.strip()),
-        target=target,
-        seeds=seeds,
-        seed=seed,
-        epochs=epochs,
+@command(CompareCommand)
+def compare(request: CompareCommand, console: Console) -> None:
+    """Compare, and show the tables."""
+    pairs = key_values(request.settings)
+    opened = opened_scenes(request.scenes, console, request.allow_addresses)
+    asked = gx.CompareRequest(
+        **request.part(CompareOptions),
+        methods=tuple(name.strip() for name in (request.methods or "").split(",") if name.strip()),
         settings=pairs,
-        reference=reference,
-        means=means.value,
-        trials=trials,
-        studies=tuple(one.value for one in study or ()),
-        device=device,
-        precision=precision,
-        hold_out=tuple(hold_out or ()),
-        leave_one_scene_out=leave_one_scene_out,
-        shares=shares,
+        studies=request.studies,
     )
-    with console.progress(long=lambda time: _cheaper(time, request)) as progress:
+    out = request.out
+    with console.progress(long=lambda time: _cheaper(time, asked)) as progress:
         compared = gx.compare_methods(
-            opened, out, request, progress, note=lambda line: console.warn(line, "note")
+            opened, out, asked, progress, note=lambda line: console.warn(line, "note")
         )
     comparison = compared.content
     console.result(

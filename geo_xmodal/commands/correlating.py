@@ -2,86 +2,31 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Literal
-
 import rich.table
-import typer
 
 import geo_xmodal as gx
 from geo_xmodal.commands.console import Console, table
-from geo_xmodal.commands.options import AllowAddresses, Json, opened_scene
+from geo_xmodal.commands.options import opened_scene
+from geo_xmodal.commands.parsing import command
 from geo_xmodal.errors import UsageError
+from geo_xmodal.named_options import option
 from geo_xmodal.outputs import check_writable
+from geo_xmodal.requests import CorrelateRequest
 
-Estimator = Literal["ace", "neural"]
 
-
-def correlate(
-    scene: Annotated[
-        str | None,
-        typer.Option(metavar="NAME_OR_PATH", help="A scene folder, or the name of a known scene."),
-    ] = None,
-    between: Annotated[
-        tuple[str, str] | None, typer.Option(metavar="SENSOR SENSOR", help="Two sensors of the scene.")
-    ] = None,
-    target_classes: Annotated[
-        bool, typer.Option("--target-classes", help="Also: what each sensor tells of each class.")
-    ] = False,
-    x: Annotated[Path | None, typer.Option(help="A .npy file of floats (samples, columns).")] = None,
-    y: Annotated[Path | None, typer.Option(help="Another, with the same samples in the same order.")] = None,
-    blocks: Annotated[
-        Path | None,
-        typer.Option(
-            help="For --x and --y: a .npy file with a block id a row; without it rows are "
-            "taken as exchangeable."
-        ),
-    ] = None,
-    block_size: Annotated[
-        int | None, typer.Option(min=2, help="For --scene: side of a block in pixels (default: chosen).")
-    ] = None,
-    method: Annotated[
-        Estimator,
-        typer.Option(help="The nonlinear estimator, beside linear CCA: ace, or neural (slower)."),
-    ] = "ace",
-    samples: Annotated[int, typer.Option(min=100, max=100_000, help="Most samples.")] = 20_000,
-    seed: Annotated[int, typer.Option(min=0, help="Of every random draw.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="Folder for correlation.json and correlation.png.")] = None,
-    allow_addresses: AllowAddresses = False,
-    json: Json = False,
-) -> None:
-    """Say how much one sensor tells about another: held-out estimate, interval, null, spectrum."""
-    console = Console(json)
-    if (scene is None) == (x is None and y is None):
-        raise UsageError("give either --scene with --between, or --x and --y")
+@command(CorrelateRequest)
+def correlate(request: CorrelateRequest, console: Console) -> None:
+    """Estimate, and show what it says."""
+    if (request.scene is None) == (request.x is None and request.y is None):
+        raise UsageError(
+            f"give either {option('scene')} with {option('between')}, or {option('x')} and {option('y')}"
+        )
+    out = request.out
     if out is not None:
         check_writable(out / "correlation.json")
-    if scene is not None:
-        if between is None or blocks is not None:
-            raise UsageError(
-                "--scene needs --between SENSOR SENSOR, such as --between hsi sar"
-                if between is None
-                else "--blocks goes with --x and --y; blocks of a scene are set with --block-size"
-            )
-        opened = opened_scene(scene, console, allow_addresses)
-        with console.progress() as progress:
-            study = gx.correlate_scene(
-                opened,
-                between,
-                target_classes=target_classes,
-                method=method,
-                samples=samples,
-                block=block_size,
-                seed=seed,
-                progress=progress,
-            )
-    else:
-        if x is None or y is None or between is not None or target_classes or block_size is not None:
-            raise UsageError("--x and --y go together, and without --between, --target-classes, --block-size")
-        with console.progress() as progress:
-            study = gx.correlate_arrays(
-                x, y, blocks=blocks, method=method, samples=samples, seed=seed, progress=progress
-            )
+    study = (
+        _of_arrays(request, console) if request.scene is None else _of_scene(request, request.scene, console)
+    )
     parts: list[rich.table.Table | str] = [*_samples(study), _views(study), _spectrum(study)]
     if study.classes is not None:
         parts.append(_classes(study))
@@ -91,6 +36,48 @@ def correlate(
         parts.append(f"plot: {out / 'correlation.png'}")
     console.assumed(study.data.get("assumptions", ()))
     console.result(study.as_dict(), *parts)
+
+
+def _of_scene(request: CorrelateRequest, scene: str, console: Console) -> gx.Study:
+    if request.between is None or request.blocks is not None:
+        raise UsageError(
+            f"{option('scene')} needs {option('between', 'SENSOR SENSOR')}, such as "
+            f"{option('between', 'hsi sar')}"
+            if request.between is None
+            else f"{option('blocks')} goes with {option('x')} and {option('y')}; blocks of a scene are set "
+            f"with {option('block_size')}"
+        )
+    opened = opened_scene(scene, console, request.allow_addresses)
+    with console.progress() as progress:
+        return gx.correlate_scene(
+            opened,
+            request.between,
+            target_classes=request.target_classes,
+            method=request.method,
+            samples=request.samples,
+            block=request.block_size,
+            seed=request.seed,
+            progress=progress,
+        )
+
+
+def _of_arrays(request: CorrelateRequest, console: Console) -> gx.Study:
+    of_scenes = request.between is not None or request.target_classes or request.block_size is not None
+    if request.x is None or request.y is None or of_scenes:
+        raise UsageError(
+            f"{option('x')} and {option('y')} go together, and without {option('between')}, "
+            f"{option('target_classes')}, {option('block_size')}"
+        )
+    with console.progress() as progress:
+        return gx.correlate_arrays(
+            request.x,
+            request.y,
+            blocks=request.blocks,
+            method=request.method,
+            samples=request.samples,
+            seed=request.seed,
+            progress=progress,
+        )
 
 
 def _samples(study: gx.Study) -> list[str]:

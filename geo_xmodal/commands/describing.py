@@ -30,10 +30,9 @@ def describe(
             "type",
             "label",
             rows=[
-                (one.command, option.name if option.option.positional else option.flag, option.type,
-                 option.option.label)
+                (one.command, option.flag, option.type, option.option.label)
                 for one in asked
-                for option in one.options().values()
+                for option in one.describe().values()
             ],
         ),
-    )  # fmt: skip
+    )

@@ -2,67 +2,41 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import rich.table
-import typer
 
 import geo_xmodal as gx
 from geo_xmodal.commands.console import Console, table
-from geo_xmodal.commands.options import Json, Unlabelled, WarpGcps, unlabelled_values
+from geo_xmodal.commands.options import unlabelled_values
+from geo_xmodal.commands.parsing import command
 from geo_xmodal.commands.results import accuracy_tables
 from geo_xmodal.outputs import check_writable
+from geo_xmodal.requests import EvaluateRequest
 
 
-def evaluate(
-    map_: Annotated[Path, typer.Option("--map", help="A classified GeoTIFF.")],
-    reference: Annotated[
-        str,
-        typer.Option(
-            metavar="FILE[[:LAYER]:COLUMN]", help="A label raster, or a vector file and its class column."
-        ),
-    ],
-    out: Annotated[Path | None, typer.Option(help="Folder for metrics.json and report.html.")] = None,
-    layer: Annotated[str | None, typer.Option(help="Layer of a vector file that has several.")] = None,
-    sampled: Annotated[
-        bool,
-        typer.Option(
-            "--sampled",
-            help="The reference is a random sample stratified by the map's classes: "
-            "estimate areas and accuracies with intervals.",
-        ),
-    ] = False,
-    classes: Annotated[
-        Path | None,
-        typer.Option(
-            help="TOML file with a list of classes that names the values of a map of another program."
-        ),
-    ] = None,
-    unlabelled: Unlabelled = None,
-    warp_gcps: WarpGcps = None,
-    json: Json = False,
-) -> None:
-    """Measure a map against reference labels of any CRS and resolution."""
-    console = Console(json)
+@command(EvaluateRequest)
+def evaluate(request: EvaluateRequest, console: Console) -> None:
+    """Evaluate, and show how good the map is."""
+    out = request.out
     if out is not None:
         check_writable(out)
     with console.progress() as progress:
         result = gx.evaluate_map(
-            map_,
-            reference,
+            request.map,
+            request.reference,
             out,
-            layer=layer,
-            sampled=sampled,
-            classes=classes,
-            unlabelled=unlabelled_values(unlabelled),
-            warp_gcps=warp_gcps,
+            layer=request.layer,
+            sampled=request.sampled,
+            classes=request.classes,
+            unlabelled=unlabelled_values(request.unlabelled),
+            warp_gcps=request.warp_gcps,
             progress=progress,
         )
     for line in result.metrics.get("notes", ()):
         console.warn(line, "note")
     parts: list[rich.table.Table | str] = accuracy_tables(result.metrics)
-    if sampled:
+    if request.sampled:
         parts.append(_areas(result.metrics["areas"]))
     if out is not None:
         parts.append(f"report: {out / 'report.html'}")

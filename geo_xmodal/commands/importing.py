@@ -4,151 +4,62 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
-from typing import Annotated, Any, Literal
-
-import typer
+from typing import Any
 
 import geo_xmodal as gx
 from geo_xmodal.commands import importing_points
 from geo_xmodal.commands.console import Console, fields, table
-from geo_xmodal.commands.options import Json, Unlabelled
+from geo_xmodal.commands.parsing import command
 from geo_xmodal.errors import UsageError
-from geo_xmodal.kinds import Kind
+from geo_xmodal.named_options import option
 from geo_xmodal.outputs import check_writable
-
-PointScale = Literal["linear", "db", "dn"]
-_POINTS = "points"
-
-_Patterns = Annotated[
-    str | None,
-    typer.Option(
-        metavar="PATTERN,...",
-        help="Of a table of points: columns that are no bands, whatever the patterns of bands say.",
-    ),
-]
+from geo_xmodal.requests import ImportRequest
+from geo_xmodal.requests.importing import POINTS
 
 
-def _bands_of(sensor: str) -> Any:
-    return typer.Option(
-        metavar="PATTERN,...",
-        help=f"Of a table of points: columns that are bands of the {sensor} sensor, such as SAR-*.",
-    )
-
-
-def _kind_of(sensor: str) -> Any:
-    return typer.Option(help=f"What the {sensor} sensor measures (default: by the names of its columns).")
-
-
-def _scale_of(sensor: str) -> Any:
-    return typer.Option(
-        help=f"How a radar as {sensor} sensor holds power: linear (default), db, or dn for digital numbers "
-        "(20 log10 DN - 83 dB)."
-    )
-
-
-def import_(
-    name: Annotated[
-        str | None, typer.Argument(help="A published scene, as --list names it, or points.")
-    ] = None,
-    folder: Annotated[
-        Path | None,
-        typer.Argument(
-            help="The folder with its files; of points the table (CSV, Parquet, GeoParquet, GeoPackage)."
-        ),
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="The scene folder.")] = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Refuse files whose sizes or counts are not as published.")
-    ] = False,
-    list_: Annotated[
-        bool, typer.Option("--list", help="List the published scenes and the files that are looked for.")
-    ] = False,
-    target_bands: Annotated[str | None, _bands_of("target")] = None,
-    target_kind: Annotated[Kind | None, _kind_of("target")] = None,
-    target_scale: Annotated[PointScale | None, _scale_of("target")] = None,
-    rich_bands: Annotated[str | None, _bands_of("auxiliary")] = None,
-    rich_kind: Annotated[Kind | None, _kind_of("auxiliary")] = None,
-    rich_scale: Annotated[PointScale | None, _scale_of("auxiliary")] = None,
-    leave_out: _Patterns = None,
-    label: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Of a table of points: codes or names of classes.")
-    ] = None,
-    legend: Annotated[
-        Path | None,
-        typer.Option(help="Names of the codes: a table of codes and names, or TOML as scene.toml has it."),
-    ] = None,
-    unlabelled: Unlabelled = None,
-    coordinates: Annotated[
-        str | None,
-        typer.Option(metavar="X,Y", help="Columns of the coordinates (default: lon and lat, or geometries)."),
-    ] = None,
-    crs: Annotated[
-        str | None, typer.Option(help="Of the coordinates (default: the file's, else longitude, latitude).")
-    ] = None,
-    no_data: Annotated[
-        str | None, typer.Option(metavar="NUMBER,...", help="Values of bands that mean no data.")
-    ] = None,
-    series: Annotated[
-        str | None,
-        typer.Option(metavar="SAMPLE,TIME", help="Columns that say which rows are one sample's, and when."),
-    ] = None,
-    interpolate: Annotated[
-        bool, typer.Option("--interpolate", help="Fill gaps of a series from the times before and after.")
-    ] = False,
-    places: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Points of one place train or test together.")
-    ] = None,
-    cells: Annotated[
-        float | None, typer.Option(metavar="DEGREES", help="Places are cells of so many degrees instead.")
-    ] = None,
-    random: Annotated[
-        bool, typer.Option("--random", help="Divide points at random instead, which flatters accuracy.")
-    ] = False,
-    test: Annotated[
-        float | None, typer.Option(help="Share of the labels of points that test.", show_default="0.5")
-    ] = None,
-    min_per_class: Annotated[
-        int | None, typer.Option(help="Points that a class has at least.", show_default="10")
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(min=0, help="Of the division of points.", show_default="0")
-    ] = None,
-    layer: Annotated[str | None, typer.Option(help="Layer of a GeoPackage of points.")] = None,
-    json: Json = False,
-) -> None:
-    """Make a scene folder of a published scene (Berlin, Houston2013, ...), or of a table of points."""
-    console = Console(json)
-    of_points = {
-        "--target-bands": target_bands, "--target-kind": target_kind, "--target-scale": target_scale,
-        "--rich-bands": rich_bands, "--rich-kind": rich_kind, "--rich-scale": rich_scale,
-        "--leave-out": leave_out, "--label": label, "--legend": legend, "--unlabelled": unlabelled,
-        "--coordinates": coordinates, "--crs": crs, "--no-data": no_data, "--series": series,
-        "--interpolate": interpolate or None, "--places": places, "--cells": cells,
-        "--random": random or None, "--test": test, "--min-per-class": min_per_class, "--seed": seed,
-        "--layer": layer,
-    }  # fmt: skip
-    given = {option: value for option, value in of_points.items() if value is not None}
-    if given and name != _POINTS:
-        raise UsageError(f"{next(iter(given))} is for tables of points: geo-xmodal import points TABLE")
-    if list_:
+@command(ImportRequest)
+def import_(request: ImportRequest, console: Console) -> None:
+    """Import, and say what came of it."""
+    name, folder, out = request.name, request.folder, request.out
+    given = _of_points(request)
+    if given and name != POINTS:
+        raise UsageError(
+            f"{option(next(iter(given)))} is for tables of points: geo-xmodal import points TABLE"
+        )
+    if request.listed:
         if name is not None or folder is not None or out is not None:
-            raise UsageError("--list takes no scene, no folder and no --out")
+            raise UsageError(f"{option('list')} takes no scene, no folder and no {option('out')}")
         _show_known(console)
         return
     if name is None or folder is None or out is None:
         raise UsageError(
-            "expected NAME FOLDER --out DIR, points TABLE --out DIR, or --list; see geo-xmodal import --help"
+            f"expected NAME FOLDER {option('out', 'DIR')}, points TABLE {option('out', 'DIR')}, or "
+            f"{option('list')}; see geo-xmodal import {option('help')}"
         )
-    if name == _POINTS:
-        if strict:
-            raise UsageError("--strict compares with published counts, and points have none: leave it out")
+    if name == POINTS:
+        if request.strict:
+            raise UsageError(
+                f"{option('strict')} compares with published counts, and points have none: leave it out"
+            )
         importing_points.run(folder, out, given, console)
         return
     check_writable(out)
     with console.progress() as progress:
-        report = gx.import_scene(name, folder, out, strict=strict, progress=progress)
+        report = gx.import_scene(name, folder, out, strict=request.strict, progress=progress)
     _show(report, console)
+
+
+def _of_points(request: ImportRequest) -> dict[str, Any]:
+    """Options for tables of points that were given, by name."""
+    return {
+        one.name: getattr(request, field)
+        for field, one in request.describe().items()
+        if "name" in one.option.applies and _is_given(getattr(request, field))
+    }
+
+
+def _is_given(value: object) -> bool:
+    return value is not None and value is not False
 
 
 def _show(report: gx.ImportReport, console: Console) -> None:

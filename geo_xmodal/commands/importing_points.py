@@ -13,6 +13,7 @@ from pydantic import ValidationError
 import geo_xmodal as gx
 from geo_xmodal.commands.console import Console, fields, table
 from geo_xmodal.errors import UsageError
+from geo_xmodal.named_options import option
 from geo_xmodal.outputs import check_writable
 from geo_xmodal.small_files import first_problem
 
@@ -59,45 +60,49 @@ def _request(given: Mapping[str, Any]) -> gx.PointsRequest:
     Raises:
         UsageError: One is missing, or is not what it should be.
     """
-    for option, what in (
-        ("--target-bands", "the columns that are the sensor to map from, such as 'SAR-*'"),
-        ("--label", "the column of classes"),
+    for name, what in (
+        ("target_bands", "the columns that are the sensor to map from, such as 'SAR-*'"),
+        ("label", "the column of classes"),
     ):
-        if option not in given:
-            raise UsageError(f"import points needs {option}: {what}")
-    for option in ("--rich-kind", "--rich-scale"):
-        if option in given and "--rich-bands" not in given:
-            raise UsageError(f"{option} is of the auxiliary sensor: say which columns it has, --rich-bands")
+        if name not in given:
+            raise UsageError(f"import points needs {option(name)}: {what}")
+    for name in ("rich_kind", "rich_scale"):
+        if name in given and "rich_bands" not in given:
+            raise UsageError(
+                f"{option(name)} is of the auxiliary sensor: say which columns it has, {option('rich_bands')}"
+            )
     sensors = {
         side: {
-            "bands": _parts(given[f"--{side}-bands"]),
-            **{key: given[f"--{side}-{key}"] for key in ("kind", "scale") if f"--{side}-{key}" in given},
+            "bands": _parts(given[f"{side}_bands"]),
+            **{key: given[f"{side}_{key}"] for key in ("kind", "scale") if f"{side}_{key}" in given},
         }
         for side in ("target", "rich")
-        if f"--{side}-bands" in given
+        if f"{side}_bands" in given
     }
     values: dict[str, Any] = {
         **sensors,
         **{
-            option.removeprefix("--").replace("-", "_"): given[option]
-            for option in (
-                "--label", "--legend", "--crs", "--interpolate", "--places", "--cells", "--random", "--test",
-                "--min-per-class", "--seed", "--layer",
+            name: given[name]
+            for name in (
+                "label", "legend", "crs", "interpolate", "places", "cells", "random", "test",
+                "min_per_class", "seed", "layer",
             )
-            if option in given
+            if name in given
         },
     }  # fmt: skip
-    for option in ("--leave-out", "--unlabelled"):
-        if option in given:
-            values[option.removeprefix("--").replace("-", "_")] = _parts(given[option])
-    for option, example in (("--coordinates", "lon,lat"), ("--series", "sample_id,timestamp")):
-        if option in given:
-            parts = _parts(given[option])
+    for name in ("leave_out", "unlabelled"):
+        if name in given:
+            values[name] = _parts(given[name])
+    for name, example in (("coordinates", "lon,lat"), ("series", "sample_id,timestamp")):
+        if name in given:
+            parts = _parts(given[name])
             if len(parts) != 2:
-                raise UsageError(f"{option} {given[option]!r}: expected two columns, such as {example}")
-            values[option.removeprefix("--")] = parts
-    if "--no-data" in given:
-        values["no_data"] = [_number(part) for part in _parts(given["--no-data"])]
+                raise UsageError(
+                    f"{option(name, repr(given[name]))}: expected two columns, such as {example}"
+                )
+            values[name] = parts
+    if "no_data" in given:
+        values["no_data"] = [_number(part) for part in _parts(given["no_data"])]
     try:
         return gx.PointsRequest.model_validate(values)
     except ValidationError as error:
@@ -110,7 +115,7 @@ def _number(text: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise UsageError(f"--no-data {text!r}: expected numbers, such as 65535,0")
+        raise UsageError(f"{option('no_data', repr(text))}: expected numbers, such as 65535,0")
     return value
 
 

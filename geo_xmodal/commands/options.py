@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,6 +11,7 @@ import typer
 import geo_xmodal as gx
 from geo_xmodal.commands.console import Console
 from geo_xmodal.errors import UsageError
+from geo_xmodal.named_options import option
 
 Scale = Literal["linear", "db"]
 """How a radar file holds power."""
@@ -119,7 +121,9 @@ def opened_scene(name_or_path: str, console: Console, allow_addresses: bool = Fa
     return scene
 
 
-def opened_scenes(names_or_paths: list[str], console: Console, allow_addresses: bool) -> tuple[gx.Scene, ...]:
+def opened_scenes(
+    names_or_paths: Sequence[str], console: Console, allow_addresses: bool
+) -> tuple[gx.Scene, ...]:
     """The scenes, after saying which they are and whether they are real."""
     scenes = gx.open_scenes(names_or_paths, addresses=allow_addresses)
     for scene in scenes:
@@ -128,7 +132,7 @@ def opened_scenes(names_or_paths: list[str], console: Console, allow_addresses: 
 
 
 def learned_from(
-    scenes: list[str] | None,
+    scenes: Sequence[str],
     chips: Path | None,
     layout: str | None,
     console: Console,
@@ -141,13 +145,16 @@ def learned_from(
     """
     if (chips is None) == (not scenes):
         raise UsageError(
-            "name what to learn from: --scene NAME_OR_PATH, or --chips FOLDER, one of the two; "
-            "see geo-xmodal train --help"
+            f"name what to learn from: {option('scene', 'NAME_OR_PATH')}, or "
+            f"{option('chips', 'FOLDER')}, one "
+            f"of the two; see geo-xmodal train {option('help')}"
         )
     if layout is not None and chips is None:
-        raise UsageError("--layout says what known set chips are: give --chips FOLDER")
+        raise UsageError(
+            f"{option('layout')} says what known set chips are: give {option('chips', 'FOLDER')}"
+        )
     if chips is None:
-        return opened_scenes(scenes or [], console, allow_addresses)
+        return opened_scenes(scenes, console, allow_addresses)
     found = gx.open_chips(chips, layout)
     truth = "simulated" if found.simulated else "real"
     by = "chips.toml" if found.layout is None else f"known layout {found.layout}"
@@ -161,7 +168,7 @@ def _note(scene: gx.Scene, console: Console) -> None:
     console.note(f"scene {scene.name} ({truth}): {scene.folder} ({origin})")
 
 
-def key_values(pairs: list[str]) -> dict[str, str]:
+def key_values(pairs: Sequence[str]) -> dict[str, str]:
     """`key=value` options as a dictionary.
 
     Raises:
@@ -172,9 +179,11 @@ def key_values(pairs: list[str]) -> dict[str, str]:
         key, equals, value = pair.partition("=")
         key = key.strip()
         if not equals or not key:
-            raise UsageError(f"--set {pair!r}: expected key=value, such as --set epochs=20")
+            raise UsageError(
+                f"{option('set', repr(pair))}: expected key=value, such as {option('set', 'epochs=20')}"
+            )
         if key in found:
-            raise UsageError(f"--set {key} is given twice: {found[key]!r} and {value.strip()!r}")
+            raise UsageError(f"{option('set', key)} is given twice: {found[key]!r} and {value.strip()!r}")
         found[key] = value.strip()
     return found
 
@@ -196,6 +205,7 @@ def chosen_bands(text: str | None) -> tuple[int | str, ...] | None:
     numbers = all(part.isdecimal() and int(part) > 0 for part in parts)
     if not all(parts) or (not numbers and any(part.lstrip("+-").isdecimal() for part in parts)):
         raise UsageError(
-            f"--bands {text!r}: expected band numbers from 1 up, such as 1,2, or names, such as VV,VH"
+            f"{option('bands', repr(text))}: expected band numbers from 1 up, such as 1,2, or "
+            f"names, such as VV,VH"
         )
     return tuple(int(part) for part in parts) if numbers else tuple(parts)

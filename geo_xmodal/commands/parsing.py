@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -27,7 +28,7 @@ def command(request: type[R]) -> Callable[[Callable[[R, Console], None]], Callab
     """Make a command of a function that takes a request and a console."""
 
     def made(function: Callable[[R, Console], None]) -> Callable[..., None]:
-        options = request.options()
+        options = request.describe()
 
         def run(**given: Any) -> None:
             given.pop(_PROGRESS, None)  # what is written before the parser is done needs it too (`events`)
@@ -59,11 +60,15 @@ def _value(option: Described, value: Any) -> Any:
     """What the parser gives, as the request takes it: None and an empty list are what was not given."""
     if value is None or value == []:
         return option.default
-    return tuple(value) if isinstance(value, list) else value
+    if not isinstance(value, list):
+        return value
+    return tuple(each.value if isinstance(each, StrEnum) else each for each in value)
 
 
 def _parameter(request: type[Request], one: Described) -> inspect.Parameter:
     kind: Any = Literal[one.choices] if one.choices else _TYPES[one.type]
+    if one.many and one.choices:
+        kind = StrEnum(one.field, {choice: choice for choice in one.choices})  # typer has no list of literals
     if one.parts > 1:
         kind = tuple[(kind,) * one.parts]  # type: ignore[misc]
     if one.many:
@@ -89,7 +94,7 @@ def _parameter(request: type[Request], one: Described) -> inspect.Parameter:
 
 
 def _flags(request: type[Request]) -> dict[str, str]:
-    return {one.name: one.flag for one in request.options().values()}
+    return {one.name: one.flag for one in request.describe().values()}
 
 
 def _of(name: str, kind: Any, option: Any, default: Any) -> inspect.Parameter:

@@ -2,204 +2,113 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 import geo_xmodal as gx
 from geo_xmodal.commands.console import Console, fields, table
-from geo_xmodal.commands.options import (
-    Json,
-    Scale,
-    Unlabelled,
-    WarpGcps,
-    chosen_bands,
-    unlabelled_values,
-)
+from geo_xmodal.commands.options import chosen_bands, unlabelled_values
+from geo_xmodal.commands.parsing import command
 from geo_xmodal.commands.results import label_counts, label_table
 from geo_xmodal.errors import UsageError
 from geo_xmodal.kinds import Kind
+from geo_xmodal.named_options import option
 from geo_xmodal.outputs import check_writable
+from geo_xmodal.requests import AlignRequest, SimulateRequest
 from geo_xmodal.small_files import real_path
 
 
-def simulate(
-    out: Annotated[Path, typer.Argument(help="The scene folder.")],
-    like: Annotated[
-        str | None, typer.Option(help="The benchmark to be like: berlin or houston.", show_default="berlin")
-    ] = None,
-    rows: Annotated[int | None, typer.Option(min=1, help="Rows of the target sensor.")] = None,
-    cols: Annotated[int | None, typer.Option(min=1, help="Columns of the target sensor.")] = None,
-    seed: Annotated[
-        int | None, typer.Option(min=0, help="Another seed is another place.", show_default="0")
-    ] = None,
-    source: Annotated[
-        str | None,
-        typer.Option(
-            "--from", metavar="FILE_OR_SCENE", help="Simulate an MSI from this HSI (needs --srf) instead."
-        ),
-    ] = None,
-    srf: Annotated[
-        Path | None, typer.Option(help="Spectral responses of the MSI (GeoJSON or CSV), with --from.")
-    ] = None,
-    bands: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME,NAME...", help="Bands of --srf to simulate (default: all that the HSI covers)."
-        ),
-    ] = None,
-    coarse: Annotated[
-        int | None,
-        typer.Option(min=2, help="Also degrade the HSI to pixels this many times as large, with --from."),
-    ] = None,
-    json: Json = False,
-) -> None:
-    """Make a simulated scene, whose truth is known, or simulate sensors from a real HSI."""
-    console = Console(json)
-    made_up = {"--like": like, "--rows": rows, "--cols": cols, "--seed": seed}
-    real = {"--srf": srf, "--bands": bands, "--coarse": coarse}
-    _refuse(made_up if source is not None else real, source is not None)
+@command(SimulateRequest)
+def simulate(request: SimulateRequest, console: Console) -> None:
+    """Simulate, and say what came of it."""
+    _refuse(request)
+    out = request.out
     check_writable(out)
-    if source is None:
+    if request.source is None:
         with console.progress() as progress:
-            gx.simulate_scene(out, like or "berlin", rows, cols, seed or 0, progress)
+            gx.simulate_scene(
+                out, request.like or "berlin", request.rows, request.cols, request.seed or 0, progress
+            )
         _show(gx.open_scene(out), console)
         return
-    if srf is None:
-        raise UsageError("--from needs --srf: the spectral responses of the sensor to simulate")
-    names = [name.strip() for name in bands.split(",")] if bands is not None else None
+    if request.srf is None:
+        raise UsageError(
+            f"{option('from')} needs {option('srf')}: the spectral responses of the sensor to simulate"
+        )
+    names = [name.strip() for name in request.bands.split(",")] if request.bands is not None else None
     with console.progress() as progress:
-        made = gx.simulate_sensor(out, source, srf, bands=names, coarse=coarse, progress=progress)
+        made = gx.simulate_sensor(
+            out, request.source, request.srf, bands=names, coarse=request.coarse, progress=progress
+        )
     for name, share in made.left_out.items():
         console.note(f"left out {name}: the HSI covers {share:.0%} of its response")
     _show(made.scene, console)
 
 
-def _refuse(options: Mapping[str, object], from_hsi: bool) -> None:
-    given = [option for option, value in options.items() if value is not None]
-    if given and from_hsi:
-        raise UsageError(f"{given[0]} is for scenes that are made up; leave it or --from out")
-    if given:
-        raise UsageError(f"{given[0]} is for sensors simulated from an HSI: give that with --from")
+_MADE_UP, _FROM_HSI = ("like", "rows", "cols", "seed"), ("srf", "bands", "coarse")
+"""Options of either kind of simulation."""
 
 
-def _with_sensors(command: Callable[..., None]) -> Callable[..., None]:
-    """The command with an option for each kind of sensor in place of `**sensors`, before its labels."""
-    signature = inspect.signature(command, eval_str=True)
-    options = [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.POSITIONAL_OR_KEYWORD,
-            default=None,
-            annotation=Annotated[
-                list[str] | None,
-                typer.Option(
-                    metavar="FILE|FOLDER|LIST.txt|URL",
-                    help=f"{kind.heading}: a GeoTIFF, tiles or band files; again for another sensor.",
-                ),
-            ],
-        )
-        for name, kind in gx.KINDS.items()
-    ]
-    own = [one for one in signature.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
-    place = [one.name for one in own].index("labels")
-    own[place:place] = options
-    command.__signature__ = signature.replace(parameters=own)  # type: ignore[attr-defined]
-    return command
+def _refuse(request: SimulateRequest) -> None:
+    others = _FROM_HSI if request.source is None else _MADE_UP
+    given = next((name for name in others if getattr(request, name) is not None), None)
+    if given is None:
+        return
+    if request.source is not None:
+        raise UsageError(f"{option(given)} is for scenes that are made up; leave it or {option('from')} out")
+    raise UsageError(f"{option(given)} is for sensors simulated from an HSI: give that with {option('from')}")
 
 
-@_with_sensors
-def align(
-    out: Annotated[Path, typer.Argument(help="The scene folder.")],
-    reference: Annotated[
-        str,
-        typer.Option(
-            metavar="FILE|FOLDER|LIST.txt|URL", help="The sensor to map from; the scene gets its grid."
-        ),
-    ],
-    target_kind: Annotated[
-        Kind | None, typer.Option(help="What the reference measures (default: what its name says).")
-    ] = None,
-    labels: Annotated[
-        str | None,
-        typer.Option(metavar="FILE[[:LAYER]:COLUMN]", help="Labels, to be split into training and test."),
-    ] = None,
-    train_labels: Annotated[
-        str | None, typer.Option(metavar="FILE[[:LAYER]:COLUMN]", help="Labels for training.")
-    ] = None,
-    test_labels: Annotated[
-        str | None, typer.Option(metavar="FILE[[:LAYER]:COLUMN]", help="Labels for test.")
-    ] = None,
-    classes: Annotated[
-        Path | None, typer.Option(help="TOML file with a list of classes, such as another scene.toml.")
-    ] = None,
-    unlabelled: Unlabelled = None,
-    scale: Annotated[
-        Scale | None, typer.Option(help="How the radar files hold power (default: linear, if they can).")
-    ] = None,
-    bands: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="SENSOR=N,N,...|NAME,...",
-            help="Bands of a sensor, such as msi=B02,B03,B04; names those of a folder of band files.",
-        ),
-    ] = None,
-    warp_gcps: WarpGcps = None,
-    copy: Annotated[
-        bool,
-        typer.Option(
-            "--copy", help="Write copies on the one grid (default: refer to the files where they are)."
-        ),
-    ] = False,
-    name: Annotated[str | None, typer.Option(help="Name of the scene (default: that of the folder).")] = None,
-    json: Json = False,
-    **sensors: list[str] | None,
-) -> None:
-    """Bring files of any CRS and resolution onto one grid, where they are."""
-    console = Console(json)
-    check_writable(out)
+@command(AlignRequest)
+def align(request: AlignRequest, console: Console) -> None:
+    """Align, and say what came of it."""
+    check_writable(request.out)
+    reference, target_kind = request.reference, request.target_kind
     kinds: dict[str, Kind] = {}
     modalities: dict[str, str] = {}
     if target_kind is not None:
         modalities[target_kind], kinds[target_kind] = reference, target_kind
-    for kind in gx.KINDS:
-        for path in sensors[kind] or ():
+    for kind, paths in request.sensors().items():
+        for path in paths:
             if target_kind is not None and real_path(Path(path)) == real_path(Path(reference)):
                 continue
             key = _free_name(kind, modalities)
             modalities[key], kinds[key] = path, kind
     if not set(modalities.values()) - {reference}:
-        raise UsageError("nothing to align: give another sensor beside --reference, such as --hsi FILE")
+        raise UsageError(
+            f"nothing to align: give another sensor beside {option('reference')}, such as "
+            f"{option('hsi', 'FILE')}"
+        )
     with console.progress() as progress:
         scene = gx.align_scene(
-            out,
+            request.out,
             reference=reference,
             modalities=modalities,
-            labels=_labels(labels, train_labels, test_labels),
+            labels=_labels(request),
             kinds=kinds,
-            bands=_bands(bands or []),
-            scale=scale,
-            classes=classes,
-            unlabelled=unlabelled_values(unlabelled),
-            name=name,
-            warp_gcps=warp_gcps,
-            copy=copy,
+            bands=_bands(request.bands),
+            scale=request.scale,
+            classes=request.classes,
+            unlabelled=unlabelled_values(request.unlabelled),
+            name=request.name,
+            warp_gcps=request.warp_gcps,
+            copy=request.copies,
             progress=progress,
         )
     _show(scene, console)
 
 
-def _bands(given: list[str]) -> dict[str, tuple[int | str, ...]]:
+def _bands(given: Sequence[str]) -> dict[str, tuple[int | str, ...]]:
     """`msi=B02,B03` options as bands of sensors."""
     found: dict[str, tuple[int | str, ...]] = {}
     for one in given:
         sensor, equals, names = one.partition("=")
         bands = chosen_bands(names) if equals else None
         if not sensor or bands is None:
-            raise UsageError(f"--bands {one!r}: expected SENSOR=BANDS, such as --bands msi=B02,B03")
+            raise UsageError(
+                f"{option('bands', repr(one))}: expected SENSOR=BANDS, such as "
+                f"{option('bands', 'msi=B02,B03')}"
+            )
         found[sensor] = bands
     return found
 
@@ -211,9 +120,12 @@ def _free_name(kind: Kind, taken: Mapping[str, str]) -> str:
     return name
 
 
-def _labels(both: str | None, train: str | None, test: str | None) -> dict[str, str]:
+def _labels(request: AlignRequest) -> dict[str, str]:
+    both, train, test = request.labels, request.train_labels, request.test_labels
     if both is not None and (train is not None or test is not None):
-        raise UsageError("give either --labels, or --train-labels and --test-labels")
+        raise UsageError(
+            f"give either {option('labels')}, or {option('train_labels')} and {option('test_labels')}"
+        )
     given = {"all": both, "train": train, "test": test}
     return {split: labels for split, labels in given.items() if labels is not None}
 

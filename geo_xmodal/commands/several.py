@@ -5,27 +5,34 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import ParamSpec, TypeVar, cast
+from typing import Protocol, TypeVar
 
 import geo_xmodal as gx
 from geo_xmodal.commands import process
-
-P = ParamSpec("P")
-R = TypeVar("R")
+from geo_xmodal.commands.console import Console
 
 
-def joining(command: Callable[P, R]) -> Callable[P, R]:
-    """A command that has an option `device`, in all processes that were started for it together."""
+class _OnDevice(Protocol):
+    @property
+    def device(self) -> str: ...
+
+
+Q = TypeVar("Q", bound=_OnDevice)
+
+
+def joining(command: Callable[[Q, Console], None]) -> Callable[[Q, Console], None]:
+    """A command whose request has a `device`, in all processes that were started for it together."""
 
     @functools.wraps(command)
-    def in_each(*given: P.args, **named: P.kwargs) -> R:
+    def in_each(request: Q, console: Console) -> None:
         if not process.is_one_of_several():
-            return command(*given, **named)
+            command(request, console)
+            return
         from geo_xmodal.processes import joined  # takes PyTorch with it
 
-        compute = gx.compute_for(cast(str, named["device"]), "float32")
+        compute = gx.compute_for(request.device, "float32")
         with joined(compute.device):
-            return command(*given, **named)
+            command(request, console)
 
     return in_each
 

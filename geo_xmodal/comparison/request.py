@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
+from pydantic import Field, SerializeAsAny
 
 from geo_xmodal.accuracy import scores_with
 from geo_xmodal.class_shares import Choice
@@ -15,11 +15,12 @@ from geo_xmodal.errors import TrainingDataError, UsageError
 from geo_xmodal.methods import METHODS, Method, Options
 from geo_xmodal.methods.cnn import SelfTrainingOptions, control_options
 from geo_xmodal.methods.means import COMMON_MEANS, TUNED, means_not_taken, taken_means
+from geo_xmodal.requests import CompareOptions
+from geo_xmodal.requests.comparing import Study as Study
 from geo_xmodal.samples import DataOptions, GatherOptions
 from geo_xmodal.scenes import Member, Scene, SceneSet
 from geo_xmodal.training import request as training
 from geo_xmodal.training.checkpoint import fingerprint
-from geo_xmodal.training.engine import Device, Precision
 from geo_xmodal.training.request import Variant
 from geo_xmodal.types import TrainingData
 
@@ -37,61 +38,30 @@ _CEILING_METHOD, _NEVER_DROPPED = "modality_dropout", {"drop": "0"}
 WHOLE = "whole"
 """The row of an ablation from which nothing is taken, where the method has no name for it."""
 
-Study = Literal["ablation", "noise"]
-
 MeansName = Literal["published", "equal"]
 """Means of a table: each method's own recipe, or the same for all that can take them."""
 
 
-class CompareRequest(BaseModel):
-    """A `compare` command, as asked.
+class CompareRequest(CompareOptions):
+    """A `compare` command, as asked of scenes; `CompareOptions` has the rest of its fields.
 
     Attributes:
         methods: names; none stands for every method there is, and `ceiling`, a classifier that sees both
             sensors at test time.
-        target: the sensor to map from; None is the scene's.
-        seeds: how many seeds, from `seed` on, each with all methods.
-        epochs: of every method that has epochs.
         options: of methods by name (`METHODS[name].Options`); what is not given follows the recipe for the
             target sensor, or is the default.
         data: which pixels train, the same for all.
         settings: the same as texts, as the command line has them: `key` for every method that has it,
             `METHOD.key` for one of them.
-        reference: the method whose gain the others' are tested against; None takes `hgr`, or else the first
-            that has a gain.
-        means: `published` gives each method its own recipe, `equal` all of them the same as far as each can
-            take it (`geo_xmodal.methods.means`), `both` makes a table of each.
-        trials: how many settings of its own search space each method, and each control, may try on
-            validation blocks of the training labels before its test run; 0 and 1 take it as it comes.
         studies: beside the table, what each part of a method is worth (`ablation`), and how the models bear
             noise at test time (`noise`).
-        device: what trains.
-        precision: of activations in training.
-        hold_out: names of scenes that only test.
-        leave_one_scene_out: train once for each scene with labels, on the others, and test on it.
-        shares: what figures and maps should be right about: `labels`, `equal` or `estimated`, as in
-            `TrainRequest`; runs that are there are not trained again for it.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     methods: tuple[str, ...] = ()
-    target: str | None = None
-    seeds: int = Field(5, ge=1, le=1000)
-    seed: int = Field(0, ge=0)
-    epochs: int | None = Field(None, ge=1)
     options: dict[str, SerializeAsAny[Options]] = Field(default_factory=dict)
     data: DataOptions | None = None
     settings: dict[str, str] = Field(default_factory=dict)
-    reference: str | None = None
-    means: Literal["published", "equal", "both"] = "both"
-    trials: int = Field(1, ge=0, le=100)
     studies: tuple[Study, ...] = ()
-    device: Device = "auto"
-    precision: Precision = "float32"
-    hold_out: tuple[str, ...] = ()
-    leave_one_scene_out: bool = False
-    shares: Literal["labels", "equal", "estimated"] | None = None
 
     @property
     def common(self) -> dict[str, Any]:

@@ -2,20 +2,49 @@
 
 from __future__ import annotations
 
+from geo_xmodal.requests.aligning import AlignRequest
+from geo_xmodal.requests.comparing import CompareCommand, CompareOptions
+from geo_xmodal.requests.correlating import CorrelateRequest
 from geo_xmodal.requests.description import described, reference_page
+from geo_xmodal.requests.evaluating import EvaluateRequest
+from geo_xmodal.requests.exporting import ExportRequest
+from geo_xmodal.requests.importing import ImportRequest
 from geo_xmodal.requests.mapping import MapOptions, MapRequest
 from geo_xmodal.requests.option import Described, Option, Request
+from geo_xmodal.requests.simulating import SimulateRequest
+from geo_xmodal.requests.training import TrainCommand, TrainOptions
 
-REQUESTS: dict[str, type[Request]] = {one.command: one for one in (MapRequest,)}
+_ALL: tuple[type[Request], ...] = (
+    SimulateRequest,
+    AlignRequest,
+    ImportRequest,
+    CorrelateRequest,
+    TrainCommand,
+    MapRequest,
+    EvaluateRequest,
+    CompareCommand,
+    ExportRequest,
+)
+REQUESTS: dict[str, type[Request]] = {one.command: one for one in _ALL}
 """Requests by the name of their command, in the order of work."""
 
 __all__ = [
     "REQUESTS",
+    "AlignRequest",
+    "CompareCommand",
+    "CompareOptions",
+    "CorrelateRequest",
     "Described",
+    "EvaluateRequest",
+    "ExportRequest",
+    "ImportRequest",
     "MapOptions",
     "MapRequest",
     "Option",
     "Request",
+    "SimulateRequest",
+    "TrainCommand",
+    "TrainOptions",
     "described",
     "reference_page",
 ]

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
-
 from geo_xmodal.requests.option import Option
 
 Scale = Literal["linear", "db"]
@@ -17,7 +15,16 @@ TrainingPrecision = Literal["float32", "bf16"]
 
 MODEL = "A run folder, a model folder, or a shipped model's name."
 SCENE = "A scene folder, or the name of a known scene."
-SCENES_METAVAR = "NAME_OR_PATH"
+CLASS_LIST = "TOML file with a list of classes that names the values of a map of another program."
+UNLABELLED = (
+    "Values that mean unlabelled, in place of 0 and negative numbers (nodata: only what has no "
+    "value, so that "
+    "0 is a class)."
+)
+LABELS_METAVAR = "FILE[[:LAYER]:COLUMN]"
+
+MAX_SEEDS = 1000
+"""Of one run or comparison."""
 
 WarpGcps = Annotated[
     Literal["polynomial", "tps"] | None,
@@ -49,8 +56,7 @@ Unlabelled = Annotated[
     str | None,
     Option(
         "Values that mean unlabelled",
-        "Values that mean unlabelled, in place of 0 and negative numbers (nodata: only what has no "
-        "value, so that 0 is a class).",
+        UNLABELLED,
         expert=True,
         metavar="VALUE,...",
     ),
@@ -68,11 +74,6 @@ Target = Annotated[
     str | None,
     Option("Sensor to map from", "The sensor to map from (default: the scene's target).", expert=True),
 ]
-Epochs = Annotated[
-    int | None,
-    Option("Epochs", "Passes over the training pixels."),
-    Field(ge=1),
-]
 HoldOut = Annotated[
     tuple[str, ...],
     Option(
@@ -84,12 +85,16 @@ HoldOut = Annotated[
 ]
 ClassList = Annotated[
     Path | None,
-    Option(
-        "Class list (TOML)",
-        "TOML file with a list of classes that names the values of a map of another program.",
-        expert=True,
-        takes="file",
-        suffix="toml",
-    ),
+    Option("Class list (TOML)", CLASS_LIST, expert=True, takes="file", suffix="toml"),
 ]
-ClassifiedMap = Option("Land-cover map", "A classified GeoTIFF.", takes="raster")
+
+
+SHARES = Option(
+    "What should the map be right about?",
+    "What the map should be right about: labels (a fair sample of the land), equal (every class counts "
+    "alike), estimated (from the image that is mapped), or a CSV file of known areas (default: what the "
+    "model's card says; in training, equal where labels were drawn class by class, else labels).",
+    expert=True,
+    takes="shares",
+    metavar="labels|equal|estimated|FILE",
+)

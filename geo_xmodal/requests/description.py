@@ -20,7 +20,7 @@ def described(requests: Iterable[type[Request]]) -> dict[str, Any]:
                 "name": one.command,
                 "title": one.title,
                 "summary": " ".join((one.__doc__ or "").split()),
-                "options": [option.as_json() for option in one.options().values()],
+                "options": [option.as_json() for option in one.describe().values()],
             }
             for one in requests
         ],
@@ -43,7 +43,7 @@ def reference_page(requests: Iterable[type[Request]]) -> str:
 
 
 def _section(request: type[Request]) -> str:
-    options = request.options()
+    options = request.describe()
     flags = {one.name: one.flag for one in options.values()}
     rows = [_row(one, flags) for one in options.values()]
     return "\n".join(
@@ -61,8 +61,7 @@ def _section(request: type[Request]) -> str:
 
 
 def _row(one: Described, flags: Mapping[str, str]) -> str:
-    name = one.name.upper() if one.option.positional else one.flag
-    cells = (f"`{name}`", _value(one), _default(one), "expert" if one.option.expert else "basic")
+    cells = (f"`{one.flag}`", _value(one), _default(one), "expert" if one.option.expert else "basic")
     text = one.option.help.format_map(flags) + _applies(one, flags)
     return f"| {' | '.join((*cells, text.replace('|', chr(92) + '|')))} |"
 

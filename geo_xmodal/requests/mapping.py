@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from geo_xmodal.requests.common import MODEL, AllowAddresses, Resume, Scale, WarpGcps
+from geo_xmodal.requests.common import MODEL, SHARES, AllowAddresses, Resume, Scale, WarpGcps
 from geo_xmodal.requests.option import Option, Request
 
 Engine = Literal["torch", "openvino"]
@@ -83,19 +83,7 @@ class MapOptions(Request):
             expert=True,
         ),
     ] = False
-    shares: Annotated[
-        str | Path | Mapping[Any, Any] | None,
-        Option(
-            "What should the map be right about?",
-            "What the map should be right about: labels (a fair sample of the land), equal (every class "
-            "counts alike), estimated (from the image that is mapped), or a CSV file of known areas "
-            "(default: what the model's card says; in training, equal where labels were drawn class by "
-            "class, else labels).",
-            expert=True,
-            takes="shares",
-            metavar="labels|equal|estimated|FILE",
-        ),
-    ] = None
+    shares: Annotated[str | Path | Mapping[Any, Any] | None, SHARES] = None
 
 
 class MapSource(Request):

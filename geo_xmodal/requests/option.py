@@ -103,9 +103,13 @@ class Request(BaseModel):
         except pydantic.ValidationError as error:
             raise UsageError(first_problem(error)) from None
 
+    def part(self, of: type[Request]) -> dict[str, Any]:
+        """The values of those fields that another request has, too."""
+        return {name: getattr(self, name) for name in of.model_fields}
+
     @classmethod
-    def options(cls) -> dict[str, Described]:
-        """Its options by field."""
+    def describe(cls) -> dict[str, Described]:
+        """What is known of its options, by field."""
         return {name: Described.of(name, info) for name, info in cls.model_fields.items()}
 
 
@@ -166,8 +170,8 @@ class Described:
 
     @property
     def flag(self) -> str:
-        """Its name on the command line."""
-        return "--" + self.name.replace("_", "-")
+        """Its name on the command line: of what is given by its place, the one that help shows."""
+        return self.name.upper() if self.option.positional else "--" + self.name.replace("_", "-")
 
     def as_json(self) -> dict[str, Any]:
         """The description that forms outside of Python read."""

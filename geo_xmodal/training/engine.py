@@ -17,12 +17,13 @@ from torch import Tensor, nn
 
 from geo_xmodal import processes
 from geo_xmodal.errors import UsageError
+from geo_xmodal.named_options import option
+from geo_xmodal.requests.common import TrainingDevice as Device
+from geo_xmodal.requests.common import TrainingPrecision as Precision
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-Device = Literal["auto", "cpu", "cuda", "mps"]
-Precision = Literal["float32", "bf16"]
 
 _ASKED_EVERY = 20
 """Steps from one word about the loss to the next, where a word costs time."""
@@ -59,17 +60,18 @@ def compute_for(device: str, precision: str) -> Compute:
         UsageError: There is no such device here, or no such precision.
     """
     if device not in get_args(Device):
-        raise UsageError(f"--device {device}: choose one of {', '.join(get_args(Device))}")
+        raise UsageError(f"{option('device', device)}: choose one of {', '.join(get_args(Device))}")
     if precision not in get_args(Precision):
-        raise UsageError(f"--precision {precision}: choose one of {', '.join(get_args(Precision))}")
+        raise UsageError(f"{option('precision', precision)}: choose one of {', '.join(get_args(Precision))}")
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if device == "auto":
         device = "cuda" if there["cuda"] else "cpu"
     if not there[device]:
         found = ", ".join(name for name, is_there in there.items() if is_there)
         raise UsageError(
-            f"--device {device}: PyTorch {torch.__version__} finds no such device on this machine, only "
-            f"{found}: use --device auto, or install a PyTorch and a driver for it"
+            f"{option('device', device)}: PyTorch {torch.__version__} finds no such device on this "
+            f"machine, only "
+            f"{found}: use {option('device', 'auto')}, or install a PyTorch and a driver for it"
         )
     return Compute(device, precision)  # type: ignore[arg-type]
 

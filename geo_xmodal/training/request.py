@@ -6,69 +6,39 @@ import dataclasses
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError
+from pydantic import BaseModel, Field, SerializeAsAny, ValidationError
 
 from geo_xmodal.errors import TrainingDataError, UsageError
 from geo_xmodal.mapping import read_shares
 from geo_xmodal.methods import METHODS
 from geo_xmodal.methods.base import Method, Options
+from geo_xmodal.requests import TrainOptions
 from geo_xmodal.samples import DataOptions, GatherOptions
 from geo_xmodal.scenes import Scene, SceneSet, join_scenes
-from geo_xmodal.training.engine import Device, Precision
 from geo_xmodal.training.learned import AskedShares, check_areas, described_shares
 from geo_xmodal.types import TrainingData
 
 DATA_SETTINGS = DataOptions.model_fields
 """Settings that say which pixels to gather, whatever the method."""
 
-DEFAULT_METHOD = "auto"
-"""What learns where nobody says."""
-
 M = TypeVar("M", bound=BaseModel)
 
 
-class TrainRequest(BaseModel):
-    """A `train` command, as asked.
+class TrainRequest(TrainOptions):
+    """A `train` command, as asked of a scene; `TrainOptions` has the rest of its fields.
 
     Attributes:
-        method: its name.
         options: of the method (`METHODS[method].Options`); those that are not given follow the recipe for the
             target sensor, or are the defaults.
         data: which pixels train.
-        target: the sensor to map from; None is the scene's.
-        epochs: passes over the training pixels, as in `options`.
-        seed: the first one.
-        seeds: how many.
-        control: also train the method's controls.
         settings: options of the method and the data as texts by name, as the command line has them.
-        resume: go on with what an earlier run left.
-        device: what trains.
-        precision: of activations in training.
-        hold_out: names of scenes that only test.
-        shares: what figures and maps should be right about: `labels` (labels are a fair sample of the land),
-            `equal` (every class counts alike), `estimated` (from each image), known areas by class id or
-            name, or a CSV file of them. None follows from how the labels were drawn. Training is the same.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    method: str = DEFAULT_METHOD
     options: SerializeAsAny[Options] | None = None
     data: DataOptions | None = None
-    target: str | None = None
-    epochs: int | None = Field(None, ge=1)
-    seed: int = Field(0, ge=0)
-    seeds: int = Field(1, ge=1, le=1000)
-    control: bool = False
     settings: dict[str, str] = Field(default_factory=dict)
-    resume: bool = False
-    device: Device = "auto"
-    precision: Precision = "float32"
-    hold_out: tuple[str, ...] = ()
-    shares: str | Path | dict[str, float] | None = None
 
     @property
     def given(self) -> dict[str, Any]:

@@ -55,10 +55,10 @@ def test_an_option_of_map_is_one_edit() -> None:
 def test_the_command_line_has_every_option(name: str) -> None:
     parser = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
     shown = {flag for one in parser.params for flag in one.opts}
-    for one in REQUESTS[name].options().values():
+    for one in REQUESTS[name].describe().values():
         assert (one.field if one.option.positional else one.flag) in shown
         assert one.option.label, "forms need a name for it"
-        assert set(one.option.applies) <= {other.name for other in REQUESTS[name].options().values()}
+        assert set(one.option.applies) <= {other.name for other in REQUESTS[name].describe().values()}
 
 
 def test_the_reference_in_the_docs_is_current() -> None:

@@ -321,7 +321,7 @@ def test_resuming_with_other_options_is_refused(scene_folder: Path, tmp_path: Pa
 def test_a_device_that_is_not_there_is_refused_before_any_work(scene_folder: Path, tmp_path: Path) -> None:
     scene = open_scene(scene_folder)
     (scene_folder / "sar.tif").unlink()
-    with pytest.raises(UsageError, match=r"--device mps: .* use --device auto"):
+    with pytest.raises(UsageError, match=r"device=mps: .* use device=auto"):
         train_scene(scene, tmp_path / "run", request(device="mps"))
     assert not (tmp_path / "run").exists()
 

@@ -280,7 +280,7 @@ def test_bf16_learns_in_float32_weights(name: str) -> None:
 def test_a_device_that_is_not_there_is_refused() -> None:
     if torch.cuda.is_available():
         pytest.skip("there is one")
-    with pytest.raises(UsageError, match=r"--device cuda: PyTorch .* finds no such device .* only cpu"):
+    with pytest.raises(UsageError, match=r"device=cuda: PyTorch .* finds no such device .* only cpu"):
         compute_for("cuda", "float32")
     assert compute_for("auto", "float32") == Compute("cpu", "float32")
 

@@ -1,0 +1,145 @@
+"""What `train` is asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from geo_xmodal.requests.common import (
+    MAX_SEEDS,
+    SHARES,
+    AllowAddresses,
+    Device,
+    HoldOut,
+    Precision,
+    Resume,
+    Target,
+)
+from geo_xmodal.requests.option import Option, Request
+
+DEFAULT_METHOD = "auto"
+"""What learns where nobody says."""
+
+
+class TrainOptions(Request):
+    """How a model is trained, whatever on.
+
+    Attributes:
+        method: its name.
+        target: the sensor to map from; None is the scene's.
+        epochs: passes over the training pixels, as in the method's options.
+        seed: the first one.
+        seeds: how many.
+        control: also train the method's controls.
+        resume: go on with what an earlier run left.
+        device: what trains.
+        precision: of activations in training.
+        hold_out: names of scenes that only test.
+        shares: what figures and maps should be right about: `labels` (labels are a fair sample of the land),
+            `equal` (every class counts alike), `estimated` (from each image), known areas by class id or
+            name, or a CSV file of them. None follows from how the labels were drawn. Training is the same.
+    """
+
+    method: Annotated[str, Option("Method", "How to learn: see geo-xmodal methods.", takes="method")] = (
+        DEFAULT_METHOD
+    )
+    target: Target = None
+    epochs: Annotated[int | None, Option("Epochs", "Passes over the training pixels."), Field(ge=1)] = None
+    seed: Annotated[
+        int,
+        Option(
+            "First seed",
+            "The first seed. It gives the same model on as many threads (OMP_NUM_THREADS).",
+            expert=True,
+        ),
+        Field(ge=0),
+    ] = 0
+    seeds: Annotated[
+        int,
+        Option("Number of seeds", "How many seeds, from {seed} on.", expert=True),
+        Field(ge=1, le=MAX_SEEDS),
+    ] = 1
+    control: Annotated[
+        bool,
+        Option("Train controls", "Also train without the second sensor, to know its worth.", expert=True),
+    ] = False
+    device: Device = "auto"
+    precision: Precision = "float32"
+    hold_out: HoldOut = ()
+    shares: Annotated[str | Path | dict[str, float] | None, SHARES] = None
+    resume: Resume = False
+
+
+class TrainedOn(Request):
+    """What a model is trained on, and where it goes."""
+
+    scenes: Annotated[
+        tuple[str, ...],
+        Option(
+            "Scenes",
+            "A scene folder, or the name of a known scene; given several times, they are learned from "
+            "together. Also a folder of scene folders, or a .txt list with one a line.",
+            name="scene",
+            takes="scene",
+            metavar="NAME_OR_PATH",
+        ),
+    ] = ()
+    chips: Annotated[
+        Path | None,
+        Option(
+            "Chips",
+            "A set of chips in place of scenes: a folder with a chips.toml, or a copy of a known set.",
+            expert=True,
+            takes="folder",
+            metavar="FOLDER",
+        ),
+    ] = None
+    layout: Annotated[
+        str | None,
+        Option(
+            "Layout of the chips",
+            "The known set that the chips are (default: looked for).",
+            expert=True,
+            metavar="NAME",
+        ),
+    ] = None
+    out: Annotated[
+        Path | None,
+        Option(
+            "Run folder",
+            "The run folder (default: runs/SCENE-METHOD).",
+            takes="new folder",
+        ),
+    ] = None
+
+
+class TrainCommand(TrainOptions, TrainedOn):
+    """Train on two sensors; what comes out maps with one."""
+
+    command: ClassVar[str] = "train"
+    title: ClassVar[str] = "Train a model"
+
+    budget: Annotated[
+        str | None,
+        Option(
+            "Time for the choice",
+            "How long auto may compare candidates: 90s, 5m or 1h (default: 5m); training what was "
+            "chosen comes after.",
+            metavar="TIME",
+            applies={"method": ("auto",)},
+        ),
+    ] = None
+    settings: Annotated[
+        tuple[str, ...],
+        Option(
+            "Settings of the method",
+            "A setting: see geo-xmodal methods NAME.",
+            name="set",
+            takes="settings",
+            expert=True,
+            metavar="KEY=VALUE",
+        ),
+    ] = ()
+    allow_addresses: AllowAddresses = False
