@@ -68,7 +68,7 @@ def _value(option: Described, value: Any) -> Any:
 def _parameter(request: type[Request], one: Described) -> inspect.Parameter:
     kind: Any = Literal[one.choices] if one.choices else _TYPES[one.type]
     if one.many and one.choices:
-        kind = StrEnum(one.field, {choice: choice for choice in one.choices})  # typer has no list of literals
+        kind = _enumeration(one.field, one.choices)
     if one.parts > 1:
         kind = tuple[(kind,) * one.parts]  # type: ignore[misc]
     if one.many:
@@ -91,6 +91,11 @@ def _parameter(request: type[Request], one: Described) -> inspect.Parameter:
     if one.option.positional:
         return _of(one.field, kind, typer.Argument(**told), default)
     return _of(one.field, kind, typer.Option(one.flag, **told), default)
+
+
+def _enumeration(name: str, choices: tuple[str, ...]) -> Any:
+    """Words as typer takes them where several may be given: it knows no list of literals."""
+    return StrEnum(name, {choice: choice for choice in choices})  # type: ignore[misc]
 
 
 def _flags(request: type[Request]) -> dict[str, str]:
