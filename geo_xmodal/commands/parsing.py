@@ -95,7 +95,7 @@ def _parameter(request: type[Request], one: Described) -> inspect.Parameter:
 
 def _enumeration(name: str, choices: tuple[str, ...]) -> Any:
     """Words as typer takes them where several may be given: it knows no list of literals."""
-    return StrEnum(name, {choice: choice for choice in choices})  # type: ignore[misc]
+    return StrEnum(name, {choice: choice for choice in choices})
 
 
 def _flags(request: type[Request]) -> dict[str, str]:
