@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from geo_xmodal_app.fields import Field, Form
 from geo_xmodal_app.inspection import LabelFinding, RasterFinding, shared
 from geo_xmodal_app.parts import note, problem, size_words
 from geo_xmodal_app.pictures import OUTLINES, overlap_picture
@@ -112,25 +113,24 @@ def _counts(labels: Sequence[LabelFinding], legend: Legend) -> None:
     )
 
 
-def legend_entries(legend: Legend, counts: Mapping[str, int], key: str) -> dict[str, tuple[str, str]]:
+def legend_entries(legend: Legend, counts: Mapping[str, int], form: Form) -> dict[str, tuple[str, str]]:
     """Fields for the name and colour of every class; value to name and colour.
 
     Args:
         legend: As it stands.
         counts: Of each value, to be shown.
-        key: Prefix of the widgets' keys.
+        form: Takes the fields.
     """
     edited = {}
     columns = st.columns(_ROWS)
     for number, (value, name, color) in enumerate(legend):
         with columns[number % _ROWS]:
             swatch, field = st.columns([1, 5], vertical_alignment="bottom")
-            picked = swatch.color_picker(
-                f"Colour of {value}", color, key=f"{key}-color-{value}", label_visibility="collapsed"
+            picked = form.ask(
+                Field(f"color {value}", "color", f"Colour of {literal(value)}", color),
+                swatch,
+                hide_label=True,
             )
             label = literal(value) + (f" · {counts[value]:,}" if value in counts else "")
-            edited[value] = (
-                field.text_input(label, name, key=f"{key}-name-{value}", max_chars=200).strip(),
-                picked,
-            )
+            edited[value] = (form.ask(Field(f"name {value}", "text", label, name), field), picked)
     return edited

@@ -11,18 +11,23 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal
 
-import streamlit as st
 from pydantic import BaseModel, ConfigDict
 
 from geo_xmodal.errors import GeoXmodalError, UsageError
-from geo_xmodal_app.texts import literal
+from geo_xmodal_app.fields import Field, FieldKind, Form
 
 BASIC = ("epochs", "learning_rate", "correlation_weight", "teachers", "cost", "components", "balance")
 """Options that are asked for first, where a method has them."""
 
 OptionKind = Literal["choice", "bool", "int", "float", "text"]
 
-_COLUMNS = 3
+_FIELDS: Mapping[OptionKind, FieldKind] = {
+    "choice": "choice",
+    "bool": "flag",
+    "int": "integer",
+    "float": "number",
+    "text": "text",
+}
 _IDLE_SECONDS = 600
 
 
@@ -38,6 +43,20 @@ class Option(BaseModel):
     low: float | None = None
     high: float | None = None
     help: str = ""
+
+    def field(self, expert: bool) -> Field:
+        """The option as a field of a form."""
+        return Field(
+            self.name,
+            _FIELDS[self.kind],
+            self.name.replace("_", " "),
+            self.default,
+            {one: one for one in self.choices},
+            self.low,
+            self.high,
+            help=self.help,
+            expert=expert,
+        )
 
 
 class Method(BaseModel):
@@ -111,21 +130,18 @@ def methods() -> Mapping[str, Method]:
     return {one.name: one for one in found}
 
 
-def ask_options(options: Sequence[Option], prefix: str) -> dict[str, str]:
+def ask_options(options: Sequence[Option], form: Form) -> dict[str, str]:
     """Fields for every option of a method; the settings that differ from the defaults.
 
     Args:
         options: The method's.
-        prefix: Of the widgets' keys, so that another method has its own.
+        form: Takes the fields.
     """
-    basic = [one for one in options if one.name in BASIC] or list(options)[:3]
-    basic.sort(key=lambda one: BASIC.index(one.name) if one.name in BASIC else 0)
-    settings = _fields(basic, prefix)
-    rest = [one for one in options if one not in basic]
-    if rest:
-        with st.expander(f"More options ({len(rest)})"):
-            settings |= _fields(rest, prefix)
-    return settings
+    names = [one.name for one in options]
+    first = [name for name in BASIC if name in names] or names[:3]
+    order = sorted(options, key=lambda one: first.index(one.name) if one.name in first else len(first))
+    values = form.ask_all([one.field(expert=one.name not in first) for one in order])
+    return {one.name: as_setting(values[one.name]) for one in options if values[one.name] != one.default}
 
 
 def check_options(method: str, settings: Mapping[str, str]) -> None:
@@ -143,42 +159,6 @@ def check_options(method: str, settings: Mapping[str, str]) -> None:
 def _problem(method: str, settings: tuple[tuple[str, str], ...]) -> str | None:
     answer: str | None = _worker().ask("check", method, dict(settings))
     return answer
-
-
-def _fields(options: Sequence[Option], prefix: str) -> dict[str, str]:
-    settings = {}
-    columns = st.columns(_COLUMNS)
-    for number, option in enumerate(options):
-        with columns[number % _COLUMNS]:
-            value = _ask(option, f"{prefix}-{option.name}")
-        if value != option.default:
-            settings[option.name] = as_setting(value)
-    return settings
-
-
-def _ask(option: Option, key: str) -> Any:
-    label, words, default = option.name.replace("_", " "), literal(option.help), option.default
-    low, high = option.low, option.high
-    match option.kind:
-        case "choice":
-            choices = list(option.choices)
-            return st.selectbox(label, choices, index=choices.index(default), help=words, key=key)
-        case "bool":
-            return st.toggle(label, value=default, help=words, key=key)
-        case "int":
-            low, high = (None if bound is None else int(bound) for bound in (low, high))
-            return int(st.number_input(label, low, high, int(default), step=1, help=words, key=key))
-        case "float":
-            return float(
-                st.number_input(
-                    label, low, high, float(default), step=_step(default), format="%.6g", help=words, key=key
-                )
-            )
-    return str(st.text_input(label, default, help=words, key=key)).strip()
-
-
-def _step(default: float) -> float:
-    return float(f"{abs(default) / 10:.0e}") or 0.1
 
 
 def as_setting(value: Any) -> str:

@@ -14,6 +14,7 @@ from streamlit.delta_generator import DeltaGenerator
 from geo_xmodal.errors import GeoXmodalError
 from geo_xmodal.pace import duration
 from geo_xmodal_app import navigation
+from geo_xmodal_app.fields import Field, Form
 from geo_xmodal_app.jobs import Job, queue
 from geo_xmodal_app.registry import FileKind, registry
 from geo_xmodal_app.sessions import current_session, session_folder
@@ -101,45 +102,63 @@ def asked_or_shown(
 
 
 def choose(
+    page: str,
     label: str,
     options: Mapping[str, str],
     parameter: str,
     *,
-    help: str | None = None,
+    help: str = "",
     empty: str = "Choose ...",
     first: bool = False,
+    known: str | None = None,
 ) -> str | None:
     """A choice that the page's address carries, so that a reload and a second tab show the same.
 
+    An address that names what is not there is said, and nothing else is shown in its place.
+
     Args:
+        page: The page's name for `navigation.go`.
         label: What is chosen.
         options: Id to what is shown.
         parameter: Of the address.
         help: One line about it.
         empty: Shown while nothing is chosen.
-        first: Choose the first while nothing else is chosen.
+        first: While the address names none: what was chosen here before, or the first.
+        known: An id that the address may name though it is not among the options.
     """
-    ids = list(options)
-    current = st.query_params.get(parameter)
-    if first and ids and current not in options:
-        current = st.query_params[parameter] = ids[0]
-    index = ids.index(current) if current is not None and current in options else None
-    picked = st.selectbox(
-        label, ids, index=index, format_func=lambda id_: options[id_], help=help, placeholder=empty
-    )
-    if picked is not None and picked != current:
-        st.query_params[parameter] = picked
+    form = Form(page)
+    current = st.query_params.get(parameter) or None
+    if current is None and first and options:
+        before = form.value(parameter)
+        current = st.query_params[parameter] = before if before in options else next(iter(options))
+    if current is not None and current not in options:
+        if current != known:
+            problem(f"{label}: there is no {current!r} here; it may have been removed")
+        current = None
+    form.put(parameter, current)
+
+    def changed() -> None:
+        picked = form.value(parameter)
+        if picked is None:
+            st.query_params.pop(parameter, None)
+        else:
+            st.query_params[parameter] = picked
+
+    asked = Field(parameter, "choice", label, choices=options, help=help)
+    picked: str | None = form.ask(asked, placeholder=empty, changed=changed)
     return picked
 
 
-def choose_layer(
-    place: DeltaGenerator, layers: Sequence[str], key: str, before: str | None = None
+def ask_layer(
+    form: Form, place: DeltaGenerator, layers: Sequence[str], name: str, before: str = ""
 ) -> str | None:
     """A layer of a vector file that has several, the first at first; None where there is no choice."""
     if len(layers) < 2:
         return None
-    index = layers.index(before) if before in layers else 0
-    return place.selectbox("Layer", layers, index=index, key=key)
+    default = before if before in layers else layers[0]
+    asked = Field(name, "choice", "Layer", default, {one: one for one in layers})
+    picked: str = form.ask(asked, place)
+    return picked
 
 
 def scene_label(entry: SceneEntry) -> str:

@@ -11,6 +11,7 @@ import streamlit as st
 
 import geo_xmodal as gx
 from geo_xmodal.types import LandClass
+from geo_xmodal_app.fields import Field, Form
 from geo_xmodal_app.texts import literal
 
 _DEFAULT, _TABLE = "", "table"
@@ -48,29 +49,26 @@ class Shares:
         return [f"--shares={folder / _FILE}" if word in self.words else word for word in argv]
 
 
-def ask_shares(default: str, classes: Sequence[LandClass], key: str) -> Shares:
+def ask_shares(default: str, classes: Sequence[LandClass], form: Form) -> Shares:
     """Ask what the map should be right about.
 
     Args:
         default: What is done where nobody says, in words.
         classes: Of the map, for known areas.
-        key: Of the fields.
+        form: Takes the fields.
     """
     words: dict[str, str] = {_DEFAULT: default} | {str(k): v for k, v in gx.SHARE_CHOICES.items()}
-    choice = st.selectbox(
-        gx.SHARE_QUESTION,
-        list(words),
-        format_func=lambda name: words[name][:1].upper() + words[name][1:],
-        key=key,
-        help="One model makes maps with any class shares: nothing is trained again for others.",
-    )
+    shown = {name: text[:1].upper() + text[1:] for name, text in words.items()}
+    choice = form.ask(Field("shares", "choice", gx.SHARE_QUESTION, _DEFAULT, shown, help=_HELP))
     if choice != _TABLE:
         return Shares(choice)
     st.caption("The area of each class, in any unit; 0 for one that is not there.")
     areas = {}
     for start in range(0, len(classes), _PER_ROW):
         for column, land in zip(st.columns(_PER_ROW), classes[start : start + _PER_ROW], strict=False):
-            areas[land.id] = float(
-                column.number_input(literal(land.name), 0.0, value=0.0, key=f"{key} {land.id}")
-            )
+            asked = Field(f"area {land.id}", "number", literal(land.name), 0.0, low=0.0, step=0.01)
+            areas[land.id] = form.ask(asked, column)
     return Shares(choice, areas, "" if any(areas.values()) else "give the known area of each class")
+
+
+_HELP = "One model makes maps with any class shares: nothing is trained again for others."

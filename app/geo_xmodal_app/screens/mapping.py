@@ -11,13 +11,14 @@ import streamlit as st
 import geo_xmodal as gx
 from geo_xmodal.errors import GeoXmodalError, ValueRangeError
 from geo_xmodal_app import navigation, workspace
+from geo_xmodal_app.fields import Field, Form
 from geo_xmodal_app.findings import show_assumed
 from geo_xmodal_app.layers import map_assumptions
 from geo_xmodal_app.parts import (
     ORIGINS,
+    ask_layer,
     asked_or_shown,
     choose,
-    choose_layer,
     command_line,
     heading,
     is_active,
@@ -99,6 +100,7 @@ def _with_area(session: str, chosen: _Input) -> _Input:
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     with left:
         picked = choose(
+            "map",
             "Only within",
             {_EVERYWHERE: _EVERYWHERE, **{id_: one.name for id_, one in files.items()}},
             "area",
@@ -111,7 +113,7 @@ def _with_area(session: str, chosen: _Input) -> _Input:
         return chosen
     one = files[picked]
     chosen = replace(chosen, names={**chosen.names, one.path: one.name})
-    layer = choose_layer(left, gx.layer_names(one.path), f"area-layer {picked}")
+    layer = ask_layer(Form("map", picked), left, gx.layer_names(one.path), "layer")
     area = f"{one.path}:{layer}" if layer else str(one.path)
     return replace(chosen, words=(*chosen.words, f"--area={area}"), area=area)
 
@@ -122,7 +124,8 @@ def _fit(card: gx.Card, reader: gx.WindowReader, chosen: _Input) -> tuple[gx.Fit
         return gx.check_fit(card, reader), ()
     except ValueRangeError as error:
         refusal = st.container()
-        if st.checkbox(_ANY_VALUES, key=f"any-values {card.weights_sha256} {chosen.words}"):
+        form = Form("map", f"{card.weights_sha256} {chosen.words}")
+        if form.ask(Field("any values", "flag", _ANY_VALUES, False), look="checkbox"):
             return gx.check_fit(card, reader, any_values=True), ("--any-values",)
         with refusal:
             problem(error, chosen.names, _FIELDS)
@@ -133,12 +136,12 @@ def _start(session: str, card: gx.Card, folder: Path, model_name: str, chosen: _
     shares = Shares()
     if card.shares is not None:
         default = f"what the model's card says: {gx.SHARE_CHOICES[card.shares.default]}"
-        shares = ask_shares(default, card.legend, f"shares {card.weights_sha256}")
+        shares = ask_shares(default, card.legend, Form("map", card.weights_sha256))
     if shares.problem:
         problem(shares.problem)
         return
     left, right = st.columns([3, 1], vertical_alignment="bottom")
-    probability = right.toggle("Probability", value=True, help="Also map how sure the model is, in percent.")
+    probability = Form("map").ask(_PROBABILITY, right)
     argv = ["map", f"--model={folder}", *chosen.words]
     argv += ["--probability"] if probability else []
     argv += shares.words
@@ -156,10 +159,15 @@ def _start(session: str, card: gx.Card, folder: Path, model_name: str, chosen: _
             navigation.go("map", map=item.name)
 
 
+_PROBABILITY = Field(
+    "probability", "flag", "Probability", True, help="Also map how sure the model is, in percent."
+)
+
+
 def _model(session: str) -> tuple[gx.Card | None, Path | None, str]:
     entries = {entry.id: entry for entry in workspace.models(session)}
     labels = {id_: f"{entry.name} ({ORIGINS[entry.origin]})" for id_, entry in entries.items()}
-    picked = choose("Model", labels, "model", first=True)
+    picked = choose("map", "Model", labels, "model", first=True)
     with st.popover("Upload a model", icon=":material/upload:"):
         st.caption("A zip of `model.safetensors` and `card.json`: the folder `model/` of a run.")
         upload_file("Model (zip)", "bundle", key="map-bundle")
@@ -181,10 +189,7 @@ def _model(session: str) -> tuple[gx.Card | None, Path | None, str]:
 
 
 def _input(session: str, card: gx.Card) -> _Input | None:
-    which = st.segmented_control(
-        "Input", (_SCENE, _FILE), default=_FILE if "file" in st.query_params else _SCENE,
-        required=True, label_visibility="collapsed",
-    )  # fmt: skip
+    which = _which()
     try:
         return _from_scene(session, card) if which == _SCENE else _from_file(session, card)
     except GeoXmodalError as error:
@@ -193,9 +198,25 @@ def _input(session: str, card: gx.Card) -> _Input | None:
         return None
 
 
+def _which() -> str:
+    """Whether a scene or a file is mapped: what the address names, until somebody picks the other."""
+    form = Form("map")
+    form.put("input", _FILE if "file" in st.query_params else _SCENE)
+
+    def changed() -> None:
+        here, away = ("file", "scene") if form.value("input") == _FILE else ("scene", "file")
+        st.query_params.pop(away, None)
+        st.query_params[here] = form.value(here) or ""
+
+    asked = Field("input", "choice", "Input", choices={_SCENE: _SCENE, _FILE: _FILE})
+    picked: str = form.ask(asked, look="buttons", hide_label=True, changed=changed)
+    return picked
+
+
 def _from_scene(session: str, card: gx.Card) -> _Input | None:
     entries = {entry.id: entry for entry in workspace.scenes(session) if entry.problem is None}
-    picked = choose("Scene", {id_: scene_label(entry) for id_, entry in entries.items()}, "scene", first=True)
+    labels = {id_: scene_label(entry) for id_, entry in entries.items()}
+    picked = choose("map", "Scene", labels, "scene", first=True)
     if picked is None:
         st.caption("Choose a scene; your own come from the page **Scenes**.")
         return None
@@ -210,7 +231,7 @@ def _from_scene(session: str, card: gx.Card) -> _Input | None:
 
 def _from_file(session: str, card: gx.Card) -> _Input | None:
     files = {id_: one for id_, one in source_files(session).items() if one.is_raster and not one.labels}
-    picked = choose("GeoTIFF", {id_: one.name for id_, one in files.items()}, "file")
+    picked = choose("map", "GeoTIFF", {id_: one.name for id_, one in files.items()}, "file")
     with st.popover("Upload a GeoTIFF", icon=":material/upload:"):
         upload_file("GeoTIFF", "raster", key="map-raster")
     if picked is None:
@@ -220,15 +241,19 @@ def _from_file(session: str, card: gx.Card) -> _Input | None:
     numbers = list(range(1, info.count + 1))
     wanted = len(card.statistics.bands)
     named = set(card.statistics.bands) <= set(info.band_names)  # the model finds them by name
-    bands = st.multiselect(
-        f"Bands, in the model's order ({literal(', '.join(card.statistics.bands[:6]))})",
-        numbers,
-        default=numbers if named else numbers[:wanted],
-        format_func=lambda band: f"{band} {info.band_names[band - 1]}",
+    form = Form("map", f"{card.weights_sha256} {picked}")
+    bands = form.ask(
+        Field(
+            "bands",
+            "choices",
+            f"Bands, in the model's order ({literal(', '.join(card.statistics.bands[:6]))})",
+            numbers if named else numbers[:wanted],
+            {band: f"{band} {info.band_names[band - 1]}" for band in numbers},
+        )
     )
     decibel = False
     if gx.KINDS[card.target.kind].power:
-        decibel = st.radio("Values are", ("linear power", "decibels"), horizontal=True) == "decibels"
+        decibel = form.ask(_SCALE, look="radio") == "db"
     asked = bands if bands and bands != numbers else None
     reader = gx.map_input([one.path], card, bands=asked, decibel=decibel, pixels="own").reader
     words = [f"--input={one.path}"]
@@ -236,6 +261,9 @@ def _from_file(session: str, card: gx.Card) -> _Input | None:
     words += ["--scale=db"] if decibel else []
     stem = Path(one.name).stem
     return _Input(reader, tuple(words), stem, None, {one.path: one.name})
+
+
+_SCALE = Field("scale", "choice", "Values are", "linear", {"linear": "linear power", "db": "decibels"})
 
 
 def _earlier(session: str) -> None:

@@ -10,6 +10,7 @@ import geo_xmodal as gx
 from geo_xmodal.errors import GeoXmodalError
 from geo_xmodal_app import navigation, workspace
 from geo_xmodal_app.drafts import ClassEdit, SceneEdits, edit_scene
+from geo_xmodal_app.fields import Form
 from geo_xmodal_app.findings import legend_entries, show_findings
 from geo_xmodal_app.inspection import (
     LabelFinding,
@@ -45,11 +46,12 @@ def show() -> None:
             return
         heading("Scenes", "A scene is one place on one grid: a target sensor, a second sensor, and labels.")
         entries = {entry.id: entry for entry in workspace.scenes(session)}
-        item = workspace.making(session, st.query_params.get("scene"))
+        wanted = st.query_params.get("scene")
+        item = workspace.making(session, wanted)
         left, right = st.columns([4, 1], vertical_alignment="bottom")
         with left:
             labels = {id_: scene_label(entry) for id_, entry in entries.items()}
-            picked = choose("Scene", labels, "scene")
+            picked = choose("scenes", "Scene", labels, "scene", known=None if item is None else wanted)
         if right.button("New scene", icon=":material/add:", type="primary", width="stretch"):
             navigation.go("scenes", new="1")
         if item is not None and picked is None:
@@ -152,7 +154,7 @@ def _first_file(scene: gx.Scene, name: str) -> Path:
 def _edit(entry: SceneEntry, scene: gx.Scene) -> None:
     with st.expander("Names and colours of the classes"), st.form("classes", border=False):
         legend = [(str(land.id), land.name, land.color) for land in scene.classes]
-        edited = legend_entries(legend, {}, f"edit-{entry.id}")
+        edited = legend_entries(legend, {}, Form("scenes", entry.id))
         if st.form_submit_button("Save"):
             classes = tuple(
                 ClassEdit(id=int(id_), name=name or id_, color=color) for id_, (name, color) in edited.items()

@@ -43,9 +43,13 @@ def show() -> None:
         runs = {entry.id: entry for entry in workspace.runs(session) if entry.has_model}
         left, right = st.columns(2)
         with left:
-            map_id = choose("Map", {id_: id_ for id_ in maps}, "map", empty=_EMPTY if maps else "No map yet")
+            map_id = choose(
+                "files", "Map", {id_: id_ for id_ in maps}, "map", empty=_EMPTY if maps else "No map yet"
+            )
         with right:
-            run_id = choose("Run", {id_: id_ for id_ in runs}, "run", empty=_EMPTY if runs else "No run yet")
+            run_id = choose(
+                "files", "Run", {id_: id_ for id_ in runs}, "run", empty=_EMPTY if runs else "No run yet"
+            )
         if map_id is None and run_id is None:
             st.info("Choose a map or a training run.", icon=":material/download:")
         if map_id is not None:

@@ -11,6 +11,7 @@ from geo_xmodal.errors import GeoXmodalError, UsageError
 from geo_xmodal.small_files import SmallFile, read_json_object
 from geo_xmodal_app import navigation, workspace
 from geo_xmodal_app.curves import draw_curves, latest_log
+from geo_xmodal_app.fields import Field, Form
 from geo_xmodal_app.findings import show_assumed
 from geo_xmodal_app.inspection import assumed_of_scene
 from geo_xmodal_app.methods import ask_options, check_options, methods
@@ -35,7 +36,7 @@ from geo_xmodal_app.texts import literal
 from geo_xmodal_app.workspace import RUN, RunEntry, SceneEntry
 
 DEFAULT_METHOD = "auto"
-_MOST_SEEDS = 20
+_MAX_SEEDS = 20
 _METRICS = SmallFile("the measures of a run", UsageError, "train again", 64 << 20)
 
 
@@ -50,9 +51,8 @@ def _ask(session: str) -> None:
     entries = {entry.id: entry for entry in workspace.scenes(session) if entry.problem is None}
     left, right = st.columns(2)
     with left:
-        picked = choose(
-            "Scene", {id_: scene_label(entry) for id_, entry in entries.items()}, "scene", first=True
-        )
+        labels = {id_: scene_label(entry) for id_, entry in entries.items()}
+        picked = choose("train", "Scene", labels, "scene", first=True)
     if picked is None:
         st.info("Choose a scene. Your own are made on the page **Scenes**.", icon=":material/layers:")
         return
@@ -66,13 +66,11 @@ def _ask(session: str) -> None:
 
 
 def choose_method() -> str:
-    """The method that the address names, the default at first."""
+    """The method that the address names, the default where it names none."""
     with st.spinner("Looking up the methods ..."):
         known = methods()
-    if st.query_params.get("method") not in known:
-        st.query_params["method"] = DEFAULT_METHOD
-    names = {name: name for name in known}
-    method = choose("Method", names, "method") or DEFAULT_METHOD
+    names = {name: name for name in sorted(known, key=lambda name: name != DEFAULT_METHOD)}
+    method = choose("train", "Method", names, "method", first=True) or DEFAULT_METHOD
     st.caption(literal(known[method].summary))
     return method
 
@@ -82,29 +80,29 @@ def _options(session: str, entry: SceneEntry, scene: gx.Scene, method: str) -> N
     settings: dict[str, str] = {}
     sensors = [name for name in scene.config.modalities if name not in scene.missing_modalities]
     columns = st.columns(4, vertical_alignment="bottom")
-    target = columns[0].selectbox(
-        "Target sensor", sensors, index=sensors.index(scene.target), help="The sensor that maps."
+    form = Form("train", entry.id)
+    choices = {name: name for name in sensors}
+    target: str = form.ask(
+        Field("target", "choice", "Target sensor", scene.target, choices, help="The sensor that maps."),
+        columns[0],
     )
     others, used = [name for name in sensors if name != target], [target]
     if known.needs_rich and not others:
         problem(f"{method} learns from two sensors, and {scene.name} has one: take auto, forest or svm")
         return
     if known.uses_rich and others:
-        rich = columns[1].selectbox("Second sensor", others, help="In training only.")
+        asked = Field(
+            "auxiliary", "choice", "Auxiliary sensor", others[0], {name: name for name in others},
+            help="In training only.",
+        )  # fmt: skip
+        rich = form.ask(asked, columns[1])
         used.append(rich)
         if len(others) > 1:
             settings["rich"] = rich
-    seeds = int(
-        columns[2].number_input(
-            "Seeds", 1, _MOST_SEEDS, 1, help="Runs that differ in their random draws; the mean says more."
-        )
-    )
-    control = columns[3].toggle(
-        "Controls",
-        help="Also train without the second sensor: what it is worth is the gain over these controls.",
-    )
-    settings |= ask_options(known.options, f"{method}-options")
-    shares = ask_shares("what follows from how the labels were drawn", scene.classes, f"shares {entry.id}")
+    seeds: int = form.ask(_SEEDS, columns[2])
+    control: bool = form.ask(_CONTROLS, columns[3])
+    settings |= ask_options(known.options, Form("train", method))
+    shares = ask_shares("what follows from how the labels were drawn", scene.classes, form)
     if shares.problem:
         problem(shares.problem)
         return
@@ -127,12 +125,22 @@ def _options(session: str, entry: SceneEntry, scene: gx.Scene, method: str) -> N
     with left:
         command_line(line)
     if right.button("Start training", type="primary", width="stretch", icon=":material/play_arrow:"):
-        asked = {"scene": entry.id, "method": method, "target": target, "command": line}
-        item = workspace.new_item(session, "runs", f"{scene.name}-{method}", asked)
+        told = {"scene": entry.id, "method": method, "target": target, "command": line}
+        item = workspace.new_item(session, "runs", f"{scene.name}-{method}", told)
         title = f"Train {method} on {scene.name}"
         argv = shares.written(argv, item)
         if start(session, title, [*argv, f"--out={item / RUN}"], item / RUN):
             navigation.go("train", run=item.name)
+
+
+_SEEDS = Field(
+    "seeds", "integer", "Repetitions", 1, low=1, high=_MAX_SEEDS,
+    help="Runs that differ in their random draws; their mean and spread say more than one.",
+)  # fmt: skip
+_CONTROLS = Field(
+    "control", "flag", "Controls", False,
+    help="Also train without the auxiliary sensor: what it is worth is the gain over these controls.",
+)  # fmt: skip
 
 
 def _earlier(session: str) -> None:

@@ -71,14 +71,14 @@ def _choose(session: str) -> _Choice | None:
     labels = {id_: id_ for id_ in maps}
     columns = st.columns(3)
     with columns[0]:
-        first = choose("Map", labels, "map", empty="No map yet", first="scene" not in st.query_params)
+        first = choose("view", "Map", labels, "map", empty="No map yet", first="scene" not in st.query_params)
     with columns[1]:
         others = {_NONE: "none", **{id_: name for id_, name in labels.items() if id_ != first}}
-        second = choose("Compare with", others, "other", empty="none") if first else None
+        second = choose("view", "Compare with", others, "other", empty="none") if first else None
     _take_scene_of(maps.get(first or ""), scenes)
     with columns[2]:
         names = {id_: scene_label(entry) for id_, entry in scenes.items()}
-        scene_id = choose("Sensors and labels of", names, "scene", empty="Choose a scene")
+        scene_id = choose("view", "Sensors and labels of", names, "scene", empty="Choose a scene")
     if first is None and scene_id is None:
         st.info(
             "Choose a map, or a scene to look at its sensors. The quickest way to a map: the page **Map**, "

@@ -26,6 +26,7 @@ from geo_xmodal_app.drafts import (
     load_draft,
     save_draft,
 )
+from geo_xmodal_app.fields import Field, Form
 from geo_xmodal_app.findings import legend_entries, show_findings
 from geo_xmodal_app.inspection import (
     LabelFinding,
@@ -36,7 +37,7 @@ from geo_xmodal_app.inspection import (
     is_vector,
     looks_decibel,
 )
-from geo_xmodal_app.parts import choose_layer, command_line, heading, problem, shown_command, start
+from geo_xmodal_app.parts import ask_layer, command_line, heading, problem, shown_command, start
 from geo_xmodal_app.sources import SourceFile, data_files, source_files, uploaded_files
 from geo_xmodal_app.texts import literal
 from geo_xmodal_app.uploader import upload_file
@@ -51,6 +52,8 @@ _OPTIONS: dict[Role, str] = {
 }
 _RASTER_LABEL_ROLES: tuple[Role, ...] = ("sensor", *_LABEL_ROLES)
 _MOST_FIELDS = 60
+_PAGE = "new scene"
+_SCALES = {"linear": "linear power", "db": "decibels"}
 
 
 @dataclass(frozen=True)
@@ -122,12 +125,9 @@ def _files(session: str, draft: Draft) -> Draft:
     offered = {one.id: one for one in data_files()}
     chosen = [id_ for id_ in draft.files if id_ in offered]
     if offered:
-        chosen = st.multiselect(
-            "Or from the data folders of this server",
-            list(offered),
-            default=chosen,
-            format_func=lambda id_: offered[id_].name,
-        )
+        names = {id_: one.name for id_, one in offered.items()}
+        asked = Field("data", "choices", "Or from the data folders of this server", chosen, names)
+        chosen = Form(_PAGE).ask(asked)
     files = {}
     for one in (*uploaded_files(session), *(offered[id_] for id_ in chosen)):
         before = draft.files.get(one.id) or _first_guess(one)
@@ -149,21 +149,18 @@ def _file_row(session: str, one: SourceFile, before: DraftFile) -> DraftFile:
     roles = _LABEL_ROLES if is_vector(one.name) else _RASTER_LABEL_ROLES if one.labels else _SENSOR_ROLES
     if not one.labels and one.id.startswith("data:"):
         roles = _RASTER_LABEL_ROLES
-    role = role_field.selectbox(
-        "Use", roles, index=roles.index(before.role) if before.role in roles else 0,
-        key=f"role-{one.id}", label_visibility="collapsed",
-    )  # fmt: skip
+    form = Form(_PAGE, one.id)
+    start = before.role if before.role in roles else roles[0]
+    asked = Field("role", "choice", "Use", start, {role: role for role in roles})
+    role: Role = form.ask(asked, role_field, hide_label=True)
     kind, layer, column = before.kind, before.layer, before.column
     if role == "sensor":
-        kinds = list(gx.KINDS)
-        kind = what.selectbox(
-            "Kind", kinds, index=kinds.index(kind) if kind else None,
-            format_func=lambda key: gx.KINDS[key].title,
-            key=f"kind-{one.id}", label_visibility="collapsed", placeholder="What it measures",
-        )  # fmt: skip
+        titles = {key: known.title for key, known in gx.KINDS.items()}
+        asked = Field("kind", "choice", "Kind", kind, titles)
+        kind = form.ask(asked, what, hide_label=True, placeholder="What it measures")
     elif role != "unused" and is_vector(one.name):
-        layer = _layer(what, one, layer)
-        column = _column(what, one, layer, column)
+        layer = _layer(form, what, one, layer)
+        column = _column(form, what, one, layer, column)
     if one.id.startswith("upload:") and remove.button(
         "", icon=":material/delete:", key=f"remove-{one.id}", help="Remove this upload"
     ):
@@ -172,15 +169,17 @@ def _file_row(session: str, one: SourceFile, before: DraftFile) -> DraftFile:
     return DraftFile(role=role, kind=kind, layer=layer, column=column)
 
 
-def _layer(place: DeltaGenerator, one: SourceFile, before: str | None) -> str | None:
+def _layer(form: Form, place: DeltaGenerator, one: SourceFile, before: str | None) -> str | None:
     try:
         layers = gx.layer_names(one.path)
     except GeoXmodalError:
         return before  # what is wrong is said with the other findings
-    return choose_layer(place, layers, f"layer-{one.id}", before)
+    return ask_layer(form, place, layers, "layer", before or "")
 
 
-def _column(place: DeltaGenerator, one: SourceFile, layer: str | None, before: str | None) -> str | None:
+def _column(
+    form: Form, place: DeltaGenerator, one: SourceFile, layer: str | None, before: str | None
+) -> str | None:
     try:
         columns = list(gx.open_layer(one.path, layer).columns)
     except GeoXmodalError:
@@ -190,14 +189,10 @@ def _column(place: DeltaGenerator, one: SourceFile, layer: str | None, before: s
             before = inspect_labels(one.path, one.name, layer=layer).column
         except GeoXmodalError:
             before = None
-    return place.selectbox(
-        "Class column",
-        columns,
-        index=columns.index(before) if before in columns else None,
-        key=f"column-{one.id}-{layer}",
-        label_visibility="collapsed",
-        placeholder="Column of classes",
-    )
+    names = {column: column for column in columns}
+    asked = Field(f"column of {layer}", "choice", "Class column", before, names)
+    column: str | None = form.ask(asked, place, hide_label=True, placeholder="Column of classes")
+    return column
 
 
 def _inspect(draft: Draft, used: Mapping[str, SourceFile], names: Mapping[Path, str]) -> _Found:
@@ -257,29 +252,22 @@ def _legend(draft: Draft, found: _Found) -> list[tuple[str, str, str]]:
 def _choices(draft: Draft, found: _Found, legend: list[tuple[str, str, str]]) -> Draft:
     name_field, target_field, scale_field = st.columns(3)
     stem = Path(next(iter(found.sensors.values())).name).stem
-    name = name_field.text_input("Name of the scene", draft.name or f"{stem}-scene", max_chars=60)
+    form = Form(_PAGE)
+    name = form.ask(Field("name", "text", "Name of the scene", draft.name or f"{stem}-scene"), name_field)
     ids = list(found.sensors)
-    target = target_field.selectbox(
-        "Target sensor",
-        ids,
-        index=ids.index(draft.target or ids[0]),
-        format_func=lambda id_: found.sensors[id_].name,
-        help="The sensor that maps; the scene gets its grid.",
-    )
-    if target != draft.target:
-        draft = draft.model_copy(update={"target": target})
-        st.session_state.pop("wizard-split", None)
+    target = form.ask(
+        Field(
+            "target", "choice", "Target sensor", draft.target, {id_: found.sensors[id_].name for id_ in ids},
+            help="The sensor that maps; the scene gets its grid.",
+        ),
+        target_field,
+    )  # fmt: skip
     radar = [id_ for id_ in ids if gx.KINDS[draft.files[id_].kind or "other"].power]
     scale: Literal["linear", "db"] | None = None
     if radar:
         decibel = draft.scale == "db" or (draft.scale is None and looks_decibel(found.sensors[radar[0]]))
-        scale = scale_field.radio(
-            "SAR files hold",
-            ("linear", "db"),
-            index=1 if decibel else 0,
-            format_func=lambda key: {"linear": "linear power", "db": "decibels"}[key],
-            horizontal=True,
-        )
+        asked = Field("scale", "choice", "SAR files hold", "db" if decibel else "linear", _SCALES)
+        scale = form.ask(asked, scale_field, look="radio")
     classes = dict(draft.classes)
     if legend and len(legend) <= _MOST_FIELDS:
         with st.expander("Names and colours of the classes", expanded=len(legend) <= 12):
@@ -287,9 +275,11 @@ def _choices(draft: Draft, found: _Found, legend: list[tuple[str, str, str]]) ->
             for one in found.labels.values():
                 for value, count in one.counts.items():
                     counts[value] = counts.get(value, 0) + count
-            classes |= legend_entries(legend, counts, "wizard")
+            classes |= legend_entries(legend, counts, form)
     split = _split(draft.split) if len(found.labels) == 1 else draft.split
-    return draft.model_copy(update={"name": name, "scale": scale, "classes": classes, "split": split})
+    return draft.model_copy(
+        update={"name": name, "target": target, "scale": scale, "classes": classes, "split": split}
+    )
 
 
 def _split(before: SplitEdit) -> SplitEdit:
@@ -297,34 +287,28 @@ def _split(before: SplitEdit) -> SplitEdit:
         "One file of labels: it is divided into training and test. Blocks keep test pixels apart from "
         "training pixels; at random, neighbours end up on both sides and the map looks better than it is."
     )
-    columns = st.columns(4)
+    columns, form = st.columns(4), Form(_PAGE, "split")
     kinds = get_args(SplitEdit.model_fields["kind"].annotation)
-    kind = columns[0].selectbox(
-        "Split",
-        kinds,
-        index=kinds.index(before.kind),
-        format_func=str,
+    kind = form.ask(Field("kind", "choice", "Split", before.kind, {one: one for one in kinds}), columns[0])
+    share = Field(
+        "test", "integer", "Share for test", round(100 * before.test), low=10, high=90, step=5, unit="%"
     )
-    test = columns[1].slider("Share for test", 10, 90, round(100 * before.test), step=5, format="%d %%")
+    test = form.ask(share, columns[1], look="slider")
     block, buffer = before.block, before.buffer
     if kind == "blocks":
-        block = columns[2].number_input(
-            "Block, pixels",
-            1,
-            10_000,
-            block,
-            placeholder="chosen",
-            help="Empty: as large as it takes to keep training pixels out of the windows around test pixels.",
-        )
-        buffer = columns[3].number_input(
-            "Buffer, pixels",
-            0,
-            10_000,
-            buffer,
-            placeholder="chosen",
-            help="Between training and test blocks; used by neither. Empty: chosen with the block.",
-        )
+        block = form.ask(_sized("block", block, 1, _BLOCK), columns[2], placeholder="chosen")
+        buffer = form.ask(_sized("buffer", buffer, 0, _BUFFER), columns[3], placeholder="chosen")
     return SplitEdit(kind=kind, block=block, buffer=buffer, test=test / 100)
+
+
+def _sized(name: str, value: int | None, low: int, help: str) -> Field:
+    return Field(
+        name, "integer", name.capitalize(), value, low=low, high=10_000, unit="pixels", help=help, empty=True
+    )
+
+
+_BLOCK = "Empty: as large as it takes to keep training pixels out of the windows around test pixels."
+_BUFFER = "Between training and test blocks; used by neither. Empty: chosen with the block."
 
 
 def _make(

@@ -1,0 +1,206 @@
+"""Fields of forms: what a session filled in, in one place, keyed by page, thing and field.
+
+A field is described once (`Field`), and every form shows it with `Form.ask`. What was filled in stays while
+other fields change, while the field is not shown, and while another page is looked at: Streamlit drops the
+state of what a run does not draw, and a default that follows its own result undoes every second choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from geo_xmodal_app.texts import literal
+
+FieldKind = Literal["choice", "choices", "flag", "integer", "number", "text", "color"]
+Look = Literal["usual", "radio", "buttons", "slider", "checkbox"]
+
+_STATE = "geo_xmodal fields"
+_COLUMNS = 3
+_MAX_TEXT = 2000
+
+
+@dataclass(frozen=True)
+class Field:
+    """One thing that a form asks for.
+
+    Attributes:
+        name: Within its form.
+        kind: `choice` is one of `choices`, `choices` any of them (a list), `flag` a bool, `integer` and
+            `number` lie between `low` and `high`, `color` is `#rrggbb`.
+        label: What the page calls it, as Markdown: names from files go through `literal`.
+        default: Its value until another is filled in; None leaves it empty, where that may be.
+        choices: Value to what is shown.
+        low: Least number.
+        high: Greatest number.
+        step: Between two numbers (default: 1, or a tenth of the default).
+        unit: Of a number.
+        help: A sentence about it, as plain text.
+        expert: Folded away among others of its form.
+        empty: A number that may be left out.
+    """
+
+    name: str
+    kind: FieldKind
+    label: str
+    default: Any = None
+    choices: Mapping[Any, str] = field(default_factory=dict)
+    low: float | None = None
+    high: float | None = None
+    step: float | None = None
+    unit: str = ""
+    help: str = ""
+    expert: bool = False
+    empty: bool = False
+
+    @property
+    def start(self) -> Any:
+        """The default, of the field's type."""
+        if self.default is None or self.kind not in ("integer", "number"):
+            return self.default
+        return int(self.default) if self.kind == "integer" else float(self.default)
+
+    def takes(self, value: Any) -> bool:
+        """Whether the field can hold a value."""
+        match self.kind:
+            case "choice":
+                return value in self.choices
+            case "choices":
+                return isinstance(value, list) and all(one in self.choices for one in value)
+            case "integer" | "number":
+                if value is None:
+                    return self.empty
+                return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+        return value is not None
+
+
+class Form:
+    """Fields of one thing on a page.
+
+    Args:
+        page: The page.
+        thing: What the fields are of: a scene, a method, a file. Another thing has its own.
+    """
+
+    def __init__(self, page: str, thing: str = "") -> None:
+        self._prefix = f"{page}/{thing}"
+
+    def ask(
+        self,
+        asked: Field,
+        place: DeltaGenerator | None = None,
+        *,
+        look: Look = "usual",
+        placeholder: str = "",
+        hide_label: bool = False,
+        changed: Callable[[], None] | None = None,
+    ) -> Any:
+        """Show a field; its value.
+
+        Args:
+            asked: What is asked for.
+            place: Where (default: below what the page has).
+            look: How a choice, a flag or a number is shown, where not as usual.
+            placeholder: Shown while it is empty.
+            hide_label: Where a label beside it says the same; it stays for screen readers.
+            changed: Called when somebody fills it in, before the page runs.
+        """
+        key = self.key(asked.name)
+        kept = _kept()
+        if key not in st.session_state or not asked.takes(st.session_state[key]):
+            offered = (one for one in (kept.get(key), asked.start) if asked.takes(one))
+            st.session_state[key] = next(offered, None)
+        shared: dict[str, Any] = {
+            "key": key,
+            "help": literal(asked.help) or None,
+            "label_visibility": "collapsed" if hide_label else "visible",
+            "on_change": changed,
+        }
+        value = _draw(place or st, asked, look, placeholder, shared)
+        kept[key] = value
+        return value
+
+    def ask_all(self, fields: Sequence[Field]) -> dict[str, Any]:
+        """Show fields side by side, those for experts folded away; name to value."""
+        values = self._rows([one for one in fields if not one.expert])
+        rest = [one for one in fields if one.expert]
+        if rest:
+            with st.expander(f"Expert options ({len(rest)})"):
+                values |= self._rows(rest)
+        return values
+
+    def key(self, name: str) -> str:
+        """The key of a field."""
+        return f"{self._prefix}/{name}"
+
+    def put(self, name: str, value: Any) -> None:
+        """Fill in a field that this run of the page has not shown yet."""
+        st.session_state[self.key(name)] = _kept()[self.key(name)] = value
+
+    def value(self, name: str) -> Any:
+        """What a field holds, shown or not; None if it was never filled in."""
+        key = self.key(name)
+        return st.session_state[key] if key in st.session_state else _kept().get(key)
+
+    def _rows(self, fields: Sequence[Field]) -> dict[str, Any]:
+        columns = st.columns(_COLUMNS)
+        return {one.name: self.ask(one, columns[n % _COLUMNS]) for n, one in enumerate(fields)}
+
+
+def _kept() -> dict[str, Any]:
+    """What was filled in, by key, of fields that are not shown too."""
+    kept: dict[str, Any] = st.session_state.setdefault(_STATE, {})
+    return kept
+
+
+def _draw(place: Any, asked: Field, look: Look, placeholder: str, shared: dict[str, Any]) -> Any:
+    label = asked.label + (f", {asked.unit}" if asked.unit else "")
+    empty = {"placeholder": placeholder} if placeholder else {}
+    match asked.kind:
+        case "choice" | "choices":
+            return _draw_choice(place, asked, look, label, empty, shared)
+        case "flag":
+            return (place.checkbox if look == "checkbox" else place.toggle)(label, **shared)
+        case "integer" | "number":
+            return _draw_number(place, asked, look, label, empty, shared)
+        case "color":
+            return place.color_picker(label, **shared)
+    return place.text_input(label, max_chars=_MAX_TEXT, **empty, **shared).strip()
+
+
+def _draw_choice(
+    place: Any, asked: Field, look: Look, label: str, empty: dict[str, str], shared: dict[str, Any]
+) -> Any:
+    values, titles = list(asked.choices), asked.choices
+    common = {"format_func": lambda value: titles[value], **shared}
+    if asked.kind == "choices":
+        return place.multiselect(label, values, **empty, **common)
+    if look == "radio":
+        return place.radio(label, values, horizontal=True, **common)
+    if look == "buttons":
+        return place.segmented_control(label, values, required=True, **common)
+    chosen = st.session_state[shared["key"]] is not None
+    return place.selectbox(label, values, index=0 if chosen else None, **empty, **common)
+
+
+def _draw_number(
+    place: Any, asked: Field, look: Look, label: str, empty: dict[str, str], shared: dict[str, Any]
+) -> Any:
+    number: type[int] | type[float] = int if asked.kind == "integer" else float
+    low, high = (None if bound is None else number(bound) for bound in (asked.low, asked.high))
+    step = number(asked.step or _step(asked))
+    if look == "slider":
+        return place.slider(label, low, high, step=step, **shared)
+    shown = {} if number is int else {"format": "%.6g"}
+    start: Any = {"value": None} if asked.empty else {}
+    return place.number_input(label, low, high, step=step, **start, **shown, **empty, **shared)
+
+
+def _step(asked: Field) -> float:
+    if asked.kind == "integer" or not asked.default:
+        return 1 if asked.kind == "integer" else 0.1
+    return float(f"{abs(asked.default) / 10:.0e}") or 0.1
