@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
+import json
 from pathlib import Path
 
 import pytest
 
-from geo_xmodal.commands import console
+from geo_xmodal.commands import console, events
 from geo_xmodal.commands.console import Console
 from geo_xmodal.pace import Pace
 from geo_xmodal_app.progress import follow
@@ -89,17 +89,30 @@ def test_long_work_is_announced_once(
     assert said == announced
 
 
-def test_pages_read_the_lines(clock: Clock, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    with Console().progress() as progress:
-        for done in (0, 1, 2):
+def test_the_app_reads_events(clock: Clock, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    with events.as_asked(["train", "--progress", "json"]), Console().progress() as progress:
+        for done in range(3):
             progress(done, 10, "run 1 of 2: seed 0, hgr, teacher: epoch 1 of 2, loss 0.5 (mean)")
             clock.now += 30.0
     place = tmp_path / "errors.txt"
     place.write_text(capsys.readouterr().err)
-    assert re.search(r"\(14:05:33, about \d+ min left\)$", place.read_text().splitlines()[-1])
+    last = json.loads(place.read_text().splitlines()[-1])
+    assert last["event"] == "progress" and last["seconds_left"] == 240.0
     pace = follow(Pace(), place, 5.0)
     assert (pace.done, pace.total) == (2, 10)
     assert pace.message == "run 1 of 2: seed 0, hgr, teacher: epoch 1 of 2, loss 0.5 (mean)"
+
+
+def test_result_and_notes_are_events(capsys: pytest.CaptureFixture[str]) -> None:
+    with events.as_asked(["map", "--progress=json"]):
+        Console().assumed(["a.tif: has no CRS"])
+        Console(json=True).result({"oa": float("nan")})
+    captured = capsys.readouterr()
+    assert [json.loads(line) for line in captured.err.splitlines()] == [
+        {"event": "note", "kind": "assumed", "message": "a.tif: has no CRS"},
+        {"event": "result", "result": {"oa": None}},
+    ]
+    assert json.loads(captured.out) == {"oa": None}
 
 
 def test_what_was_assumed_is_said_once_a_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -228,7 +228,7 @@ class Queue:
     def _conclude(self, record: Record, status: int | None, now: float) -> None:
         """Say how a job ended; of one that an earlier server started, only what it left tells."""
         folder = self._place(record)
-        whole, error = result_in(folder / RESULT) is not None, error_in(folder / ERRORS)
+        whole, error = result_in(folder / RESULT) is not None, error_in(folder / ERRORS, record.argv[0])
         state: State
         if whole and status in (0, None):
             state, message = _finished(record)

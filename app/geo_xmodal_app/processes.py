@@ -47,7 +47,7 @@ class Running:
 def start(
     argv: Sequence[str], folder: Path, job: str, within: Sequence[Path] = ()
 ) -> tuple[Running, subprocess.Popen[bytes]]:
-    """Start `geo-xmodal argv --json`, in a group of its own: Ctrl-C in the server's terminal is not for it.
+    """Start `geo-xmodal argv`, its result and events as JSON, in a group of its own, out of reach of Ctrl-C.
 
     It leaves the processor to the pages, and carries the job's id, by which `find` knows it.
 
@@ -62,7 +62,7 @@ def start(
     """
     with (folder / RESULT).open("wb") as out, (folder / ERRORS).open("wb") as errors:
         child = subprocess.Popen(
-            [sys.executable, "-c", _COMMAND, *argv, "--json"],
+            [sys.executable, "-c", _COMMAND, *argv, "--json", "--progress", "json"],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=errors,

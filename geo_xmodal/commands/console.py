@@ -230,7 +230,7 @@ class _Reports:
     def __call__(self, done: int, total: int, message: str) -> None:
         now = time.monotonic()
         self._pace = pace = self._pace.after(done, total, message, now)
-        seconds = pace.seconds_left(now) if self._timed else None
+        seconds = pace.seconds_left(now) if self._timed or events.wanted() else None
         self._shown.show(pace, seconds)
         known = pace.counted >= _KNOWN_SECONDS and pace.done - pace.first >= _KNOWN_STEPS
         if self._long is not None and seconds is not None and known:
