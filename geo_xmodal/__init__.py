@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from geo_xmodal.dependence import Study, correlate_arrays, correlate_scene, save_study
     from geo_xmodal.errors import GeoXmodalError
     from geo_xmodal.evaluation import Evaluation, evaluate_map
+    from geo_xmodal.explain import Explanation, explain_model
     from geo_xmodal.export.class_map import ClassMap, read_class_map
     from geo_xmodal.export.onnx import ExportedNetwork, export_onnx
     from geo_xmodal.export.polygons import ExportedPolygons, export_polygons
@@ -96,7 +97,7 @@ if TYPE_CHECKING:
         read_window,
         same_grid,
     )
-    from geo_xmodal.requests import REQUESTS, MapOptions
+    from geo_xmodal.requests import REQUESTS, ExplainOptions, MapOptions
     from geo_xmodal.samples import DataOptions
     from geo_xmodal.scenes import (
         WITHIN_VARIABLE,
@@ -163,6 +164,8 @@ __all__ = [
     "DataOptions",
     "DsensdOptions",
     "Evaluation",
+    "ExplainOptions",
+    "Explanation",
     "ExportedItem",
     "ExportedNetwork",
     "ExportedPolygons",
@@ -222,6 +225,7 @@ __all__ = [
     "describe_vector",
     "estimate_correlation",
     "evaluate_map",
+    "explain_model",
     "export_onnx",
     "export_polygons",
     "export_qgis",
@@ -282,6 +286,7 @@ _HOMES = {
     "dependence": ("Study", "correlate_arrays", "correlate_scene", "save_study"),
     "errors": ("GeoXmodalError",),
     "evaluation": ("Evaluation", "evaluate_map"),
+    "explain": ("Explanation", "explain_model"),
     "export.class_map": ("ClassMap", "read_class_map"),
     "export.onnx": ("ExportedNetwork", "export_onnx"),
     "export.polygons": ("ExportedPolygons", "export_polygons"),
@@ -354,7 +359,7 @@ _HOMES = {
         "read_window",
         "same_grid",
     ),
-    "requests": ("REQUESTS", "MapOptions"),
+    "requests": ("REQUESTS", "ExplainOptions", "MapOptions"),
     "samples": ("DataOptions",),
     "scenes": (
         "WITHIN_VARIABLE",

@@ -39,6 +39,7 @@ COMMANDS = (
     "train",
     "map",
     "evaluate",
+    "explain",
     "compare",
 )
 

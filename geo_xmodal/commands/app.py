@@ -30,6 +30,7 @@ from geo_xmodal.commands import (
     describing,
     evaluating,
     events,
+    explaining,
     exporting,
     importing,
     mapping,
@@ -105,6 +106,10 @@ _EXAMPLES = {
         "geo-xmodal map --model runs/mine --input tiles/ --out map.tif --dry-run",
     ),
     "evaluate": ("geo-xmodal evaluate --map map.tif --reference check.gpkg:class --out accuracy",),
+    "explain": (
+        "geo-xmodal explain --model runs/mine --scene my_scene --out explained",
+        "geo-xmodal explain --model runs/mine --scene my_scene --out x --routines gradcam --class Water",
+    ),
     "compare": (
         "geo-xmodal compare --scene my_scene --methods hgr,cnn,svm --seeds 5 --out runs/side_by_side",
         "geo-xmodal compare --scene north --scene south --leave-one-scene-out --out runs/elsewhere",
@@ -137,6 +142,7 @@ for _name, _command in (
     ("train", training.train),
     ("map", mapping.map_),
     ("evaluate", evaluating.evaluate),
+    ("explain", explaining.explain),
     ("compare", comparing.compare),
     ("serve", serving.serve),
     ("export", exporting.export),

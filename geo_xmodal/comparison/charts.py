@@ -3,49 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from geo_xmodal.accuracy.report.figures import FIRST, INK, QUIET, SECOND, figure
 from geo_xmodal.comparison.features import Features
 from geo_xmodal.comparison.request import GAIN_OVER
 from geo_xmodal.comparison.tables import NAMES, control_names, marked, means_title, over_what, title
-from geo_xmodal.outputs import new_file
 from geo_xmodal.types import LandClass
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-INK = "#222222"
-_METHOD, _QUIET = "#165f85", "#8a9099"
-_CONTROLS = (("#b04c10", "s"), ("#d99a3c", "D"))
+_CONTROLS = ((SECOND, "s"), ("#d99a3c", "D"))
 """Colour and mark of each control; every common colour vision tells them from the methods."""
 
-_LINES = ("#165f85", "#b04c10", "#4f8f4a", "#7a5195", "#8a9099", "#c2185b", "#1a9e96", "#a67c00")
+_LINES = (FIRST, SECOND, "#4f8f4a", "#7a5195", QUIET, "#c2185b", "#1a9e96", "#a67c00")
 _MARKS = "osD^vPX*"
 _PANEL_COLUMNS = 4
-
-
-@contextmanager
-def figure(out: Path, width: float, height: float) -> Iterator[Figure]:
-    """A figure to draw on, written to `out` as PNG when the block ends well.
-
-    Raises:
-        OutputError: The picture cannot be written.
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import
-    from matplotlib.figure import Figure
-
-    made = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(made)
-    yield made
-    with new_file(out) as beside:
-        # matplotlib's own tag holds its version: it would change the bytes of an unchanged picture
-        made.savefig(beside, format="png", dpi=150, metadata={"Software": None})
 
 
 def panels(made: Figure, count: int) -> list[Axes]:
@@ -90,7 +69,7 @@ def draw_accuracy(comparison: Mapping[str, Any], out: Path) -> None:
         made.suptitle(heading, x=0.01, ha="left", color=INK, fontsize=11)
         both = list(made.subplots(1, 2, sharey=True))
         for axes, measure in zip(both, ("oa", "aa"), strict=True):
-            _points(axes, methods.values(), place, measure, _METHOD, "o", "method", 0.0)
+            _points(axes, methods.values(), place, measure, FIRST, "o", "method", 0.0)
             for k, name in enumerate(control_names(comparison)):
                 controls = [one["controls"].get(name) for one in methods.values()]
                 runs = [comparison["controls"][cell] for cell in controls if cell is not None]
@@ -122,7 +101,7 @@ def draw_gains(parts: Mapping[str, Mapping[str, Any]], out: Path) -> None:
         made.suptitle(title(first), x=0.01, ha="left", color=INK, fontsize=11)
         both = list(made.subplots(1, 2, sharey=True))
         for axes, measure in zip(both, ("oa", "aa"), strict=True):
-            axes.axvline(0, color=_QUIET, linewidth=1)
+            axes.axvline(0, color=QUIET, linewidth=1)
             for k, (means, part) in enumerate(parts.items()):
                 gains = [part["methods"][name]["gain"].get(GAIN_OVER) for name in names]
                 told = [
@@ -174,7 +153,7 @@ def draw_features(
             axes.set_title(name if one.embedding else f"{name} (class scores)", loc="left", fontsize=9)
             axes.set_xticks([])
             axes.set_yticks([])
-            axes.spines[:].set_color(_QUIET)
+            axes.spines[:].set_color(QUIET)
         legend_of_classes(
             made, [one for one in classes if any(one.id in f.labels for f in features.values())]
         )

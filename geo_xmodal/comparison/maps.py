@@ -7,7 +7,8 @@ from pathlib import Path
 
 from geo_xmodal import bundle
 from geo_xmodal.accuracy import scores_with
-from geo_xmodal.comparison.charts import INK, figure, legend_of_classes, panel_size, panels
+from geo_xmodal.accuracy.report.figures import INK, figure
+from geo_xmodal.comparison.charts import legend_of_classes, panel_size, panels
 from geo_xmodal.comparison.request import Fold
 from geo_xmodal.mapping import preview, quicklook
 from geo_xmodal.scenes import Member

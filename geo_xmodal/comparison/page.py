@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from geo_xmodal.accuracy.report.page import page_environment
+from geo_xmodal.accuracy.report.pictures import png_uri
 from geo_xmodal.comparison.tables import Table, means_title, over_what, parts_of
 
 PICTURES = (
@@ -32,9 +32,8 @@ def render_page(
         over_what=over_what(comparison),
         ablation=ablation,
         transductive=any(one["transductive"] for one in comparison["methods"].values()),
-        pictures={name: _uri(out / name) if name in comparison["files"] else "" for name in PICTURES},
+        pictures={
+            name: png_uri((out / name).read_bytes()) if name in comparison["files"] else ""
+            for name in PICTURES
+        },
     )  # fmt: skip
-
-
-def _uri(path: Path) -> str:
-    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from geo_xmodal.accuracy.report.figures import FIRST, INK, QUIET, SECOND, empty_figure
 from geo_xmodal.correlation import CorrelationEstimate
 from geo_xmodal.dependence.classes import ClassCorrelation
 from geo_xmodal.dependence.study import Study
@@ -16,28 +17,18 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_INK = "#222222"
-_QUIET = "#8a9099"
-_FIRST = "#165f85"
-_SECOND = "#b04c10"
-"""A pair that every common colour vision tells apart, as in the report."""
-
 _LIMIT = "95 % of the null below"
 _NAMES = {"cca": "linear (CCA)", "ace": "sums of curves (ACE)", "neural": "networks"}
 
 
 def draw(study: Study) -> Figure:
     """A figure with a panel for the views, the spectrum, the null, and the classes if there are any."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import
-    from matplotlib.figure import Figure
-
     measured = [one for one in study.classes or () if one.estimates]
     height = 3.6 + (0.9 + 0.36 * len(measured) if measured else 0)
-    figure = Figure(figsize=(11, height + 0.9), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = empty_figure(11, height + 0.9)
     heights = [3.7, *([height - 3.6] if measured else [])]
     top, *below = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False).ravel()
-    top.suptitle(_title(study), x=0.01, ha="left", color=_INK)
+    top.suptitle(_title(study), x=0.01, ha="left", color=INK)
     panels = list(top.subplots(1, 3))
     _draw_views(panels[0], study)
     _draw_spectrum(panels[1], study)
@@ -47,7 +38,7 @@ def draw(study: Study) -> Figure:
         _draw_classes(panels[3], measured, (study.first, study.second))
     for axes in panels:
         axes.spines[["top", "right"]].set_visible(False)
-        axes.tick_params(colors=_INK, labelsize=9)
+        axes.tick_params(colors=INK, labelsize=9)
     return figure
 
 
@@ -69,7 +60,7 @@ def _error(estimates: Sequence[CorrelationEstimate]) -> npt.NDArray[np.float64]:
 
 def _draw_views(axes: Axes, study: Study) -> None:
     place = np.arange(len(study.views))
-    for shift, color, method in ((-0.12, _QUIET, "cca"), (0.12, _FIRST, study.method)):
+    for shift, color, method in ((-0.12, QUIET, "cca"), (0.12, FIRST, study.method)):
         found = [view.estimates[method] for view in study.views]
         axes.errorbar(
             place + shift,
@@ -82,7 +73,7 @@ def _draw_views(axes: Axes, study: Study) -> None:
         )
         limit = [e.spectrum_null[0] for e in found]
         axes.hlines(limit, place + shift - 0.1, place + shift + 0.1, color=color, linestyle=":")
-    axes.plot([], [], color=_QUIET, linestyle=":", label=_LIMIT)
+    axes.plot([], [], color=QUIET, linestyle=":", label=_LIMIT)
     axes.set_xticks(place, [view.name.replace(" of these", "") for view in study.views])
     axes.set_xlim(-0.5, len(place) - 0.5)
     # Above 1 there is room for the legend and nothing else.
@@ -98,9 +89,9 @@ def _draw_views(axes: Axes, study: Study) -> None:
 def _draw_spectrum(axes: Axes, study: Study) -> None:
     spectrum, null = study.headline.spectrum, study.headline.spectrum_null
     place = np.arange(1, len(spectrum) + 1)
-    axes.bar(place, spectrum, width=0.6, color=_FIRST)
-    axes.hlines(null, place - 0.4, place + 0.4, color=_INK, linestyle=":")
-    axes.axhline(0, color=_INK, linewidth=0.8)
+    axes.bar(place, spectrum, width=0.6, color=FIRST)
+    axes.hlines(null, place - 0.4, place + 0.4, color=INK, linestyle=":")
+    axes.axhline(0, color=INK, linewidth=0.8)
     axes.set_ylim(min(0.0, *spectrum), 1)
     axes.set_xticks(place)
     axes.set_xlabel("pair of functions")
@@ -109,14 +100,14 @@ def _draw_spectrum(axes: Axes, study: Study) -> None:
 
 def _draw_null(axes: Axes, study: Study) -> None:
     headline = study.headline
-    axes.hist(headline.null, bins=20, color=_QUIET)
-    axes.axvline(headline.estimate, color=_FIRST, linewidth=2)
+    axes.hist(headline.null, bins=20, color=QUIET)
+    axes.axvline(headline.estimate, color=FIRST, linewidth=2)
     axes.set_xlim(min(*headline.null, headline.estimate, 0) - 0.05, 1)
     axes.text(
         headline.estimate,
         0.97,
         "estimate ",
-        color=_FIRST,
+        color=FIRST,
         fontsize=9,
         ha="right",
         va="top",
@@ -130,7 +121,7 @@ def _draw_null(axes: Axes, study: Study) -> None:
 
 def _draw_classes(axes: Axes, classes: Sequence[ClassCorrelation], sensors: tuple[str, str]) -> None:
     place = np.arange(len(classes))[::-1]
-    for shift, color, sensor in ((0.12, _FIRST, sensors[0]), (-0.12, _SECOND, sensors[1])):
+    for shift, color, sensor in ((0.12, FIRST, sensors[0]), (-0.12, SECOND, sensors[1])):
         found = [one.estimates[sensor] for one in classes]
         values = [e.estimate for e in found]
         axes.errorbar(
@@ -140,11 +131,11 @@ def _draw_classes(axes: Axes, classes: Sequence[ClassCorrelation], sensors: tupl
         axes.vlines(limits, place + shift - 0.1, place + shift + 0.1, color=color, linestyle=":")
     axes.set_yticks(place, [f"{one.land_class.name} ({one.samples:,})" for one in classes])
     axes.set_ylim(-0.6, len(classes) - 0.4)
-    axes.axvline(0, color=_INK, linewidth=0.8)
+    axes.axvline(0, color=INK, linewidth=0.8)
     axes.set_xlim(right=1)
     axes.grid(axis="x", color="#e3e6e8")
     axes.set_axisbelow(True)
     axes.set_xlabel("held-out correlation of each sensor with the class (training labels)")
     axes.set_title("which sensor tells which class", loc="left", fontsize=10)
-    axes.plot([], [], color=_QUIET, linestyle=":", label=_LIMIT)
+    axes.plot([], [], color=QUIET, linestyle=":", label=_LIMIT)
     axes.legend(frameon=False, fontsize=9, loc="lower right", bbox_to_anchor=(1, 1), ncols=3)

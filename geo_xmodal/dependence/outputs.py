@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from geo_xmodal.accuracy.report.figures import save_figure
 from geo_xmodal.dependence.chart import draw
 from geo_xmodal.dependence.study import Study
 from geo_xmodal.outputs import files_together, held, write_json
@@ -20,6 +21,5 @@ def save_study(study: Study, out: Path | str) -> None:
     """
     out = Path(out)
     with held(out), files_together(out) as beside:
-        # matplotlib's own tag holds its version: it would change the bytes of an unchanged picture
-        draw(study).savefig(beside / PICTURE_NAME, format="png", dpi=150, metadata={"Software": None})
+        save_figure(draw(study), beside / PICTURE_NAME)
         write_json(beside / JSON_NAME, study.as_dict())

@@ -12,7 +12,7 @@ from geo_xmodal.class_shares import ClassShares
 from geo_xmodal.mapping.layers import unpack_sums
 from geo_xmodal.mapping.outputs import unfinished_map, write_map
 from geo_xmodal.mapping.pools import computed, window_pool
-from geo_xmodal.mapping.prepare import map_options, prepare_map
+from geo_xmodal.mapping.prepare import prepare_map
 from geo_xmodal.mapping.speed import Speed
 from geo_xmodal.raster import Assumption, WindowReader
 from geo_xmodal.requests import MapOptions
@@ -100,7 +100,7 @@ def map_scene(
     """
     bundle_folder, out = Path(bundle_folder), Path(out)
     started = time.monotonic()
-    options = map_options(options, given)
+    options = MapOptions.of(options, given)
     prepared = prepare_map(bundle_folder, reader, out, options, threads=threads, mapped=mapped)
     files, task, windows = prepared.files, prepared.task, prepared.windows
     with unfinished_map(files, prepared.identity, len(windows), options.resume, prepared.begun) as journal:

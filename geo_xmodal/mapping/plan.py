@@ -18,7 +18,7 @@ from geo_xmodal.mapping.journal import finished_windows
 from geo_xmodal.mapping.layers import unpack_sums
 from geo_xmodal.mapping.outputs import room_for_files
 from geo_xmodal.mapping.pools import WindowPool, computed, window_pool
-from geo_xmodal.mapping.prepare import PreparedMap, map_options, prepare_map
+from geo_xmodal.mapping.prepare import PreparedMap, prepare_map
 from geo_xmodal.mapping.tasks import WindowTask
 from geo_xmodal.raster import Assumption, WindowReader, pixel_size
 from geo_xmodal.requests import MapOptions
@@ -105,7 +105,7 @@ def plan_map(
     """What `map_scene` would take; arguments and errors are the same, nothing is written."""
     bundle_folder, out = Path(bundle_folder), Path(out)
     # a figure takes no part in what is estimated
-    options = map_options(options, given).model_copy(update={"picture": None})
+    options = MapOptions.of(options, given).model_copy(update={"picture": None})
     prepared = prepare_map(bundle_folder, reader, out, options, threads=threads, mapped=None)
     finished = finished_windows(prepared.files.journal, prepared.identity) if options.resume else frozenset()
     todo = [part for index, part in enumerate(prepared.windows) if index not in finished]

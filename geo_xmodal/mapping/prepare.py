@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
 
 from odc.geo.geobox import GeoBox
 
@@ -70,19 +69,6 @@ class PreparedMap:
     begun: date
     warnings: tuple[str, ...]
     assumptions: tuple[Assumption, ...]
-
-
-def map_options(options: MapOptions | None, given: Mapping[str, Any]) -> MapOptions:
-    """`options` with the fields that are given by name.
-
-    Raises:
-        UsageError: One is unknown, or has a value that it cannot have.
-    """
-    if options is None:
-        return MapOptions.checked(given)
-    return MapOptions.checked(
-        {name: getattr(options, name) for name in MapOptions.model_fields} | dict(given)
-    )
 
 
 def prepare_map(

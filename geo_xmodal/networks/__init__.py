@@ -1,7 +1,8 @@
 """Torch modules, all dense: image in, image out. They know tensors only, no rasters and no files."""
 
+from geo_xmodal.networks.average import Average
 from geo_xmodal.networks.branch import Branch
-from geo_xmodal.networks.context import Context, ContextOptions
+from geo_xmodal.networks.context import Context, ContextFeature, ContextOptions, context_features
 from geo_xmodal.networks.encoders import PixelEncoder, SpectralEncoder
 from geo_xmodal.networks.folding import folded
 from geo_xmodal.networks.pixel_model import PixelModel, average_model, linear_model
@@ -16,13 +17,16 @@ from geo_xmodal.networks.registry import (
     build_network,
 )
 from geo_xmodal.networks.standardize import Standardize
+from geo_xmodal.networks.tree_contributions import tree_contributions
 from geo_xmodal.networks.trees import Trees, TreeTensors
 
 __all__ = [
     "NETWORKS",
+    "Average",
     "Branch",
     "BranchEncoder",
     "Context",
+    "ContextFeature",
     "ContextOptions",
     "NetworkSpec",
     "PixelEncoder",
@@ -37,7 +41,9 @@ __all__ = [
     "branch_class",
     "branch_help",
     "build_network",
+    "context_features",
     "folded",
     "input_ranges",
     "linear_model",
+    "tree_contributions",
 ]

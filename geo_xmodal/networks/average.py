@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import torch
@@ -80,6 +82,14 @@ class Average(nn.Module):
         count = len(self.members)
         self.register_buffer("weight", torch.full((count,), 1 / count))
         self.register_buffer("temperature", torch.ones(count))
+
+    def of_members(self, chosen: Sequence[int]) -> Average:
+        """The average of some members (by place, from 0) alone, as copies; weights are made to sum to 1."""
+        made = copy.deepcopy(self)
+        made.members = nn.ModuleList(made.members[k] for k in chosen)
+        made.weight = self.weight[list(chosen)] / self.weight[list(chosen)].sum()
+        made.temperature = self.temperature[list(chosen)]
+        return made
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, bands, H + 2m, W + 2m) standardised -> (B, classes, H, W) logarithms of probabilities."""

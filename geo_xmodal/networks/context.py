@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import torch
@@ -88,6 +89,32 @@ class ContextOptions(NetworkOptions):
                 "take fewer kinds of context or fewer sizes"
             )
         return count
+
+
+@dataclass(frozen=True)
+class ContextFeature:
+    """What one of the features is.
+
+    Attributes:
+        kind: `band`, a `Feature`, `opening`, `closing` or `ratio`.
+        bands: those that it is made of, from 0: one, of a ratio two.
+        side: of the square around the pixel that it looks at, in pixels.
+    """
+
+    kind: str
+    bands: tuple[int, ...]
+    side: int
+
+
+def context_features(options: ContextOptions, bands: int) -> tuple[ContextFeature, ...]:
+    """The features that `Context` gives, in its order."""
+    kinds = [("band", 1)]
+    kinds += [(kind, size) for size in options.sizes for kind in _sized(options.context)]
+    kinds += [("gradient", 3)] if "gradient" in options.context else []
+    kinds += [(kind, 2 * size - 1) for size in options.openings for kind in ("opening", "closing")]
+    found = [ContextFeature(kind, (band,), side) for kind, side in kinds for band in range(bands)]
+    pairs = () if options.ratios == "none" else _pairs(bands)
+    return (*found, *(ContextFeature("ratio", pair, 1) for pair in pairs))
 
 
 class Context(nn.Module):

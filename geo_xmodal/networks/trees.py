@@ -187,7 +187,7 @@ class _Walker:
         """(n, features) to (n, classes): the sum of all trees, a few at a time, which the cache holds."""
         with self._making:
             if self._booster is None:
-                self._booster = _booster(self._trees, self._features, self._classes)
+                self._booster = booster(self._trees, self._features, self._classes)
         rows = np.ascontiguousarray(features, np.float32)
         sums = np.zeros((len(rows), self._classes), np.float32)
         for some in self._groups:
@@ -207,12 +207,21 @@ def _groups(starts: Sequence[int]) -> list[tuple[int, int]]:
     return groups
 
 
-def _booster(trees: TreeTensors, features: int, classes: int) -> Any:
-    """The trees as an XGBoost model, in its format of version 3.2."""
+def booster(trees: TreeTensors, features: int, classes: int, cover: FloatArray | None = None) -> Any:
+    """The trees as an XGBoost model, in its format of version 3.2; with one class, their sum.
+
+    Args:
+        trees: What it walks.
+        features: Context features of a pixel.
+        classes: What the trees' values are of.
+        cover: (nodes,), what comes to each node: SHAP values are averages over it. Nothing else needs it.
+    """
     from xgboost import Booster  # slow to import
 
     vector = trees.combine == "mean"
     outputs = [0] * len(trees.roots) if vector else trees.output.tolist()
+    covers = np.zeros(len(trees.feature), np.float32) if cover is None else cover
+    softmaxes = not vector and classes > 1
     softmax = {"name": "multi:softprob", "softmax_multiclass_param": {"num_class": str(classes)}}
     squares = {"name": "reg:squarederror", "reg_loss_param": {"scale_pos_weight": "1"}}
     model = {
@@ -222,7 +231,7 @@ def _booster(trees: TreeTensors, features: int, classes: int) -> Any:
         "tree_info": outputs,
         "trees": [
             _xgboost_tree(index, tree, features, classes if vector else 1)
-            for index, tree in enumerate(_single_trees(trees))
+            for index, tree in enumerate(_single_trees(trees, covers))
         ],
     }
     learner = {
@@ -233,11 +242,11 @@ def _booster(trees: TreeTensors, features: int, classes: int) -> Any:
         "learner_model_param": {
             "base_score": "[" + ",".join(["0"] * classes) + "]",
             "boost_from_average": "0",
-            "num_class": "0" if vector else str(classes),
+            "num_class": str(classes) if softmaxes else "0",
             "num_feature": str(features),
             "num_target": str(classes) if vector else "1",
         },
-        "objective": squares if vector else softmax,
+        "objective": softmax if softmaxes else squares,
     }
     made = Booster({"nthread": 1})
     made.load_model(bytearray(_ubjson({"learner": learner, "version": [3, 2, 0]})))
@@ -256,15 +265,17 @@ class _Tree:
     threshold: FloatArray
     child: npt.NDArray[np.int32]
     value: FloatArray
+    cover: FloatArray
 
 
-def _single_trees(trees: TreeTensors) -> Iterator[_Tree]:
+def _single_trees(trees: TreeTensors, cover: FloatArray) -> Iterator[_Tree]:
     roots = trees.roots.tolist()
     for start, end in itertools.pairwise([*roots, len(trees.feature)]):
         feature = trees.feature[start:end].numpy().astype(np.int32)
         child = trees.child[start:end].numpy()
         value = trees.values[torch.from_numpy(child[feature < 0]).long()].float().numpy()
-        yield _Tree(feature, trees.threshold[start:end].numpy(), child - np.int32(start), value)
+        threshold = trees.threshold[start:end].numpy()
+        yield _Tree(feature, threshold, child - np.int32(start), value, cover[start:end])
 
 
 def _xgboost_tree(index: int, tree: _Tree, features: int, width: int) -> dict[str, Any]:
@@ -297,7 +308,7 @@ def _xgboost_tree(index: int, tree: _Tree, features: int, width: int) -> dict[st
         "split_conditions": condition,
         "split_indices": np.where(is_leaf, 0, tree.feature).astype(np.int32),
         "split_type": np.zeros(nodes, np.uint8),
-        "sum_hessian": np.zeros(nodes, np.float32),
+        "sum_hessian": tree.cover.astype(np.float32),
         "tree_param": {
             "num_deleted": "0",
             "num_feature": str(features),
@@ -328,7 +339,7 @@ def _ubjson_text(text: str) -> bytes:
     return b"L" + struct.pack(">q", len(text)) + text.encode("ascii")
 
 
-def _levels(roots: Tensor, feature: Tensor, child: Tensor) -> Tensor:
+def node_levels(roots: Tensor, feature: Tensor, child: Tensor) -> Tensor:
     """(nodes,) levels below the root, walked down; `MAX_DEPTH + 1` where none leads to."""
     feature, child = feature.cpu(), child.cpu().long()
     levels = torch.full((len(feature),), MAX_DEPTH + 1)
@@ -375,7 +386,7 @@ def _problem(trees: Trees) -> str | None:
     parents = torch.bincount(torch.cat([child[inner], child[inner] + 1, roots]), minlength=nodes)
     if (parents != 1).any():
         return "a node is not the child of one other"
-    if (_levels(roots, feature, child) > MAX_DEPTH).any():
+    if (node_levels(roots, feature, child) > MAX_DEPTH).any():
         return f"a tree is deeper than {MAX_DEPTH} levels"
     if ((child < 0) | (child >= len(trees.values)))[~inner].any():
         return f"a leaf has a row of values that is not among {len(trees.values):,}"

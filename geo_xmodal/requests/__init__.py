@@ -7,6 +7,7 @@ from geo_xmodal.requests.comparing import CompareCommand, CompareOptions
 from geo_xmodal.requests.correlating import CorrelateRequest
 from geo_xmodal.requests.description import described, reference_page
 from geo_xmodal.requests.evaluating import EvaluateRequest
+from geo_xmodal.requests.explaining import ExplainOptions, ExplainRequest
 from geo_xmodal.requests.exporting import ExportRequest
 from geo_xmodal.requests.importing import ImportRequest
 from geo_xmodal.requests.mapping import MapOptions, MapRequest
@@ -22,6 +23,7 @@ _ALL: tuple[type[Request], ...] = (
     TrainCommand,
     MapRequest,
     EvaluateRequest,
+    ExplainRequest,
     CompareCommand,
     ExportRequest,
 )
@@ -36,6 +38,8 @@ __all__ = [
     "CorrelateRequest",
     "Described",
     "EvaluateRequest",
+    "ExplainOptions",
+    "ExplainRequest",
     "ExportRequest",
     "ImportRequest",
     "MapOptions",

@@ -108,6 +108,16 @@ class Request(BaseModel):
         return {name: getattr(self, name) for name in of.model_fields}
 
     @classmethod
+    def of(cls, options: Request | None, given: Mapping[str, Any]) -> Self:
+        """The request with the fields that it shares with `options`, and over them those in `given`.
+
+        Raises:
+            UsageError: As `checked`.
+        """
+        names = [] if options is None else [name for name in cls.model_fields if hasattr(options, name)]
+        return cls.checked({name: getattr(options, name) for name in names} | dict(given))
+
+    @classmethod
     def describe(cls) -> dict[str, Described]:
         """What is known of its options, by field."""
         return {name: Described.of(name, info) for name, info in cls.model_fields.items()}

@@ -78,7 +78,12 @@ def scale_bar(picture: Picture) -> tuple[float, str] | None:
 def _uri(image: Image.Image, **options: int) -> str:
     buffer = io.BytesIO()
     image.save(buffer, "PNG", optimize=True, **options)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    return png_uri(buffer.getvalue())
+
+
+def png_uri(content: bytes) -> str:
+    """A PNG file's content as a data URI."""
+    return "data:image/png;base64," + base64.b64encode(content).decode("ascii")
 
 
 def class_counts(ids: npt.NDArray[np.uint8]) -> dict[int, int]:
