@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from geo_xmodal.models import ModelSummary, find_model, list_models
     from geo_xmodal.points import PointsReport, PointsRequest, SensorColumns, import_points
     from geo_xmodal.pretrained import Pretrained, PretrainedCard, PretrainedSensor, load_pretrained
+    from geo_xmodal.pretraining import PRETRAINING_METHODS, PretrainingRun, PretrainRequest, pretrain_scene
     from geo_xmodal.published import ImportReport, PublishedScene, import_scene, published_scenes
     from geo_xmodal.raster import (
         AlignedReader,
@@ -135,6 +136,7 @@ __all__ = [
     "KINDS",
     "LAYOUTS",
     "METHODS",
+    "PRETRAINING_METHODS",
     "REQUESTS",
     "SHARE_CHOICES",
     "SHARE_QUESTION",
@@ -191,9 +193,11 @@ __all__ = [
     "PointsReport",
     "PointsRequest",
     "Prediction",
+    "PretrainRequest",
     "Pretrained",
     "PretrainedCard",
     "PretrainedSensor",
+    "PretrainingRun",
     "PublishedScene",
     "RasterInfo",
     "Scene",
@@ -258,6 +262,7 @@ __all__ = [
     "pixel_areas",
     "pixel_size",
     "plan_map",
+    "pretrain_scene",
     "published_scenes",
     "read_assumptions",
     "read_card",
@@ -333,6 +338,7 @@ _HOMES = {
     "models": ("ModelSummary", "find_model", "list_models"),
     "points": ("PointsReport", "PointsRequest", "SensorColumns", "import_points"),
     "pretrained": ("Pretrained", "PretrainedCard", "PretrainedSensor", "load_pretrained"),
+    "pretraining": ("PRETRAINING_METHODS", "PretrainRequest", "PretrainingRun", "pretrain_scene"),
     "published": ("ImportReport", "PublishedScene", "import_scene", "published_scenes"),
     "raster": (
         "AlignedReader",

@@ -35,6 +35,7 @@ from geo_xmodal.commands import (
     importing,
     mapping,
     preparing,
+    pretraining,
     process,
     serving,
     training,
@@ -60,7 +61,7 @@ _NO_MEMORY = re.compile(
 _NO_ADDRESSES = re.compile(r"can't start new thread|could not create a primitive")
 """No room for a stack or for compiled code, where the address space is limited."""
 
-_RESUMING = {"train": ("--resume",), "map": ("--resume",), "compare": ()}
+_RESUMING = {"pretrain": ("--resume",), "train": ("--resume",), "map": ("--resume",), "compare": ()}
 """What to add to a command to go on with it, once it was stopped."""
 
 app = typer.Typer(
@@ -93,6 +94,11 @@ _EXAMPLES = {
     ),
     "correlate": (
         "geo-xmodal correlate --scene my_scene --between hsi sar --target-classes --out dependence",
+    ),
+    "pretrain": (
+        "geo-xmodal pretrain --scene my_scene --out runs/pretrained",
+        "geo-xmodal train --scene my_scene --method hgr --init runs/pretrained --out runs/mine",
+        "geo-xmodal pretrain --scene north --scene south --method simclr --set dimensions=1024",
     ),
     "train": (
         "geo-xmodal train --scene my_scene --method svm",
@@ -139,6 +145,7 @@ for _name, _command in (
     ("align", preparing.align),
     ("import", importing.import_),
     ("correlate", correlating.correlate),
+    ("pretrain", pretraining.pretrain),
     ("train", training.train),
     ("map", mapping.map_),
     ("evaluate", evaluating.evaluate),

@@ -106,7 +106,9 @@ class LoopOptions(Options):
         "all", description="pixels that an epoch passes over: all, or the labelled ones (as papers count)"
     )
     least_steps: int = Field(20, ge=1, description="steps in an epoch at least")
-    optimizer: Literal["adam", "adamw", "lion"] = Field("adamw", description="adam, adamw or lion")
+    optimizer: Literal["adam", "adamw", "lion", "lars"] = Field(
+        "adamw", description="adam, adamw, lion or lars"
+    )
     learning_rate: float = Field(2e-3, gt=0, description="highest learning rate")
     weight_decay: float = Field(1e-2, ge=0, description="weight decay (decoupled in adamw)")
     schedule: Literal["cosine", "poly", "constant"] = Field(

@@ -39,12 +39,28 @@ class Branch(nn.Module, ABC):
         """(B, bands or what `prepare` makes of them, H + 2m, W + 2m) -> (B, features, H, W)."""
 
     def start_from(self, weights: Mapping[str, Tensor]) -> None:
-        """Take over weights that others trained, by their names in a file; none by default.
+        """Take over weights of all but the head, by their names here: an encoder that was pretrained.
 
         Raises:
-            ValueError: they are not for this network, or it takes none.
+            ValueError: they are not for this network, its options or its bands.
         """
-        raise ValueError(f"{type(self).__name__} takes no weights of others; choose a backbone as encoder")
+        own = self.encoder_state()
+        if missing := sorted(own.keys() ^ weights.keys()):
+            raise ValueError(
+                f"weights of another network than {type(self).__name__} with its options: {len(own)} weights "
+                f"are expected, {len(weights)} are there, and {missing[0]} is in one alone"
+            )
+        for name, value in own.items():
+            if value.shape != weights[name].shape:
+                raise ValueError(
+                    f"weights of another number of bands or features: {name} has shape "
+                    f"{tuple(weights[name].shape)}, not {tuple(value.shape)}"
+                )
+        self.load_state_dict(dict(weights), strict=False)
+
+    def encoder_state(self) -> dict[str, Tensor]:
+        """Weights and buffers of all but the head, by name."""
+        return {name: value for name, value in self.state_dict().items() if not name.startswith("head.")}
 
     def joints(self) -> tuple[nn.Sequential, ...]:
         """Sequences that follow each other with nothing between, as encoder and head may; none by default."""

@@ -83,8 +83,11 @@ class PatchBranch(Branch):
         )  # fmt: skip
 
     def start_from(self, weights: Mapping[str, Tensor]) -> None:
-        """Weights of the backbone, as `PatchEncoder.start_from` takes them."""
-        self.encoder.start_from(weights)
+        """Weights of the whole encoder, or of the backbone, as `PatchEncoder.start_from` takes them."""
+        if weights.keys() == self.encoder_state().keys():
+            super().start_from(weights)
+        else:
+            self.encoder.start_from(weights)
 
     def encode(self, prepared: Tensor) -> Tensor:
         """The embedding of each pixel's patch."""

@@ -12,6 +12,7 @@ from geo_xmodal.requests.exporting import ExportRequest
 from geo_xmodal.requests.importing import ImportRequest
 from geo_xmodal.requests.mapping import MapOptions, MapRequest
 from geo_xmodal.requests.option import Described, Option, Request
+from geo_xmodal.requests.pretraining import PretrainCommand, PretrainOptions
 from geo_xmodal.requests.simulating import SimulateRequest
 from geo_xmodal.requests.training import TrainCommand, TrainOptions
 
@@ -20,6 +21,7 @@ _ALL: tuple[type[Request], ...] = (
     AlignRequest,
     ImportRequest,
     CorrelateRequest,
+    PretrainCommand,
     TrainCommand,
     MapRequest,
     EvaluateRequest,
@@ -45,6 +47,8 @@ __all__ = [
     "MapOptions",
     "MapRequest",
     "Option",
+    "PretrainCommand",
+    "PretrainOptions",
     "Request",
     "SimulateRequest",
     "TrainCommand",

@@ -37,6 +37,7 @@ class TrainOptions(Request):
         device: what trains.
         precision: of activations in training.
         hold_out: names of scenes that only test.
+        init: a run of `pretrain` whose encoder the target branch starts from, in the controls as well.
         shares: what figures and maps should be right about: `labels` (labels are a fair sample of the land),
             `equal` (every class counts alike), `estimated` (from each image), known areas by class id or
             name, or a CSV file of them. None follows from how the labels were drawn. Training is the same.
@@ -68,6 +69,16 @@ class TrainOptions(Request):
     device: Device = "auto"
     precision: Precision = "float32"
     hold_out: HoldOut = ()
+    init: Annotated[
+        Path | None,
+        Option(
+            "Pretrained encoder",
+            "A run of pretrain, whose encoder the target branch starts from.",
+            expert=True,
+            takes="folder",
+            metavar="RUN",
+        ),
+    ] = None
     shares: Annotated[str | Path | dict[str, float] | None, SHARES] = None
     resume: Resume = False
 

@@ -68,6 +68,7 @@ def draw_chips(
     unlabelled_target: int,
     seed: int,
     progress: Progress | None = None,
+    labels_needed: bool = True,
 ) -> ChipDraw:
     """Draw pixels uniformly from chips that are drawn uniformly.
 
@@ -81,6 +82,7 @@ def draw_chips(
         unlabelled_target: Most unlabelled pixels of the target alone.
         seed: The same seed draws the same pixels.
         progress: Told after every chip.
+        labels_needed: Whether it is an error that there are no labels, or of one class only.
 
     Raises:
         LabelError: No chip that was read has a training label, or all are of one class.
@@ -127,7 +129,8 @@ def draw_chips(
         if progress is not None:
             progress(done, len(to_read), "reading chips")
     found, validated = _together(train_pools), _together(test_pools)
-    _check(source, found, seen)
+    if labels_needed:
+        _check(source, found, seen)
     return ChipDraw(
         found,
         validated,

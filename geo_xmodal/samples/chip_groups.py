@@ -30,6 +30,8 @@ def gather_chips(
     options: GatherOptions,
     progress: Progress | None = None,
     storage: Storage | None = None,
+    *,
+    labels_needed: bool = True,
 ) -> TrainingData:
     """The four groups of training pixels of a set of chips, and labelled pixels of chips held out.
 
@@ -44,6 +46,7 @@ def gather_chips(
         options: Which pixels.
         progress: Told after every chip.
         storage: Where values go that do not fit into memory; None refuses them.
+        labels_needed: Whether it is an error that no chip has training labels, or of one class only.
 
     Raises:
         LabelError, TrainingDataError: Labels or values do not suffice.
@@ -63,6 +66,7 @@ def gather_chips(
         unlabelled_target=options.unlabelled_target,
         seed=options.seed,
         progress=progress,
+        labels_needed=labels_needed,
     )
     member = source.members[0]
     target = member.reader(member.target)

@@ -73,6 +73,8 @@ def gather(
     options: GatherOptions,
     progress: Progress | None = None,
     storage: Storage | None = None,
+    *,
+    labels_needed: bool = True,
 ) -> TrainingData:
     """The four groups of training pixels, and labelled pixels held out for validation.
 
@@ -94,6 +96,8 @@ def gather(
         options: Which pixels.
         progress: Told after every block that is read.
         storage: Where values go that do not fit into memory; None refuses them.
+        labels_needed: Whether it is an error that there are no training labels, or of one class only; what
+            learns from pairs alone needs none.
 
     Raises:
         LabelError: Training labels are missing, of one class only, outside the class list, or test labels.
@@ -104,7 +108,7 @@ def gather(
         SceneError: No such modality.
     """
     if isinstance(scenes, ChipSource):
-        return gather_chips(scenes, options, progress, storage)
+        return gather_chips(scenes, options, progress, storage, labels_needed=labels_needed)
     refuse_chip_options(options)
     together = (
         scenes
@@ -113,7 +117,11 @@ def gather(
     )
     _check_single_pixels(together, options)
     sources = [_opened(member, options.seed) for member in together.training]
-    labelled = _labelled(sources, together.classes, options, progress)
+    labelled = (
+        _labelled(sources, together.classes, options, progress)
+        if labels_needed or _are_labelled(sources)
+        else [_Labelled(_NOWHERE, _NOWHERE[:, 0], {}, 0) for _ in sources]
+    )
     reach = max(options.margin, options.rich_margin if any(one.rich for one in sources) else 0)
     sides = [
         validation_split(
@@ -220,6 +228,15 @@ class _Source:
     test: LabelledPixels
     seed: int
     assumptions: tuple[str, ...]
+
+
+_NOWHERE: IntArray = np.empty((0, 2), np.int64)
+
+
+def _are_labelled(sources: Sequence[_Source]) -> bool:
+    """Whether there are training labels of two classes."""
+    labels = [np.unique(one.member.labels("train").label) for one in sources]
+    return len(np.unique(np.concatenate(labels))) > 1
 
 
 def _opened(member: Member, seed: int) -> _Source:

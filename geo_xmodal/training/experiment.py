@@ -12,8 +12,9 @@ import torch
 
 from geo_xmodal import bundle, processes
 from geo_xmodal.accuracy import MEASURES, ConfusionMatrix, metrics, paired_gain, spread
+from geo_xmodal.chips import ChipSource
 from geo_xmodal.outputs import as_json, drop_lock, mark_unfinished, output_errors, write_text
-from geo_xmodal.samples import STORED, Storage, gather, storage_for, warnings_of
+from geo_xmodal.samples import STORED, GatherOptions, Storage, gather, storage_for, warnings_of
 from geo_xmodal.training.engine import Compute, compute_for
 from geo_xmodal.training.files import (
     CONFIG,
@@ -33,6 +34,7 @@ from geo_xmodal.training.request import Plan, TrainRequest, Variant, checked_pla
 from geo_xmodal.training.result import TrainedRun
 from geo_xmodal.training.run import RunResult, run_variant
 from geo_xmodal.training.sources import Given, Learned, learned_from
+from geo_xmodal.training.start import Start
 from geo_xmodal.training.threads import recorded_threads, threads_for
 from geo_xmodal.types import LandClass, Progress, TrainingData
 
@@ -73,6 +75,7 @@ def train_scene(
     Raises:
         UsageError: an unknown method or setting, a device that this machine has not, a scene that comes
             twice, or one to hold out that is none.
+        BundleError, ModelMismatchError: `request.init` is no pretraining, or one of another sensor or bands.
         SceneError: sensors or pixel sizes of the scenes do not fit together.
         ChipError: no chip trains or tests, or one cannot be learned from.
         LabelError, TrainingDataError: if the scene's labels or pixels do not suffice.
@@ -85,7 +88,8 @@ def train_scene(
     with processes.joined(compute.device):
         with processes.together():
             joined = learned_from(scenes, request.given, request.hold_out)
-            plan = resolve(request, joined.kind, joined.single_pixels)
+            start = None if request.init is None else Start.of(request.init, _target(joined), joined.kind)
+            plan = resolve(request, joined.kind, joined.single_pixels, start)
         scores: dict[str, Any] = {}
         if processes.is_first():
             scores = _lead(joined, plan, out, compute, request.resume, progress, note)
@@ -97,7 +101,7 @@ def train_scene(
 def _follow(scenes: Learned, plan: Plan, out: Path, compute: Compute, resume: bool) -> None:
     """The part of a process that neither writes nor speaks: values that it cannot hold are beside `out`."""
     with storage_for(out.with_name(f"{out.name}-process-{processes.number()}")) as storage:
-        data = _gathered(scenes, plan, plan.seeds[0], storage, None)
+        data = _data(scenes, plan, plan.seeds[0], storage, None)
         with processes.together():
             plan = checked_plan(plan, data)
         _train_runs(scenes, data, out, plan, None, compute, resume, None, lambda line: None, storage)
@@ -117,7 +121,7 @@ def _lead(
         held_run(out),
         storage_for(out, recorded_store(out) if resume else None, note) as storage,
     ):
-        data = _gathered(scenes, plan, plan.seeds[0], storage, reading(progress, 0, 0))
+        data = _data(scenes, plan, plan.seeds[0], storage, reading(progress, 0, 0))
         storage.prune()
         with processes.together():
             plan = checked_plan(plan, data)
@@ -134,19 +138,43 @@ def _lead(
             return scores
 
 
-def _gathered(
+def _target(scenes: Learned) -> str:
+    """The name of the sensor that maps."""
+    return scenes.target_name if isinstance(scenes, ChipSource) else scenes.target
+
+
+def _data(
     scenes: Learned, plan: Plan, seed: int, storage: Storage, progress: Progress | None
 ) -> TrainingData:
-    """What a seed learns from: by the first process, then by the others, who keep values where it does."""
+    """What a seed learns from, as the pretrained encoder sees it where there is one."""
+    data = gathered(scenes, plan.gather_for(seed), storage, progress)
+    if plan.start is None:
+        return data
+    with processes.together():
+        return plan.start.applied(data)
+
+
+def gathered(
+    scenes: Learned,
+    options: GatherOptions,
+    storage: Storage,
+    progress: Progress | None,
+    *,
+    labels_needed: bool = True,
+) -> TrainingData:
+    """What is learned from: by the first process, then by the others, who keep values where it does.
+
+    Args and errors are those of `geo_xmodal.samples.gather`.
+    """
     data = None
     with processes.together():
         if processes.is_first():
-            data = gather(scenes, plan.gather_for(seed), progress, storage)
+            data = gather(scenes, options, progress, storage, labels_needed=labels_needed)
     stored = processes.told(data is not None and data.notes.get("values") == STORED)
     with processes.together():
         if data is None:
             storage.begun = stored
-            data = gather(scenes, plan.gather_for(seed), progress, storage)
+            data = gather(scenes, options, progress, storage, labels_needed=labels_needed)
     return data
 
 
@@ -222,7 +250,7 @@ def _train_runs(
     for seed in plan.seeds:
         data = first
         if seed != plan.seeds[0]:
-            data = _gathered(scenes, plan, seed, storage, runs.reading())
+            data = _data(scenes, plan, seed, storage, runs.reading())
         for variant in variants:
             result = run_variant(
                 scenes,
@@ -230,7 +258,7 @@ def _train_runs(
                 variant,
                 seed,
                 _folder(out, variant, plan, seed),
-                transductive=plan.gather.transductive,
+                transductive=plan.transductive,
                 shares=plan.shares,
                 resume=resume,
                 threads=threads,

@@ -28,6 +28,7 @@ from geo_xmodal.outputs import (
     without_link,
     write_text,
 )
+from geo_xmodal.pretrained import FOLDER as ENCODERS
 from geo_xmodal.samples import STORED
 from geo_xmodal.small_files import SmallFile, read_json_lines, read_json_object, real_path
 from geo_xmodal.training.checkpoint import FILE as CHECKPOINT
@@ -46,8 +47,8 @@ _NEW, _DROPPED = "partial", "dropped"
 """Hidden names, beside a run folder, of one that is to come and of one that is to go."""
 
 _OURS = re.compile(
-    rf"{CONFIG}|{LOG}|{FINDINGS}|{METRICS}|{REPORT}|{CHECKPOINT}|{UNFINISHED}|model|controls|seed-\d+|"
-    rf"\.({CONFIG}|{LOG}|{FINDINGS}|{METRICS}|{REPORT}|{CHECKPOINT}|model)\.\w+"
+    rf"{CONFIG}|{LOG}|{FINDINGS}|{METRICS}|{REPORT}|{CHECKPOINT}|{UNFINISHED}|model|{ENCODERS}|controls|"
+    rf"seed-\d+|\.({CONFIG}|{LOG}|{FINDINGS}|{METRICS}|{REPORT}|{CHECKPOINT}|model|{ENCODERS})\.\w+"
 )
 
 

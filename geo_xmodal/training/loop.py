@@ -212,11 +212,15 @@ def _optimizer(learner: Learner, options: LoopOptions) -> torch.optim.Optimizer:
         case "adamw":
             return torch.optim.AdamW(groups, lr=options.learning_rate, fused=True)
         case "lion":
-            # timm is slow to import, and only this needs it
-            lion: torch.optim.Optimizer = importlib.import_module("timm.optim").Lion(
-                groups, lr=options.learning_rate
-            )
-            return lion
+            return _of_timm("Lion", groups, lr=options.learning_rate)
+        case "lars":  # weights that do not decay are not adapted either
+            return _of_timm("Lars", groups, lr=options.learning_rate, momentum=0.9)
+
+
+def _of_timm(name: str, groups: list[dict[str, Any]], **settings: float) -> torch.optim.Optimizer:
+    # timm is slow to import, and only these need it
+    made: torch.optim.Optimizer = getattr(importlib.import_module("timm.optim"), name)(groups, **settings)
+    return made
 
 
 def schedule(options: LoopOptions, total: int, epoch: int) -> Callable[[int], float]:

@@ -18,6 +18,7 @@ from geo_xmodal.requests import TrainOptions
 from geo_xmodal.samples import DataOptions, GatherOptions
 from geo_xmodal.scenes import Scene, SceneSet, join_scenes
 from geo_xmodal.training.learned import AskedShares, check_areas, described_shares
+from geo_xmodal.training.start import Start
 from geo_xmodal.types import TrainingData
 
 DATA_SETTINGS = DataOptions.model_fields
@@ -98,6 +99,7 @@ class Plan:
         settings: as asked, as texts.
         notes: what should be known beside the result, a line each.
         shares: what figures and maps are right about; None follows from the labels.
+        start: the pretrained encoder that branches start from.
     """
 
     main: Variant
@@ -107,6 +109,12 @@ class Plan:
     settings: Mapping[str, str]
     notes: tuple[str, ...] = ()
     shares: AskedShares = None
+    start: Start | None = None
+
+    @property
+    def transductive(self) -> bool:
+        """Whether pixels under test labels took part, without them, here or before."""
+        return self.gather.transductive or (self.start is not None and self.start.card.transductive)
 
     def gather_for(self, seed: int) -> GatherOptions:
         """What to gather for one seed."""
@@ -124,13 +132,16 @@ class Plan:
         }
 
 
-def resolve(request: TrainRequest, kind: str, single_pixels: bool = False) -> Plan:
+def resolve(
+    request: TrainRequest, kind: str, single_pixels: bool = False, start: Start | None = None
+) -> Plan:
     """Match every setting to the method or to the data.
 
     Args:
         request: as asked.
         kind: of the target sensor: a method may have a recipe for it.
         single_pixels: the samples have no pixels around them: a method may have settings for that.
+        start: the pretrained encoder that branches start from.
 
     Raises:
         UsageError: an unknown method, setting or choice of class shares, or a value that it cannot have.
@@ -139,7 +150,10 @@ def resolve(request: TrainRequest, kind: str, single_pixels: bool = False) -> Pl
     method = find_method(request.method)
     settings = request.given
     check_settings(settings, {request.method: method}, request.method)
-    options = options_for(method, settings, kind, single_pixels)
+    beneath = {} if start is None else start.settings(method)
+    options = options_for(method, {**beneath, **settings}, kind, single_pixels)
+    if start is not None:
+        start.check(options)
     main = Variant(request.method, method, options)
     controls = control_variants(main) if request.control else ()
     notes = (_without_controls(main),) if request.control and not controls else ()
@@ -147,7 +161,7 @@ def resolve(request: TrainRequest, kind: str, single_pixels: bool = False) -> Pl
     gather = gather_options(data, (main, *controls), (method,), request.seed, request.method)
     seeds = tuple(range(request.seed, request.seed + request.seeds))
     shares = None if request.shares is None else read_shares(request.shares)
-    return Plan(main, controls, gather, seeds, as_texts(settings), notes, shares)
+    return Plan(main, controls, gather, seeds, as_texts(settings), notes, shares, start)
 
 
 def checked_plan(plan: Plan, data: TrainingData) -> Plan:

@@ -122,24 +122,24 @@ def run_variant(
         "rich": None if data.rich is None else data.rich.name,
         "seed": seed,
         "transductive": transductive,
-        "data": {**data.notes, "sha256": _digest(data)},
+        "data": {**data.notes, "sha256": data_digest(data)},
     }
     if shares is not None:
         config |= {"shares": described_shares(shares)}
     if isinstance(variant.options, LoopOptions):
         config |= {"compute": compute.describe()}
-    mark = fingerprint(_lasting(config))
+    mark = fingerprint(lasting(config))
     processes.check_alike(
         training_pixels=config["data"]["sha256"], options_or_versions=f"{mark}, PyTorch {torch.__version__}"
     )
     log = RunLog(folder / LOG)
     finished = None
     if processes.is_first():
-        finished = _finished(folder, mark) if resume else None
+        finished = finished_metrics(folder, mark) if resume else None
         if finished is not None:
-            _finish(folder, alone)
+            finish_folder(folder, alone)
         else:
-            threads = _begin(folder, config | {"mark": mark}, threads, resume)
+            threads = begin_folder(folder, config | {"mark": mark}, threads, resume)
     if processes.told(finished is not None):
         return RunResult(folder, finished or {}, tuple(log.read()) if finished else (), data.notes)
     threads = cast(int, processes.told(threads))
@@ -177,13 +177,13 @@ def run_variant(
     scores |= {"assumptions": list(data.notes.get("assumptions", ())), **learner.findings()}
     check_there(folder)
     write_json(folder / METRICS, scores)
-    _finish(folder, alone)
+    finish_folder(folder, alone)
     if progress is not None:
         progress(1, 1, "tested")
     return RunResult(folder, scores, tuple(log.read()), data.notes)
 
 
-def _finished(folder: Path, mark: str) -> dict[str, Any] | None:
+def finished_metrics(folder: Path, mark: str) -> dict[str, Any] | None:
     """The metrics of a finished run of this mark; None where there is no finished run."""
     finished = read_json(folder / METRICS)
     if finished is not None and finished.get("mark") != mark:
@@ -194,7 +194,7 @@ def _finished(folder: Path, mark: str) -> dict[str, Any] | None:
     return finished
 
 
-def _begin(folder: Path, config: dict[str, Any], threads: int | None, resume: bool) -> int:
+def begin_folder(folder: Path, config: dict[str, Any], threads: int | None, resume: bool) -> int:
     """Make the folder one of a run that is not finished; on how many threads it trains.
 
     Raises:
@@ -223,7 +223,8 @@ def _check_compute(folder: Path, compute: Mapping[str, Any] | None) -> None:
         )
 
 
-def _finish(folder: Path, alone: bool) -> None:
+def finish_folder(folder: Path, alone: bool) -> None:
+    """Drop what only an unfinished run needs; `alone`, the folder says no more that it is unfinished."""
     with output_errors(folder):
         for name in (CHECKPOINT, FINDINGS):
             (folder / name).unlink(missing_ok=True)
@@ -231,7 +232,7 @@ def _finish(folder: Path, alone: bool) -> None:
             (folder / UNFINISHED).unlink(missing_ok=True)
 
 
-def _lasting(config: Mapping[str, Any]) -> dict[str, Any]:
+def lasting(config: Mapping[str, Any]) -> dict[str, Any]:
     """What a run and its resumption have in common: names of classes may change between the two.
 
     The digest of the data knows pixels and labels.
@@ -299,7 +300,7 @@ def validator(pixels: PixelGroup) -> Callable[[Learner], dict[str, float]]:
     return validate
 
 
-def _digest(data: TrainingData) -> str:
+def data_digest(data: TrainingData) -> str:
     """One word for all training pixels: a resumed run must find the same."""
     digest = hashlib.sha256()
     for group in (

@@ -59,7 +59,7 @@ def test_a_file_that_is_not_the_one_asked_for_is_refused(file: Path, tmp_path: P
 
 def test_weights_that_do_not_fit_are_refused_before_training(file: Path, tmp_path: Path) -> None:
     data = make_training_data(margin=1, rich_margin=1)
-    with pytest.raises(TrainingDataError, match="PixelCnn takes no weights of others"):
+    with pytest.raises(TrainingDataError, match="weights of another network than PixelCnn"):
         METHODS["cnn"].learner(
             data, METHODS["cnn"].Options(weights=str(file), contrasts=(), kernels=(3,), widths=(8,)), 0
         )

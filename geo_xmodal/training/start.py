@@ -1,0 +1,130 @@
+"""Where a target branch starts: from an encoder that was pretrained without labels."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from geo_xmodal.errors import ModelMismatchError, UsageError
+from geo_xmodal.methods import METHODS
+from geo_xmodal.methods.base import Method, Options
+from geo_xmodal.methods.target_branch import PixelBranchOptions
+from geo_xmodal.networks import NETWORKS, NetworkSpec
+from geo_xmodal.pretrained import PretrainedCard, SensorEntry, encoder_file, read_pretrained_card
+from geo_xmodal.types import TrainingData
+
+_OF_TRAINING = "dropout"
+"""The option of a network that is not of its weights."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """The encoder of a pretraining run that a target branch starts from.
+
+    Attributes:
+        run: The run.
+        card: Of its encoders.
+        entry: The sensor of the run that is the target here.
+    """
+
+    run: Path
+    card: PretrainedCard
+    entry: SensorEntry
+
+    @classmethod
+    def of(cls, run: Path, target: str, kind: str) -> Start:
+        """The encoder for a target sensor: the one of its name, else the only one of its kind.
+
+        Raises:
+            BundleError: The run cannot be read.
+            ModelMismatchError: No encoder of it is for this sensor.
+        """
+        card = read_pretrained_card(run)
+        found = [one for one in card.sensors if one.modality == target and one.kind == kind]
+        found = found or [one for one in card.sensors if one.kind == kind]
+        if len(found) != 1:
+            sensors = ", ".join(f"{one.modality} ({one.kind})" for one in card.sensors)
+            raise ModelMismatchError(
+                f"{run} has encoders of {sensors}; the target is {target} ({kind}): start from a run that "
+                "was pretrained on such a sensor"
+            )
+        return cls(run, card, found[0])
+
+    def settings(self, method: Method) -> dict[str, Any]:
+        """Settings that give a method's branch the encoder's network and weights, beneath a user's.
+
+        Raises:
+            UsageError: The method has no such branch.
+        """
+        if not issubclass(method.Options, PixelBranchOptions):
+            serves = [one for one, it in METHODS.items() if issubclass(it.Options, PixelBranchOptions)]
+            raise UsageError(
+                f"{method.name} has no target branch that starts from pretrained weights; choose one of "
+                f"{', '.join(serves)}"
+            )
+        options = dict(self.entry.network.options)
+        own = {name: value for name, value in options.items() if name in method.Options.model_fields}
+        if "dense" in options:  # the last layer of such a network is the embedding
+            own["embedding"] = options["dense"][-1]
+        own.pop(_OF_TRAINING, None)
+        weights = str(encoder_file(self.run, self.entry.modality))
+        return {"encoder": self.entry.network.name, **own, "weights": weights}
+
+    def check(self, options: Options) -> None:
+        """See that the branch that was resolved is the encoder's network.
+
+        Raises:
+            UsageError: A setting makes it another one.
+        """
+        assert isinstance(options, PixelBranchOptions)
+        wanted, resolved = (_plain(one) for one in (self.entry.spec, options.network))
+        if wanted != resolved:
+            raise UsageError(
+                f"{self.run} was pretrained with {_words(wanted)}; the branch would be {_words(resolved)}: "
+                "leave out settings of the network, or pretrain with them"
+            )
+
+    def applied(self, data: TrainingData) -> TrainingData:
+        """The same pixels, standardised as the encoder has learned to see them.
+
+        Raises:
+            ModelMismatchError: The target has other bands.
+        """
+        bands, own = self.entry.statistics.bands, data.target.statistics.bands
+        if bands != own:
+            raise ModelMismatchError(
+                f"{self.run} was pretrained on {len(bands)} bands of {self.entry.modality} "
+                f"({_some(bands)}); {data.target.name} has {len(own)} ({_some(own)}): start from a run of "
+                "the same bands in the same order"
+            )
+        target = dataclasses.replace(data.target, statistics=self.entry.band_statistics)
+        pretrained = {
+            "method": self.card.method,
+            "scene": self.card.scene,
+            "transductive": self.card.transductive,
+            "encoder_sha256": self.entry.encoder_sha256,
+        }
+        return dataclasses.replace(data, target=target, notes={**data.notes, "pretrained": pretrained})
+
+
+def _plain(spec: NetworkSpec) -> tuple[str, dict[str, Any]]:
+    """A network with all of its options, but for those that are not of its weights."""
+    options = NETWORKS[spec.name][1].model_validate(dict(spec.options)).model_dump(mode="json")
+    options.pop(_OF_TRAINING, None)
+    return spec.name, options
+
+
+def _words(network: tuple[str, Mapping[str, Any]]) -> str:
+    name, options = network
+    parts = [
+        f"{key} {','.join(map(str, value)) or 'none' if isinstance(value, list) else value}"
+        for key, value in options.items()
+    ]
+    return f"{name} ({', '.join(parts)})"
+
+
+def _some(bands: tuple[str, ...]) -> str:
+    return ", ".join(bands[:4]) + (", ..." if len(bands) > 4 else "")
