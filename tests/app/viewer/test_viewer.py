@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -343,6 +344,13 @@ def test_the_scale_bar_of_degrees_in_rows_and_columns_is_true(visit: Visit) -> N
     length = float(words) * {"m": 1, "km": 1000}[unit]
     width = scale.locator(".bar").bounding_box()["width"]
     assert length == pytest.approx(width * columns_of_pixel * metres_of_column, rel=0.02)
+    described = screen.page.locator(".map").get_attribute("aria-description")
+    lines = [float(value) for value in re.findall(r"([\d.]+)°", described)]
+    (west, south), (east, north) = scenes.DEGREES @ (0, scenes.ROWS), scenes.DEGREES @ (scenes.COLS, 0)
+    assert [line for line in lines if west <= line <= east] and [
+        line for line in lines if south < line < north
+    ]
+    assert all(west - 1 < line < east + 1 or south - 1 < line < north + 1 for line in lines)
 
 
 def test_a_file_that_cannot_be_read_is_named(visit: Visit) -> None:

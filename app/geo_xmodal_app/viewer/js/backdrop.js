@@ -75,10 +75,12 @@ function gridLayer({ ol, map, geometry }) {
   const draw = () => {
     lines.clear();
     words.clear();
+    map.getTargetElement().removeAttribute("aria-description");
     if (!layers[0].getVisible()) return;
     const grid = gridFeatures(ol, map, geometry);
     lines.addFeatures(grid.lines);
     words.addFeatures(grid.words);
+    map.getTargetElement().setAttribute("aria-description", `Grid lines at ${grid.names.join(", ")}`);
   };
   map.on("moveend", draw);
   return {
@@ -89,32 +91,46 @@ function gridLayer({ ol, map, geometry }) {
   };
 }
 
+/** Lines of round coordinates of the scene, as they run on the screen; of a scene without CRS, rows and columns. */
 function gridFeatures(ol, map, geometry) {
   const resolution = map.getView().getResolution();
   const [left, bottom, right, top] = map.getView().calculateExtent(map.getSize());
-  const step = roundDown(Math.max(right - left, top - bottom) / LINES) || 1;
+  const { viewport } = geometry;
+  const placed = viewport.unit !== "pixel";
+  const toGrid = placed ? geometry.toScene : geometry.toPixel;
+  const toDisplay = placed ? geometry.toDisplay : geometry.fromPixel;
+  const corners = [
+    [left, bottom],
+    [right, bottom],
+    [left, top],
+    [right, top],
+  ].map((corner) => toGrid(...corner));
+  const ranges = [0, 1].map((axis) => {
+    const values = corners.map((corner) => corner[axis]);
+    const side = axis ? viewport.height : viewport.width;
+    const [low, high] = [Math.min(...values), Math.max(...values)];
+    return placed ? [low, high] : [Math.max(low, 0), Math.min(high, side)];
+  });
+  const step = roundDown(Math.max(...ranges.map(([low, high]) => high - low)) / LINES) || 1;
+  const digits = Math.max(0, -Math.floor(Math.log10(step)));
+  const name = (value) => `${value.toFixed(digits)}${viewport.unit === "degree" ? "°" : ""}`;
   const edge = 40 * resolution;
-  const found = { lines: [], words: [] };
-  const line = (points) => found.lines.push(new ol.Feature(new ol.geom.LineString(points)));
+  const found = { lines: [], words: [], names: [] };
   const label = (point, words, across) =>
     found.words.push(new ol.Feature({ geometry: new ol.geom.Point(point), words, across }));
-  const degrees = geometry.viewport.unit === "degree" && !geometry.pixels;
-  const name = (value) => (degrees ? `${rounded(value)}°` : rounded(value));
-  const rounded = (value) => String(Number(value.toFixed(Math.max(0, -Math.floor(Math.log10(step))))));
-  for (let x = Math.ceil(left / step) * step; x <= right; x += step) {
-    line([
-      [x, bottom],
-      [x, top],
-    ]);
-    if (x > left + edge && x < right - 2 * edge) label([x, bottom], name(x), false);
-  }
-  for (let y = Math.ceil(bottom / step) * step; y <= top; y += step) {
-    line([
-      [left, y],
-      [right, y],
-    ]);
-    if (y > bottom + edge && y < top - edge / 2)
-      label([right, y], name(geometry.pixels ? geometry.viewport.height - y : y), true);
-  }
+  ranges.forEach(([low, high], axis) => {
+    for (let value = Math.ceil(low / step) * step; value <= high; value += step) {
+      const ends = ranges[1 - axis].map((other) => toDisplay(...(axis ? [other, value] : [value, other])));
+      found.lines.push(new ol.Feature(new ol.geom.LineString(ends)));
+      const [[x1, y1], [x2, y2]] = ends;
+      const across = Math.abs(x2 - x1) > Math.abs(y2 - y1);
+      const x = across ? right : x1 + ((bottom - y1) / (y2 - y1)) * (x2 - x1);
+      const y = across ? y1 + ((right - x1) / (x2 - x1)) * (y2 - y1) : bottom;
+      const seen = across ? y > bottom + edge && y < top - edge / 2 : x > left + edge && x < right - 2 * edge;
+      if (!seen) continue;
+      label([x, y], name(value), across);
+      found.names.push(name(value));
+    }
+  });
   return found;
 }
