@@ -1,6 +1,7 @@
 """A scene that is being made: which files take part in it, and what its classes and split shall be.
 
-A draft is a small file in the session's folder, so that a reload and a second tab show the same. What
+A draft is a small file in a folder of its own, so that a reload and a second tab show the same, and a new
+scene begins with nothing of the last one. What
 `geo-xmodal align` has no option for (class names, colours, the split) is kept beside the new scene and
 written into its scene.toml when the job is done (`jobs`).
 """
@@ -23,6 +24,8 @@ from geo_xmodal_app.sessions import session_folder
 
 SCENE = "scene"
 """Folder of the scene in the folder of its item."""
+
+ROOM = "drafts"
 
 Role = Literal["sensor", "labels", "train labels", "test labels", "unused"]
 
@@ -68,6 +71,10 @@ class Draft(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     files: dict[str, DraftFile] = Field(default_factory=dict)
+    uploads: tuple[str, ...] = ()
+    """Uploads that were made for it."""
+    made: str = ""
+    """Item of the scene that was made of it, at last."""
     target: str | None = None
     scale: Literal["linear", "db"] | None = None
     name: str = ""
@@ -114,18 +121,37 @@ def align_words(
     return [*words, f"--name={name}", "--copy"]
 
 
-def load_draft(session: str) -> Draft:
-    """The session's draft; an empty one if there is none, or it cannot be read."""
-    path = session_folder(session) / _DRAFT
+def load_draft(session: str, draft: str) -> Draft:
+    """A draft of the session by its name; an empty one if there is none, or it cannot be read.
+
+    Raises:
+        UsageError: It is no name of a draft.
+    """
+    path = session_folder(session, ROOM, draft, make=False) / _DRAFT
     try:
         return validated(Draft, read_json_object(path, _FILE), path, _FILE)
     except UsageError:
         return Draft()
 
 
-def save_draft(session: str, draft: Draft) -> None:
+def save_draft(session: str, draft: str, content: Draft) -> None:
     """Keep a draft."""
-    write_text(session_folder(session) / _DRAFT, draft.model_dump_json() + "\n")
+    write_text(session_folder(session, ROOM, draft) / _DRAFT, content.model_dump_json() + "\n")
+
+
+def drafts(session: str) -> Mapping[str, Draft]:
+    """Drafts with files of which no scene was made yet, the newest first."""
+    found = session_folder(session, ROOM).glob(f"*/{_DRAFT}")
+    names = [path.parent.name for path in sorted(found, key=_changed, reverse=True)]
+    loaded = {name: load_draft(session, name) for name in names}
+    return {name: draft for name, draft in loaded.items() if draft.files and not draft.made}
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def keep_edits(item: Path, edits: SceneEdits) -> None:
@@ -152,13 +178,32 @@ def apply_edits(item: Path, scene: Path) -> None:
             kept.unlink(missing_ok=True)
 
 
+def same_twice(classes: Sequence[ClassEdit]) -> str | None:
+    """What two classes share that must tell them apart: a name or a colour; None where nothing."""
+    for what in ("name", "color"):
+        seen: dict[str, ClassEdit] = {}
+        for one in classes:
+            before = seen.setdefault(getattr(one, what).casefold(), one)
+            if before is not one:
+                value = getattr(one, what)
+                word = "colour" if what == "color" else "name"
+                return (
+                    f"classes {before.id} and {one.id} have the same {word} {value!r}: "
+                    f"give each a {word} of its own"
+                )
+    return None
+
+
 def edit_scene(folder: Path, edits: SceneEdits) -> None:
     """Change names and colours of classes, and the split, in a scene.toml.
 
     Raises:
-        SceneError: The result describes no scene: a name comes twice, say.
+        SceneError: The result describes no scene: a name or a colour comes twice, say.
         OutputError: It cannot be written.
     """
+    twice = same_twice(edits.classes)
+    if twice is not None:
+        raise SceneError(twice)
     config = gx.read_config(folder)
     changed: dict[str, Any] = json.loads(config.model_dump_json())
     if edits.description:

@@ -1,8 +1,9 @@
 """Fields of forms: what a session filled in, in one place, keyed by page, thing and field.
 
-A field is described once (`Field`), and every form shows it with `Form.ask`. What was filled in stays while
-other fields change, while the field is not shown, and while another page is looked at: Streamlit drops the
-state of what a run does not draw, and a default that follows its own result undoes every second choice.
+A field is described once (`Field`), and every form shows it with `Form.ask`. Until somebody fills it in, it
+has its default, whatever that has become. What was filled in stays while other fields change, while the field
+is not shown, and while another page is looked at: Streamlit drops the state of what a run does not draw, and
+a widget without a key whose default follows its own result undoes every second choice.
 """
 
 from __future__ import annotations
@@ -109,20 +110,24 @@ class Form:
             hide_label: Where a label beside it says the same; it stays for screen readers.
             changed: Called when somebody fills it in, before the page runs.
         """
-        key = self.key(asked.name)
-        kept = _kept()
-        if key not in st.session_state or not asked.takes(st.session_state[key]):
-            offered = (one for one in (kept.get(key), asked.start) if asked.takes(one))
-            st.session_state[key] = next(offered, None)
+        key, filled = self.key(asked.name), _filled()
+        if key not in filled or not asked.takes(filled[key]):
+            st.session_state[key] = asked.start if asked.takes(asked.start) else None
+        elif key not in st.session_state:
+            st.session_state[key] = filled[key]
+
+        def fill() -> None:
+            filled[key] = st.session_state[key]
+            if changed is not None:
+                changed()
+
         shared: dict[str, Any] = {
             "key": key,
             "help": literal(asked.help) or None,
             "label_visibility": "collapsed" if hide_label else "visible",
-            "on_change": changed,
+            "on_change": fill,
         }
-        value = _draw(place or st, asked, look, placeholder, shared)
-        kept[key] = value
-        return value
+        return _draw(place or st, asked, look, placeholder, shared)
 
     def ask_all(self, fields: Sequence[Field]) -> dict[str, Any]:
         """Show fields side by side, those for experts folded away; name to value."""
@@ -139,22 +144,21 @@ class Form:
 
     def put(self, name: str, value: Any) -> None:
         """Fill in a field that this run of the page has not shown yet."""
-        st.session_state[self.key(name)] = _kept()[self.key(name)] = value
+        st.session_state[self.key(name)] = _filled()[self.key(name)] = value
 
     def value(self, name: str) -> Any:
-        """What a field holds, shown or not; None if it was never filled in."""
-        key = self.key(name)
-        return st.session_state[key] if key in st.session_state else _kept().get(key)
+        """What somebody filled in, shown or not; None where nobody did."""
+        return _filled().get(self.key(name))
 
     def _rows(self, fields: Sequence[Field]) -> dict[str, Any]:
         columns = st.columns(_COLUMNS)
         return {one.name: self.ask(one, columns[n % _COLUMNS]) for n, one in enumerate(fields)}
 
 
-def _kept() -> dict[str, Any]:
-    """What was filled in, by key, of fields that are not shown too."""
-    kept: dict[str, Any] = st.session_state.setdefault(_STATE, {})
-    return kept
+def _filled() -> dict[str, Any]:
+    """What was filled in, by key."""
+    filled: dict[str, Any] = st.session_state.setdefault(_STATE, {})
+    return filled
 
 
 def _draw(place: Any, asked: Field, look: Look, placeholder: str, shared: dict[str, Any]) -> Any:

@@ -50,6 +50,20 @@ def test_what_is_filled_in_stays_although_defaults_follow_it() -> None:
         assert shown(page) == wanted | {"count": count, "share": share, "name": name}
 
 
+def test_what_nobody_filled_in_follows_its_default() -> None:
+    page = AppTest.from_string("""
+import streamlit as st
+from geo_xmodal_app.fields import Field, Form
+letters = {one: one for one in "abc"}
+st.text(Form("page").ask(Field("list", "choice", "list", st.text_input("default", "a"), letters)))
+""").run()
+    page.text_input[0].set_value("b").run()
+    assert page.text[0].value == "b"
+    page.selectbox[0].select("c").run()
+    page.text_input[0].set_value("a").run()
+    assert page.text[0].value == "c"
+
+
 def test_what_is_filled_in_comes_back_with_its_thing() -> None:
     page = AppTest.from_string(_FORM).run()
     page.selectbox[0].select("c").run()

@@ -330,10 +330,13 @@ def test_a_map_is_viewed_with_its_areas_and_taken_away(visit: Visit, request: py
 def test_the_wizard_shows_what_was_found_and_makes_the_scene(visit: Visit, tmp_path: Path) -> None:
     folder = write_scene(tmp_path / "elsewhere")
     visit("home")
-    put_upload("raster", "radar.tif", folder / "sar.tif")
-    put_upload("raster", "hyper.tif", folder / "hsi.tif")
-    put_upload("labels", "labels.tif", folder / "test.tif")
+    hyper = put_upload("raster", "hyper.tif", folder / "hsi.tif")
+    radar = put_upload("raster", "radar.tif", folder / "sar.tif")
+    labels = put_upload("labels", "labels.tif", folder / "test.tif")
     page = visit("scenes", new="1")
+    for ids in ([hyper], [hyper, radar], [hyper, radar, labels]):  # what comes first need not map
+        page.multiselect[0].set_value([f"upload:{id_}" for id_ in ids])
+        page.run()
     assert not page.error
     sensors, classes = (table.value for table in page.dataframe)
     assert set(sensors["sensor"]) == {"radar.tif (target)", "hyper.tif"}
@@ -348,6 +351,7 @@ def test_the_wizard_shows_what_was_found_and_makes_the_scene(visit: Visit, tmp_p
     assert str(tmp_path) not in words(page)
     again = visit("scenes", new="1")  # a reload finds what was written
     assert next(one for one in again.text_input if one.label.startswith("4")).value == "Maize"
+    assert not visit("scenes", new="2").dataframe  # another scene begins with nothing
     item = session_folder(LOCAL, "scenes") / job.folder.name
     argv = {one.partition("=")[0]: one.partition("=")[2] for one in job.command.split()}
     gx.align_scene(
@@ -365,6 +369,26 @@ def test_the_wizard_shows_what_was_found_and_makes_the_scene(visit: Visit, tmp_p
     assert [entry.name for entry in config.classes] == ["class 1", "Maize", "class 9"]
     assert [modality.sensor for modality in config.modalities.values()] == ["radar.tif", "hyper.tif"]
     assert config.split is not None and config.split.kind == "blocks"
+
+
+def test_classes_of_one_colour_make_no_scene(visit: Visit, tmp_path: Path) -> None:
+    folder = write_scene(tmp_path / "elsewhere")
+    for name in ("sar.tif", "test.tif"):
+        shutil.copy(folder / name, tmp_path / "data" / name.replace("test", "labels"))
+    page = visit("scenes", new="1")
+    page.multiselect[0].set_value(["data:data/sar.tif", "data:data/labels.tif"])
+    page.run()
+    assert button(page, "Make the scene")
+    assert len({one.value for one in page.color_picker}) == len(page.color_picker) == 3
+    page.color_picker[1].set_value(page.color_picker[0].value)
+    page.run()
+    assert any("have the same colour" in one.value for one in page.error)
+    assert not [one for one in page.button if one.label == "Make the scene"]
+    begun = visit("scenes")
+    assert "labels" in words(begun)
+    button(begun, "Remove").click()  # type: ignore[attr-defined]
+    begun.run()
+    assert not [one for one in begun.button if one.label == "Go on"]
 
 
 def test_hostile_files_are_refused_in_one_line_each_and_nothing_leaks(visit: Visit, tmp_path: Path) -> None:

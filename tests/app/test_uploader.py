@@ -54,6 +54,14 @@ def test_a_file_arrives_whole(opened: Any, field_server: RunningServer, raster: 
     assert opened.locator("img[src=x]").count() == 0
 
 
+def test_files_picked_during_an_upload_wait_for_their_turn(opened: Any, raster: Path) -> None:
+    others = [write_raster(raster.with_name(f"{name}.tif"), np.eye(30, dtype=np.uint8)) for name in "abc"]
+    opened.get_by_label("A raster").set_input_files([raster, others[0]])
+    opened.get_by_label("A raster").set_input_files(others[1:])
+    for one in (raster, *others):
+        opened.get_by_text(f"whole: {one.name}, ").wait_for()
+
+
 def test_a_wrong_file_is_refused_in_one_line(opened: Any, tmp_path: Path) -> None:
     evil = tmp_path / "evil.tif"
     evil.write_text('<VRTDataset rasterXSize="1" rasterYSize="1"></VRTDataset>')

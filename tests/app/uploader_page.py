@@ -2,9 +2,12 @@
 
 import streamlit as st
 
-from geo_xmodal_app.uploader import upload_file
+from geo_xmodal_app.uploader import upload_files
 
-done = upload_file("A raster", "raster", key="raster", help="GeoTIFF")
-st.text("nothing yet" if done is None else f"whole: {done.name}, {done.size} bytes")
+done = upload_files("A raster", "raster", key="raster", help="GeoTIFF")
+if not done:
+    st.text("nothing yet")
+for one in done:
+    st.text(f"whole: {one.name}, {one.size} bytes")
 if st.button("again"):
     st.text("the page ran again")

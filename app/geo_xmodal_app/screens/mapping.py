@@ -33,7 +33,7 @@ from geo_xmodal_app.parts import (
 from geo_xmodal_app.shares import Shares, ask_shares
 from geo_xmodal_app.sources import area_files, source_files
 from geo_xmodal_app.texts import literal
-from geo_xmodal_app.uploader import upload_file
+from geo_xmodal_app.uploader import upload_files
 from geo_xmodal_app.workspace import MAP, PICTURE, MapEntry
 
 _SCENE, _FILE = "A scene", "A GeoTIFF"
@@ -108,7 +108,7 @@ def _with_area(session: str, chosen: _Input) -> _Input:
             help="Polygons of any CRS; pixels whose centre lies outside stay without a class.",
         )
     with right.popover("Upload polygons", icon=":material/upload:", width="stretch"):
-        upload_file("Polygons (GeoPackage, GeoJSON)", "area", key="map-area")
+        upload_files("Polygons (GeoPackage, GeoJSON)", "area", key="map-area")
     if picked is None or picked == _EVERYWHERE:
         return chosen
     one = files[picked]
@@ -170,7 +170,7 @@ def _model(session: str) -> tuple[gx.Card | None, Path | None, str]:
     picked = choose("map", "Model", labels, "model", first=True)
     with st.popover("Upload a model", icon=":material/upload:"):
         st.caption("A zip of `model.safetensors` and `card.json`: the folder `model/` of a run.")
-        upload_file("Model (zip)", "bundle", key="map-bundle")
+        upload_files("Model (zip)", "bundle", key="map-bundle")
     if picked is None:
         st.caption("Choose one; your own come from the page **Train**.")
         return None, None, ""
@@ -233,7 +233,7 @@ def _from_file(session: str, card: gx.Card) -> _Input | None:
     files = {id_: one for id_, one in source_files(session).items() if one.is_raster and not one.labels}
     picked = choose("map", "GeoTIFF", {id_: one.name for id_, one in files.items()}, "file")
     with st.popover("Upload a GeoTIFF", icon=":material/upload:"):
-        upload_file("GeoTIFF", "raster", key="map-raster")
+        upload_files("GeoTIFF", "raster", key="map-raster")
     if picked is None:
         return None
     one = files[picked]

@@ -9,7 +9,8 @@ import streamlit as st
 import geo_xmodal as gx
 from geo_xmodal.errors import GeoXmodalError
 from geo_xmodal_app import navigation, workspace
-from geo_xmodal_app.drafts import ClassEdit, SceneEdits, edit_scene
+from geo_xmodal_app.drafts import ROOM as DRAFTS
+from geo_xmodal_app.drafts import ClassEdit, SceneEdits, drafts, edit_scene
 from geo_xmodal_app.fields import Form
 from geo_xmodal_app.findings import legend_entries, show_findings
 from geo_xmodal_app.inspection import (
@@ -32,7 +33,8 @@ from geo_xmodal_app.parts import (
 )
 from geo_xmodal_app.points import show_points
 from geo_xmodal_app.screens import wizard
-from geo_xmodal_app.sessions import current_session
+from geo_xmodal_app.sessions import current_session, new_id
+from geo_xmodal_app.sources import source_files
 from geo_xmodal_app.texts import literal
 from geo_xmodal_app.workspace import SceneEntry
 
@@ -42,7 +44,7 @@ def show() -> None:
     try:
         session = current_session()
         if "new" in st.query_params:
-            wizard.show(session)
+            wizard.show(session, st.query_params["new"])
             return
         heading("Scenes", "A scene is one place on one grid: a target sensor, a second sensor, and labels.")
         entries = {entry.id: entry for entry in workspace.scenes(session)}
@@ -53,10 +55,11 @@ def show() -> None:
             labels = {id_: scene_label(entry) for id_, entry in entries.items()}
             picked = choose("scenes", "Scene", labels, "scene", known=None if item is None else wanted)
         if right.button("New scene", icon=":material/add:", type="primary", width="stretch"):
-            navigation.go("scenes", new="1")
+            navigation.go("scenes", new=new_id())
         if item is not None and picked is None:
             _making(session, item)
         elif picked is None:
+            _drafts(session)
             _all(list(entries.values()))
         else:
             _one(session, entries[picked])
@@ -80,6 +83,20 @@ def _all(entries: list[SceneEntry]) -> None:
     st.caption("Choose one above, or make your own from two GeoTIFFs and labels with **New scene**.")
 
 
+def _drafts(session: str) -> None:
+    """Scenes that were begun: to go on with, or to remove."""
+    sources = source_files(session)
+    for id_, draft in drafts(session).items():
+        words, on, remove = st.columns([4, 1, 1], vertical_alignment="center")
+        files = [sources[file].name for file in draft.files if file in sources]
+        words.markdown(f"Begun: **{literal(draft.name or 'new scene')}** · {literal(', '.join(files))}")
+        if on.button("Go on", key=f"draft {id_}", width="stretch"):
+            navigation.go("scenes", new=id_)
+        if remove.button("Remove", key=f"remove draft {id_}", width="stretch"):
+            workspace.remove(session, DRAFTS, id_)
+            st.rerun()
+
+
 def _making(session: str, item: Path) -> None:
     job = job_of(session, item)
     if job is None:
@@ -89,7 +106,7 @@ def _making(session: str, item: Path) -> None:
     command_line(str(workspace.about(item).get("command", "")))
     left, right, _ = st.columns([1, 1, 2])
     if left.button("Back to its files", width="stretch"):
-        navigation.go("scenes", new="1")
+        navigation.go("scenes", new=str(workspace.about(item).get("draft") or new_id()))
     if right.button("Remove", width="stretch", disabled=job is not None and is_active(job)):
         workspace.remove(session, "scenes", item.name)
         navigation.go("scenes")
@@ -152,10 +169,10 @@ def _first_file(scene: gx.Scene, name: str) -> Path:
 
 
 def _edit(entry: SceneEntry, scene: gx.Scene) -> None:
-    with st.expander("Names and colours of the classes"), st.form("classes", border=False):
+    with st.expander("Names and colours of the classes"):
         legend = [(str(land.id), land.name, land.color) for land in scene.classes]
         edited = legend_entries(legend, {}, Form("scenes", entry.id))
-        if st.form_submit_button("Save"):
+        if st.button("Save", key="save classes"):
             classes = tuple(
                 ClassEdit(id=int(id_), name=name or id_, color=color) for id_, (name, color) in edited.items()
             )

@@ -24,6 +24,7 @@ from geo_xmodal_app.drafts import (
     align_words,
     keep_edits,
     load_draft,
+    same_twice,
     save_draft,
 )
 from geo_xmodal_app.fields import Field, Form
@@ -38,9 +39,9 @@ from geo_xmodal_app.inspection import (
     looks_decibel,
 )
 from geo_xmodal_app.parts import ask_layer, command_line, heading, problem, shown_command, start
-from geo_xmodal_app.sources import SourceFile, data_files, source_files, uploaded_files
+from geo_xmodal_app.sources import SourceFile, source_files
 from geo_xmodal_app.texts import literal
-from geo_xmodal_app.uploader import upload_file
+from geo_xmodal_app.uploader import upload_files
 from geo_xmodal_app.uploads import uploads
 
 _SENSOR_ROLES: tuple[Role, ...] = ("sensor", "unused")
@@ -66,8 +67,8 @@ class _Found:
     whole: bool
 
 
-def show(session: str) -> None:
-    """Show the wizard."""
+def show(session: str, id_: str) -> None:
+    """Show the wizard with a draft."""
     title, back = st.columns([5, 1], vertical_alignment="center")
     with title:
         heading(
@@ -75,8 +76,8 @@ def show(session: str) -> None:
         )
     if back.button("All scenes", width="stretch"):
         navigation.go("scenes")
-    draft = _files(session, load_draft(session))
-    save_draft(session, draft)
+    draft = _files(session, id_, load_draft(session, id_))
+    save_draft(session, id_, draft)
     names = {one.path: one.name for one in source_files(session).values()}
     used = {id_: one for id_, one in source_files(session).items() if id_ in draft.files}
     found = _inspect(draft, used, names)
@@ -87,11 +88,11 @@ def show(session: str) -> None:
             icon=":material/upload_file:",
         )
         return
-    draft = _target(draft, found)
     legend = _legend(draft, found)
     st.subheader("2. What was found", anchor=False)
-    target = draft.target or ""
-    others = _others(draft, found)
+    chosen = Form(_PAGE, id_).value("target") or draft.target
+    target = chosen if chosen in found.sensors else _likely_target(draft, found)
+    others = _others(draft, found, target)
     met = show_findings(
         found.sensors[target],
         [found.sensors[id_] for id_ in others],
@@ -100,39 +101,52 @@ def show(session: str) -> None:
         found.assumed,
     )
     st.subheader("3. The scene", anchor=False)
-    draft = _choices(draft, found, legend)
-    save_draft(session, draft)
+    draft = _choices(id_, draft, found, legend, target)
+    save_draft(session, id_, draft)
     if not others:
         st.info(
-            "One sensor is not enough: add the one that helps in training.", icon=":material/upload_file:"
+            "With one sensor, auto, forest, cnn and svm train and map. Add the sensor that helps in training "
+            "for the other methods.",
+            icon=":material/info:",
         )
-    elif met and found.whole:
-        _make(session, draft, found, others, legend, names)
+    if met and found.whole:
+        _make(session, id_, draft, found, target, others, legend, names)
 
 
-def _files(session: str, draft: Draft) -> Draft:
+def _files(session: str, id_: str, draft: Draft) -> Draft:
     st.subheader("1. Files", anchor=False)
     left, right = st.columns(2)
     with left:
-        upload_file("Sensor (GeoTIFF)", "raster", key="scene-sensor", help="One file a sensor.")
+        sensors = upload_files(
+            "Sensor (GeoTIFF)", "raster", key=f"scene-sensor {id_}", help="One file a sensor."
+        )
     with right:
-        upload_file(
+        labels = upload_files(
             "Labels (GeoTIFF, GeoPackage, GeoJSON)",
             "labels",
-            key="scene-labels",
+            key=f"scene-labels {id_}",
             help="Class ids, or polygons and points with a class column.",
         )
-    offered = {one.id: one for one in data_files()}
-    chosen = [id_ for id_ in draft.files if id_ in offered]
+    offered = source_files(session)
+    form = Form(_PAGE, id_)
+    chosen = [file for file in form.value("files") or draft.files if file in offered]
+    fresh = [f"upload:{one.id}" for one in (*sensors, *labels) if one.id not in draft.uploads]
+    if fresh:
+        chosen += [file for file in fresh if file in offered and file not in chosen]
+        form.put("files", chosen)
     if offered:
-        names = {id_: one.name for id_, one in offered.items()}
-        asked = Field("data", "choices", "Or from the data folders of this server", chosen, names)
-        chosen = Form(_PAGE).ask(asked)
+        names = {file: one.name for file, one in offered.items()}
+        asked = Field("files", "choices", "Files of this scene", chosen, names, help=_FILES)
+        chosen = form.ask(asked, placeholder="Upload files, or choose among those that are here")
     files = {}
-    for one in (*uploaded_files(session), *(offered[id_] for id_ in chosen)):
+    for one in (offered[file] for file in chosen):
         before = draft.files.get(one.id) or _first_guess(one)
-        files[one.id] = _file_row(session, one, before)
-    return draft.model_copy(update={"files": files})
+        files[one.id] = _file_row(session, id_, one, before)
+    seen = {*draft.uploads, *(one.id for one in (*sensors, *labels))}
+    return draft.model_copy(update={"files": files, "uploads": tuple(sorted(seen))})
+
+
+_FILES = "Your uploads, and what lies in the data folders of this server."
 
 
 def _first_guess(one: SourceFile) -> DraftFile:
@@ -143,13 +157,13 @@ def _first_guess(one: SourceFile) -> DraftFile:
     return DraftFile(role=role)
 
 
-def _file_row(session: str, one: SourceFile, before: DraftFile) -> DraftFile:
+def _file_row(session: str, id_: str, one: SourceFile, before: DraftFile) -> DraftFile:
     name, role_field, what, remove = st.columns([4, 2, 2.4, 0.6], vertical_alignment="center")
     name.markdown(f":material/{'pentagon' if is_vector(one.name) else 'grid_on'}: {literal(one.name)}")
     roles = _LABEL_ROLES if is_vector(one.name) else _RASTER_LABEL_ROLES if one.labels else _SENSOR_ROLES
     if not one.labels and one.id.startswith("data:"):
         roles = _RASTER_LABEL_ROLES
-    form = Form(_PAGE, one.id)
+    form = Form(_PAGE, f"{id_} {one.id}")
     start = before.role if before.role in roles else roles[0]
     asked = Field("role", "choice", "Use", start, {role: role for role in roles})
     role: Role = form.ask(asked, role_field, hide_label=True)
@@ -215,19 +229,16 @@ def _inspect(draft: Draft, used: Mapping[str, SourceFile], names: Mapping[Path, 
     return _Found(sensors, labels, tuple(assumed), whole)
 
 
-def _target(draft: Draft, found: _Found) -> Draft:
-    """The sensor that maps: as chosen, else the first of those that are least wanted as auxiliary."""
-    if draft.target in found.sensors:
-        return draft
-    likely = max(found.sensors, key=lambda id_: gx.KINDS[draft.files[id_].kind or "other"].auxiliary)
-    return draft.model_copy(update={"target": likely})
+def _likely_target(draft: Draft, found: _Found) -> str:
+    """The sensor that maps while nobody says which: the first of those least wanted as auxiliary."""
+    return max(found.sensors, key=lambda file: gx.KINDS[draft.files[file].kind or "other"].auxiliary)
 
 
-def _others(draft: Draft, found: _Found) -> list[str]:
+def _others(draft: Draft, found: _Found, target: str) -> list[str]:
     """The other sensors, in the order in which `align` takes them."""
-    rest = [id_ for id_ in found.sensors if id_ != draft.target]
+    rest = [file for file in found.sensors if file != target]
     order = list(gx.KINDS)
-    return sorted(rest, key=lambda id_: order.index(draft.files[id_].kind or "other"))
+    return sorted(rest, key=lambda file: order.index(draft.files[file].kind or "other"))
 
 
 def _legend(draft: Draft, found: _Found) -> list[tuple[str, str, str]]:
@@ -249,15 +260,15 @@ def _legend(draft: Draft, found: _Found) -> list[tuple[str, str, str]]:
     return legend
 
 
-def _choices(draft: Draft, found: _Found, legend: list[tuple[str, str, str]]) -> Draft:
+def _choices(id_: str, draft: Draft, found: _Found, legend: list[tuple[str, str, str]], target: str) -> Draft:
     name_field, target_field, scale_field = st.columns(3)
     stem = Path(next(iter(found.sensors.values())).name).stem
-    form = Form(_PAGE)
+    form = Form(_PAGE, id_)
     name = form.ask(Field("name", "text", "Name of the scene", draft.name or f"{stem}-scene"), name_field)
     ids = list(found.sensors)
-    target = form.ask(
+    form.ask(
         Field(
-            "target", "choice", "Target sensor", draft.target, {id_: found.sensors[id_].name for id_ in ids},
+            "target", "choice", "Target sensor", target, {id_: found.sensors[id_].name for id_ in ids},
             help="The sensor that maps; the scene gets its grid.",
         ),
         target_field,
@@ -276,18 +287,24 @@ def _choices(draft: Draft, found: _Found, legend: list[tuple[str, str, str]]) ->
                 for value, count in one.counts.items():
                     counts[value] = counts.get(value, 0) + count
             classes |= legend_entries(legend, counts, form)
-    split = _split(draft.split) if len(found.labels) == 1 else draft.split
+    split = _split(id_, draft.split) if len(found.labels) == 1 else draft.split
     return draft.model_copy(
-        update={"name": name, "target": target, "scale": scale, "classes": classes, "split": split}
+        update={
+            "name": name,
+            "target": form.value("target") or draft.target,
+            "scale": scale,
+            "classes": classes,
+            "split": split,
+        }
     )
 
 
-def _split(before: SplitEdit) -> SplitEdit:
+def _split(id_: str, before: SplitEdit) -> SplitEdit:
     st.caption(
         "One file of labels: it is divided into training and test. Blocks keep test pixels apart from "
         "training pixels; at random, neighbours end up on both sides and the map looks better than it is."
     )
-    columns, form = st.columns(4), Form(_PAGE, "split")
+    columns, form = st.columns(4), Form(_PAGE, f"{id_} split")
     kinds = get_args(SplitEdit.model_fields["kind"].annotation)
     kind = form.ask(Field("kind", "choice", "Split", before.kind, {one: one for one in kinds}), columns[0])
     share = Field(
@@ -313,13 +330,14 @@ _BUFFER = "Between training and test blocks; used by neither. Empty: chosen with
 
 def _make(
     session: str,
+    id_: str,
     draft: Draft,
     found: _Found,
+    target: str,
     others: list[str],
     legend: list[tuple[str, str, str]],
     names: Mapping[Path, str],
 ) -> None:
-    target = draft.target or ""
     unknown = [found.sensors[id_].name for id_ in (target, *others) if draft.files[id_].kind is None]
     if unknown:
         problem(f"say what {unknown[0]} measures: choose its kind beside its name")
@@ -330,6 +348,11 @@ def _make(
     wrong = _label_problem(by_role)
     if wrong is not None:
         problem(wrong)
+        return
+    edits = _edits(draft, found, [target, *others], legend)
+    twice = same_twice(edits.classes)
+    if twice is not None:
+        problem(twice)
         return
     argv = ["align", "scene"]
     argv += align_words(
@@ -345,10 +368,11 @@ def _make(
         command_line(line)
         st.caption("Class names, colours and the split are then written to the scene's scene.toml.")
     if right.button("Make the scene", type="primary", width="stretch", icon=":material/play_arrow:"):
-        item = workspace.new_item(session, "scenes", draft.name, {"command": line})
-        keep_edits(item, _edits(draft, found, [target, *others], legend))
+        item = workspace.new_item(session, "scenes", draft.name, {"command": line, "draft": id_})
+        keep_edits(item, edits)
         argv[1] = str(item / SCENE)
         if start(session, f"Make scene {item.name}", argv, item):
+            save_draft(session, id_, draft.model_copy(update={"made": item.name}))
             navigation.go("scenes", scene=f"yours:{item.name}")
 
 

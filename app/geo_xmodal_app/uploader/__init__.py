@@ -21,10 +21,11 @@ _ACCEPT: dict[Purpose, str] = {
 """What the browser's file dialog shows first; the server decides by what is in the file."""
 
 
-def upload_file(label: str, purpose: Purpose, *, key: str, help: str = "") -> Upload | None:
-    """Show the field; returns the file that was uploaded through it, once it is whole and checked.
+def upload_files(label: str, purpose: Purpose, *, key: str, help: str = "") -> tuple[Upload, ...]:
+    """Show the field; returns the files that were uploaded through it, each once it is whole and checked.
 
-    Picking the same file again after a cut, a reload or a restart of the server goes on where it stopped.
+    Several files go up one after the other, those too that are picked meanwhile. Picking the same file again
+    after a cut, a reload or a restart of the server goes on where it stopped.
 
     Args:
         label: What the field asks for.
@@ -35,10 +36,12 @@ def upload_file(label: str, purpose: Purpose, *, key: str, help: str = "") -> Up
     mounted = _mount(
         key=key,
         data={"label": label, "help": help, "purpose": purpose, "accept": _ACCEPT[purpose]},
-        on_upload_change=lambda: None,
+        on_uploads_change=lambda: None,
     )
-    done = mounted.get("upload")
-    return uploads().upload(current_session(), done) if isinstance(done, str) else None
+    done = mounted.get("uploads")
+    session = current_session()
+    ids = [id_ for id_ in done if isinstance(id_, str)] if isinstance(done, list) else []
+    return tuple(found for found in (uploads().upload(session, id_) for id_ in ids) if found is not None)
 
 
 def _mount(**arguments: Any) -> Any:

@@ -6,7 +6,7 @@ const UNITS = ["bytes", "kB", "MB", "GB"];
 export default function (component) {
   const { data, parentElement, setStateValue } = component;
   const field = fields.get(parentElement) ?? build(parentElement);
-  field.report = (id) => setStateValue("upload", id);
+  field.report = (id) => setStateValue("uploads", [...field.done, id].filter((one, at, all) => all.indexOf(one) === at));
   field.purpose = data.purpose;
   field.label.textContent = data.label;
   field.help.textContent = data.help;
@@ -18,10 +18,13 @@ function build(root) {
   const field = {
     label: find(".label"), help: find(".help"), input: find("input"), drop: find(".drop"),
     work: find(".work"), bar: find("progress"), stop: find(".stop"), status: find(".status"),
-    cut: null,
+    cut: null, waiting: [], done: [],
   };
   fields.set(root, field);
-  field.input.addEventListener("change", () => take(field, field.input.files[0]));
+  field.input.addEventListener("change", () => {
+    take(field, [...field.input.files]);
+    field.input.value = ""; // picking the same file again is to be noticed
+  });
   field.stop.addEventListener("click", () => field.cut?.abort("cancelled"));
   for (const name of ["dragover", "dragleave", "drop"]) {
     field.drop.addEventListener(name, (event) => {
@@ -29,36 +32,44 @@ function build(root) {
       field.drop.classList.toggle("over", name === "dragover");
     });
   }
-  field.drop.addEventListener("drop", (event) => take(field, event.dataTransfer.files[0]));
+  field.drop.addEventListener("drop", (event) => take(field, [...event.dataTransfer.files]));
   return field;
 }
 
-async function take(field, file) {
-  if (!file) return;
-  field.cut?.abort("another file");
+/** Files go up one after the other; what is picked while one is under way waits for its turn. */
+async function take(field, files) {
+  field.waiting.push(...files);
+  if (field.cut) return; // whoever is at work takes them
+  const wrong = [];
+  while (field.waiting.length) {
+    const problem = await takeOne(field, field.waiting.shift());
+    if (problem) wrong.push(problem);
+  }
+  field.cut = null;
+  field.work.hidden = true;
+  if (wrong.length > 1) say(field, wrong.join("; "), true);
+}
+
+/** What went wrong with a file, or null. */
+async function takeOne(field, file) {
   const cut = new AbortController();
   field.cut = cut;
-  field.report(null);
   field.work.hidden = false;
   try {
     const done = await send(field, file, cut.signal);
-    if (cut.signal.aborted) return;
     forget(field, file);
     say(field, `${file.name}: ${inUnits(file.size)}, complete`);
     field.report(done.id);
+    field.done.push(done.id);
+    return null;
   } catch (error) {
-    if (field.cut !== cut) return; // another file was picked meanwhile
     if (cut.signal.aborted) {
       await remove(field, file);
-      say(field, "cancelled");
-    } else {
-      say(field, error.message, true);
+      say(field, `${file.name}: cancelled`);
+      return null;
     }
-  }
-  if (field.cut === cut) {
-    field.cut = null;
-    field.work.hidden = true;
-    field.input.value = ""; // picking the same file again is to be noticed
+    say(field, error.message, true);
+    return error.message;
   }
 }
 
@@ -127,8 +138,9 @@ function show(field, file, received, began) {
   field.bar.value = received / file.size;
   const seconds = (performance.now() - began.time) / 1000;
   const pace = (received - began.received) / seconds;
+  const more = field.waiting.length ? `, ${field.waiting.length} more waiting` : "";
   const left = pace > 0 ? `, about ${Math.ceil((file.size - received) / pace)} s left` : "";
-  say(field, `${file.name}: ${inUnits(received)} of ${inUnits(file.size)}${left}`);
+  say(field, `${file.name}: ${inUnits(received)} of ${inUnits(file.size)}${left}${more}`);
 }
 
 function say(field, text, wrong = false) {
