@@ -90,7 +90,7 @@ def show(session: str, id_: str) -> None:
         return
     legend = _legend(draft, found)
     st.subheader("2. What was found", anchor=False)
-    chosen = Form(_PAGE, id_).value("target") or draft.target
+    chosen: str = Form(_PAGE, id_).value("target") or draft.target or ""
     target = chosen if chosen in found.sensors else _likely_target(draft, found)
     others = _others(draft, found, target)
     met = show_findings(
