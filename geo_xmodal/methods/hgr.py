@@ -218,7 +218,8 @@ class HgrLearner(PairLearner):
 
     def findings(self) -> dict[str, Any]:
         """How the teacher was chosen, if it was."""
-        return {} if self.teacher is None else {"teacher": dict(self.teacher.findings)}
+        teacher = {} if self.teacher is None else {"teacher": dict(self.teacher.findings)}
+        return super().findings() | teacher
 
 
 class Hgr(Method):

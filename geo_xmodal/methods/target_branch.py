@@ -25,6 +25,7 @@ from geo_xmodal.methods.base import (
     Learner,
     LoopOptions,
     Pool,
+    WeightGroup,
     class_weights,
     joined_pool,
     same_names,
@@ -54,6 +55,11 @@ class BranchOptions(LoopOptions, ABC):
         description="safetensors file of weights that a backbone starts from, named as timm names them",
     )
     weights_sha256: str | None = Field(None, description="checksum that the file of weights must have")
+
+    frozen: bool = Field(False, description="leave the weights of a backbone as they are, and learn the rest")
+    backbone_rate: float = Field(
+        1.0, gt=0, le=1, description="share of the learning rate for the weights of a backbone"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -101,6 +107,21 @@ class PixelBranchOptions(BranchOptions):
         "none",
         description="what follows the last two stages of a backbone: none, rda (residual deformable), "
         "deformable, cross_modal or cbam",
+    )
+    published: str = Field(
+        "decur_s1", description="which of the encoders that others trained, where the encoder is `published`"
+    )
+    published_bands: tuple[str, ...] = Field(
+        (), description="bands of the scene in the order of the published encoder, - for one that is missing"
+    )
+    wavelengths: tuple[float, ...] = Field(
+        (), description="nanometres of each band, for a published encoder that takes any bands"
+    )
+    resized: int = Field(
+        64, ge=8, le=512, description="side to which patches are enlarged for a published encoder, in pixels"
+    )
+    linear_head: bool = Field(
+        False, description="classify the embedding of a backbone by a linear layer alone"
     )
     contrasts: tuple[int, ...] = Field((7, 15), description="sizes of the means that bands are held against")
     kernels: tuple[int, ...] = Field((5, 3), description="sizes of the valid convolutions")
@@ -155,6 +176,7 @@ class BranchLearner(Learner):
         self.options = options
         self.data_classes = len(data.classes)
         self.statistics = data.target.statistics
+        self.kind = data.target.kind
         self.model = self.fresh_model()
         labelled = joined_pool(data.labelled_pairs, data.labelled_target, labelled=True)
         unlabelled = joined_pool(data.unlabelled_pairs, data.unlabelled_target, labelled=False)
@@ -169,13 +191,31 @@ class BranchLearner(Learner):
     def fresh_model(self) -> PixelModel:
         """The branch with new weights, or those of the user's file."""
         model = PixelModel(self.options.network, self.statistics, self.data_classes)
+        branch = cast(Branch, model.network)
+        if self.options.weights is None and branch.wanted:
+            raise TrainingDataError(branch.wanted)
+        try:
+            self.taken_for_granted = branch.fit_input(self.statistics, self.kind)
+            if self.options.frozen:
+                branch.freeze()
+        except ValueError as error:
+            raise TrainingDataError(str(error)) from None
         if self.options.weights is not None:
             weights = read_weights(Path(self.options.weights), str(self.options.weights_sha256))
             try:
-                cast(Branch, model.network).start_from(weights)
+                branch.start_from(weights)
             except ValueError as error:
                 raise TrainingDataError(f"{self.options.weights}: {error}") from None
         return model
+
+    def groups(self) -> tuple[WeightGroup, ...]:
+        """All weights; those of a backbone apart where they learn more slowly."""
+        slow = self.branch.pretrained() if self.options.backbone_rate < 1 else ()
+        if not slow:
+            return super().groups()
+        known = {id(weight) for weight in slow}
+        others = tuple(weight for weight in self.parameters() if id(weight) not in known)
+        return WeightGroup(others), WeightGroup(slow, rate=self.options.backbone_rate)
 
     @property
     def branch(self) -> Branch:
@@ -255,6 +295,10 @@ class BranchLearner(Learner):
         """(classes,) number of labels, or 1 for each class that has any where classes are weighed alike."""
         counts = torch.bincount(cast(Tensor, self.labelled.label), minlength=self.data_classes).numpy()
         return learned_of_counts(counts, balanced=self.options.balance)
+
+    def findings(self) -> dict[str, Any]:
+        """What was taken for granted about values that an encoder of others sees."""
+        return {"published": {"taken": self.taken_for_granted}} if self.taken_for_granted else {}
 
     def pixel_model(self) -> PixelModel:
         """The branch with its standardisation."""

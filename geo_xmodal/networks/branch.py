@@ -8,6 +8,8 @@ from typing import ClassVar, cast
 
 from torch import Tensor, nn
 
+from geo_xmodal.types import BandStatistics
+
 
 class Branch(nn.Module, ABC):
     """A dense network in three parts, so that methods can reach the embedding between them.
@@ -61,6 +63,38 @@ class Branch(nn.Module, ABC):
     def encoder_state(self) -> dict[str, Tensor]:
         """Weights and buffers of all but the head, by name."""
         return {name: value for name, value in self.state_dict().items() if not name.startswith("head.")}
+
+    @property
+    def wanted(self) -> str:
+        """What to do for weights that it cannot be without; empty where fresh ones will do."""
+        return ""
+
+    def fit_input(self, statistics: BandStatistics, kind: str) -> str:
+        """Take what it needs of how bands become input; nothing by default.
+
+        Args:
+            statistics: of the sensor's bands.
+            kind: of the sensor.
+
+        Returns:
+            What was taken for granted about the values, empty if nothing was.
+
+        Raises:
+            ValueError: it is not for these bands, or not for this kind.
+        """
+        return ""
+
+    def freeze(self) -> None:
+        """Leave weights that others trained as they are from now on.
+
+        Raises:
+            ValueError: it has no backbone.
+        """
+        raise ValueError(f"{type(self).__name__} has no backbone that could be frozen; choose one as encoder")
+
+    def pretrained(self) -> tuple[nn.Parameter, ...]:
+        """Weights that others may have trained: those of a backbone; none by default."""
+        return ()
 
     def joints(self) -> tuple[nn.Sequential, ...]:
         """Sequences that follow each other with nothing between, as encoder and head may; none by default."""

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, cast
+from typing import Any, ClassVar, Self, cast
 
+import torch
 from pydantic import Field, field_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from geo_xmodal.networks.backbones import SIZE, AttentionName, make_backbone
+from geo_xmodal.networks.backbones import SIZE, AttentionName, Backbone, make_backbone
 from geo_xmodal.networks.branch import Branch
 from geo_xmodal.networks.limits import Kernel, NetworkOptions, Share, Width
 
 
-class PatchBranchOptions(NetworkOptions):
-    """Options of a `PatchBranch`."""
+class PatchOptions(NetworkOptions):
+    """Options of every network that sees the patch around each pixel as an image.
+
+    Attributes:
+        patch: side of the patches, in pixels, odd.
+        embedding: width of the embedding.
+        dropout: share of the embedding that is dropped in training.
+        linear_head: classify the embedding by a linear layer alone: with a frozen backbone, a linear probe.
+    """
 
     patch: Kernel = 11
     embedding: Width = 64
     dropout: Share = Field(default=0.0)
-    attention: AttentionName = "none"
+    linear_head: bool = False
 
     @field_validator("patch")
     @classmethod
@@ -35,31 +43,58 @@ class PatchBranchOptions(NetworkOptions):
         return self.patch // 2
 
 
+class PatchBranchOptions(PatchOptions):
+    """Options of a `PatchBranch` of a backbone: `attention` follows its last two stages."""
+
+    attention: AttentionName = "none"
+
+
 class PatchEncoder(nn.Module):
     """A backbone over whole patches and a linear layer: (n, bands, p, p) -> (n, embedding).
 
     Attributes:
         name: of the backbone, in `BACKBONES`.
         size: side to which patches are enlarged (bilinear) before it sees them; None leaves them.
+        frozen: whether the backbone stays as it is: neither its weights nor its running means are learned.
     """
 
     name: ClassVar[str]
     size: ClassVar[int | None] = None
+    frozen: bool = False
+    backbone: nn.Module
 
     def __init__(self, bands: int, embedding: int, attention: AttentionName = "none") -> None:
         super().__init__()
-        self.backbone = make_backbone(self.name, bands, size=self.size or SIZE, attention=attention)
-        self.last = nn.Linear(self.backbone.features, embedding)
+        made = make_backbone(self.name, bands, size=self.size or SIZE, attention=attention)
+        self.backbone, self.last = made, nn.Linear(made.features, embedding)
+
+    def enlarged(self, patches: Tensor) -> Tensor:
+        """Patches as the backbone sees them."""
+        if self.size is None:
+            return patches
+        return F.interpolate(patches, (self.size, self.size), mode="bilinear", align_corners=False)
 
     def forward(self, patches: Tensor) -> Tensor:
         """Embeddings of patches."""
-        if self.size is not None:
-            patches = F.interpolate(patches, (self.size, self.size), mode="bilinear", align_corners=False)
-        return cast(Tensor, self.last(self.backbone(patches)))
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            vectors = self.backbone(self.enlarged(patches))
+        return cast(Tensor, self.last(vectors))
+
+    def freeze(self) -> None:
+        """Leave the backbone as it is from now on."""
+        self.frozen = True
+        self.backbone.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> Self:
+        """As any module; a frozen backbone stays in evaluation mode."""
+        super().train(mode)
+        if self.frozen:
+            self.backbone.eval()
+        return self
 
     def start_from(self, weights: Mapping[str, Tensor]) -> None:
         """Take over weights that others trained, as `Backbone.start_from`; not the linear layer."""
-        self.backbone.start_from(weights)
+        cast(Backbone, self.backbone).start_from(weights)
 
 
 class PatchBranch(Branch):
@@ -70,17 +105,20 @@ class PatchBranch(Branch):
     """
 
     tile = 32
-    patch_encoder: ClassVar[type[PatchEncoder]]
 
-    def __init__(self, bands: int, classes: int, options: PatchBranchOptions) -> None:
+    def __init__(self, bands: int, classes: int, options: PatchOptions) -> None:
         super().__init__()
         self.patch, self.bands, self.margin = options.patch, bands, options.margin
         self.features = options.embedding
-        self.encoder = self.patch_encoder(bands, options.embedding, options.attention)
-        self.head = nn.Sequential(
-            nn.BatchNorm2d(options.embedding), nn.ReLU(), nn.Dropout(options.dropout),
-            nn.Conv2d(options.embedding, classes, 1),
-        )  # fmt: skip
+        self.encoder = self.new_encoder(bands, options)
+        before = (nn.BatchNorm2d(options.embedding), nn.ReLU(), nn.Dropout(options.dropout))
+        classifier = nn.Conv2d(options.embedding, classes, 1)
+        self.head = nn.Sequential(*(() if options.linear_head else before), classifier)
+
+    def new_encoder(self, bands: int, options: PatchOptions) -> PatchEncoder:
+        """What embeds a patch, with fresh weights."""
+        made: Any = self.patch_encoder
+        return cast(PatchEncoder, made(bands, options.embedding, cast(PatchBranchOptions, options).attention))
 
     def start_from(self, weights: Mapping[str, Tensor]) -> None:
         """Weights of the whole encoder, or of the backbone, as `PatchEncoder.start_from` takes them."""
@@ -88,6 +126,14 @@ class PatchBranch(Branch):
             super().start_from(weights)
         else:
             self.encoder.start_from(weights)
+
+    def freeze(self) -> None:
+        """Leave the backbone as it is from now on."""
+        self.encoder.freeze()
+
+    def pretrained(self) -> tuple[nn.Parameter, ...]:
+        """Weights of the backbone."""
+        return tuple(self.encoder.backbone.parameters())
 
     def encode(self, prepared: Tensor) -> Tensor:
         """The embedding of each pixel's patch."""

@@ -17,6 +17,7 @@ from geo_xmodal.networks.limits import NetworkOptions
 from geo_xmodal.networks.mit import MitB0
 from geo_xmodal.networks.patch_branch import PatchBranchOptions
 from geo_xmodal.networks.pixel_cnn import PixelCnn, PixelCnnOptions
+from geo_xmodal.networks.published import PublishedBranch, PublishedOptions
 from geo_xmodal.networks.resnet import ResNet18, ResNet50
 from geo_xmodal.networks.shared_specific import SharedSpecific, SharedSpecificOptions
 from geo_xmodal.networks.tanh_cnn import TanhCnn, TanhCnnOptions
@@ -56,6 +57,7 @@ NETWORKS: Registry[tuple[type[nn.Module], type[NetworkOptions]]] = Registry(
         "linear": (LinearPixels, LinearOptions),
         "mit_b0": (MitB0, PatchBranchOptions),
         "pixel_cnn": (PixelCnn, PixelCnnOptions),
+        "published": (PublishedBranch, PublishedOptions),
         "resnet18": (ResNet18, PatchBranchOptions),
         "resnet50": (ResNet50, PatchBranchOptions),
         "shared_specific": (SharedSpecific, SharedSpecificOptions),
