@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
 from geo_xmodal.class_shares import Floats, HeldOut
+from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.methods.rows import Rows, rows_of
 from geo_xmodal.networks import PixelModel
 from geo_xmodal.patches import AbsentPatches, joined_patches
@@ -400,6 +401,18 @@ class Method(ABC):
         Raises:
             TrainingDataError: as `check`.
         """
+
+
+def check_unlabelled(data: TrainingData) -> None:
+    """See that there are pixels whose labels self-training can say.
+
+    Raises:
+        TrainingDataError: There are none.
+    """
+    if not data.unlabelled:
+        raise TrainingDataError(
+            f"self_training needs unlabelled pixels and there are none: {why_no_unlabelled(data)}"
+        )
 
 
 def why_no_unlabelled(data: TrainingData) -> str:

@@ -9,8 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from geo_xmodal.errors import TrainingDataError
-from geo_xmodal.methods.base import Batch, Control, Method, Stage, Work, why_no_unlabelled
+from geo_xmodal.methods.base import Batch, Control, Method, Stage, Work, check_unlabelled
 from geo_xmodal.methods.target_branch import (
     BRANCH_RECIPES,
     BranchLearner,
@@ -150,10 +149,8 @@ class Cnn(Method):
 
     def check(self, data: TrainingData, options: SelfTrainingOptions) -> None:
         """Self-training needs pixels to label."""
-        if options.mode == "self_training" and not data.unlabelled:
-            raise TrainingDataError(
-                f"self_training needs unlabelled pixels and there are none: {why_no_unlabelled(data)}"
-            )
+        if options.mode == "self_training":
+            check_unlabelled(data)
 
     def learner(
         self, data: TrainingData, options: SelfTrainingOptions, seed: int, work: Work | None = None

@@ -18,16 +18,15 @@ from pydantic import Field
 from torch import Tensor
 
 from geo_xmodal.class_shares import Floats, learned_of_counts
-from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.methods.base import (
     Batch,
     Learner,
     Method,
     Work,
+    check_unlabelled,
     class_weights,
     joined_pool,
     labels_of,
-    why_no_unlabelled,
 )
 from geo_xmodal.methods.boosting import fit_boosting
 from geo_xmodal.methods.boosting_steps import BoostingGrowth
@@ -271,10 +270,8 @@ class SelfTraining(Method):
 
     def check(self, data: TrainingData, options: SelfTrainingOptions) -> None:
         """There are pixels to answer for."""
-        if options.times and not data.unlabelled:
-            raise TrainingDataError(
-                f"self_training needs unlabelled pixels and there are none: {why_no_unlabelled(data)}"
-            )
+        if options.times:
+            check_unlabelled(data)
 
     def learner(
         self, data: TrainingData, options: SelfTrainingOptions, seed: int, work: Work | None = None

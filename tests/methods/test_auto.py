@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from geo_xmodal.errors import TrainingDataError, UsageError
 from geo_xmodal.methods import METHODS, Learner
-from geo_xmodal.methods.auto.candidates import CANDIDATES, candidates_of
+from geo_xmodal.methods.auto.candidates import CANDIDATES, candidates_of, self_trained
 from geo_xmodal.methods.auto.choosing import ranked
 from geo_xmodal.methods.auto.judging import Bench, Judged
 from geo_xmodal.methods.base import Work
@@ -19,6 +20,8 @@ from geo_xmodal.training.request import options_for
 from geo_xmodal.training.work import work_in
 from geo_xmodal.types import PixelGroup, TrainingData
 from tests.training_data import make_training_data
+
+TARGET_ONLY = ("forest", "boosting", "svm", "cnn")
 
 RNG = np.random.default_rng(0)
 
@@ -118,6 +121,36 @@ def test_the_control_chooses_among_what_learns_from_the_target_sensor_alone() ->
     assert {row["name"] for row in findings["choice"]["candidates"]} == {"linear", "forest"}
     with pytest.raises(TrainingDataError, match="target sensor alone"):
         method.check(data, options_for(method, {"candidates": "hgr_tanh_cnn", "sensors": "target"}, "sar"))
+
+
+def test_the_stricter_control_also_learns_its_own_answers() -> None:
+    method = METHODS["auto"]
+    names = {"candidates": "hgr_tanh_cnn,linear,tanh_cnn,forest", "folds": "2", "epochs": "1"}
+    options = options_for(method, names, "sar")
+    alone, taught = (method.controls(options)[name].options for name in ("target_only", "self_training"))
+    data = exclusive_or(options.margin).without_rich()
+    first, second = (method.learner(data, one, 0, work_in(None)) for one in (alone, taught))
+    assert first.findings()["choice"]["chosen"] == second.findings()["choice"]["chosen"]
+    values = [torch.from_numpy(part) for part in data.unlabelled_target.target.parts(64)]
+    said = [one.pixel_model().eval()(values[0]) for one in (first, second)]
+    assert not torch.allclose(*said, atol=1e-3)
+
+    nothing = dataclasses.replace(data, unlabelled_target=data.unlabelled_target.take(np.arange(0)))
+    method.check(nothing, alone)
+    with pytest.raises(TrainingDataError, match="self_training needs unlabelled pixels"):
+        method.check(nothing, taught)
+
+
+@pytest.mark.parametrize("name", [name for name, (method, *_) in CANDIDATES.items() if method in TARGET_ONLY])
+def test_every_candidate_of_the_target_sensor_has_its_own_self_training(name: str) -> None:
+    (candidate,) = candidates_of([name], "sar", epochs=7)
+    method, options = self_trained(candidate, "sar")
+    method.check(make_training_data(1), options)
+    assert method.name == ("cnn" if candidate.method.name == "cnn" else "self_training")
+    shared = set(type(options).model_fields) & set(type(candidate.options).model_fields) - {"mode"}
+    assert {one: getattr(options, one) for one in shared} == {
+        one: getattr(candidate.options, one) for one in shared
+    }
 
 
 def test_candidates_are_named_and_their_reach_is_that_of_the_widest() -> None:

@@ -38,7 +38,7 @@ def asked(name: str, **more: str) -> Any:
 def test_only_what_sees_the_auxiliary_sensor_has_controls() -> None:
     declared = {name: set(one.controls(asked(name))) for name, one in METHODS.items()}
     assert all(not declared[name] for name, one in METHODS.items() if not one.uses_rich)
-    assert declared.pop("cca") == declared.pop("auto") == {"target_only"}
+    assert declared.pop("cca") == {"target_only"}
     both = {"target_only", "self_training"}
     assert all(declared[name] == both for name in declared if METHODS[name].uses_rich)
 

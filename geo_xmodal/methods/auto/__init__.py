@@ -17,10 +17,26 @@ from torch import Tensor
 
 from geo_xmodal.class_shares import Floats, HeldOut, learned_of_counts
 from geo_xmodal.errors import TrainingDataError
-from geo_xmodal.methods.auto.candidates import CANDIDATES, FALLBACKS, Candidate, candidates_of, reach_of
+from geo_xmodal.methods.auto.candidates import (
+    CANDIDATES,
+    FALLBACKS,
+    Candidate,
+    candidates_of,
+    reach_of,
+    self_trained,
+)
 from geo_xmodal.methods.auto.choosing import choose
 from geo_xmodal.methods.auto.judging import Bench, trained
-from geo_xmodal.methods.base import Batch, Control, Learner, Method, Options, Work, joined_pool
+from geo_xmodal.methods.base import (
+    Batch,
+    Control,
+    Learner,
+    Method,
+    Options,
+    Work,
+    check_unlabelled,
+    joined_pool,
+)
 from geo_xmodal.networks import PixelModel, average_model
 from geo_xmodal.types import Progress, TrainingData
 
@@ -36,6 +52,10 @@ class AutoOptions(Options):
     )
     sensors: Literal["both", "target"] = Field(
         "both", description="both, or target: only candidates that learn without the auxiliary sensor"
+    )
+    self_training: bool = Field(
+        False,
+        description="what the target sensor alone chooses also learns its own answers for unlabelled pixels",
     )
     epochs: int | None = Field(
         None, ge=1, description="of the networks among the candidates (default: as of their methods)"
@@ -107,7 +127,10 @@ class AutoLearner(Learner):
             if training.progress is not None:
                 training.progress(done, len(members), f"training {one.name}, which was chosen")
             alone = dataclasses.replace(training, progress=None)
-            learner = trained(one, one.options, one.method.seen(data, one.options), seed, alone)
+            method, own = one.method, one.options
+            if options.self_training and not one.uses_rich:
+                method, own = self_trained(one, data.target.kind)
+            learner = trained(method, own, one.method.seen(data, one.options), seed, alone)
             self.found = {**learner.findings(), **self.found}
             models.append(learner.pixel_model().eval())
         self.model = average_model(
@@ -207,16 +230,24 @@ class Auto(Method):
 
     def controls(self, options: AutoOptions) -> Mapping[str, Control]:
         """The same choice among what learns without the auxiliary sensor."""
-        alone = options.model_copy(update={"sensors": "target"})
+        summaries = {
+            "target_only": "the same choice among candidates that learn from the target sensor alone",
+            "self_training": "what that choice finds, taught its own answers for the unlabelled pixels, too",
+        }
         return {
-            "target_only": Control(
-                "auto", alone, "the same choice among candidates that learn from the target sensor alone"
+            name: Control(
+                "auto",
+                options.model_copy(update={"sensors": "target", "self_training": name == "self_training"}),
+                summary,
             )
+            for name, summary in summaries.items()
         }
 
     def check(self, data: TrainingData, options: AutoOptions) -> None:
-        """One candidate must be able to learn."""
+        """One candidate must be able to learn, and self-training needs pixels to label."""
         _possible(data, options)
+        if options.self_training:
+            check_unlabelled(data)
 
     def learner(
         self, data: TrainingData, options: AutoOptions, seed: int, work: Work | None = None

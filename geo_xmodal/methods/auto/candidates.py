@@ -27,6 +27,14 @@ CANDIDATES: Mapping[str, tuple[str, str, Mapping[str, str]]] = {
 Models of one kind err alike, so that the average has some of each. They are judged in this order, which a
 small budget cuts short: kinds of models, with the auxiliary sensor and without it, come in turn."""
 
+TAUGHT_LIKE: Mapping[str, str] = {
+    "forest": "taught_forest",
+    "boosting": "taught_boosting",
+    "pixel_cnn": "hgr_pixel_cnn",
+    "tanh_cnn": "hgr_tanh_cnn",
+}
+"""Which candidate has the self-training of one that learns labels alone as its control."""
+
 FALLBACKS = ("taught_forest", "forest")
 """Taken where labels cannot choose: trees need the fewest decisions, and their teacher adds something only
 where it is shown to be better than the target sensor. The second one where there is no auxiliary sensor."""
@@ -84,6 +92,27 @@ def candidates_of(
             quick = options.model_copy(update={"epochs": max(1, round(options.epochs * _QUICK_EPOCHS))})
         made.append(Candidate(name, method, maps, options, quick))
     return tuple(made)
+
+
+def self_trained(candidate: Candidate, kind: str) -> tuple[Method, Options]:
+    """The method and options with which a candidate of the target sensor also learns its own answers.
+
+    It is the `self_training` control of what the candidate becomes with a teacher.
+    """
+    from geo_xmodal.methods import METHODS  # `auto` is one of them
+
+    if candidate.name in TAUGHT_LIKE:
+        (taught,) = candidates_of([TAUGHT_LIKE[candidate.name]], kind)
+        options = taught.options.model_copy(
+            update={
+                name: value for name, value in candidate.options if name in type(taught.options).model_fields
+            }
+        )
+        control = taught.method.controls(options)["self_training"]
+    else:
+        distillation = METHODS["distillation"]
+        control = distillation.controls(distillation.Options(student=candidate.maps))["self_training"]
+    return METHODS[control.method], control.options
 
 
 def reach_of(names: Sequence[str], single_pixels: bool = False) -> tuple[int, int]:

@@ -14,7 +14,7 @@ import torch
 
 from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.methods.auto.candidates import Candidate
-from geo_xmodal.methods.base import Learner, LoopOptions, Options, Work
+from geo_xmodal.methods.base import Learner, LoopOptions, Method, Options, Work
 from geo_xmodal.networks import PixelModel
 from geo_xmodal.selection import Folds, Places, block_folds, labelled_places, near, unlabelled_places
 from geo_xmodal.types import FloatArray, PixelGroup, TrainingData
@@ -162,7 +162,7 @@ _MAX_REMEMBERED = 256
 def _said(candidate: Candidate, bench: Bench, fold: int, work: Work) -> Logits:
     data = candidate.method.seen(bench.training(fold), candidate.quick)
     candidate.method.check(data, candidate.quick)
-    learner = trained(candidate, candidate.quick, data, bench.seed, _quick(work, candidate))
+    learner = trained(candidate.method, candidate.quick, data, bench.seed, _quick(work, candidate))
     return logits_of(learner.pixel_model().eval(), bench.held_out(fold))
 
 
@@ -172,9 +172,9 @@ def _quick(work: Work, candidate: Candidate) -> Work:
     return dataclasses.replace(work, fit=networks, progress=None, note=lambda line: None)
 
 
-def trained(candidate: Candidate, options: Options, data: TrainingData, seed: int, work: Work) -> Learner:
-    """A candidate that was trained with `options` on what it sees of the data."""
-    learner = candidate.method.learner(data, options, seed, work)
+def trained(method: Method, options: Options, data: TrainingData, seed: int, work: Work) -> Learner:
+    """A learner that was trained with `options` on what its method sees of the data."""
+    learner = method.learner(data, options, seed, work)
     if learner.stages:
         assert work.fit is not None and isinstance(options, LoopOptions)
         work.fit(learner, options, seed)
