@@ -111,7 +111,9 @@ def self_trained(candidate: Candidate, kind: str) -> tuple[Method, Options]:
         control = taught.method.controls(options)["self_training"]
     else:
         distillation = METHODS["distillation"]
-        control = distillation.controls(distillation.Options(student=candidate.maps))["self_training"]
+        control = distillation.controls(distillation.Options.model_validate({"student": candidate.maps}))[
+            "self_training"
+        ]
     return METHODS[control.method], control.options
 
 
