@@ -51,6 +51,10 @@ class Window:
         """The window with `margin` pixels more on every side."""
         return Window(self.row - margin, self.col - margin, self.height + 2 * margin, self.width + 2 * margin)
 
+    def moved(self, rows: int, cols: int) -> Window:
+        """The window so many rows further down and columns to the right."""
+        return Window(self.row + rows, self.col + cols, self.height, self.width)
+
     def common(self, other: Window) -> Window | None:
         """What both windows hold, or None."""
         row, col = max(self.row, other.row), max(self.col, other.col)
@@ -187,12 +191,48 @@ class PixelGroup:
         return dataclasses.replace(self, rich=None)
 
 
+NO_LABEL = 255
+"""Place in the legend that stands for no label, in `LabelledWindows`; a legend has at most 255 classes."""
+
+
+@dataclass(frozen=True)
+class LabelledWindows:
+    """Windows of the target sensor, some pixels of which have a label.
+
+    Attributes:
+        target: (n, band, row, col) raw values, NaN where there is no data.
+        label: (n, row, col) place in `TrainingData.classes`, `NO_LABEL` without a label.
+    """
+
+    target: Patches
+    label: ClassArray
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+
+@dataclass(frozen=True)
+class TrainingWindows:
+    """Windows for networks that learn from images.
+
+    Attributes:
+        train: With the labels of the labelled groups, or None where there are none.
+        held_out: With those of `validation`, or some of them: images of tiles as a map has them.
+        dense: Whether the labels are all that there are, and not some drawn class by class.
+    """
+
+    train: LabelledWindows | None
+    held_out: LabelledWindows | None
+    dense: bool
+
+
 @dataclass(frozen=True)
 class TrainingData:
     """The four groups of training data, and labelled pixels held out of them in blocks for validation.
 
     The two groups of pairs have `rich` filled, the two target-only groups have `rich` None;
-    the labelled groups and `validation` have `label`. Any group may be empty.
+    the labelled groups and `validation` have `label`. Any group may be empty. `windows` is there where a
+    method learns from images.
     """
 
     classes: tuple[LandClass, ...]
@@ -206,6 +246,7 @@ class TrainingData:
     margin: int
     rich_margin: int = 0
     notes: Mapping[str, Any] = field(default_factory=dict)
+    windows: TrainingWindows | None = None
 
     @property
     def unlabelled(self) -> int:

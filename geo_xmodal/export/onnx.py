@@ -95,6 +95,11 @@ def export_onnx(
     if out.suffix.lower() != ".onnx":
         raise UsageError(f"{out}: a network is an ONNX file: give a name that ends in .onnx")
     bundle = load(folder)
+    if bundle.model.tiling is not None:
+        raise OutputError(
+            f"{folder}: '{bundle.card.network.name}' maps in tiles of the scene's grid, which programs that "
+            "run ONNX cut otherwise: map with geo_xmodal, or export a model on pixels"
+        )
     wanted = known_shares(bundle.card, shares)
     smallest = 2 * bundle.model.margin + 1
     if tile is not None and not smallest <= tile <= _LARGEST_TILE:

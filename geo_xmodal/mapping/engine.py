@@ -14,7 +14,8 @@ from geo_xmodal.bundle import Bundle
 from geo_xmodal.class_shares import ClassShares
 from geo_xmodal.errors import ModelMismatchError
 from geo_xmodal.mapping.runtimes import RunTile, Runtime
-from geo_xmodal.types import ClassArray, FloatArray
+from geo_xmodal.networks import Tiling
+from geo_xmodal.types import ClassArray, FloatArray, Window
 
 TILE = 64
 """Side of the tiles that a window is computed in, unless the network asks for others: their activations stay
@@ -39,10 +40,15 @@ class Classifier:
     row and column on. So a pixel has the same numbers, to the bit, in any two
     windows that start a whole number of tiles apart, and the same but for rounding in any others.
 
+    The tiles of a network that has a `Tiling` are counted from the first pixel of the scene's grid instead,
+    and a pixel has the same numbers, to the bit, in any window. Where tiles overlap, the probabilities of
+    both are averaged.
+
     Args:
         bundle: The model; it is not changed.
         runtime: What runs the network; trees run as they are. With less than float32, pixels whose two most
-            probable classes are about as probable are computed again in float32.
+            probable classes are about as probable are computed again in float32, but for networks that have
+            a `Tiling`: there a pixel takes a whole tile.
         threads: Threads for each tile; None leaves the engine's own choice. For torch this sets the calling
             thread's number for everything it runs from then on.
         shares: Class shares that predictions have; None for those that the model has learned.
@@ -61,14 +67,19 @@ class Classifier:
         self._standardize = copy.deepcopy(bundle.model.standardize).eval()
         network = bundle.model.network
         runtime = runtime.suited(network)
+        self.tiling = bundle.model.tiling
         self.tile: int = _CUDA_TILE if runtime.device == "cuda" else getattr(network, "tile", TILE)
         side = self.tile + 2 * self.margin
+        if self.tiling is not None:
+            self.tile, side = self.tiling.step, self.tiling.image
+            self._taper = self.tiling.taper()
         shape = (1, self.bands, side, side)
         self._tile = torch.zeros(shape)
         self._network = runtime.prepare(network, shape, threads, bundle.card.ranges)
         offsets = None if shares is None else shares.offsets
         self._offsets = None if offsets is None else torch.tensor(offsets)
-        self._exact = None if runtime.precision == "float32" else _PLAIN.prepare(network, shape, threads)
+        second_look = runtime.precision != "float32" and self.tiling is None
+        self._exact = _PLAIN.prepare(network, shape, threads) if second_look else None
 
     @property
     def classes(self) -> int:
@@ -76,13 +87,18 @@ class Classifier:
         return len(self._ids)
 
     def classify(
-        self, values: FloatArray, where: npt.NDArray[np.bool_] | None = None
+        self,
+        values: FloatArray,
+        where: npt.NDArray[np.bool_] | None = None,
+        window: Window | None = None,
     ) -> tuple[ClassArray, FloatArray]:
         """Class and top-1 probability of every pixel of a window.
 
         Args:
-            values: (band, h + 2m, w + 2m) raw values, NaN where there is no data, `m` = `margin`.
+            values: (band, h + 2m, w + 2m) raw values, NaN where there is no data, `m` = `margin`; for a
+                network with a `Tiling` those of `tiling.seen(window)` (`geo_xmodal.mapping.seen`).
             where: (h, w), the pixels that are asked for; None for all. Others may be left at 0 / NaN.
+            window: Where the window lies on the scene's grid; only networks with a `Tiling` need it.
 
         Returns:
             Class ids (h, w), 0 where any band is missing at the pixel itself; and the probability of that
@@ -92,21 +108,27 @@ class Classifier:
         Raises:
             ModelMismatchError: If `values` has another number of bands, or no pixel inside the margin.
         """
-        height, width = self._inner_shape(values)
+        height, width = self._inner_shape(values, window)
         ids = np.zeros((height, width), np.uint8)
         probability = np.full((height, width), np.nan, np.float32)
-        for rows, inside, probabilities in self._computed_strips(values, where):
+        for rows, inside, probabilities in self._computed(values, where, window):
             top, best = probabilities.max(dim=0)
             ids[rows] = np.where(inside, self._ids[best.numpy()], 0)
             probability[rows] = np.where(inside, top.numpy(), np.nan)
         return ids, probability
 
-    def probabilities(self, values: FloatArray, where: npt.NDArray[np.bool_] | None = None) -> FloatArray:
+    def probabilities(
+        self,
+        values: FloatArray,
+        where: npt.NDArray[np.bool_] | None = None,
+        window: Window | None = None,
+    ) -> FloatArray:
         """Probability of every class at every pixel of a window; its largest are those of `classify`.
 
         Args:
             values: As for `classify`.
             where: As for `classify`.
+            window: As for `classify`.
 
         Returns:
             (class, h, w), classes in the legend's order; NaN where any band is missing at the pixel itself.
@@ -114,8 +136,8 @@ class Classifier:
         Raises:
             ModelMismatchError: As for `classify`.
         """
-        result = np.full((len(self._ids), *self._inner_shape(values)), np.nan, np.float32)
-        for rows, inside, probabilities in self._computed_strips(values, where):
+        result = np.full((len(self._ids), *self._inner_shape(values, window)), np.nan, np.float32)
+        for rows, inside, probabilities in self._computed(values, where, window):
             result[:, rows] = np.where(inside, probabilities.numpy(), np.nan)
         return result
 
@@ -123,8 +145,18 @@ class Classifier:
         """What `classify` gives, from what `probabilities` gave: the same to the bit."""
         return best_of(probabilities, self._ids)
 
-    def _inner_shape(self, values: FloatArray) -> tuple[int, int]:
-        """Rows and columns of a window without its margin."""
+    def _inner_shape(self, values: FloatArray, window: Window | None) -> tuple[int, int]:
+        """Rows and columns of a window without what is around it."""
+        if self.tiling is not None:
+            if window is None:
+                raise ModelMismatchError("the model maps in tiles of the scene's grid: give the window")
+            seen = self.tiling.seen(window)
+            if values.shape != (self.bands, seen.height, seen.width):
+                raise ModelMismatchError(
+                    f"window of shape {values.shape}; the model expects ({self.bands}, {seen.height}, "
+                    f"{seen.width}) for {window}"
+                )
+            return window.height, window.width
         m = self.margin
         if values.ndim != 3 or values.shape[0] != self.bands or min(values.shape[1:]) <= 2 * m:
             raise ModelMismatchError(
@@ -132,12 +164,52 @@ class Classifier:
             )
         return values.shape[1] - 2 * m, values.shape[2] - 2 * m
 
+    def _computed(
+        self, values: FloatArray, where: npt.NDArray[np.bool_] | None, window: Window | None
+    ) -> Iterator[tuple[slice, npt.NDArray[np.bool_], Tensor]]:
+        """Rows with pixels to compute: which rows, which pixels, and probabilities (class, h, w)."""
+        if self.tiling is None or window is None:
+            yield from self._computed_strips(values, where)
+            return
+        inner = window.seen_from(self.tiling.seen(window))
+        centre = values[(slice(None), *inner.slices)]
+        valid: npt.NDArray[np.bool_] = np.logical_and.reduce(np.isfinite(centre), axis=0)
+        if where is not None:
+            valid = valid & where
+        if valid.any():
+            with torch.inference_mode():
+                yield slice(0, window.height), valid, self._compute_tiles(self.tiling, values, valid, window)
+
+    def _compute_tiles(
+        self, tiling: Tiling, values: FloatArray, valid: npt.NDArray[np.bool_], window: Window
+    ) -> Tensor:
+        """Probabilities (class, h, w) from raw values of `tiling.seen(window)`.
+
+        All but sums and products of probabilities happens in tiles of one shape: functions such as a
+        logarithm may round otherwise at other places of an array.
+        """
+        seen = tiling.seen(window)
+        probabilities = torch.zeros((len(self._ids), window.height, window.width))
+        for tile in tiling.tiles(window):
+            common = tile.common(window)
+            if common is None:
+                continue
+            inside, part = common.seen_from(window).slices, common.seen_from(tile).slices
+            if not valid[inside].any():
+                continue
+            image = tile.padded(tiling.crop).seen_from(seen).slices
+            self._tile.copy_(torch.from_numpy(values[(slice(None), *image)].copy())[None])
+            logits = self._network(self._standardize(self._tile))[0]
+            found = self._with_shares(logits.contiguous()).softmax(dim=0)
+            probabilities[(slice(None), *inside)] += self._taper[part] * found[(slice(None), *part)]
+        return probabilities
+
     def _computed_strips(
         self, values: FloatArray, where: npt.NDArray[np.bool_] | None
     ) -> Iterator[tuple[slice, npt.NDArray[np.bool_], Tensor]]:
         """Every row of tiles with pixels to compute: its rows, which pixels, probabilities (class, h, w)."""
         m = self.margin
-        height, width = self._inner_shape(values)
+        height, width = self._inner_shape(values, None)
         centre = values[:, m : m + height, m : m + width]
         valid: npt.NDArray[np.bool_] = np.logical_and.reduce(np.isfinite(centre), axis=0)
         if where is not None:

@@ -12,6 +12,7 @@ from geo_xmodal import bundle
 from geo_xmodal.bundle import Bundle, Card
 from geo_xmodal.errors import ModelMismatchError
 from geo_xmodal.mapping.engine import Classifier
+from geo_xmodal.mapping.seen import seen_window
 from geo_xmodal.mapping.shares import Shares, sample_of, shares_for
 from geo_xmodal.models import find_model
 from geo_xmodal.types import ClassArray, FloatArray, LandClass, Window
@@ -69,19 +70,24 @@ class Model:
             raise ModelMismatchError(
                 f"values of shape {values.shape}; expected (band, row, col), {plain.bands} bands"
             )
-        margin = plain.margin
-        around = ((0, 0), (margin, margin), (margin, margin))
+        shape = (values.shape[1], values.shape[2])
+        whole = Window(0, 0, *shape)
+        seen = seen_window(plain, whole)
+        around = (
+            (0, 0),
+            (-seen.row, seen.height + seen.row - shape[0]),
+            (-seen.col, seen.width + seen.col - shape[1]),
+        )
         padded = np.pad(values.astype(np.float32, copy=False), around, constant_values=np.nan)
 
-        def read(window: Window, margin: int) -> FloatArray:
-            return padded[(slice(None), *window.padded(margin).seen_from(corner).slices)]
+        def read(window: Window) -> tuple[FloatArray, Window]:
+            slices = seen_window(plain, window).seen_from(seen).slices
+            return padded[(slice(None), *slices)], window
 
-        corner = Window(-margin, -margin, 0, 0)
-        shape = (values.shape[1], values.shape[2])
         wanted = shares_for(self.card, shares, lambda: sample_of(plain, shape, read))
         changes = wanted is not None and wanted.offsets is not None
         classifier = Classifier(self.bundle, shares=wanted) if changes else plain
-        return Prediction(*classifier.classify(padded))
+        return Prediction(*classifier.classify(padded, None, whole))
 
     @cached_property
     def _classifier(self) -> Classifier:

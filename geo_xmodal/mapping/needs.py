@@ -8,6 +8,7 @@ import torch
 from odc.geo.geobox import GeoBox
 
 from geo_xmodal.mapping.geotiff import CACHE_BYTES
+from geo_xmodal.mapping.seen import Looking
 from geo_xmodal.mapping.tasks import FILE_CACHE_BYTES, WindowTask
 from geo_xmodal.memory import check_memory, least
 
@@ -19,6 +20,9 @@ _SHARED_BYTES = 310 << 20
 
 _TILE_BYTES = 16 << 20
 """Activations of the network for one tile; see `runtimes`."""
+
+_IMAGE_BYTES = 2048
+"""The same of a backbone, for each pixel of the image of a tile."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +53,13 @@ class MapMemory:
         return self.process + slots * self.window + max(self.reading, self.writing)
 
 
-def map_memory(task: WindowTask, grid: GeoBox, classes: int, window: int, margin: int) -> MapMemory:
-    """What mapping a grid takes in windows of `window` pixels, with a model of `margin`."""
+def map_memory(task: WindowTask, grid: GeoBox, classes: int, window: int, model: Looking) -> MapMemory:
+    """What mapping a grid takes in windows of `window` pixels with a model."""
     rows, cols = grid.shape
     largest = classes if task.layers.class_probabilities else 1
     return MapMemory(
         process=_PROCESS_BYTES[task.runtime.engine],
-        window=_window_bytes(task, classes, min(window, max(rows, cols)), margin),
+        window=_window_bytes(task, classes, min(window, max(rows, cols)), model),
         reading=min(FILE_CACHE_BYTES, 4 * rows * cols * len(task.reader.band_names)),
         writing=min(CACHE_BYTES, 2 * rows * cols * largest),
     )
@@ -92,12 +96,16 @@ def windows_at_once(
     return slots
 
 
-def _window_bytes(task: WindowTask, classes: int, side: int, margin: int) -> int:
+def _window_bytes(task: WindowTask, classes: int, side: int, model: Looking) -> int:
     """Memory that one window takes while it is computed.
 
     Its values as read and with what is missing marked; classes, probability and percents; the
-    probabilities of all classes where they are asked for; and what the network keeps of a tile.
+    probabilities of all classes where they are asked for or added up; and what the network keeps of a tile.
     """
-    values = len(task.reader.band_names) * (side + 2 * margin) ** 2 * 4
+    tiling = model.tiling
+    reach = 2 * model.margin if tiling is None else tiling.step + 2 * (tiling.blend + tiling.crop)
+    values = len(task.reader.band_names) * (side + reach) ** 2 * 4
     per_pixel = 16 + (6 * classes + 8 if task.layers.need_all_classes else 0)
-    return 2 * values + per_pixel * side**2 + _TILE_BYTES
+    per_pixel += 0 if tiling is None else 4 * classes
+    tile = _TILE_BYTES if tiling is None else _IMAGE_BYTES * tiling.image**2
+    return 2 * values + per_pixel * side**2 + tile

@@ -9,6 +9,7 @@ import numpy as np
 from geo_xmodal.bundle import Bundle
 from geo_xmodal.class_shares import ClassShares
 from geo_xmodal.mapping.engine import Classifier
+from geo_xmodal.mapping.seen import read_seen, scene_window
 from geo_xmodal.mapping.shares import Shares, sampled_probabilities, shares_for
 from geo_xmodal.raster import WindowReader
 from geo_xmodal.types import ClassArray, FloatArray, Window, windows_over
@@ -42,7 +43,8 @@ def evaluate_windows(
     for window, labels in labelled:
         where = labels > 0
         if where.any():
-            probabilities = classifier.probabilities(reader.read(window, classifier.margin), where)
+            values = read_seen(classifier, reader, window)
+            probabilities = classifier.probabilities(values, where, scene_window(reader, window))
             yield labels[where], probabilities[:, where]
 
 
@@ -76,5 +78,6 @@ def preview(
     ids = np.zeros((height, width), np.uint8)
     for part in windows_over(height, width, _READ):
         there = Window(window.row + part.row, window.col + part.col, part.height, part.width)
-        ids[part.slices], _ = classifier.classify(reader.read(there, classifier.margin))
+        values = read_seen(classifier, reader, there)
+        ids[part.slices], _ = classifier.classify(values, None, scene_window(reader, there))
     return window, ids

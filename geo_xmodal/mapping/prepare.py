@@ -115,7 +115,7 @@ def prepare_map(
         shares=wanted,
     )
     rows, cols = reader.grid.shape
-    memory = map_memory(task, reader.grid, len(card.classes), window, card.margin)
+    memory = map_memory(task, reader.grid, len(card.classes), window, model.model)
     return PreparedMap(
         files=files,
         task=task,

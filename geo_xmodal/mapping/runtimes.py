@@ -100,8 +100,10 @@ class Runtime:
         """The runtime for a network: itself, but for trees, which run as they are.
 
         Raises:
-            UsageError: They cannot be computed as is asked.
+            UsageError: It cannot be computed as is asked.
         """
+        if self.precision == "int8" and getattr(network, "tiling", None) is not None:
+            raise UsageError("precision int8: networks that map in tiles have no ranges for it: leave it out")
         if getattr(network, "traceable", True):
             return self
         if self.precision != "float32":

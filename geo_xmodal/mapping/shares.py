@@ -18,6 +18,7 @@ from geo_xmodal.class_shares import Choice, ClassShares, as_shares, equal_shares
 from geo_xmodal.errors import ClassSharesError, UsageError
 from geo_xmodal.mapping.area import AreaReader
 from geo_xmodal.mapping.engine import TILE, Classifier
+from geo_xmodal.mapping.seen import read_seen, scene_window
 from geo_xmodal.raster import WindowReader
 from geo_xmodal.small_files import SmallFile, file_errors, read_text, shortened
 from geo_xmodal.types import FloatArray, LandClass, Window, lattice
@@ -141,13 +142,17 @@ def sampled_probabilities(classifier: Classifier, reader: WindowReader) -> Float
         ClassSharesError: No pixel that was looked at has data.
     """
     inside = reader.inside if isinstance(reader, AreaReader) else None
-    return sample_of(classifier, cast(tuple[int, int], tuple(reader.grid.shape)), reader.read, inside)
+
+    def read(window: Window) -> tuple[FloatArray, Window]:
+        return read_seen(classifier, reader, window), scene_window(reader, window)
+
+    return sample_of(classifier, cast(tuple[int, int], tuple(reader.grid.shape)), read, inside)
 
 
 def sample_of(
     classifier: Classifier,
     shape: tuple[int, int],
-    read: Callable[[Window, int], FloatArray],
+    read: Callable[[Window], tuple[FloatArray, Window]],
     inside: Callable[[Window], npt.NDArray[np.bool_]] | None = None,
 ) -> FloatArray:
     """`sampled_probabilities` of anything that has rows and columns.
@@ -155,7 +160,8 @@ def sample_of(
     Args:
         classifier: Of the model, without class shares.
         shape: Rows and columns.
-        read: Values (band, row, col) of a window with a margin.
+        read: Values (band, row, col) of a window with what the model looks at around it, and where the
+            window lies on the scene's grid.
         inside: Which pixels of a window count; None for all.
 
     Raises:
@@ -166,7 +172,8 @@ def sample_of(
         parts = []
         for window in lattice(shape, per_side, min(classifier.tile, TILE)):
             where = None if inside is None else inside(window)
-            probabilities = classifier.probabilities(read(window, classifier.margin), where)
+            values, place = read(window)
+            probabilities = classifier.probabilities(values, where, place)
             rows = probabilities.reshape(len(probabilities), -1).T
             parts.append(rows[np.isfinite(rows).all(axis=1)])
         found = np.concatenate(parts)

@@ -17,6 +17,7 @@ from geo_xmodal.mapping.area import AreaReader
 from geo_xmodal.mapping.engine import Classifier
 from geo_xmodal.mapping.layers import Layers, pack_window
 from geo_xmodal.mapping.runtimes import Runtime
+from geo_xmodal.mapping.seen import read_seen, scene_window
 from geo_xmodal.raster import WindowReader, pixel_areas
 from geo_xmodal.types import FloatArray, Window
 
@@ -52,10 +53,10 @@ def run_window(task: WindowTask, window: Window) -> bytes:
 
 
 def read_window(task: WindowTask, window: Window) -> FloatArray:
-    """The first half of `run_window`: values (band, row, col) with the model's margin."""
-    margin = _model(task.bundle_folder, task.weights_sha256).card.margin
+    """The first half of `run_window`: values (band, row, col) with what the model looks at around them."""
+    model = _model(task.bundle_folder, task.weights_sha256).model
     with rasterio.Env(GDAL_CACHEMAX=FILE_CACHE_BYTES):
-        return task.reader.read(window, margin)
+        return read_seen(model, task.reader, window)
 
 
 def classify_window(task: WindowTask, window: Window, values: FloatArray) -> bytes:
@@ -63,9 +64,10 @@ def classify_window(task: WindowTask, window: Window, values: FloatArray) -> byt
     classifier = _classifier(task)
     wanted = task.reader.inside(window) if isinstance(task.reader, AreaReader) else None
     areas = pixel_areas(task.reader.grid)
+    place = scene_window(task.reader, window)
     if not task.layers.need_all_classes:
-        return pack_window(task.layers, areas, window, *classifier.classify(values, wanted), None)
-    probabilities = classifier.probabilities(values, wanted)
+        return pack_window(task.layers, areas, window, *classifier.classify(values, wanted, place), None)
+    probabilities = classifier.probabilities(values, wanted, place)
     ids, probability = classifier.best(probabilities)
     return pack_window(task.layers, areas, window, ids, probability, probabilities)
 

@@ -18,6 +18,7 @@ from geo_xmodal.networks.registry import (
 )
 from geo_xmodal.networks.standardize import Standardize
 from geo_xmodal.networks.tree_contributions import tree_contributions
+from geo_xmodal.networks.tiling import Tiling
 from geo_xmodal.networks.trees import Trees, TreeTensors
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "Projector",
     "SpectralEncoder",
     "Standardize",
+    "Tiling",
     "TreeTensors",
     "Trees",
     "average_model",

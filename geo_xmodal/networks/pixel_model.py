@@ -14,6 +14,7 @@ from geo_xmodal.errors import ModelMismatchError
 from geo_xmodal.networks.average import Average
 from geo_xmodal.networks.registry import NetworkSpec, build_network
 from geo_xmodal.networks.standardize import Standardize
+from geo_xmodal.networks.tiling import Tiling
 from geo_xmodal.types import BandStatistics
 
 
@@ -21,6 +22,11 @@ class PixelModel(nn.Module):
     """What every method delivers: `(B, bands, H + 2m, W + 2m) -> (B, classes, H, W)`, `m` = `margin`.
 
     Input is raw values with NaN where there is none; standardisation is part of the model.
+
+    Attributes:
+        margin: `m`, pixels on each side that are seen and not predicted.
+        tiling: the tiles that it maps in, where a prediction depends on where in the input a pixel lies; None
+            where it does not.
     """
 
     def __init__(self, spec: NetworkSpec, statistics: BandStatistics, classes: int) -> None:
@@ -31,6 +37,7 @@ class PixelModel(nn.Module):
         self.standardize = Standardize(statistics)
         self.network = build_network(spec, self.bands, classes)
         self.margin = cast(int, self.network.margin)
+        self.tiling = cast("Tiling | None", getattr(self.network, "tiling", None))
 
     def forward(self, x: Tensor) -> Tensor:
         """Class logits.

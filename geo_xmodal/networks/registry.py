@@ -19,6 +19,7 @@ from geo_xmodal.networks.patch_branch import PatchBranchOptions
 from geo_xmodal.networks.pixel_cnn import PixelCnn, PixelCnnOptions
 from geo_xmodal.networks.published import PublishedBranch, PublishedOptions
 from geo_xmodal.networks.resnet import ResNet18, ResNet50
+from geo_xmodal.networks.segmentation import Cmx, Fcn, SegFormer, SegFormerOptions, SegmenterOptions
 from geo_xmodal.networks.shared_specific import SharedSpecific, SharedSpecificOptions
 from geo_xmodal.networks.tanh_cnn import TanhCnn, TanhCnnOptions
 from geo_xmodal.networks.trees import Trees, TreesOptions
@@ -54,12 +55,15 @@ NETWORKS: Registry[tuple[type[nn.Module], type[NetworkOptions]]] = Registry(
     "networks",
     {
         "average": (Average, AverageOptions),
+        "cmx": (Cmx, SegFormerOptions),
+        "fcn": (Fcn, SegmenterOptions),
         "linear": (LinearPixels, LinearOptions),
         "mit_b0": (MitB0, PatchBranchOptions),
         "pixel_cnn": (PixelCnn, PixelCnnOptions),
         "published": (PublishedBranch, PublishedOptions),
         "resnet18": (ResNet18, PatchBranchOptions),
         "resnet50": (ResNet50, PatchBranchOptions),
+        "segformer": (SegFormer, SegFormerOptions),
         "shared_specific": (SharedSpecific, SharedSpecificOptions),
         "tanh_cnn": (TanhCnn, TanhCnnOptions),
         "trees": (Trees, TreesOptions),
@@ -129,10 +133,13 @@ def build_network(spec: NetworkSpec, bands: int, classes: int) -> nn.Module:
     """A network with fresh weights.
 
     Raises:
-        BundleError: if the name is unknown or an option is out of its bounds.
+        BundleError: if the name is unknown, or an option is out of its bounds or does not fit the bands.
     """
     network, options = _checked(spec)
-    return network(bands, classes, options)
+    try:
+        return network(bands, classes, options)
+    except ValueError as error:
+        raise BundleError(f"network '{spec.name}': {error}") from None
 
 
 def _options_of(name: str) -> type[NetworkOptions]:
