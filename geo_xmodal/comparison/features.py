@@ -15,13 +15,16 @@ from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 
 from geo_xmodal import bundle
 from geo_xmodal.comparison.request import Fold
+from geo_xmodal.mapping import Classifier
+from geo_xmodal.mapping.seen import read_seen
 from geo_xmodal.networks import Branch, PixelModel
 from geo_xmodal.outputs import write_text
-from geo_xmodal.samples import read_patches
+from geo_xmodal.raster import WindowReader
+from geo_xmodal.samples import blocks_with, read_patches
 from geo_xmodal.scenes import LabelledPixels, Member
 from geo_xmodal.training.files import read_json
 from geo_xmodal.training.run import RunResult
-from geo_xmodal.types import FloatArray, Progress
+from geo_xmodal.types import FloatArray, IntArray, Progress
 
 _Pixels = tuple[Member, LabelledPixels]
 """Pixels of one scene."""
@@ -30,6 +33,9 @@ MOST_PIXELS = 2000
 _LEAST_PIXELS = 10
 _FILE = "features.json"
 _CHUNK = 256
+_BLOCK = 512
+_LEAST = 1e-12
+"""Probability below which no logarithm is taken."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,14 +130,9 @@ def _laid_out(run: RunResult, pixels: Sequence[_Pixels], labels: tuple[int, ...]
     from sklearn.manifold import TSNE  # slow to import
 
     trained = bundle.load(run.folder)
-    patches = np.concatenate(
-        [
-            read_patches(member.reader(member.target), own.position, trained.model.margin)
-            for member, own in pixels
-            if len(own)
-        ]
+    features = np.concatenate(
+        [_features(trained, member.reader(member.target), own.position) for member, own in pixels if len(own)]
     )
-    features = described(trained.model, patches)
     perplexity = min(30.0, (len(features) - 1) / 3)
     init = "pca" if features.shape[1] > 1 else "random"
     places = TSNE(perplexity=perplexity, init=init, random_state=seed % 2**32).fit_transform(features)
@@ -140,6 +141,22 @@ def _laid_out(run: RunResult, pixels: Sequence[_Pixels], labels: tuple[int, ...]
         labels,
         isinstance(trained.model.network, Branch),
     )
+
+
+def _features(trained: bundle.Bundle, reader: WindowReader, position: IntArray) -> FloatArray:
+    """(n, features) of pixels; of a network that maps in tiles the logarithms of class probabilities."""
+    if trained.model.tiling is None:
+        return described(trained.model, read_patches(reader, position, trained.model.margin))
+    classifier = Classifier(trained)
+    found = np.empty((len(position), classifier.classes), np.float32)
+    for window, members in blocks_with(position, _BLOCK):
+        rows, cols = (position[members] - (window.row, window.col)).T
+        where = np.zeros((window.height, window.width), bool)
+        where[rows, cols] = True
+        values = read_seen(classifier, reader, window)
+        found[members] = classifier.probabilities(values, where, window)[:, rows, cols].T
+    logarithms: FloatArray = np.log(found.clip(_LEAST))
+    return logarithms
 
 
 @torch.no_grad()

@@ -261,7 +261,8 @@ def resolve_comparison(request: CompareRequest, kind: str, single_pixels: bool =
     Raises:
         UsageError: an unknown or repeated method, an unknown setting or study, or a value that cannot be.
     """
-    names = request.methods or (*METHODS, CEILING)
+    able = [name for name, method in METHODS.items() if not (single_pixels and method.needs_windows)]
+    names = request.methods or (*able, CEILING)
     if twice := [name for name in names if names.count(name) > 1]:
         raise UsageError(f"method '{twice[0]}' is given twice: give each method once")
     methods = {name: training.find_method(name) for name in names if name != CEILING}
@@ -278,8 +279,10 @@ def resolve_comparison(request: CompareRequest, kind: str, single_pixels: bool =
         if method.ablation and ("ablation" in request.studies or "noise" in request.studies)
     }
     if "ablation" in request.studies and not ablation:
-        able = ", ".join(name for name, method in METHODS.items() if method.ablation) or "none"
-        raise UsageError(f"--study ablation: none of {', '.join(methods)} says what its parts are; {able} do")
+        parted = ", ".join(name for name, method in METHODS.items() if method.ablation) or "none"
+        raise UsageError(
+            f"--study ablation: none of {', '.join(methods)} says what its parts are; {parted} do"
+        )
     everything = (
         *(one for recipe in recipes.values() for one in recipe.everything()),
         *(one for several in ablation.values() for one in several.values()),
@@ -496,12 +499,7 @@ class _Placing:
         data = {key: value for key, value in common.items() if key not in own}
         inductive = [variant for variant in variants if not variant.options.transductive] or variants
         gather = training.gather_options(data, inductive, methods, seed, "all methods")
-        self._gather = gather.model_copy(
-            update={
-                "margin": max(variant.options.margin for variant in variants),
-                "rich_margin": max(variant.options.rich_margin for variant in variants),
-            }
-        )
+        self._gather = gather.model_copy(update=training.looked_at(variants))
 
     def __call__(self, variant: Variant, asking: Options, fixed: tuple[str, ...]) -> Cell:
         """The cell of a variant.

@@ -56,6 +56,11 @@ def explain_model(
     asked = ExplainOptions.of(options, given)
     wanted = _wanted(asked.routines)
     loaded = bundle.load(find_model(model))
+    if loaded.model.tiling is not None:
+        raise UsageError(
+            f"{model}: '{loaded.card.method}' sees whole images, and explanations are of patches around "
+            "pixels: choose a model on pixels"
+        )
     legend = loaded.card.legend
     places = tuple(_class_place(name, legend) for name in asked.classes)
     window = None if asked.window is None else Window(*asked.window)

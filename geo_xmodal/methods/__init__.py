@@ -25,10 +25,12 @@ from geo_xmodal.methods.cnn import Cnn, CnnOptions
 from geo_xmodal.methods.correlation_only import CorrelationOnly, CorrelationOptions
 from geo_xmodal.methods.distillation import Distillation, DistillationOptions
 from geo_xmodal.methods.dsensd import Dsensd, DsensdOptions
+from geo_xmodal.methods.fcn import Fcn, FcnOptions
 from geo_xmodal.methods.forest import Forest, ForestOptions
 from geo_xmodal.methods.hgr import Hgr, HgrOptions
 from geo_xmodal.methods.mmanet import MmaNet, MmaNetOptions
 from geo_xmodal.methods.modality_dropout import ModalityDropout, ModalityDropoutOptions
+from geo_xmodal.methods.segformer import SegFormer, SegFormerOptions
 from geo_xmodal.methods.shaspec import ShaSpec, ShaSpecOptions
 from geo_xmodal.methods.students import SelfTraining, SelfTrainingOptions
 from geo_xmodal.methods.svm import Svm, SvmOptions
@@ -41,6 +43,8 @@ _ALL: tuple[Method, ...] = (
     Svm(),
     Forest(),
     Boosting(),
+    Fcn(),
+    SegFormer(),
     CorrelationOnly(),
     ModalityDropout(),
     Dsensd(),
@@ -80,6 +84,7 @@ __all__ = [
     "CorrelationOptions",
     "DistillationOptions",
     "DsensdOptions",
+    "FcnOptions",
     "ForestOptions",
     "HgrOptions",
     "Learner",
@@ -90,6 +95,7 @@ __all__ = [
     "ModalityDropoutOptions",
     "Options",
     "Pool",
+    "SegFormerOptions",
     "SelfTrainingOptions",
     "ShaSpecOptions",
     "Stage",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from geo_xmodal.class_shares import Floats, HeldOut
 from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.methods.rows import Rows, rows_of
-from geo_xmodal.networks import PixelModel
+from geo_xmodal.networks import PixelModel, Tiling
 from geo_xmodal.patches import AbsentPatches, joined_patches
 from geo_xmodal.types import IntArray, PixelGroup, Progress, TrainingData
 
@@ -26,7 +27,8 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     means: ClassVar[Mapping[str, str]] = {}
-    """Which of the common means (`methods.means`) these options can take: their names, and the options'."""
+    """Which of the common means (`methods.means`) these options can take: their names, and the options'; an
+    empty name takes one of a base away."""
     search: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """Values that a comparison may try on validation blocks, by option; () takes those of a base away."""
 
@@ -38,7 +40,7 @@ class Options(BaseModel):
     @classmethod
     def search_space(cls) -> Mapping[str, tuple[str, ...]]:
         """`search` with that of all bases."""
-        return {name: values for name, values in _with_bases(cls, "search").items() if values}
+        return _with_bases(cls, "search")
 
     @model_validator(mode="before")
     @classmethod
@@ -68,6 +70,11 @@ class Options(BaseModel):
         return 0
 
     @property
+    def tiling(self) -> Tiling | None:
+        """Tiles of a network that learns from windows; None for methods on pixels."""
+        return None
+
+    @property
     def steps(self) -> int:
         """About how long a method takes that is no loop of steps, in steps of others: for progress."""
         return 1
@@ -79,11 +86,11 @@ class Options(BaseModel):
 
 
 def _with_bases(cls: type[Options], name: str) -> dict[str, Any]:
-    """The entries of a mapping of a class and of all of its bases, which it overrides."""
+    """The entries of a mapping of a class and of all of its bases, which it overrides; empty ones go."""
     merged: dict[str, Any] = {}
     for base in reversed(cls.__mro__):
         merged |= vars(base).get(name, {})
-    return merged
+    return {key: value for key, value in merged.items() if value}
 
 
 def same_names(*names: str) -> Mapping[str, str]:
@@ -350,6 +357,8 @@ class Method(ABC):
     uses_rich: ClassVar[bool]
     holds_out: ClassVar[bool] = True
     """Whether labels are held out of training, unless somebody says otherwise, to show how it learns."""
+    needs_windows: ClassVar[bool] = False
+    """Whether it learns from whole windows: it has no use for samples of single pixels."""
     uses_unlabelled_target: ClassVar[bool] = False
     """Whether unlabelled pixels that only the target sensor sees serve it; gathered only if so."""
     recipes: ClassVar[Mapping[str, Mapping[str, str]]] = {}
@@ -372,6 +381,8 @@ class Method(ABC):
     def seen(self, data: TrainingData, options: Any) -> TrainingData:
         """What it learns from: patches as far as it looks, and the auxiliary sensor only if it uses it."""
         cropped = data.cropped(options.margin, options.rich_margin)
+        if options.tiling is None:
+            cropped = dataclasses.replace(cropped, windows=None)
         return cropped if self.uses_rich else cropped.without_rich()
 
     def of_single_pixels(self) -> dict[str, str]:

@@ -10,7 +10,6 @@ import dataclasses
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, cast
 
 import torch
@@ -31,7 +30,7 @@ from geo_xmodal.methods.base import (
     same_names,
 )
 from geo_xmodal.methods.rows import CHUNK, StoredRows
-from geo_xmodal.methods.weights_file import read_weights, weights_checksum
+from geo_xmodal.methods.start_options import StartOptions
 from geo_xmodal.networks import Branch, NetworkSpec, PixelModel, Standardize, branch_class, branch_help
 from geo_xmodal.networks.backbones import AttentionName
 from geo_xmodal.objectives import Supervised
@@ -42,7 +41,7 @@ _ROUNDS = 3
 """Of expectation maximisation, for the class shares behind soft labels."""
 
 
-class BranchOptions(LoopOptions, ABC):
+class BranchOptions(StartOptions, LoopOptions, ABC):
     """Options of how a target branch is trained; which network it is, a subclass says."""
 
     means: ClassVar[Mapping[str, str]] = same_names("augment", "noise", "balance")
@@ -50,29 +49,6 @@ class BranchOptions(LoopOptions, ABC):
     augment: bool = Field(True, description="turn and mirror patches")
     noise: float = Field(0.1, ge=0, description="noise on standardised input, in standard deviations")
     balance: bool = Field(True, description="weigh classes alike, however many labels each has")
-    weights: str | None = Field(
-        None,
-        description="safetensors file of weights that a backbone starts from, named as timm names them",
-    )
-    weights_sha256: str | None = Field(None, description="checksum that the file of weights must have")
-
-    frozen: bool = Field(False, description="leave the weights of a backbone as they are, and learn the rest")
-    backbone_rate: float = Field(
-        1.0, gt=0, le=1, description="share of the learning rate for the weights of a backbone"
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _weights_are_these(cls, raw: Any) -> Any:
-        if not isinstance(raw, Mapping) or not raw.get("weights"):
-            return raw
-        try:
-            found = weights_checksum(Path(raw["weights"]))
-        except TrainingDataError as error:
-            raise ValueError(str(error)) from None
-        if raw.get("weights_sha256") not in (None, found):
-            raise ValueError(f"{raw['weights']}: its SHA-256 is {found}, not {raw['weights_sha256']}")
-        return {**raw, "weights_sha256": found}
 
     @property
     @abstractmethod
@@ -200,12 +176,7 @@ class BranchLearner(Learner):
                 branch.freeze()
         except ValueError as error:
             raise TrainingDataError(str(error)) from None
-        if self.options.weights is not None:
-            weights = read_weights(Path(self.options.weights), str(self.options.weights_sha256))
-            try:
-                branch.start_from(weights)
-            except ValueError as error:
-                raise TrainingDataError(f"{self.options.weights}: {error}") from None
+        self.options.start(branch.start_from)
         return model
 
     def groups(self) -> tuple[WeightGroup, ...]:

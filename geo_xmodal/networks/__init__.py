@@ -17,8 +17,8 @@ from geo_xmodal.networks.registry import (
     build_network,
 )
 from geo_xmodal.networks.standardize import Standardize
-from geo_xmodal.networks.tree_contributions import tree_contributions
 from geo_xmodal.networks.tiling import Tiling
+from geo_xmodal.networks.tree_contributions import tree_contributions
 from geo_xmodal.networks.trees import Trees, TreeTensors
 
 __all__ = [

@@ -47,6 +47,7 @@ class ChipDraw:
         labels: Labelled pixels of each class id, with target data, that were drawn from.
         without_data: Labelled pixels that were passed over for want of target data.
         notes: What should be known, a line each.
+        trained: Numbers of the chips that labels were drawn from.
     """
 
     labelled: LabelledPixels
@@ -56,6 +57,7 @@ class ChipDraw:
     labels: Mapping[int, int]
     without_data: int
     notes: tuple[str, ...]
+    trained: tuple[int, ...]
 
 
 def draw_chips(
@@ -139,6 +141,7 @@ def draw_chips(
         {id_: train_pools[id_].shown + test_pools[id_].shown for id_ in classes},
         without_data,
         tuple(_notes(source, training, labelled, labels_per_class, held)),
+        tuple(numbers[chip.key] for chip in labelled),
     )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from typing import Any, cast
 
 import numpy as np
 
-from geo_xmodal.chips import ChipSource, chip_assumptions
+from geo_xmodal.chips import ChipSource, chip_assumptions, numbers_of, on_grid
 from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.samples.chip_draws import ChipDraw, draw_chips
 from geo_xmodal.samples.options import MOST_CHIPS, GatherOptions, refuse_scene_options
@@ -21,8 +22,26 @@ from geo_xmodal.samples.values import (
     read_groups,
     summary_of,
 )
+from geo_xmodal.samples.windows import (
+    PlacesOf,
+    WindowSource,
+    gather_windows,
+    marked,
+    places_of,
+    tiles_with,
+    window_side,
+    windows_around,
+)
 from geo_xmodal.scenes import LabelledPixels
-from geo_xmodal.types import IntArray, Progress, TrainingData
+from geo_xmodal.types import (
+    NO_LABEL,
+    ClassArray,
+    IntArray,
+    Progress,
+    TrainingData,
+    TrainingWindows,
+    Window,
+)
 
 
 def gather_chips(
@@ -74,6 +93,7 @@ def gather_chips(
     groups = _groups(source, draw, options, progress)
     kept = storage if beyond_memory(*needed(groups, target, rich, options), options.memory, storage) else None
     read = read_groups(groups, target, rich, options, kept, progress)
+    windows = _windows(source, draw, groups, options) if options.tile else None
     training = [group for name, group in read.items() if name != "validation"]
     riches = [group.rich for group in training if group.rich is not None]
     modalities = source.chips.config.modalities
@@ -91,6 +111,7 @@ def gather_chips(
         if rich is None
         else summary_of(rich.sensor, rich.kind, modalities[rich.sensor].sensor, [rich], riches, kept),
         margin=options.margin,
+        windows=windows,
         rich_margin=options.rich_margin,
         notes=_notes(source, groups, draw, options, assumptions)
         | ({} if kept is None else {"values": STORED}),
@@ -119,6 +140,62 @@ def _groups(
         "unlabelled_pairs": Pixels(draw.pairs, None, True),
         "unlabelled_target": Pixels(draw.target, None, False),
     }
+
+
+def _windows(
+    source: ChipSource, draw: ChipDraw, groups: dict[str, Pixels], options: GatherOptions
+) -> TrainingWindows:
+    """Windows of the chips that train: with all of their labels, or those that were drawn if asked for."""
+    dense = options.labels_per_class is None
+    chips = {number: source.chips.chips[number] for number in draw.trained}
+    shapes = {
+        number: cast(tuple[int, int], tuple(source.chips.grid(chip, source.target_name).shape))
+        for number, chip in chips.items()
+    }
+    side = window_side(list(shapes.values()), options)
+    train = (
+        _chip_places(source, options.overlap)
+        if dense
+        else places_of(marked([groups["labelled_pairs"], groups["labelled_target"]]))
+    )
+    held_out = marked([groups["validation"]])
+    member = source.members[0]
+    windows = [
+        window
+        for number, shape in shapes.items()
+        for window in windows_around(train, shape, side, options, on_grid(number, Window(0, 0, *shape)))
+    ]
+    made = WindowSource(
+        member.reader(member.target),
+        windows,
+        tiles_with(held_out, options),
+        train,
+        places_of(held_out, options.overlap),
+    )
+    return gather_windows([made], options, dense)
+
+
+def _chip_places(source: ChipSource, overlap: int) -> PlacesOf:
+    """All labels of chips, by windows whose pixel `overlap` below and beside the first lies in a chip."""
+    place = np.full(256, NO_LABEL, np.uint8)
+    place[[land.id for land in source.classes]] = np.arange(len(source.classes), dtype=np.uint8)
+
+    @functools.lru_cache(maxsize=1)
+    def of_chip(number: int) -> ClassArray:
+        ids = source.chips.labels(source.chips.chips[number], source.target_name)
+        assert ids is not None  # only chips with labels train
+        return place[ids]
+
+    def places(window: Window) -> ClassArray:
+        out = np.full((window.height, window.width), NO_LABEL, np.uint8)
+        (number,) = numbers_of(np.array([[window.row + overlap, window.col + overlap]])).tolist()
+        labels = of_chip(number)
+        whole = on_grid(number, Window(0, 0, *labels.shape))
+        if (common := window.common(whole)) is not None:
+            out[common.seen_from(window).slices] = labels[common.seen_from(whole).slices]
+        return out
+
+    return places
 
 
 def _places(source: ChipSource, pixels: LabelledPixels) -> IntArray:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -38,6 +38,15 @@ from geo_xmodal.samples.values import (
     read_groups,
     summary_of,
 )
+from geo_xmodal.samples.windows import (
+    WindowSource,
+    gather_windows,
+    marked,
+    places_of,
+    tiles_with,
+    window_side,
+    windows_around,
+)
 from geo_xmodal.scenes import (
     LabelledPixels,
     Member,
@@ -60,6 +69,7 @@ from geo_xmodal.types import (
     PixelGroup,
     Progress,
     TrainingData,
+    TrainingWindows,
 )
 from geo_xmodal.wording import counted
 
@@ -142,6 +152,9 @@ def gather(
     ]
     pixels, size = (sum(parts) for parts in zip(*sizes, strict=True))
     kept = storage if beyond_memory(pixels, size, options.memory, storage) else None
+    windows = None
+    if options.tile:
+        windows = _windows(sources, groups, options)
     read = join_values(
         [
             _at_places(source, read_groups(own, source.target, source.rich, options, kept, progress))
@@ -176,6 +189,7 @@ def gather(
         else None,
         margin=options.margin,
         rich_margin=options.rich_margin,
+        windows=windows,
         notes=join_notes(together, notes, shares)
         | ({} if kept is None else {"values": STORED})
         | ({"single_pixels": True} if together.single_pixels else {}),
@@ -202,6 +216,11 @@ def warnings_of(data: TrainingData) -> tuple[str, ...]:
     if lacking:
         lines.append(f"no training pixel of class {', '.join(lacking)}: no map will show it")
     lines += notes.get("drawn", ())
+    if data.windows is not None and notes.get("test_pixels"):
+        lines.append(
+            "windows of training labels may hold test pixels: a network on windows sees their values, and "
+            "not their labels"
+        )
     return tuple(lines)
 
 
@@ -304,6 +323,28 @@ def _labelled(
     ]
 
 
+def _windows(
+    sources: Sequence[_Source], groups: Sequence[Mapping[str, Pixels]], options: GatherOptions
+) -> TrainingWindows:
+    """Windows around the labelled pixels of each scene, with these labels alone."""
+    shapes = [cast(tuple[int, int], tuple(one.target.grid.shape)) for one in sources]
+    side = window_side(shapes, options)
+    made = []
+    for source, own, shape in zip(sources, groups, shapes, strict=True):
+        train = places_of(marked([own["labelled_pairs"], own["labelled_target"]]))
+        held_out = marked([own["validation"]])
+        made.append(
+            WindowSource(
+                source.target,
+                list(windows_around(train, shape, side, options)),
+                tiles_with(held_out, options),
+                train,
+                places_of(held_out, options.overlap),
+            )
+        )
+    return gather_windows(made, options, dense=options.labels_per_class is None)
+
+
 def _check_single_pixels(together: SceneSet, options: GatherOptions) -> None:
     """See that of points nothing is asked that only pixels among others have, and the reverse.
 
@@ -312,7 +353,7 @@ def _check_single_pixels(together: SceneSet, options: GatherOptions) -> None:
         UsageError: A share of places, of a scene that is not made of points.
     """
     points = next((one.name for one in together.members if one.scene.points is not None), None)
-    side = 2 * max(options.margin, options.rich_margin) + 1
+    side = max(2 * max(options.margin, options.rich_margin) + 1, options.tile)
     if points is not None and side > 1:
         raise TrainingDataError(
             f"{points} holds single pixels, and the method looks at {side} x {side}: choose one that looks "

@@ -58,6 +58,8 @@ class GatherOptions(DataOptions):
 
     margin: int = Field(3, ge=0, le=64, description="patch radius of the target modality in pixels")
     rich_margin: int = Field(0, ge=0, le=64, description="patch radius of the rich modality in pixels")
+    tile: int = Field(0, ge=0, le=1024, description="side of the tiles of networks on windows, 0 for none")
+    overlap: int = Field(0, ge=0, le=512, description="pixels that the image of a tile reaches beyond it")
     seed: int = Field(0, ge=0, description="of every random draw")
 
 

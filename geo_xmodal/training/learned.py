@@ -13,7 +13,8 @@ from geo_xmodal.bundle import HeldOutEntry, SharesEntry
 from geo_xmodal.class_shares import Choice, Drawn, HeldOut, as_shares, equal_shares, held_out_calibration
 from geo_xmodal.mapping.shares import Areas, table_shares
 from geo_xmodal.methods.base import Learner, labels_of
-from geo_xmodal.types import FloatArray, IntArray, PixelGroup, TrainingData
+from geo_xmodal.networks import PixelModel
+from geo_xmodal.types import NO_LABEL, FloatArray, IntArray, LabelledWindows, TrainingData
 
 AskedShares = Choice | Areas | None
 """What maps of a model should be right about: a choice, known areas, or what follows from the labels."""
@@ -28,6 +29,8 @@ _WHY: dict[Drawn, str] = {
 
 def how_drawn(data: TrainingData) -> Drawn:
     """Whether some of the labels that there were have been left out per class."""
+    if data.windows is not None and data.windows.dense:
+        return "as they lie"
     per_class = data.notes.get("per_class", {})
     groups = ("labelled_pairs", "labelled_target", "validation")
     kept = sum(sum(per_class.get(name, {}).values()) for name in groups)
@@ -75,9 +78,8 @@ def shares_entry(asked: AskedShares, data: TrainingData, learner: Learner) -> Sh
     drawn = how_drawn(data)
     known = asked is not None and not isinstance(asked, str)
     calibration = learner.calibration()
-    if calibration is None and len(data.validation):
-        label = cast(IntArray, data.validation.label)
-        calibration = held_out_calibration(held_out_probabilities(learner, data.validation), label, learned)
+    if calibration is None and has_held_out(data):
+        calibration = held_out_calibration(*held_out_probabilities(learner, data), learned)
     default, _ = default_shares(drawn, learned, calibration)
     return SharesEntry(
         default="table" if known else cast(Choice, asked or default),
@@ -89,17 +91,42 @@ def shares_entry(asked: AskedShares, data: TrainingData, learner: Learner) -> Sh
     )
 
 
-def held_out_probabilities(learner: Learner, pixels: PixelGroup) -> FloatArray:
-    """Probabilities (n, class) of pixels by the model as it stands."""
-    model = learner.pixel_model()
-    device = next(itertools.chain(model.parameters(), model.buffers())).device  # trees have no parameters
+def has_held_out(data: TrainingData) -> bool:
+    """Whether labels were held out for validation, of pixels or in windows, by which a method learns."""
+    if data.windows is not None:
+        return data.windows.held_out is not None
+    return len(data.validation) > 0
+
+
+def held_out_probabilities(learner: Learner, data: TrainingData) -> tuple[FloatArray, IntArray]:
+    """Probabilities (n, class) of the pixels held out, by the model as it stands, and their labels (n,)."""
+    if data.windows is not None and data.windows.held_out is not None:
+        return _of_windows(learner, data.windows.held_out)
+    model, pixels = learner.pixel_model(), data.validation
     target = pixels.target.cropped(model.margin)
     parts = np.array_split(np.arange(len(pixels)), max(1, len(pixels) // _AT_ONCE))
-    patches = (torch.from_numpy(target.take(part)).to(device) for part in parts)
-    with torch.no_grad():
-        found = torch.cat([model.probabilities(part).flatten(1) for part in patches])
-    probabilities: FloatArray = found.float().cpu().numpy()
-    return probabilities
+    found = [_probabilities(model, target.take(part)).reshape(len(part), -1) for part in parts]
+    return np.concatenate(found), cast(IntArray, pixels.label)
+
+
+def _of_windows(learner: Learner, windows: LabelledWindows) -> tuple[FloatArray, IntArray]:
+    """Of the labelled pixels of windows, which are images of tiles."""
+    model = learner.pixel_model()
+    found, labels = [], []
+    for k, label in enumerate(windows.label):
+        rows, cols = np.nonzero(label != NO_LABEL)
+        inner = _probabilities(model, windows.target.take(np.array([k])))[0]
+        found.append(inner[:, rows - model.margin, cols - model.margin].T)
+        labels.append(label[rows, cols].astype(np.int64))
+    return np.concatenate(found), np.concatenate(labels)
+
+
+@torch.no_grad()
+def _probabilities(model: PixelModel, values: FloatArray) -> FloatArray:
+    """(B, classes, H, W), on the device of the model."""
+    device = next(itertools.chain(model.parameters(), model.buffers())).device  # trees have no parameters
+    found: FloatArray = model.probabilities(torch.from_numpy(values).to(device)).float().cpu().numpy()
+    return found
 
 
 def _counts(data: TrainingData) -> IntArray:

@@ -159,6 +159,8 @@ def expected_steps(options: Options, data: TrainingData) -> int:
     """About how many steps a run takes; what its options say where it is no loop of steps."""
     if not isinstance(options, LoopOptions) or not options.by_steps:
         return options.steps
+    if data.windows is not None and data.windows.train is not None and options.tiling:
+        return options.epochs * _steps(options, len(data.windows.train), 0)
     labelled = len(data.labelled_pairs) + len(data.labelled_target)
     return options.epochs * _steps(options, labelled, data.unlabelled)
 

@@ -86,7 +86,9 @@ def _description(
     scenes: Learned, plan: Plan, trained: bundle.Bundle, notes: Mapping[str, Any], threads: int | None
 ) -> dict[str, str]:
     card = trained.card
-    side = 2 * card.margin + 1
+    seen = f"{2 * card.margin + 1} x {2 * card.margin + 1} pixels around each pixel"
+    if (tiling := trained.model.tiling) is not None:
+        seen = f"images of {tiling.image} x {tiling.image} pixels, for tiles of {tiling.step} x {tiling.step}"
     assumed = notes.get("assumptions")
     which = (
         {f"Scene {one.name}": _role(one) for one in scenes.members}
@@ -103,7 +105,7 @@ def _description(
         "Trained with": f"{card.rich} on {notes['counts']['labelled_pairs']} labelled and "
         f"{notes['counts']['unlabelled_pairs']} unlabelled pairs" if card.rich else "the target sensor alone",
         "Method": plan.main.name,
-        "Looks at": f"{side} x {side} pixels around each pixel",
+        "Looks at": seen,
         **({"Taken for granted": "; ".join(assumed)} if assumed else {}),
         "Seeds": ", ".join(str(seed) for seed in plan.seeds),
         **({} if threads is None else {"Threads": f"{threads}; another number gives another model"}),

@@ -305,8 +305,7 @@ def gather_options(
     """
     values: dict[str, Any] = {
         **settings,
-        "margin": max(variant.options.margin for variant in variants),
-        "rich_margin": max(variant.options.rich_margin for variant in variants),
+        **looked_at(variants),
         "seed": seed,
     }
     if any(variant.options.transductive for variant in variants):
@@ -320,6 +319,17 @@ def gather_options(
     if not (target_pool or any(method.uses_rich for method in methods)):
         values["unlabelled"] = 0
     return _checked(GatherOptions, values, who)
+
+
+def looked_at(variants: Sequence[Variant]) -> dict[str, int]:
+    """How far the pixels must be read for all variants, as settings of `GatherOptions`."""
+    tilings = [one for one in (variant.options.tiling for variant in variants) if one is not None]
+    return {
+        "margin": max(variant.options.margin for variant in variants),
+        "rich_margin": max(variant.options.rich_margin for variant in variants),
+        "tile": max((one.step for one in tilings), default=0),
+        "overlap": max((one.crop + one.blend for one in tilings), default=0),
+    }
 
 
 def _checked(model: type[M], values: Mapping[str, Any], method: str) -> M:

@@ -23,7 +23,13 @@ from geo_xmodal.training.checkpoint import FILE as CHECKPOINT
 from geo_xmodal.training.checkpoint import checked_header, fingerprint
 from geo_xmodal.training.engine import ON_PROCESSOR, Compute, repeatable
 from geo_xmodal.training.files import CONFIG, FINDINGS, LOG, METRICS, WAY_OUT, RunLog, check_there, read_json
-from geo_xmodal.training.learned import AskedShares, described_shares, held_out_probabilities, shares_entry
+from geo_xmodal.training.learned import (
+    AskedShares,
+    described_shares,
+    has_held_out,
+    held_out_probabilities,
+    shares_entry,
+)
 from geo_xmodal.training.loop import fit
 from geo_xmodal.training.progress import train_and_test
 from geo_xmodal.training.request import Variant
@@ -31,12 +37,7 @@ from geo_xmodal.training.sources import Learned
 from geo_xmodal.training.testing import test_scores
 from geo_xmodal.training.threads import on_threads, recorded_threads, threads_for
 from geo_xmodal.training.work import work_in
-from geo_xmodal.types import (
-    IntArray,
-    PixelGroup,
-    Progress,
-    TrainingData,
-)
+from geo_xmodal.types import Progress, TrainingData
 from geo_xmodal.version import VERSION
 from geo_xmodal.wording import names_text
 
@@ -161,7 +162,7 @@ def run_variant(
                 mark=mark,
                 folder=folder,
                 resume=resume,
-                validate=validator(data.validation) if len(data.validation) else None,
+                validate=validator(data) if has_held_out(data) else None,
                 log=logged,
                 progress=training,
             )
@@ -274,7 +275,7 @@ def _card(
         )
         if len(learned) > 1
         else (),
-        ranges=dict(input_ranges(model, _some_patches(data).parts(_AT_ONCE))),
+        ranges=dict(input_ranges(model, _some_patches(data).parts(_AT_ONCE))) if model.tiling is None else {},
         transductive=config["transductive"],
         training={key: config[key] for key in ("version", "seed", "options", "mark")},
     )
@@ -288,12 +289,12 @@ def _some_patches(data: TrainingData) -> Patches:
     )
 
 
-def validator(pixels: PixelGroup) -> Callable[[Learner], dict[str, float]]:
-    """Overall and average accuracy of what a learner would map of labelled pixels."""
-    label = cast(IntArray, pixels.label)
+def validator(data: TrainingData) -> Callable[[Learner], dict[str, float]]:
+    """Overall and average accuracy of what a learner would map of the pixels held out."""
 
     def validate(learner: Learner) -> dict[str, float]:
-        predicted = held_out_probabilities(learner, pixels).argmax(1)
+        probabilities, label = held_out_probabilities(learner, data)
+        predicted = probabilities.argmax(1)
         recalls = [float((predicted[label == c] == c).mean()) for c in np.unique(label)]
         return {"oa": float((predicted == label).mean()), "aa": float(np.mean(recalls))}
 
@@ -316,4 +317,8 @@ def data_digest(data: TrainingData) -> str:
             group.rich.tell(digest.update)
         if group.label is not None:
             digest.update(np.ascontiguousarray(group.label).data)
+    for windows in (data.windows.train, data.windows.held_out) if data.windows is not None else ():
+        if windows is not None:
+            windows.target.tell(digest.update)
+            digest.update(np.ascontiguousarray(windows.label).data)
     return digest.hexdigest()[:16]

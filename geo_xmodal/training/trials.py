@@ -16,6 +16,7 @@ from geo_xmodal.outputs import write_json
 from geo_xmodal.training.checkpoint import fingerprint
 from geo_xmodal.training.engine import ON_PROCESSOR, Compute, repeatable
 from geo_xmodal.training.files import read_json
+from geo_xmodal.training.learned import has_held_out
 from geo_xmodal.training.loop import fit
 from geo_xmodal.training.progress import part_of
 from geo_xmodal.training.request import Variant
@@ -95,7 +96,7 @@ def tried(
     Raises:
         TrainingDataError: there are no validation pixels.
     """
-    if not len(data.validation):
+    if not has_held_out(data):
         raise TrainingDataError(
             "settings are chosen on validation blocks, and no label is held out for them: set `validation`, "
             "the share of the labels, above 0, or take one trial, the methods as they come"
@@ -143,7 +144,7 @@ def _scores(
     if learner.stages:
         fit(learner, cast(LoopOptions, variant.options), seed, compute=compute, progress=progress)
     learner.eval()
-    return validator(data.validation)(learner)
+    return validator(data)(learner)
 
 
 def _kept(path: Path, mark: str) -> list[Trial]:
