@@ -33,6 +33,7 @@ from geo_xmodal.mapping.geotiff import open_band
 from geo_xmodal.mapping.layers import NO_PROBABILITY
 from geo_xmodal.mapping.map_legends import ClassMapReader, MapLegend, legend_of_map, open_class_map
 from geo_xmodal.mapping.outputs import layer_file
+from geo_xmodal.named_options import option
 from geo_xmodal.outputs import files_together, held
 from geo_xmodal.raster import (
     SQUARE_METRES,
@@ -203,7 +204,7 @@ def _compared(legend: MapLegend, source: LabelsConfig, reference: Path) -> _Comp
         known = ", ".join(f"{legend.value(entry.id)} {entry.name}" for entry in legend.classes)
         raise LabelError(
             f"{reference}: no class in common with the map: the reference has {listed}, the map {known}; "
-            "name the map's classes as the reference does (--classes FILE)"
+            f"name the map's classes as the reference does ({option('classes', 'FILE')})"
         )
     ids = [entry.id for entry in legend.classes]
     extra = []
@@ -262,8 +263,8 @@ def _notes(legend: MapLegend, compared: _Compared, counts: _Counts) -> Iterator[
     survey, points = compared.survey, counts.points
     if legend.zeros:
         yield (
-            f"map: {counted(legend.zeros, 'pixel')} with value 0 taken as no data; if it is a class, give "
-            "--unlabelled nodata"
+            f"map: {counted(legend.zeros, 'pixel')} with value 0 taken as no data; if it is a class, set "
+            "unlabelled to nodata"
         )
     one = survey.what.removesuffix("s")
     for name, spellings in survey.spellings.items():
@@ -271,7 +272,7 @@ def _notes(legend: MapLegend, compared: _Compared, counts: _Counts) -> Iterator[
     if survey.missing:
         yield f"reference: {counted(survey.missing, one)} without a class (NULL or NaN) left out"
     for value, count in survey.unlabelled.items():
-        keep = "; if it is a class, give --unlabelled nodata" if value == "0" else ""
+        keep = "; if it is a class, set unlabelled to nodata" if value == "0" else ""
         yield f"reference: {counted(count, one)} with value {value!r} taken as unlabelled{keep}"
     references = counts.confusion.counts.sum(axis=1)
     for place, entry in enumerate(compared.classes):
@@ -300,7 +301,8 @@ def _check_sample(
         if count > pixels:
             raise LabelError(
                 f"{reference}: {counted(count, 'sample point')} on {counted(pixels, 'pixel')} of class "
-                f"{land.name!r}: a sample draws a pixel once at most; leave --sampled out, or give the "
+                f"{land.name!r}: a sample draws a pixel once at most; leave {option('sampled')} "
+                f"out, or give the "
                 "points that were drawn"
             )
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from geo_xmodal.errors import OutputError
+from geo_xmodal.named_options import option
 from geo_xmodal.small_files import TOO_MANY_FILES, real_path
 
 if sys.platform != "win32":
@@ -455,8 +456,8 @@ def unfinished(place: Path) -> str | None:
     mark = place / UNFINISHED
     if mark.is_file():
         return (
-            "is not finished: its command is at work, or was stopped; the same command with --resume, "
-            "or again where it has none, finishes it"
+            "is not finished: its command is at work, or was stopped; the same command with "
+            f"{option('resume')}, or again where it has none, finishes it"
         )
     place = real_path(place)
     if not place.exists():
@@ -468,7 +469,7 @@ def unfinished(place: Path) -> str | None:
         if beside(place, _PARTIAL).exists() or beside(place, STORE).exists():
             return (
                 "is not finished: its command is at work, or was stopped; the same command again "
-                "(map with --resume) finishes it"
+                f"(map with {option('resume')}) finishes it"
             )
     return None
 

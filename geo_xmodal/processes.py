@@ -20,6 +20,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from geo_xmodal.errors import GeoXmodalError, ProcessError
+from geo_xmodal.named_options import option
 
 MAX_WAIT = timedelta(hours=1)
 """How long a process waits for the others: the first one tests and writes alone."""
@@ -203,7 +204,7 @@ def together() -> Iterator[None]:
         if count() == 1:
             raise
         failure = error
-    messages = said("" if failure is None else str(failure))
+    messages = said("" if failure is None else failure.marked)
     where = next((place for place, message in enumerate(messages) if message), None)
     if where is None:
         return
@@ -248,7 +249,9 @@ def joined(device: str) -> Iterator[None]:
         yield
         return
     if device == "mps":
-        raise ProcessError("several processes cannot share an MPS device: use --device cpu, or one process")
+        raise ProcessError(
+            f"several processes cannot share an MPS device: use {option('device', 'cpu')}, or one process"
+        )
     from accelerate.state import PartialState  # of use to several processes alone
 
     # tensors of both kinds travel on a GPU machine: decisions and files are in the processor's memory
@@ -271,7 +274,7 @@ def _tell_failure(error: BaseException) -> None:
     if isinstance(error, ProcessError):
         return
     with suppress(RuntimeError):
-        words = str(error) if isinstance(error, GeoXmodalError) else f"{type(error).__name__}: {error}"
+        words = error.marked if isinstance(error, GeoXmodalError) else f"{type(error).__name__}: {error}"
         _store().set(_FAILURE, json.dumps([number(), words]))
 
 

@@ -98,7 +98,7 @@ def test_an_unfinished_run_is_no_model_and_says_so(
     assert unfinished(older) is not None
     assert (older / "notes.txt").read_text() == "of the user"
     assert (older.with_name(".run.old") / "metrics.json").is_file()
-    with pytest.raises(BundleError, match=r"not finished.*--resume"):
+    with pytest.raises(BundleError, match=r"not finished.*'resume'"):
         gx.find_model(older)
     capsys.readouterr()
     assert run(["info", str(older)]) == 0

@@ -9,6 +9,7 @@ from geo_xmodal.chips.config import CONFIG_NAME, ChipsConfig, read_chips_config
 from geo_xmodal.chips.finding import LABELS, Found, found_chips, split_of_chips
 from geo_xmodal.chips.layouts import LAYOUTS, Layout
 from geo_xmodal.errors import ChipError
+from geo_xmodal.named_options import option
 from geo_xmodal.wording import counted
 
 _NAMED = 3
@@ -56,7 +57,9 @@ def _recognised(folder: Path) -> Layout:
         return found[0]
     if found:
         names = " and ".join(one.name for one in found)
-        raise ChipError(f"{folder}: looks like {names}: give each a folder of its own, or say --layout NAME")
+        raise ChipError(
+            f"{folder}: looks like {names}: give each a folder of its own, or say {option('layout', 'NAME')}"
+        )
     raise ChipError(
         f"{folder}: holds no {CONFIG_NAME}, and looks like no known set ({', '.join(LAYOUTS)}): describe it "
         f"in {CONFIG_NAME} (docs/chips.md)"

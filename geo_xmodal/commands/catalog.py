@@ -20,6 +20,7 @@ from geo_xmodal.commands.console import Console, fields, one_line, plain_number,
 from geo_xmodal.commands.options import AllowAddresses, Json
 from geo_xmodal.commands.results import label_counts, label_table
 from geo_xmodal.errors import GeoXmodalError, UsageError
+from geo_xmodal.named_options import as_flag, worded
 from geo_xmodal.outputs import unfinished
 from geo_xmodal.types import Kind
 from geo_xmodal.wording import counted
@@ -186,7 +187,8 @@ def info(
     place = Path(path).expanduser()
     file, rest = gx.file_and_rest(str(place))
     if (todo := unfinished(place)) is not None and not inspecting.is_unfinished_run(place):
-        console.result({"type": "unfinished", "path": place, "problem": todo}, f"{place} {todo}")
+        problem = worded(todo, as_flag)
+        console.result({"type": "unfinished", "path": place, "problem": problem}, f"{place} {problem}")
     elif place.is_dir() and ((place / "card.json").is_file() or (place / "model" / "card.json").is_file()):
         _show_card(gx.find_model(place), console, inspecting.accuracy_of(place))
     elif inspecting.is_unfinished_run(place):

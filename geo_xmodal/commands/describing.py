@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+import geo_xmodal as gx
 from geo_xmodal.commands.console import Console, table
 from geo_xmodal.commands.options import Json
 from geo_xmodal.errors import UsageError
@@ -23,7 +24,7 @@ def describe(
         raise UsageError(f"no description of {command!r}: give one of {', '.join(REQUESTS)}")
     asked = [one for name, one in REQUESTS.items() if command in (None, name)]
     Console(json).result(
-        described(asked),
+        described(asked, {"method": tuple(gx.METHODS)}),
         table(
             "command",
             "option",

@@ -15,6 +15,7 @@ import numpy as np
 
 from geo_xmodal.comparison.request import Cell, ComparisonPlan, Fold
 from geo_xmodal.errors import OutputError, ResumeError
+from geo_xmodal.named_options import option
 from geo_xmodal.outputs import (
     AGAIN,
     UNFINISHED,
@@ -51,7 +52,7 @@ def check_folder(out: Path) -> None:
     check_no_links(out, lambda name: name in (CELLS, UNFINISHED))
     found = {path.name for path in out.iterdir()} if out.is_dir() else set()
     if found - {UNFINISHED} and not (out / CELLS).is_dir():
-        raise OutputError(f"{out} is not empty and holds no comparison: choose another --out")
+        raise OutputError(f"{out} is not empty and holds no comparison: choose another {option('out')}")
 
 
 def gather_pixels(
@@ -177,7 +178,7 @@ def _explained(out: Path) -> Iterator[None]:
     except ResumeError:
         raise ResumeError(
             f"{out} holds runs of a scene that has changed since, of another version, device or precision: "
-            "choose another --out"
+            f"choose another {option('out')}"
         ) from None
 
 

@@ -111,6 +111,6 @@ def _checked(
         except (LabelError, TrainingDataError) as error:
             if fold.left_out is None:
                 raise
-            raise type(error)(f"without {fold.left_out}: {error}") from None
+            raise type(error)(f"without {fold.left_out}: {error.marked}") from None
         first = first or pixels
     return plan, first

@@ -15,6 +15,7 @@ from geo_xmodal.errors import TrainingDataError, UsageError
 from geo_xmodal.methods import METHODS, Method, Options
 from geo_xmodal.methods.cnn import SelfTrainingOptions, control_options
 from geo_xmodal.methods.means import COMMON_MEANS, TUNED, means_not_taken, taken_means
+from geo_xmodal.named_options import option
 from geo_xmodal.requests import CompareOptions
 from geo_xmodal.requests.comparing import Study as Study
 from geo_xmodal.samples import DataOptions, GatherOptions
@@ -236,14 +237,15 @@ def resolve_folds(scenes: Scene | Sequence[Scene], request: CompareRequest) -> t
         SceneError, LabelError: as `geo_xmodal.scenes.join_scenes`.
     """
     if request.leave_one_scene_out and request.hold_out:
-        raise UsageError("--hold-out and --leave-one-scene-out: give one of them")
+        raise UsageError(f"{option('hold_out')} and {option('leave_one_scene_out')}: give one of them")
     together = training.scenes_for(scenes, request.common, request.hold_out)
     if not request.leave_one_scene_out:
         return (Fold(together, shares=request.shares),)
     labelled = [one.name for one in together.members if one.has_labels]
     if len(labelled) < 2:
         raise UsageError(
-            f"--leave-one-scene-out needs two scenes with labels or more, got {', '.join(labelled) or 'none'}"
+            f"{option('leave_one_scene_out')} needs two scenes with labels or more, got "
+            f"{', '.join(labelled) or 'none'}"
         )
     return tuple(
         Fold(training.scenes_for(scenes, request.common, (name,)), name, request.shares) for name in labelled
@@ -281,7 +283,8 @@ def resolve_comparison(request: CompareRequest, kind: str, single_pixels: bool =
     if "ablation" in request.studies and not ablation:
         parted = ", ".join(name for name, method in METHODS.items() if method.ablation) or "none"
         raise UsageError(
-            f"--study ablation: none of {', '.join(methods)} says what its parts are; {parted} do"
+            f"{option('study', 'ablation')}: none of {', '.join(methods)} says what its parts are; "
+            f"{parted} do"
         )
     everything = (
         *(one for recipe in recipes.values() for one in recipe.everything()),
@@ -461,11 +464,13 @@ def _settings(
         if name not in methods:
             near = training.near_match(name, list(methods))
             raise UsageError(
-                f"--set {key}={value}: '{name}' takes no part{near}; those that do are {', '.join(methods)}"
+                f"{option('set', f'{key}={value}')}: '{name}' takes no part{near}; those that do "
+                f"are {', '.join(methods)}"
             )
         if setting in training.DATA_SETTINGS:
             raise UsageError(
-                f"--set {key}={value}: all methods learn from the same pixels; give --set {setting}={value}"
+                f"{option('set', f'{key}={value}')}: all methods learn from the same pixels; give "
+                f"{option('set', f'{setting}={value}')}"
             )
         training.check_settings([setting], {name: methods[name]}, name)
         own[name] = training.joined_settings([own[name], {setting: value}])

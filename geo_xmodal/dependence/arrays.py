@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from geo_xmodal.errors import UsageError
 from geo_xmodal.memory import check_memory
+from geo_xmodal.named_options import option
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -69,7 +70,9 @@ def read_pairs(x: Path, y: Path, blocks: Path | None, samples: int, seed: int) -
     if len(whole) > samples:
         kept = np.sort(np.random.default_rng(seed).choice(whole, samples, replace=False))
     columns = first.shape[1] + second.shape[1]
-    check_memory(f"{len(kept)} samples of {columns} columns", 8 * len(kept) * columns, "lower --samples")
+    check_memory(
+        f"{len(kept)} samples of {columns} columns", 8 * len(kept) * columns, f"lower {option('samples')}"
+    )
     return PairedRows(
         x=np.asarray(first[kept], dtype=np.float64),
         y=np.asarray(second[kept], dtype=np.float64),

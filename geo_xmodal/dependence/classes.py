@@ -12,6 +12,7 @@ from geo_xmodal.correlation import CorrelationEstimate
 from geo_xmodal.dependence.estimates import Nonlinear, estimate
 from geo_xmodal.dependence.pixels import ENOUGH_BLOCKS, Layout, Pair
 from geo_xmodal.errors import LabelError
+from geo_xmodal.named_options import option
 from geo_xmodal.samples import availability
 from geo_xmodal.scenes import Scene, labelled_pixels
 from geo_xmodal.types import ClassArray, IntArray, LandClass, Progress
@@ -79,7 +80,7 @@ def correlate_classes(
     if not len(positions):
         raise LabelError(
             f"{scene.folder}: none of {len(labelled)} training pixels has both {pair.first} and "
-            f"{pair.second} away from test pixels; leave out --target-classes"
+            f"{pair.second} away from test pixels; leave out {option('target_classes')}"
         )
     groups = layout.blocks(positions)
     first, windows = pair.views(positions, WINDOWS)

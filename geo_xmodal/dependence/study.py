@@ -15,6 +15,7 @@ from geo_xmodal.dependence.classes import ClassCorrelation, correlate_classes
 from geo_xmodal.dependence.estimates import BlockIds, FloatArray, Nonlinear, estimate, is_shown
 from geo_xmodal.dependence.pixels import pair_of
 from geo_xmodal.errors import LabelError, UsageError
+from geo_xmodal.named_options import option
 from geo_xmodal.scenes import Scene
 from geo_xmodal.types import Progress
 
@@ -149,7 +150,7 @@ def correlate_scene(
         LabelError: Classes are asked for and the scene has no training labels.
     """
     if between[0] == between[1]:
-        raise UsageError(f"--between {between[0]} {between[1]}: expected two different modalities")
+        raise UsageError(f"{option('between', ' '.join(between))}: expected two different modalities")
     for name in between:
         scene.modality(name)
     if target_classes and not scene.has_labels("train"):

@@ -29,6 +29,7 @@ from geo_xmodal.export.shapes import Finished, finished_polygons, finished_simpl
 from geo_xmodal.export.sieve import join_small
 from geo_xmodal.mapping import qml
 from geo_xmodal.mapping.attribute_table import printable
+from geo_xmodal.named_options import option
 from geo_xmodal.outputs import folder_beside
 from geo_xmodal.raster import SQUARE_METRES, PixelAreas, Points, pixel_areas, pixel_size
 from geo_xmodal.small_files import real_path
@@ -145,7 +146,7 @@ def _parts_of(mmu: float, made: ClassMap, areas: PixelAreas) -> int:
     if areas.unit != "m":
         raise UsageError(
             f"{made.path}: {made.crs_name or 'no CRS'}: no place on the ground, so that hectares mean "
-            "nothing: give --sieve in pixels"
+            f"nothing: give {option('sieve')} in pixels"
         )
     return math.ceil(round(mmu * SQUARE_METRES / areas.quantum, 6))
 

@@ -65,7 +65,9 @@ def export_stac(
         start, end = parse_period(date)
     elif file.is_file():
         start, end = datetime.fromtimestamp(int(file.stat().st_mtime), UTC), None
-        warnings.append(f"no date is known: the item has the time that {file.name} was written; see --date")
+        warnings.append(
+            f"no date is known: the item has the time that {file.name} was written; date says another"
+        )
     else:
         start, end = datetime.now(UTC), None  # describe_map says that there is no file
     name = _item_id(source)

@@ -203,7 +203,7 @@ def _run_on_worker(errand: _Errand, window: Window) -> bytes:
         lack = errand.unfit()
         if lack is not None:  # a share that went away is no fault of the file
             raise ClusterError(f"worker {_here()} {lack}") from None
-        raise type(error)(f"{error} (worker {_here()})") from None
+        raise type(error)(f"{error.marked} (worker {_here()})") from None
 
 
 def _same(errand: _Errand) -> _Errand:

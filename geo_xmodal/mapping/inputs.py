@@ -12,6 +12,7 @@ from odc.geo.geobox import GeoBox
 
 from geo_xmodal.bundle import Card
 from geo_xmodal.errors import ModelMismatchError, SceneError, UsageError, ValueRangeError
+from geo_xmodal.named_options import option
 from geo_xmodal.raster import (
     Adaptation,
     Assumption,
@@ -126,7 +127,7 @@ def bands_for(names: Sequence[str], reader: WindowReader) -> tuple[tuple[int, ..
         )
     raise ModelMismatchError(
         f"the input's bands are {found}, the model was made for {wanted}: "
-        "give the input's bands in the model's order with --bands, or another model"
+        f"give the input's bands in the model's order with {option('bands')}, or another model"
     )
 
 
@@ -197,7 +198,7 @@ def _doubts_of_values(
         return [f"{ranges}: mapped nevertheless, as asked"]
     raise ValueRangeError(
         f"{ranges}: bring the input to the model's units (scale, offset, decibels, product level), or choose "
-        "to map it as it is (--any-values)"
+        f"to map it as it is ({option('any_values')})"
     )
 
 
@@ -258,5 +259,5 @@ def target_modality(scene: Scene, card: Card) -> str:
         return found
     raise ModelMismatchError(
         f"scene {scene.name} has {', '.join(scene.config.modalities)}; the model maps from "
-        f"{card.target.modality} ({card.target.kind}): map another scene, or a file with --input"
+        f"{card.target.modality} ({card.target.kind}): map another scene, or a file with {option('input')}"
     )

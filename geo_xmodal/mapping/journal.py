@@ -22,13 +22,17 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 from geo_xmodal.errors import OutputError, ResumeError
+from geo_xmodal.named_options import option
 from geo_xmodal.outputs import output_errors, try_lock
 from geo_xmodal.small_files import SmallFile, file_errors, parse_json
 
 _RECORD = struct.Struct("<QII")  # window, length of the payload, CRC-32 of both and the payload
 _MAX_HEADER = 1 << 20
 _FILE = SmallFile(
-    "the finished windows of a map", ResumeError, "it is damaged: start again without --resume", _MAX_HEADER
+    "the finished windows of a map",
+    ResumeError,
+    f"it is damaged: start again without {option('resume')}",
+    _MAX_HEADER,
 )
 _BEGUN = "begun"
 _SYNC_SECONDS = 10.0
@@ -210,5 +214,5 @@ def _check_same(before: dict[str, str], now: dict[str, str], path: Path) -> None
         what = "; ".join(f"{name} was {before.get(name)}, is {now.get(name)}" for name in different[:3])
         raise ResumeError(
             f"{path.parent}: the unfinished map is of something else: {what}"
-            f"{'; ...' if len(different) > 3 else ''}: start again without --resume"
+            f"{'; ...' if len(different) > 3 else ''}: start again without {option('resume')}"
         )

@@ -147,7 +147,7 @@ def legend_of_map(
         names = {value: name for value, name in read_class_names(path).items() if value in values}
         colors = color_names(dataset) or dict(zip(values, palette(len(values)), strict=True))
         source = "the table beside it" if names else "their values"
-        notes = (f"{path.name}: no legend in it: classes are named by {source}; --classes FILE names them",)
+        notes = (f"{path.name}: no legend in it: classes are named by {source}; a class list names them",)
         legend = tuple(
             LandClass(value, name, colors[value]) for value, name in _unlike(values, names).items()
         )

@@ -11,6 +11,7 @@ from geo_xmodal.mapping.geotiff import CACHE_BYTES
 from geo_xmodal.mapping.seen import Looking
 from geo_xmodal.mapping.tasks import FILE_CACHE_BYTES, WindowTask
 from geo_xmodal.memory import check_memory, least
+from geo_xmodal.named_options import option
 
 _PROCESS_BYTES = {"torch": 680 << 20, "openvino": 780 << 20}
 """Resident memory of a process once its engine has computed a tile, with the libraries that it maps."""
@@ -81,7 +82,7 @@ def windows_at_once(
         check_memory(
             f"a map in windows of {window} pixels by {workers} processes",
             memory.writing,
-            "give fewer --workers or a smaller --window",
+            f"give fewer {option('workers')} or a smaller {option('window')}",
             elsewhere=workers * (memory.worker - _SHARED_BYTES),
         )
         return threads
@@ -91,7 +92,7 @@ def windows_at_once(
     check_memory(
         f"a map in windows of {window} pixels, {slots} at once",
         cache + slots * memory.window,
-        "give a smaller --window",
+        f"give a smaller {option('window')}",
     )
     return slots
 

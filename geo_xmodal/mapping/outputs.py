@@ -28,6 +28,7 @@ from geo_xmodal.mapping.journal import Journal
 from geo_xmodal.mapping.layers import NO_PROBABILITY, LayerName, Layers, unpack_layer, unpack_sums
 from geo_xmodal.mapping.picture import draw_picture
 from geo_xmodal.mapping.shares import recorded_text
+from geo_xmodal.named_options import as_argument, option, worded
 from geo_xmodal.outputs import beside, held, output_errors, to_disk, without_link
 from geo_xmodal.raster import Assumption, open_raster, pixel_areas
 from geo_xmodal.small_files import real_path
@@ -166,7 +167,7 @@ def unfinished_map(
                     shutil.rmtree(files.work, ignore_errors=True)
                     raise
                 kept = f"{len(journal.finished)} of {total} windows are kept"
-                hinted = _with_hint(error, f"{kept}: the same command with --resume goes on")
+                hinted = _with_hint(error, f"{kept}: the same command with {option('resume')} goes on")
                 if hinted is error:
                     raise
                 raise hinted from error
@@ -363,10 +364,10 @@ def _tags(
 
 def _with_hint(error: BaseException, hint: str) -> BaseException:
     if isinstance(error, KeyboardInterrupt):
-        return KeyboardInterrupt(f"stopped: {hint}")
+        return KeyboardInterrupt(f"stopped: {worded(hint, as_argument)}")
     if isinstance(error, GeoXmodalError):
-        return type(error)(f"{error}; {hint}")
-    error.add_note(hint)
+        return type(error)(f"{error.marked}; {hint}")
+    error.add_note(worded(hint, as_argument))
     return error
 
 

@@ -22,7 +22,7 @@ from geo_xmodal.types import IntArray, PixelGroup, Progress, TrainingData
 
 
 class Options(BaseModel):
-    """Options of a method: each may be set by `--set key=value`, lists as `key=5,3`."""
+    """Options of a method: each may be set by the setting `key=value`, lists as `key=5,3`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -27,6 +27,7 @@ from rasterio.transform import GCPTransformer
 from rasterio.warp import calculate_default_transform
 
 from geo_xmodal.errors import RasterError
+from geo_xmodal.named_options import option
 from geo_xmodal.raster.ground import MAX_PLACE, MIN_PIXEL
 
 WarpGcps = Literal["polynomial", "tps"]
@@ -237,6 +238,6 @@ def _curved(array: Points, shape: tuple[int, int], crs: CRS, method: WarpGcps, n
         other = "polynomial" if method == "tps" else "tps"
         raise RasterError(
             f"{name}: {_NAMES[method]} cannot follow its {len(points)} ground control points: try {other} "
-            f"(--warp-gcps {other}), or warp it with: gdalwarp INPUT OUTPUT.tif"
+            f"({option('warp_gcps', other)}), or warp it with: gdalwarp INPUT OUTPUT.tif"
         )
     return ControlGrid(shape, crs, points, method, missed)

@@ -13,6 +13,7 @@ import shapely
 from odc.geo.geobox import GeoBox
 
 from geo_xmodal.errors import AlignmentError
+from geo_xmodal.named_options import option
 from geo_xmodal.raster.files import DEFAULT_LIMITS
 from geo_xmodal.raster.grid import columns_of_turn, extended, extent_text, placed, turned_round
 from geo_xmodal.raster.resampled import ResampledReader
@@ -182,7 +183,7 @@ def _span(name: str, tile: WindowReader, first_name: str, grid: GeoBox) -> Windo
     try:
         return placed(tile.grid, grid)
     except AlignmentError as error:
-        raise AlignmentError(f"{name}: cannot be put beside {first_name}: {error}") from None
+        raise AlignmentError(f"{name}: cannot be put beside {first_name}: {error.marked}") from None
 
 
 def _turns(spans: Sequence[Window], turn: float | None) -> list[int]:
@@ -251,7 +252,9 @@ def _on(name: str, tile: WindowReader, grid: GeoBox) -> WindowReader:
     try:
         return tile.on(grid, measured=True)
     except AlignmentError as error:
-        raise AlignmentError(f"{name}: cannot be put on the grid {extent_text(grid)}: {error}") from None
+        raise AlignmentError(
+            f"{name}: cannot be put on the grid {extent_text(grid)}: {error.marked}"
+        ) from None
 
 
 def _check_alike(
@@ -261,7 +264,7 @@ def _check_alike(
     if count != expected:
         raise AlignmentError(
             f"{name}: has {counted(count, 'band')}, {first_name} has {expected}: tiles of one map need the "
-            "same bands; choose them with --bands, or map this file apart"
+            f"same bands; choose them with {option('bands')}, or map this file apart"
         )
     if any(a.tagged != b.tagged for a, b in zip(tile.bands, first.bands, strict=True)):
         tagged, bare = (name, first_name) if any(band.tagged for band in tile.bands) else (first_name, name)
@@ -278,7 +281,7 @@ def _check_alike(
         raise AlignmentError(
             f"{name}: its bands are {', '.join(tile.band_names[:10])}, those of {first_name} are "
             f"{', '.join(first.band_names[:10])}: tiles of one map need the same bands in the same order; "
-            "choose them with --bands"
+            f"choose them with {option('bands')}"
         )
 
 

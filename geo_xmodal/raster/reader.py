@@ -21,6 +21,7 @@ from rasterio.windows import Window as FileWindow
 
 from geo_xmodal.errors import AlignmentError, RasterError
 from geo_xmodal.kinds import KINDS
+from geo_xmodal.named_options import option
 from geo_xmodal.raster.control_points import WarpGcps, fit_control_points
 from geo_xmodal.raster.embedding import names_of, product_of, signed_squares, whole_vectors
 from geo_xmodal.raster.files import (
@@ -51,7 +52,7 @@ from geo_xmodal.types import MAX_UNIT, FloatArray, Kind, Window, lattice
 _ALPHA_NAME = re.compile(r"alpha|mask|transparen|opacity", re.IGNORECASE)
 
 _WARP = (
-    "have it warped with --warp-gcps polynomial or tps (warp_gcps in scene.toml and in Python), or with: "
+    f"have it warped with {option('warp_gcps', 'polynomial or tps')} (warp_gcps in scene.toml), or with: "
     "gdalwarp -tps INPUT OUTPUT.tif"
 )
 

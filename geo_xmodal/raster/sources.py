@@ -13,6 +13,7 @@ from typing import Unpack
 from odc.geo.geobox import GeoBox
 
 from geo_xmodal.errors import RasterError, UsageError
+from geo_xmodal.named_options import option
 from geo_xmodal.raster.band_files import band_files_reader, names_bands, rasters_in
 from geo_xmodal.raster.files import content_digest, describe_raster
 from geo_xmodal.raster.grid import same_grid
@@ -179,7 +180,9 @@ def _listed(path: Path) -> list[Path]:
         if len(line) > _MAX_PATH:
             raise UsageError(f"{path}: a line of {len(line)} letters, expected one path a line")
         if is_address(line):
-            raise UsageError(f"{path}: {line[:100]!r} is an address, which a list may not name; give --input")
+            raise UsageError(
+                f"{path}: {line[:100]!r} is an address, which a list may not name; give {option('input')}"
+            )
     return [path.parent / line for line in wanted]
 
 
@@ -226,7 +229,7 @@ def _opened(
     except RasterError as error:
         if str(piece) == str(given) or not str(given).lower().endswith(".txt"):
             raise
-        raise RasterError(f"{error} (a tile of {given})") from error
+        raise RasterError(f"{error.marked} (a tile of {given})") from error
 
 
 def _name(piece: _Piece) -> str:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from geo_xmodal.errors import UsageError
 from geo_xmodal.kinds import KINDS
+from geo_xmodal.named_options import option
 from geo_xmodal.raster.files import file_window, kept_open, open_raster, read_window
 from geo_xmodal.raster.window_reader import Adaptation, Assumption, WindowReader, source_name
 from geo_xmodal.types import FloatArray, lattice
@@ -175,7 +176,7 @@ def _refuse_scale(reader: WindowReader, values: FloatArray) -> None:
         if not kind.plausible.fits(values):
             raise UsageError(
                 f"{reader.name}: band 1 of this {kind.adjective} file is negative ({middle}), so it holds "
-                'decibels, expected linear power; give scale db (--scale db, or scale = "db" in scene.toml)'
+                f'decibels, expected linear power; give {option("scale", "db")} (scale = "db" in scene.toml)'
             )
         return
     decibels = 10 * np.log10(np.maximum(values, np.finfo(np.float32).tiny))

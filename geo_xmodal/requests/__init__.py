@@ -5,7 +5,7 @@ from __future__ import annotations
 from geo_xmodal.requests.aligning import AlignRequest
 from geo_xmodal.requests.comparing import CompareCommand, CompareOptions
 from geo_xmodal.requests.correlating import CorrelateRequest
-from geo_xmodal.requests.description import described, reference_page
+from geo_xmodal.requests.description import described, help_page, reference_page
 from geo_xmodal.requests.evaluating import EvaluateRequest
 from geo_xmodal.requests.explaining import ExplainOptions, ExplainRequest
 from geo_xmodal.requests.exporting import ExportRequest
@@ -54,5 +54,6 @@ __all__ = [
     "TrainCommand",
     "TrainOptions",
     "described",
+    "help_page",
     "reference_page",
 ]

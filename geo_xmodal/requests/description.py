@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
 from typing import Any
 
 from geo_xmodal.requests.option import Described, Request
@@ -11,8 +12,16 @@ SCHEMA = 1
 """Counts up when a reader of an older description would go wrong."""
 
 
-def described(requests: Iterable[type[Request]]) -> dict[str, Any]:
-    """The commands with their options, in order; `Described.as_json` says what an option has."""
+def described(
+    requests: Iterable[type[Request]], known: Mapping[str, Sequence[str]] | None = None
+) -> dict[str, Any]:
+    """The commands with their options, in order; `Described.as_json` says what an option has.
+
+    Args:
+        requests: Of the commands.
+        known: Words that an option can be, by what it takes: names of methods, say.
+    """
+    known = known or {}
     return {
         "schema": SCHEMA,
         "commands": [
@@ -20,7 +29,11 @@ def described(requests: Iterable[type[Request]]) -> dict[str, Any]:
                 "name": one.command,
                 "title": one.title,
                 "summary": " ".join((one.__doc__ or "").split()),
-                "options": [option.as_json() for option in one.describe().values()],
+                "options": [
+                    option.as_json()
+                    | ({"words": list(known[option.option.takes])} if option.option.takes in known else {})
+                    for option in one.describe().values()
+                ],
             }
             for one in requests
         ],
@@ -40,6 +53,31 @@ This page is written by `python scripts/reference.py`.
 def reference_page(requests: Iterable[type[Request]]) -> str:
     """The reference in Markdown."""
     return "\n".join([_HEAD, *(_section(one) for one in requests)])
+
+
+def help_page(requests: Iterable[type[Request]]) -> str:
+    """The options that forms have in HTML, a section per command under its name, for a form's help."""
+    head = (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>geo_xmodal</title>'
+        "<style>body{font-family:sans-serif;max-width:60em;margin:2em auto;padding:0 1em}"
+        "dt{font-weight:bold;margin-top:.6em}</style>"
+    )
+    return "\n".join([head, *(_help(one) for one in requests), "</html>", ""])
+
+
+def _help(request: type[Request]) -> str:
+    options = [one for one in request.describe().values() if "forms" in one.option.surfaces]
+    labels = {one.name: f"\u201c{one.option.label}\u201d" for one in request.describe().values()}
+    entries = (
+        f"<dt>{escape(one.option.label)}{' (advanced)' if one.option.expert else ''}</dt>"
+        f"<dd>{escape(one.option.help.format_map(labels) + _applies(one, labels).replace('`', ''))} "
+        f"<i>{escape(_value(one).replace('`', ''))}</i></dd>"
+        for one in options
+    )
+    summary = escape(" ".join((request.__doc__ or "").split()))
+    return "\n".join(
+        [f'<h2 id="{request.command}">{escape(request.title)}</h2><p>{summary}</p><dl>', *entries, "</dl>"]
+    )
 
 
 def _section(request: type[Request]) -> str:

@@ -107,6 +107,23 @@ class Request(BaseModel):
         """The values of those fields that another request has, too."""
         return {name: getattr(self, name) for name in of.model_fields}
 
+    def words(self) -> list[str]:
+        """The command line that asks the same, without what is as by default."""
+        words = ["geo-xmodal", self.command]
+        for name, one in self.describe().items():
+            value = getattr(self, name)
+            if value == one.default and not one.required:
+                continue
+            given = value if isinstance(value, tuple) else (value,)
+            texts = [] if one.type == "flag" else [str(part) for part in given]
+            if one.option.positional:
+                words += texts
+            elif one.many:
+                words += [word for text in texts for word in (one.flag, text)]
+            else:
+                words += [one.flag, *texts]
+        return words
+
     @classmethod
     def of(cls, options: Request | None, given: Mapping[str, Any]) -> Self:
         """The request with the fields that it shares with `options`, and over them those in `given`.
@@ -204,6 +221,7 @@ class Described:
             "required": self.required,
             "group": "expert" if option.expert else "basic",
             "takes": option.takes,
+            "words": option.metavar.split("|") if option.takes == "shares" else list(self.choices),
             "suffix": option.suffix,
             "applies": {name: list(values) for name, values in option.applies.items()},
             "surfaces": list(option.surfaces),

@@ -244,8 +244,8 @@ def _notes(
     labelled = sum(chip.labelled and source.usable(chip) for chip in training)
     if len(read) < labelled:
         chips = counted(labelled, "training chip")
-        yield f"{len(read):,} of {chips} are read, drawn at random (--set chips=N reads N)"
+        yield f"{len(read):,} of {chips} are read, drawn at random (the setting chips=N reads N)"
     if labels_per_class is None:
-        yield f"{LABELS_PER_CLASS:,} labels a class are drawn (--set labels_per_class=N draws N)"
+        yield f"{LABELS_PER_CLASS:,} labels a class are drawn (the setting labels_per_class=N draws N)"
     if not held:
         yield "no chip is held out for validation"

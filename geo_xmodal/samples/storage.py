@@ -14,6 +14,7 @@ import numpy as np
 
 from geo_xmodal.errors import OutputError
 from geo_xmodal.memory import in_words
+from geo_xmodal.named_options import option
 from geo_xmodal.outputs import STORE, UNFINISHED, beside, output_errors, without_link
 from geo_xmodal.pace import Pace, duration
 from geo_xmodal.raster import WindowReader
@@ -115,7 +116,7 @@ class Storage:
         if needed + _SPARE > free:
             raise OutputError(
                 f"{what} need {in_words(needed + _SPARE)} on the disk of {self.out}, {in_words(free)} are "
-                "free: free some space, choose an --out on another disk, or lower unlabelled, "
+                f"free: free some space, choose {option('out')} on another disk, or lower unlabelled, "
                 "unlabelled_target, labels_per_class or the size of patches"
             )
         with output_errors(self.out):

@@ -16,6 +16,7 @@ from rasterio.errors import RasterioError
 
 from geo_xmodal.errors import AlignmentError, UsageError
 from geo_xmodal.kinds import KINDS, Kind, guess_kind
+from geo_xmodal.named_options import option
 from geo_xmodal.outputs import new_folder
 from geo_xmodal.raster import (
     LabelValues,
@@ -203,7 +204,7 @@ def _left_there(
         if isinstance(place, str) and "?" in place:
             raise UsageError(
                 f"{place.partition('?')[0]}: what follows its ? may be a signature, which scene.toml would "
-                "show: align with --copy (copy=True in Python)"
+                f"show: align with {option('copy')} (copy=True in Python)"
             )
     return {
         "files": [written_place(place, out) for place in places],
@@ -233,8 +234,8 @@ def _check_points(reference: Sequence[Path], others: Sequence[Path]) -> None:
         if points and found and found != points:
             raise AlignmentError(
                 f"{path}: its {len(found)} ground control points are not the {len(points)} of "
-                f"{reference[0]}, so that it lies elsewhere: have both warped with --warp-gcps polynomial or "
-                "tps (warp_gcps in Python)"
+                f"{reference[0]}, so that it lies elsewhere: have both warped with "
+                f"{option('warp_gcps', 'polynomial or tps')}"
             )
 
 

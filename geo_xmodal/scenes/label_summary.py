@@ -88,11 +88,11 @@ class LabelSummary:
         if self.missing:
             yield f"{counted(self.missing, one)} without a class (NULL or NaN) left out"
         for value, count in self.unlabelled.items():
-            keep = "; if it is a class, give --unlabelled nodata" if value == "0" else ""
+            keep = "; if it is a class, set unlabelled to nodata" if value == "0" else ""
             yield f"{counted(count, one)} with value {shortened(repr(value))} taken as unlabelled{keep}"
         for entry in self.classes:
             if name_key(entry.name) in _LIKE_MISSING:
-                yield f"{entry.name!r} is text, and so a class; if it means unlabelled, say so (--unlabelled)"
+                yield f"{entry.name!r} is text, and so a class; if it means unlabelled, say so (unlabelled)"
             if entry.outside:
                 yield f"{counted(entry.outside, one)} of class {entry.name!r} outside the grid left out"
             if entry.placeless:
@@ -253,8 +253,8 @@ def overlap_text(share: float, margin: int) -> str:
     return (
         f"windows of {2 * margin + 1} x {2 * margin + 1} pixels around {share:.1%} of the test "
         "pixels share pixels with windows around training pixels, so that accuracy may look too good; a fair "
-        f"test needs labels further apart: a [split] with buffer = {2 * margin}, or --train-labels and "
-        "--test-labels from separate places"
+        f"test needs labels further apart: a [split] with buffer = {2 * margin}, or training and test "
+        "labels from separate places"
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from odc.geo.geobox import GeoBox
 
 from geo_xmodal.errors import SceneError
+from geo_xmodal.named_options import option
 from geo_xmodal.raster import (
     Assumption,
     ReadOptions,
@@ -79,7 +80,7 @@ class Access:
             if isinstance(place, str) and not self.addresses:
                 raise SceneError(
                     f"{_key(folder, name)}: {place} is an address, and reading it causes a request: allow "
-                    "that with --allow-addresses (addresses=True in Python)"
+                    f"that with {option('allow_addresses')} (addresses=True in Python)"
                 )
         source = open_source(places, grid=grid, remote=True, within=self._roots(folder), **_options(modality))
         if modality.fingerprints is not None:

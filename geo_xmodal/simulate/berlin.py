@@ -1,4 +1,4 @@
-"""`--like berlin`: the sensors, classes and balance of the Berlin HSI-SAR benchmark."""
+"""`like` berlin: the sensors, classes and balance of the Berlin HSI-SAR benchmark."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`--like houston`: the sensors, classes and balance of the Houston2013 scene."""
+"""`like` houston: the sensors, classes and balance of the Houston2013 scene."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from odc.geo.geobox import GeoBox
 
 from geo_xmodal.errors import RasterError, SceneError
+from geo_xmodal.named_options import option
 from geo_xmodal.raster import Adaptation, AlignedReader, aligned_reader, describe_raster, open_raster
 from geo_xmodal.scenes import CONFIG_NAME, ModalityConfig, Scene, open_scene
 from geo_xmodal.simulate.noise import Floats
@@ -68,7 +69,7 @@ def open_hsi(source: Path | str) -> HsiSource:
     if file is None:
         raise SceneError(
             f"{scene.folder}: its HSI is {scene.modality(names[0]).named}, expected one GeoTIFF to simulate "
-            "from; align it with --copy"
+            f"from; align it with {option('copy')}"
         )
     return _opened(file, scene.modality(names[0]), scene)
 

@@ -1,4 +1,4 @@
-"""What `simulate --like` can make."""
+"""What `simulate` with `like` can make."""
 
 from __future__ import annotations
 

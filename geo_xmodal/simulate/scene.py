@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,8 +14,10 @@ import rasterio
 from rasterio.errors import RasterioError
 
 from geo_xmodal.errors import UsageError
+from geo_xmodal.named_options import option
 from geo_xmodal.outputs import new_folder
 from geo_xmodal.raster import RasterWriter, file_window
+from geo_xmodal.requests import SimulateRequest
 from geo_xmodal.scenes import (
     ClassConfig,
     LabelsConfig,
@@ -87,14 +90,16 @@ def simulate_scene(
     """
     out = Path(out)
     if like not in PRESETS:
-        raise UsageError(f"--like {like}: unknown kind of scene; known: {', '.join(sorted(PRESETS))}")
+        raise UsageError(
+            f"{option('like', like)}: unknown kind of scene; known: {', '.join(sorted(PRESETS))}"
+        )
     preset = PRESETS[like]
     rows, cols = preset.rows if rows is None else rows, preset.cols if cols is None else cols
-    for option, value in (("--rows", rows), ("--cols", cols)):
+    for name, value in (("rows", rows), ("cols", cols)):
         if not SMALLEST <= value <= LARGEST:
-            raise UsageError(f"{option} {value}: a simulated scene has {SMALLEST} to {LARGEST} {option[2:]}")
+            raise UsageError(f"{option(name, value)}: a simulated scene has {SMALLEST} to {LARGEST} {name}")
     if not 0 <= seed < 2**31:
-        raise UsageError(f"--seed {seed}: expected 0 to {2**31 - 1}")
+        raise UsageError(f"{option('seed', seed)}: expected 0 to {2**31 - 1}")
     out = Path(out)
     # the default block cache is a share of the machine's memory, which would unbound ours
     with new_folder(out, RasterioError) as folder, rasterio.Env(GDAL_CACHEMAX=64 << 20):
@@ -112,10 +117,10 @@ def _write(folder: Path, footprint: Footprint, seed: int, progress: Progress | N
         _write_modality(folder / f"{name}.tif", preset, modality, layout, grids[name], steps)
     with tempfile.TemporaryDirectory(prefix="ranks.", dir=folder) as scratch:
         _write_labels(folder, Path(scratch) / "ranks.tif", footprint, layout, steps)
-    command = (
-        f"geo-xmodal simulate OUT --like {preset.name} "
-        f"--rows {footprint.rows} --cols {footprint.cols} --seed {seed}"
+    request = SimulateRequest(
+        out=Path("OUT"), like=preset.name, rows=footprint.rows, cols=footprint.cols, seed=seed
     )
+    command = shlex.join(request.words())
     write_config(_config(preset, command), folder)
     (folder / "README.md").write_text(_readme(preset, command), encoding="utf-8", newline="\n")
 

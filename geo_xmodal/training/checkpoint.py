@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from geo_xmodal import processes
 from geo_xmodal.errors import ResumeError
+from geo_xmodal.named_options import option
 from geo_xmodal.outputs import new_file
 from geo_xmodal.small_files import SmallFile, file_errors, read_tensor_header
 
@@ -24,7 +25,7 @@ FILE = "checkpoint.safetensors"
 _FILE = SmallFile(
     "where a run stands",
     ResumeError,
-    "it is damaged, and --resume cannot go on from it: train anew without --resume",
+    f"it is damaged, and cannot be gone on from: train anew without {option('resume')}",
     64 << 30,
 )
 
@@ -72,7 +73,8 @@ def checked_header(folder: Path, mark: str) -> Mapping[str, str] | None:
     if metadata.get("mark") != mark:
         raise ResumeError(
             f"{path} belongs to a run with other options, data or version (mark {metadata.get('mark')}, "
-            f"this run's is {mark}): resume with the options in config.json, or train anew without --resume"
+            f"this run's is {mark}): resume with the options in config.json, or train anew without "
+            f"{option('resume')}"
         )
     return metadata
 

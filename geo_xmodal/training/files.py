@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from geo_xmodal.errors import LabelError, OutputError, ResumeError, TrainingDataError
+from geo_xmodal.named_options import option
 from geo_xmodal.outputs import (
     OLD,
     UNFINISHED,
@@ -37,11 +38,11 @@ CONFIG, LOG, METRICS, REPORT = "config.json", "log.jsonl", "metrics.json", "repo
 FINDINGS = "findings.json"
 """What a method found out on its way, until the run is finished."""
 
-_ANEW = "it is damaged: train anew without --resume"
+_ANEW = f"it is damaged: train anew without {option('resume')}"
 _FILE = SmallFile("a file of a run, in JSON", ResumeError, _ANEW, 256 << 20)
 _LOG_FILE = SmallFile("the log of a run, one JSON object an epoch", ResumeError, _ANEW, 256 << 20)
 
-WAY_OUT = "the same command with --resume goes on"
+WAY_OUT = "the same command, resumed, goes on"
 
 _NEW, _DROPPED = "partial", "dropped"
 """Hidden names, beside a run folder, of one that is to come and of one that is to go."""
@@ -67,7 +68,7 @@ def held_run(out: Path) -> Iterator[None]:
             _mend(place)
             ours = _is_empty(place) or (place / CONFIG).is_file() or is_marked(place, WAY_OUT)
         if not ours:
-            raise OutputError(f"{out} is not empty and holds no run: choose another --out")
+            raise OutputError(f"{out} is not empty and holds no run: choose another {option('out')}")
         yield
 
 
@@ -160,7 +161,7 @@ def _is_empty(place: Path) -> bool:
 
 
 def _has_begun(place: Path) -> bool:
-    """Whether there is anything that `--resume` need not do again."""
+    """Whether there is anything that a run that is resumed need not do again."""
     return any(path.name in (LOG, FINDINGS, CHECKPOINT, METRICS) for path in place.rglob("*"))
 
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from geo_xmodal import processes
 from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.methods.base import Batch, Learner, LoopOptions, Options, Pool
+from geo_xmodal.named_options import option
 from geo_xmodal.training.batch_norm import over_whole_batches
 from geo_xmodal.training.checkpoint import (
     Position,
@@ -133,7 +134,7 @@ def fit(
             if not all(math.isfinite(value) for value in losses.values()):
                 raise TrainingDataError(
                     f"the loss is not finite in epoch {epoch + 1} of '{learner.stages[stage].name}': "
-                    f"{losses}; lower --set learning_rate (it is {options.learning_rate})"
+                    f"{losses}; lower {option('set', 'learning_rate')} (it is {options.learning_rate})"
                 )
             learner.eval()
             if not processes.is_first():

@@ -15,6 +15,7 @@ from geo_xmodal.accuracy import Groups, Picture, Report, curves_from_log, render
 from geo_xmodal.chips import ChipMember, ChipSource
 from geo_xmodal.mapping import preview
 from geo_xmodal.raster import pixel_size
+from geo_xmodal.requests import TrainCommand
 from geo_xmodal.scenes import SIDES
 from geo_xmodal.training.request import Plan
 from geo_xmodal.training.run import RunResult
@@ -114,21 +115,19 @@ def _description(
 
 
 def _command(scenes: Learned, plan: Plan) -> str:
-    words = ["geo-xmodal", "train"]
-    for one in scenes.members:
-        words += ["--chips", str(one.chips.folder)] if isinstance(one, ChipMember) else ["--scene", one.name]
-    for name in scenes.held_out:
-        words += ["--hold-out", name]
-    words += ["--method", plan.main.name]
-    if plan.seeds[0]:
-        words += ["--seed", str(plan.seeds[0])]
-    if len(plan.seeds) > 1:
-        words += ["--seeds", str(len(plan.seeds))]
-    if plan.controls:
-        words += ["--control"]
-    for key, value in plan.settings.items():
-        words += ["--set", f"{key}={value}"]
-    return shlex.join(words)
+    members = scenes.members
+    chips = next((one.chips.folder for one in members if isinstance(one, ChipMember)), None)
+    request = TrainCommand(
+        chips=chips,
+        scenes=tuple(one.name for one in members if not isinstance(one, ChipMember)),
+        hold_out=tuple(scenes.held_out),
+        method=plan.main.name,
+        seed=plan.seeds[0],
+        seeds=len(plan.seeds),
+        control=bool(plan.controls),
+        settings=tuple(f"{key}={value}" for key, value in plan.settings.items()),
+    )
+    return shlex.join(request.words())
 
 
 def _map(trained: bundle.Bundle, member: LearnedMember, named: bool) -> list[Picture]:

@@ -14,6 +14,7 @@ from geo_xmodal.errors import TrainingDataError, UsageError
 from geo_xmodal.mapping import read_shares
 from geo_xmodal.methods import METHODS
 from geo_xmodal.methods.base import Method, Options
+from geo_xmodal.named_options import option
 from geo_xmodal.requests import TrainOptions
 from geo_xmodal.samples import DataOptions, GatherOptions
 from geo_xmodal.scenes import Scene, SceneSet, join_scenes
@@ -338,7 +339,11 @@ def _checked(model: type[M], values: Mapping[str, Any], method: str) -> M:
     except ValidationError as error:
         first = error.errors()[0]
         key = str(first["loc"][0]) if first["loc"] else ""
-        where = f"--set {key}={values.get(key)} for {method}" if key else f"--set for {method}"
+        where = (
+            f"{option('set', f'{key}={values.get(key)}')} for {method}"
+            if key
+            else f"{option('set')} for {method}"
+        )
         raise UsageError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
 
 

@@ -15,6 +15,7 @@ from geo_xmodal import bundle, processes
 from geo_xmodal.accuracy import ReliabilityBin
 from geo_xmodal.errors import ResumeError
 from geo_xmodal.methods.base import Learner, LoopOptions
+from geo_xmodal.named_options import option
 from geo_xmodal.networks import PixelModel, input_ranges
 from geo_xmodal.outputs import UNFINISHED, mark_unfinished, output_errors, write_json
 from geo_xmodal.patches import Patches, joined_patches
@@ -190,7 +191,7 @@ def finished_metrics(folder: Path, mark: str) -> dict[str, Any] | None:
     if finished is not None and finished.get("mark") != mark:
         raise ResumeError(
             f"{folder} holds a finished run with other options, data or version: "
-            "choose another --out, or train anew without --resume"
+            f"choose another {option('out')}, or train anew without {option('resume')}"
         )
     return finished
 
@@ -220,7 +221,8 @@ def _check_compute(folder: Path, compute: Mapping[str, Any] | None) -> None:
         before, now = (", ".join(f"{key} {value}" for key, value in one.items()) for one in (begun, compute))
         raise ResumeError(
             f"{folder} was begun on {before}, not on {now}, which gives another model: resume with the same "
-            "--device, --precision and number of processes, or train anew without --resume"
+            f"{option('device')}, {option('precision')} and number of processes, or train anew "
+            f"without {option('resume')}"
         )
 
 

@@ -87,7 +87,7 @@ def test_a_damaged_header_is_refused_and_says_what_to_do(tmp_path: Path, header:
         lambda: Journal(path, WHAT, resume=True, begun=TODAY),
         lambda: finished_windows(path, WHAT),
     ):
-        with pytest.raises(ResumeError, match="start again without --resume") as caught:
+        with pytest.raises(ResumeError, match="start again without 'resume'") as caught:
             open_it()
         assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 
@@ -107,7 +107,7 @@ def test_another_identity_is_refused_and_nothing_lost(tmp_path: Path) -> None:
     written(path, {1: b"one"})
     before = path.read_bytes()
     with pytest.raises(
-        ResumeError, match="extra was None, is c; model was a, is b: start again without --resume"
+        ResumeError, match="extra was None, is c; model was a, is b: start again without 'resume'"
     ):
         Journal(path, {**WHAT, "model": "b", "extra": "c"}, resume=True, begun=TODAY)
     assert path.read_bytes() == before

@@ -171,7 +171,7 @@ def test_stopped_map_is_resumed_to_the_same_bytes(
     out = tmp_path / "cut" / "map.tif"
     with pytest.raises(type(error)) as caught:
         map_scene(cnn_folder, reader, out, window=64, probability=True, progress=stop_at(9, error))
-    assert "9 of 35 windows are kept: the same command with --resume goes on" in (
+    assert "9 of 35 windows are kept: the same command with 'resume' goes on" in (
         str(caught.value) + "".join(getattr(caught.value, "__notes__", []))
     )
     assert names(out.parent) == {".map.tif.partial"}

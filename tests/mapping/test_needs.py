@@ -37,7 +37,7 @@ def test_as_many_windows_at_once_as_there_is_memory_for() -> None:
 
 def test_what_is_asked_for_is_refused_where_it_does_not_fit() -> None:
     with pytest.raises(
-        MemoryShortageError, match=r"windows of 512 pixels, 4 at once needs .*smaller --window"
+        MemoryShortageError, match=r"windows of 512 pixels, 4 at once needs .*smaller 'window'"
     ):
         windows_at_once(heavy(0.4), 512, 1, None, 4)
     with pytest.raises(MemoryShortageError, match=r"windows of 4096 pixels, 1 at once needs"):
@@ -46,6 +46,6 @@ def test_what_is_asked_for_is_refused_where_it_does_not_fit() -> None:
 
 def test_processes_take_memory_each() -> None:
     many = 2 + least().free // (300 << 20)
-    with pytest.raises(MemoryShortageError, match=rf"by {many} processes needs .*fewer --workers"):
+    with pytest.raises(MemoryShortageError, match=rf"by {many} processes needs .*fewer 'workers'"):
         windows_at_once(SMALL, 512, many, None, None)
     assert windows_at_once(SMALL, 512, many, "tcp://127.0.0.1:8786", None) is None

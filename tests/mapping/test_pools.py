@@ -180,5 +180,5 @@ def test_interrupted_map_ends_its_workers_in_one_line(
         os.killpg(child.pid, signal.SIGINT)
         output, errors = child.communicate(timeout=60)
         assert not psutil.wait_procs(workers, 30)[1]
-    assert "windows are kept: the same command with --resume goes on" in output.splitlines()[-1]
+    assert "windows are kept: the same command with 'resume' goes on" in output.splitlines()[-1]
     assert errors == ""

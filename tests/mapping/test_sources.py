@@ -319,7 +319,7 @@ def test_tiles_by_ground_control_points_are_mapped_where_asked(
             tiles.append(tmp_path / path.name)
             with rasterio.open(tiles[-1], "w", **profile, gcps=points, crs=placed.crs) as pointed:
                 pointed.write(placed.read())
-    with pytest.raises(AlignmentError, match=r"d\.tif: has 3 ground control points.*--warp-gcps"):
+    with pytest.raises(AlignmentError, match=r"d\.tif: has 3 ground control points.*warp_gcps"):
         map_input(tiles, card)
     given = map_input(tiles, card, warp_gcps="polynomial")
     expected = map_input([tmp_path / "placed" / path.name for path in tiles], card)

@@ -146,7 +146,9 @@ def test_so_many_chips_are_read_and_no_more(folder: Path) -> None:
     source = chips_for(open_chips(folder))
     data = gather(source, GatherOptions(margin=0, labels_per_class=50, validation=0, chips=3))
     assert len(chip_ids(source, data.labelled_pairs)) == 3
-    assert "3 of 8 training chips are read, drawn at random (--set chips=N reads N)" in data.notes["drawn"]
+    assert (
+        "3 of 8 training chips are read, drawn at random (the setting chips=N reads N)" in data.notes["drawn"]
+    )
 
 
 def test_values_that_do_not_fit_into_memory_lie_in_a_store(folder: Path, tmp_path: Path) -> None:

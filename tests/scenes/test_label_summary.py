@@ -77,7 +77,7 @@ def test_every_feature_is_pixels_or_has_a_reason(tmp_path: Path, target: Path) -
     for line in (
         "labels.gpkg: 'lake' and 'LAKE' are one class, 'lake'",
         "1 feature without a class",
-        "1 feature with value '0' taken as unlabelled; if it is a class, give --unlabelled nodata",
+        "1 feature with value '0' taken as unlabelled; if it is a class, set unlabelled to nodata",
         "1 feature of class 'lake' outside the grid",
         "1 feature of class 'lake' without geometry",
         "1 polygon smaller than a pixel",

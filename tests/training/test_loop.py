@@ -137,7 +137,7 @@ def test_a_checkpoint_that_lost_something_says_what_to_do(change: Any, tmp_path:
         tensors, said = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
     change(tensors, said)
     save_file(tensors, path, said)
-    with pytest.raises(ResumeError, match="train anew without --resume") as caught:
+    with pytest.raises(ResumeError, match="train anew without 'resume'") as caught:
         fit(new("cnn")[0], options, 5, mark="one", folder=tmp_path, resume=True)
     assert "checkpoint.safetensors" in str(caught.value) and "\n" not in str(caught.value)
 
@@ -151,7 +151,7 @@ def test_half_a_last_row_of_a_log_is_left_out_and_said(tmp_path: Path) -> None:
         assert RunLog(log.path).read() == [{"epoch": 1}]
     for text in ('{"epoch"\n{"epoch": 2}\n', '{"epoch": "2"}\n', "[1]\n"):
         log.path.write_text(text)
-        with pytest.raises(ResumeError, match=r"log\.jsonl: .*train anew without --resume"):
+        with pytest.raises(ResumeError, match=r"log\.jsonl: .*train anew without 'resume'"):
             RunLog(log.path).read()
 
 
