@@ -20,7 +20,7 @@ def explain(request: ExplainRequest, console: Console) -> None:
     with console.progress() as progress:
         found = gx.explain_model(request.model, scene, request.out, request, progress=progress)
     for note in found.notes:
-        console.warn(f"note: {note}")
+        console.warn(note, "note")
     parts: list[rich.table.Table | str] = [
         table("routine", "what it found", rows=[(one.name, one.says) for one in found.routines])
     ]

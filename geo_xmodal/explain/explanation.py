@@ -25,7 +25,7 @@ class Routine:
     """What one routine found.
 
     Attributes:
-        name: As `--routines` and explanation.json have it.
+        name: As the option `routines` and explanation.json have it.
         title: Of its section on the page.
         says: The finding in a sentence or two.
         numbers: What goes into explanation.json.
