@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from geo_xmodal_app.fields import Field, Form
+from geo_xmodal_app.images import show_image
 from geo_xmodal_app.inspection import LabelFinding, RasterFinding, shared
-from geo_xmodal_app.parts import note, problem, size_words
+from geo_xmodal_app.messages import note, problem
+from geo_xmodal_app.parts import size_words
 from geo_xmodal_app.pictures import OUTLINES, overlap_picture
 from geo_xmodal_app.texts import literal, plain
 
@@ -58,7 +60,8 @@ def show_findings(
         )
         _counts(labels, legend)
     with right:
-        st.image(picture, width=_PICTURE)
+        words = f"{reference.name} in grey, with the outlines of {len(others)} other sensors and the labels"
+        show_image(picture, words, _PICTURE)
         parts = [f"{reference.name} in grey"]
         outlined = zip(others, OUTLINES, strict=False)
         parts += [f":{word}[▢] {literal(other.name)}" for other, (_, word) in outlined]

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import rasterio
-from rasterio.enums import Interleaving
+from rasterio.enums import Interleaving, Resampling
+from rasterio.warp import reproject
 from rasterio.windows import Window
 
 import geo_xmodal as gx
@@ -227,9 +228,10 @@ def _likeliest(columns: Sequence[str]) -> str | None:
 
 
 def shared(reference: RasterFinding, other: RasterFinding) -> tuple[float, str | None]:
-    """Share of the reference that `other` covers, and what is wrong if that is nothing.
+    """Share of the reference's data that `other` has data over, and what is wrong if they do not meet.
 
-    The share is that of the grids, not of the data.
+    Pixels with data are counted (band 1, in little), not the areas of the grids: scenes from orbit lie
+    askew in their files, and half of such a file is empty.
     """
     try:
         share, _ = gx.overlap(other.info.grid, reference.info.grid)
@@ -240,7 +242,31 @@ def shared(reference: RasterFinding, other: RasterFinding) -> tuple[float, str |
         )
     if share == 0:
         return 0.0, f"{other.name} does not overlap {reference.name}"
-    return share, None
+    counted = _shared_data(reference, other)
+    if counted == 0 and other.small is not None:
+        return 0.0, f"{other.name} holds no data inside {reference.name}"
+    return (share * (1 - other.holes) if counted is None else counted), None
+
+
+def _shared_data(reference: RasterFinding, other: RasterFinding) -> float | None:
+    """Share of the reference's pixels with data over which `other` has some; None for files too large."""
+    if reference.small is None or other.small is None:
+        return None
+    grid = reference.info.grid.zoom_to(reference.small.shape)
+    theirs = other.info.grid.zoom_to(other.small.shape)
+    found = np.zeros(reference.small.shape, np.uint8)
+    local = "EPSG:3857"  # of two grids without CRS, which are compared as they are
+    reproject(
+        np.isfinite(other.small).astype(np.uint8),
+        found,
+        src_transform=theirs.affine,
+        src_crs=other.info.crs or local,
+        dst_transform=grid.affine,
+        dst_crs=reference.info.crs or local,
+        resampling=Resampling.nearest,
+    )
+    data = np.isfinite(reference.small)
+    return float(found[data].mean()) if data.any() else 0.0
 
 
 def _in_little(dataset: rasterio.DatasetReader) -> npt.NDArray[np.float32] | None:

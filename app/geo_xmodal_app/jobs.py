@@ -35,6 +35,9 @@ from geo_xmodal_app.settings import Settings, settings
 _LOG = logging.getLogger(__name__)
 
 COMMANDS = ("train", "map", "evaluate", "compare", "align", "export", "correlate", "simulate")
+SHORT = ("map", "evaluate", "align", "export")
+"""Those that take seconds to minutes, and need not wait for a training."""
+
 TERM_SECONDS, KILL_SECONDS = 20.0, 40.0
 """After which a command that was asked to stop is told to, and then is stopped."""
 
@@ -245,12 +248,9 @@ class Queue:
 
     def _start_next(self) -> None:
         with self._lock:
-            if len(self._in("running")) >= self._settings.slots or self._stop.is_set():
+            record = None if self._stop.is_set() else self._next()
+            if record is None:
                 return
-            waiting = self._order()
-            if not waiting:
-                return
-            record = waiting[0]
             now = time.time()
             self._paces.pop(record.id, None)
             # Before it runs: a server that dies here leaves a job that is looked for, never one begun twice.
@@ -265,6 +265,16 @@ class Queue:
                 return
             self._children[record.id] = child
             self._keep(record.model_copy(update={"pid": running.pid, "born": running.born}))
+
+    def _next(self) -> Record | None:
+        """The next that may start: where all slots are taken, one lane more is there for short jobs."""
+        running = self._in("running")
+        waiting = self._order()
+        if len(running) < self._settings.slots:
+            return next(iter(waiting), None)
+        if any(one.argv[0] in SHORT for one in running):
+            return None
+        return next((one for one in waiting if one.argv[0] in SHORT), None)
 
     def _order(self) -> list[Record]:
         """Who is next: the session that has waited longest since its last job began, then who came first."""

@@ -86,6 +86,31 @@ def scene_layers(session: str, scene: gx.Scene, *, visible: bool = False) -> Pre
     return found
 
 
+def file_layer(session: str, path: Path, title: str, kind: Kind) -> Prepared:
+    """A sensor's file by itself, switched off at first."""
+    return _shown(title, partial(prepared, session, path), partial(_file_layer, session, path, title, kind))
+
+
+def _file_layer(session: str, path: Path, title: str, kind: Kind, shown: Path) -> Layer:
+    given, stat, known = gx.describe_raster(path), shown.stat(), gx.KINDS[kind]
+    waves = given.wavelengths or ()
+    return Layer(
+        id="file",
+        title=title,
+        url=_url(session, shown),
+        kind="continuous",
+        bands=given.band_names,
+        wavelengths=waves,
+        stretch=stretches(
+            shown, stat.st_size, stat.st_mtime_ns, decibel=False, percentiles=known.display.stretch
+        ),
+        shown_bands=first_bands(kind, given.band_names, waves),
+        nodata=_meaningless(gx.describe_raster(shown).nodata),
+        unit="" if known.power else known.unit,
+        visible=False,
+    )
+
+
 def _shown(title: str, prepare: Callable[[], Copying], show: Callable[[Path], Layer]) -> Prepared:
     try:
         copying = prepare()

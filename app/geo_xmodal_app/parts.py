@@ -13,13 +13,15 @@ from streamlit.delta_generator import DeltaGenerator
 
 from geo_xmodal.errors import GeoXmodalError
 from geo_xmodal.pace import duration
-from geo_xmodal_app import navigation
+from geo_xmodal_app import navigation, workspace
 from geo_xmodal_app.fields import Field, Form
 from geo_xmodal_app.jobs import Job, queue
+from geo_xmodal_app.messages import problem, said_in_words
 from geo_xmodal_app.registry import FileKind, registry
 from geo_xmodal_app.sessions import current_session, session_folder
 from geo_xmodal_app.sources import source_files
 from geo_xmodal_app.texts import literal, plain
+from geo_xmodal_app.uploads import Purpose, uploads
 from geo_xmodal_app.workspace import SceneEntry
 
 T = TypeVar("T")
@@ -43,29 +45,6 @@ def heading(title: str, text: str) -> None:
     """The top of a page."""
     st.title(title, anchor=False)
     st.caption(text)
-
-
-def problem(
-    error: Exception | str,
-    names: Mapping[Path, str] | None = None,
-    fields: Mapping[str, str] | None = None,
-) -> None:
-    """One clear line of what is wrong; no path of the server, no markup from files.
-
-    Args:
-        error: What is wrong.
-        names: Path of a file to what the user calls it.
-        fields: Option of the command line to what the page calls it.
-    """
-    text = str(error)
-    for option, field in (fields or {}).items():
-        text = text.replace(option, field)
-    st.error(literal(plain(text, names)), icon=":material/error:")
-
-
-def note(text: str) -> None:
-    """A line of doubt."""
-    st.warning(literal(plain(text)), icon=":material/info:")
 
 
 def asked_or_shown(
@@ -229,9 +208,10 @@ def watch(session: str, job: Job, draw: Callable[[], None] | None = None) -> Non
         now = queue().job(session, job.id)
         if now is None or (active and not is_active(now)):
             st.rerun()
-        _show_job(session, now)
-        if draw is not None:
-            draw()
+        with said_in_words():
+            _show_job(session, now)
+            if draw is not None:
+                draw()
 
     panel()
 
@@ -243,10 +223,11 @@ def is_active(job: Job) -> bool:
 
 def _show_job(session: str, job: Job) -> None:
     with st.container(border=True):
-        words, buttons = st.columns([5, 1], vertical_alignment="center")
+        words, cancel = st.columns([5, 1], vertical_alignment="center")
         words.markdown(f"**{literal(job.title)}** · {_STATES[job.state]} · {_when(job)}")
-        with buttons:
-            _job_buttons(session, job)
+        if is_active(job):
+            with cancel:
+                _cancel(session, job)
         if job.state == "queued":
             ahead = "next in the queue" if not job.ahead else f"{job.ahead} before it in the queue"
             st.progress(0.0, text=ahead)
@@ -255,21 +236,66 @@ def _show_job(session: str, job: Job) -> None:
             st.progress(min(share, 1.0), text=literal(_pace(job)))
         elif job.state == "failed":
             problem(job.doing, {one.path: one.name for one in source_files(session).values()})
-        elif job.state in ("cancelled", "interrupted") and job.resumable:
+        elif job.resumable:
             st.caption("What is finished is kept: resume goes on from there.")
+            _resume(session, job)
 
 
-def _job_buttons(session: str, job: Job) -> None:
-    try:
-        if is_active(job):
-            if st.button("Cancel", key=f"cancel-{job.id}", width="stretch"):
-                queue().cancel(session, job.id)
-                st.rerun()
-        elif job.resumable and st.button("Resume", key=f"resume-{job.id}", type="primary", width="stretch"):
+def _cancel(session: str, job: Job) -> None:
+    if st.button("Cancel", key=f"cancel-{job.id}", width="stretch"):
+        try:
+            queue().cancel(session, job.id)
+        except GeoXmodalError as error:
+            problem(error)
+        st.rerun()
+
+
+def _resume(session: str, job: Job) -> None:
+    """Below the words and to the left: never where the pointer has just cancelled."""
+    if st.button("Resume", key=f"resume-{job.id}", type="primary"):
+        try:
             queue().resume(session, job.id)
+        except GeoXmodalError as error:
+            problem(error)
+        else:
             st.rerun()
-    except GeoXmodalError as error:
-        problem(error)
+
+
+def removal(session: str, room: str, item: Path, back: str, job: Job | None = None) -> None:
+    """A button that removes a thing of the session with everything in it, once it is pressed twice.
+
+    Args:
+        session: Whose.
+        room: `scenes`, `runs` or `maps`.
+        item: Its folder.
+        back: The page to go to then.
+        job: Its latest job, which goes with it; while it waits or runs, nothing can be removed.
+    """
+    busy = job is not None and is_active(job)
+    with st.popover("Remove", icon=":material/delete:", disabled=busy):
+        st.write(f"Remove {literal(item.name)} and its files from this server?")
+        if st.button("Remove", key=f"remove-{room}-{item.name}", type="primary"):
+            for one in queue().jobs(session):
+                if one.folder.is_relative_to(item):
+                    queue().forget(session, one.id)
+            workspace.remove(session, room, item.name)
+            navigation.go(back)
+
+
+def uploaded(session: str, *purposes: Purpose) -> None:
+    """The session's uploads for some purposes, each with a button that removes it."""
+    for one in uploads().uploads(session):
+        if one.purpose in purposes and one.path is not None:
+            words, remove = st.columns([5, 1], vertical_alignment="center")
+            words.caption(f"{literal(one.name)} · {size_words(one.size)}")
+            if remove.button(
+                "",
+                key=f"remove-upload-{one.id}",
+                icon=":material/delete:",
+                help=f"Remove {literal(one.name)}",
+            ):
+                uploads().remove(session, one.id)
+                st.rerun()
 
 
 def _pace(job: Job) -> str:

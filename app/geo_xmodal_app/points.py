@@ -10,7 +10,7 @@ import streamlit as st
 
 import geo_xmodal as gx
 from geo_xmodal.errors import SceneError
-from geo_xmodal_app.parts import problem
+from geo_xmodal_app.messages import problem
 from geo_xmodal_app.texts import literal
 
 _MAX_SHOWN = 5_000

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -177,6 +178,11 @@ def remove(session: str, room: str, item: str) -> None:
             shutil.rmtree(found, ignore_errors=True)
 
 
+def unmade(session: str) -> tuple[Path, ...]:
+    """Folders of scenes that are being made, or could not be."""
+    return tuple(item for item in _items(session, "scenes") if not is_made(item))
+
+
 def making(session: str, id: str | None) -> Path | None:
     """The folder of a scene of the session that is not there yet, by the scene's id."""
     for item in _items(session, "scenes"):
@@ -194,7 +200,10 @@ def new_item(session: str, room: str, wanted: str, asked: Mapping[str, Any]) -> 
         wanted: Its name, if that is free; else with a number.
         asked: For `about`.
     """
-    base = re.sub(r"[^A-Za-z0-9_.-]+", "-", wanted).strip("-._")[:60] or "unnamed"
+    base = (
+        re.sub(r"[^\w. -]+", "-", unicodedata.normalize("NFC", wanted)).strip("-._ ")[:60].strip()
+        or "unnamed"
+    )
     parent, name, number = session_folder(session, room), base, 2
     while (parent / name).exists():
         name, number = f"{base}-{number}", number + 1

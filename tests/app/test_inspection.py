@@ -7,11 +7,25 @@ from contextlib import closing
 from pathlib import Path
 
 import geopandas
+import numpy as np
 import pytest
 import shapely
 
 from geo_xmodal.errors import VectorError
-from geo_xmodal_app.inspection import inspect_labels
+from geo_xmodal_app.inspection import inspect_labels, inspect_raster, shared
+from tests.tiny import PIXEL, write_raster
+
+
+def test_coverage_counts_pixels_with_data(tmp_path: Path) -> None:
+    """A file over the whole target whose data are a strip of a quarter; the target has data in three."""
+    target, strip = np.ones((1, 80, 80), np.float32), np.full((1, 40, 40), np.nan, np.float32)
+    target[:, 60:], strip[:, :, :10] = np.nan, 1
+    first = inspect_raster(write_raster(tmp_path / "sar.tif", target), "sar.tif")
+    other = inspect_raster(write_raster(tmp_path / "hsi.tif", strip, pixel=2 * PIXEL), "hsi.tif")
+    share, wrong = shared(first, other)
+    assert wrong is None and share == pytest.approx(0.25, abs=0.01)
+    empty = inspect_raster(write_raster(tmp_path / "none.tif", np.full_like(strip, np.nan)), "none.tif")
+    assert "holds no data inside sar.tif" in str(shared(first, empty)[1])
 
 
 def test_labels_that_would_read_another_file_tell_nothing_of_it(tmp_path: Path) -> None:

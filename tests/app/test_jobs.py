@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -99,6 +100,25 @@ def test_a_job_runs_to_its_end(open_queue: Callable[[], Queue], tmp_path: Path) 
     assert result is not None
     assert result["height"] == 64
     assert (out / "scene.toml").is_file()
+
+
+def test_a_short_job_has_a_lane_beside_a_long_one(
+    chosen: Settings, open_queue: Callable[[], Queue], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[str] = []
+
+    def start(argv: Sequence[str], *_: object) -> tuple[processes.Running, subprocess.Popen[bytes]]:
+        started.append(argv[0])
+        child = subprocess.Popen(["sleep", "60"], start_new_session=True)
+        return processes.Running(child.pid, psutil.Process(child.pid).create_time()), child
+
+    monkeypatch.setattr(processes, "start", start)
+    queue = open_queue()
+    for command in ("train", "train", "map", "export"):
+        queue.submit(ANNA, command, [command, "--out=x"], tmp_path)
+    for _ in range(4):
+        queue._start_next()
+    assert started == ["train", "map"]
 
 
 def test_one_that_fails_says_why(open_queue: Callable[[], Queue], tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import shapely
 from streamlit.testing.v1 import AppTest
 
 import geo_xmodal as gx
-from geo_xmodal_app import workspace
+from geo_xmodal_app import navigation, workspace
 from geo_xmodal_app.drafts import apply_edits
 from geo_xmodal_app.jobs import queue
 from geo_xmodal_app.sessions import LOCAL, session_folder
@@ -325,6 +326,63 @@ def test_a_map_is_viewed_with_its_areas_and_taken_away(visit: Visit, request: py
     (job,) = queue().jobs(LOCAL)
     assert "--to=gpkg" in job.command
     assert "geo\\-xmodal" not in files.code[0].value
+
+
+def test_a_downloaded_map_takes_its_class_names_along(
+    visit: Visit, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    visit("home")
+    name = request.getfixturevalue("mapped")
+    visit("takeaway", map=name)
+    with zipfile.ZipFile(session_folder(LOCAL, "maps") / name / "map.zip") as archive:
+        archive.extractall(tmp_path / "unpacked")
+    assert {path.name for path in (tmp_path / "unpacked").iterdir()} == {
+        f"{name}.tif", f"{name}.tif.aux.xml", f"{name}.qml",
+    }  # fmt: skip
+    notes = (tmp_path / "unpacked" / f"{name}.tif.aux.xml").read_text()
+    assert "Forest" in notes and "Forest" in (tmp_path / "unpacked" / f"{name}.qml").read_text()
+
+
+def test_a_link_to_a_missing_map_shows_no_other(visit: Visit, request: pytest.FixtureRequest) -> None:
+    visit("home")
+    request.getfixturevalue("mapped")
+    for page in (visit("viewing", map="gone"), visit("takeaway", map="gone")):
+        assert any("there is no 'gone' here" in one.value.replace("\\", "") for one in page.error)
+        assert not page.dataframe
+
+
+def test_a_name_keeps_its_letters_and_spaces(visit: Visit) -> None:
+    visit("home")
+    assert workspace.new_item(LOCAL, "scenes", "Müllheim Süd", {}).name == "Müllheim Süd"
+    assert workspace.new_item(LOCAL, "scenes", "../a/b:c", {}).name == "a-b-c"
+
+
+def test_what_was_cancelled_can_be_removed_and_resume_is_elsewhere(visit: Visit) -> None:
+    page = visit("training", scene="sample:berlin", method="svm")
+    button(page, "Start training").click()  # type: ignore[attr-defined]
+    page.run()
+    (run,) = workspace.runs(LOCAL)
+    page = visit("training", run=run.id)
+    button(page, "Cancel").click()  # type: ignore[attr-defined]
+    page.run()
+    columns = [one for one in page.columns if any(inner.label == "Resume" for inner in one.button)]
+    assert not columns  # where Cancel was, nothing is
+    button(page, "Remove").click()  # type: ignore[attr-defined]
+    page.run()
+    assert not workspace.runs(LOCAL) and not queue().jobs(LOCAL)
+
+
+def test_a_fault_is_said_in_our_own_words(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    visit("home")
+
+    def broken(session: str) -> None:
+        raise RuntimeError("the secret of the program")
+
+    monkeypatch.setattr(workspace, "finished_maps", broken)
+    page = AppTest.from_file(str(Path(navigation.__file__).with_name("main.py")), default_timeout=60).run()
+    assert not page.exception
+    (said,) = [one.value for one in page.error]
+    assert "a fault of the program, number" in said and "secret" not in said
 
 
 def test_the_wizard_shows_what_was_found_and_makes_the_scene(visit: Visit, tmp_path: Path) -> None:

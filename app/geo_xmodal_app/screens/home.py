@@ -7,7 +7,8 @@ import streamlit as st
 from geo_xmodal.errors import GeoXmodalError
 from geo_xmodal_app import navigation, workspace
 from geo_xmodal_app.jobs import queue
-from geo_xmodal_app.parts import heading, is_active, problem, watch
+from geo_xmodal_app.messages import problem
+from geo_xmodal_app.parts import heading, is_active, watch
 from geo_xmodal_app.sessions import current_session
 from geo_xmodal_app.texts import literal
 

@@ -13,7 +13,9 @@ from geo_xmodal.errors import GeoXmodalError, ValueRangeError
 from geo_xmodal_app import navigation, workspace
 from geo_xmodal_app.fields import Field, Form
 from geo_xmodal_app.findings import show_assumed
+from geo_xmodal_app.images import show_image
 from geo_xmodal_app.layers import map_assumptions
+from geo_xmodal_app.messages import note, problem
 from geo_xmodal_app.parts import (
     ORIGINS,
     ask_layer,
@@ -23,11 +25,11 @@ from geo_xmodal_app.parts import (
     heading,
     is_active,
     job_of,
-    note,
-    problem,
+    removal,
     scene_label,
     shown_command,
     start,
+    uploaded,
     watch,
 )
 from geo_xmodal_app.shares import Shares, ask_shares
@@ -56,6 +58,7 @@ class _Input:
     words: tuple[str, ...]
     name: str
     scene: str | None
+    file: str | None
     names: Mapping[Path, str]
     area: str | None = None
 
@@ -109,6 +112,7 @@ def _with_area(session: str, chosen: _Input) -> _Input:
         )
     with right.popover("Upload polygons", icon=":material/upload:", width="stretch"):
         upload_files("Polygons (GeoPackage, GeoJSON)", "area", key="map-area")
+        uploaded(session, "area", "labels")
     if picked is None or picked == _EVERYWHERE:
         return chosen
     one = files[picked]
@@ -151,7 +155,14 @@ def _start(session: str, card: gx.Card, folder: Path, model_name: str, chosen: _
     with left:
         command_line(line)
     if right.button("Start mapping", type="primary", width="stretch", icon=":material/play_arrow:"):
-        asked = {"model": model_name, "input": chosen.name, "scene": chosen.scene, "command": line}
+        asked = {
+            "model": model_name,
+            "input": chosen.name,
+            "scene": chosen.scene,
+            "file": chosen.file,
+            "kind": card.target.kind,
+            "command": line,
+        }
         item = workspace.new_item(session, "maps", wanted, asked)
         argv = shares.written(argv, item)
         outputs = [f"--out={item / MAP}", f"--picture={item / PICTURE}"]
@@ -171,6 +182,7 @@ def _model(session: str) -> tuple[gx.Card | None, Path | None, str]:
     with st.popover("Upload a model", icon=":material/upload:"):
         st.caption("A zip of `model.safetensors` and `card.json`: the folder `model/` of a run.")
         upload_files("Model (zip)", "bundle", key="map-bundle")
+        uploaded(session, "bundle")
     if picked is None:
         st.caption("Choose one; your own come from the page **Train**.")
         return None, None, ""
@@ -226,7 +238,7 @@ def _from_scene(session: str, card: gx.Card) -> _Input | None:
     height, width = scene.grid.shape
     st.caption(f"{height} x {width} pixels, mapped from {literal(gx.target_modality(scene, card))}")
     words = (f"--scene={entry.folder}",)
-    return _Input(reader, words, entry.name, entry.id, {entry.folder: entry.name})
+    return _Input(reader, words, entry.name, entry.id, None, {entry.folder: entry.name})
 
 
 def _from_file(session: str, card: gx.Card) -> _Input | None:
@@ -234,6 +246,7 @@ def _from_file(session: str, card: gx.Card) -> _Input | None:
     picked = choose("map", "GeoTIFF", {id_: one.name for id_, one in files.items()}, "file")
     with st.popover("Upload a GeoTIFF", icon=":material/upload:"):
         upload_files("GeoTIFF", "raster", key="map-raster")
+        uploaded(session, "raster")
     if picked is None:
         return None
     one = files[picked]
@@ -260,7 +273,7 @@ def _from_file(session: str, card: gx.Card) -> _Input | None:
     words += [f"--bands={','.join(map(str, asked))}"] if asked else []
     words += ["--scale=db"] if decibel else []
     stem = Path(one.name).stem
-    return _Input(reader, tuple(words), stem, None, {one.path: one.name})
+    return _Input(reader, tuple(words), stem, None, picked, {one.path: one.name})
 
 
 _SCALE = Field("scale", "choice", "Values are", "linear", {"linear": "linear power", "db": "decibels"})
@@ -295,6 +308,7 @@ def _progress(session: str, found: MapEntry) -> None:
     if found.finished and (job is None or not is_active(job)):
         _finished(found)
     command_line(str(found.about.get("command", "")))
+    removal(session, "maps", found.folder, "map", job)
 
 
 def _finished(found: MapEntry) -> None:
@@ -306,4 +320,4 @@ def _finished(found: MapEntry) -> None:
         navigation.go("files", map=found.id)
     show_assumed(map_assumptions(found.classes))
     if (found.folder / PICTURE).is_file():
-        st.image(str(found.folder / PICTURE), width=760)
+        show_image(found.folder / PICTURE, f"Map {found.id} with its legend", 760)

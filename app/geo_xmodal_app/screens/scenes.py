@@ -20,17 +20,8 @@ from geo_xmodal_app.inspection import (
     inspect_labels,
     inspect_raster,
 )
-from geo_xmodal_app.parts import (
-    ORIGINS,
-    choose,
-    command_line,
-    heading,
-    is_active,
-    job_of,
-    problem,
-    scene_label,
-    watch,
-)
+from geo_xmodal_app.messages import problem
+from geo_xmodal_app.parts import ORIGINS, choose, command_line, heading, job_of, removal, scene_label, watch
 from geo_xmodal_app.points import show_points
 from geo_xmodal_app.screens import wizard
 from geo_xmodal_app.sessions import current_session, new_id
@@ -59,6 +50,7 @@ def show() -> None:
         if item is not None and picked is None:
             _making(session, item)
         elif picked is None:
+            _unfinished(session)
             _drafts(session)
             _all(list(entries.values()))
         else:
@@ -81,6 +73,15 @@ def _all(entries: list[SceneEntry]) -> None:
         hide_index=True,
     )
     st.caption("Choose one above, or make your own from two GeoTIFFs and labels with **New scene**.")
+
+
+def _unfinished(session: str) -> None:
+    """Scenes whose job has not made them: to look at, to go on with, or to remove."""
+    for item in workspace.unmade(session):
+        words, look = st.columns([5, 1], vertical_alignment="center")
+        words.markdown(f"Not there yet: **{literal(item.name)}**")
+        if look.button("Look at it", key=f"unmade {item.name}", width="stretch"):
+            navigation.go("scenes", scene=f"yours:{item.name}")
 
 
 def _drafts(session: str) -> None:
@@ -107,14 +108,15 @@ def _making(session: str, item: Path) -> None:
     left, right, _ = st.columns([1, 1, 2])
     if left.button("Back to its files", width="stretch"):
         navigation.go("scenes", new=str(workspace.about(item).get("draft") or new_id()))
-    if right.button("Remove", width="stretch", disabled=job is not None and is_active(job)):
-        workspace.remove(session, "scenes", item.name)
-        navigation.go("scenes")
+    with right:
+        removal(session, "scenes", item, "scenes", job)
 
 
 def _one(session: str, entry: SceneEntry) -> None:
     if entry.problem is not None:
         problem(entry.problem)
+        if entry.origin == "yours":
+            removal(session, "scenes", entry.folder.parent, "scenes")
         return
     scene = entry.opened()
     if entry.description:
@@ -125,11 +127,8 @@ def _one(session: str, entry: SceneEntry) -> None:
         if column.button(label, icon=icon, key=target, width="stretch", disabled=blocked):
             navigation.go(target, scene=entry.id)
     if entry.origin == "yours":
-        with columns[3].popover("Remove", icon=":material/delete:", width="stretch"):
-            st.write("Its files are removed; runs and maps made with it stay.")
-            if st.button("Remove this scene", type="primary"):
-                workspace.remove(session, "scenes", entry.folder.parent.name)
-                navigation.go("scenes")
+        with columns[3]:
+            removal(session, "scenes", entry.folder.parent, "scenes")
     if scene.points is not None:
         show_points(scene)
     else:

@@ -7,8 +7,10 @@ from pathlib import Path
 import streamlit as st
 
 from geo_xmodal.errors import GeoXmodalError
-from geo_xmodal_app import navigation, workspace
+from geo_xmodal_app import workspace
 from geo_xmodal_app.archives import zip_files, zip_folder
+from geo_xmodal_app.images import show_image
+from geo_xmodal_app.messages import problem
 from geo_xmodal_app.parts import (
     choose,
     command_line,
@@ -16,7 +18,7 @@ from geo_xmodal_app.parts import (
     heading,
     is_active,
     job_of,
-    problem,
+    removal,
     shown_command,
     size_words,
     start,
@@ -65,15 +67,21 @@ def _map(session: str, entry: MapEntry) -> None:
     columns = st.columns(3)
     with columns[0].container(border=True, height="stretch"):
         st.markdown("##### GeoTIFF")
-        st.caption("Class ids with colours and class names; opens in QGIS, ArcGIS, R and Python.")
-        _file(session, entry.classes, "raster", "Classes", f"{entry.id}.tif")
+        st.caption(
+            "The zip has the map with its class names and colours for QGIS and GDAL beside it (.qml, "
+            ".aux.xml): unpack it, and open the GeoTIFF. A GeoTIFF alone shows ids without names in most "
+            "programs."
+        )
+        out = zip_files(map_files(entry), entry.folder / "map.zip")
+        _file(session, out, "archive", "Map with class names (zip)", f"{entry.id}.zip")
+        _file(session, entry.classes, "raster", "Classes alone", f"{entry.id}.tif")
         if entry.probability is not None:
-            _file(session, entry.probability, "raster", "Probability, percent", f"{entry.id}_probability.tif")
+            _file(session, entry.probability, "raster", "Probability alone", f"{entry.id}_probability.tif")
     with columns[1].container(border=True, height="stretch"):
         st.markdown("##### Picture")
         picture = entry.folder / PICTURE
         if picture.is_file():
-            st.image(str(picture), width=210)
+            show_image(picture, f"Map {entry.id} with its legend", 210)
             _file(session, picture, "picture", "PNG with legend", f"{entry.id}.png")
         else:
             st.caption("This map has none.")
@@ -83,7 +91,22 @@ def _map(session: str, entry: MapEntry) -> None:
         _export(session, entry, GEOPACKAGE, "GeoPackage")
         _export(session, entry, QGIS, "QGIS folder")
     command_line(str(entry.about.get("command", "")))
-    _remove(session, "maps", entry.id)
+    removal(session, "maps", entry.folder, "files", job_of(session, entry.folder))
+
+
+def map_files(entry: MapEntry) -> list[tuple[Path, str]]:
+    """A map's rasters and what tells programs how to show them; file, and its name in a zip."""
+    files = []
+    for raster, name in ((entry.classes, entry.id), (entry.probability, f"{entry.id}_probability")):
+        if raster is None:
+            continue
+        files.append((raster, f"{name}.tif"))
+        beside = (
+            (Path(f"{raster}.aux.xml"), f"{name}.tif.aux.xml"),
+            (raster.with_suffix(".qml"), f"{name}.qml"),
+        )
+        files += [(path, named) for path, named in beside if path.is_file()]
+    return files
 
 
 def _export(session: str, entry: MapEntry, to: str, label: str) -> None:
@@ -131,7 +154,7 @@ def _run(session: str, entry: RunEntry) -> None:
             with column:
                 _file(session, entry.folder / name, kind, label, f"{entry.id}-{name}")
     command_line(str(entry.about.get("command", "")))
-    _remove(session, "runs", entry.id)
+    removal(session, "runs", entry.folder.parent, "files", job_of(session, entry.folder))
 
 
 _RUN_FILES: tuple[tuple[str, str, FileKind], ...] = (
@@ -142,11 +165,3 @@ _RUN_FILES: tuple[tuple[str, str, FileKind], ...] = (
 
 def _file(session: str, path: Path, kind: FileKind, label: str, name: str) -> None:
     download(session, path, kind, f"{label} · {size_words(path.stat().st_size)}", name)
-
-
-def _remove(session: str, room: str, item: str) -> None:
-    with st.popover("Remove", icon=":material/delete:"):
-        st.write(f"Remove {literal(item)} and its files from this server?")
-        if st.button("Remove", key=f"remove-{room}", type="primary"):
-            workspace.remove(session, room, item)
-            navigation.go("files")

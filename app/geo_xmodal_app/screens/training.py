@@ -14,6 +14,7 @@ from geo_xmodal_app.curves import draw_curves, latest_log
 from geo_xmodal_app.fields import Field, Form
 from geo_xmodal_app.findings import show_assumed
 from geo_xmodal_app.inspection import assumed_of_scene
+from geo_xmodal_app.messages import note, problem
 from geo_xmodal_app.methods import ask_options, check_options, methods
 from geo_xmodal_app.parts import (
     asked_or_shown,
@@ -23,8 +24,7 @@ from geo_xmodal_app.parts import (
     heading,
     is_active,
     job_of,
-    note,
-    problem,
+    removal,
     scene_label,
     shown_command,
     start,
@@ -165,9 +165,11 @@ def _run(session: str, found: RunEntry) -> None:
     if job is not None and (is_active(job) or not found.finished):
         watch(session, job, lambda: _live(found))
         command_line(str(found.about.get("command", "")))
+        removal(session, "runs", found.folder.parent, "train", job)
         return
     if not found.finished:
         problem("this run did not finish, and no job is there to resume; start it anew")
+        removal(session, "runs", found.folder.parent, "train", job)
         return
     _finished(session, found)
 

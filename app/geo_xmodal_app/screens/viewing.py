@@ -10,12 +10,14 @@ import streamlit as st
 
 import geo_xmodal as gx
 from geo_xmodal.errors import GeoXmodalError
-from geo_xmodal.types import LandClass
+from geo_xmodal.types import Kind, LandClass
 from geo_xmodal_app import navigation, workspace
-from geo_xmodal_app.layers import Prepared, map_layers, map_legend, scene_layers
-from geo_xmodal_app.parts import choose, heading, note, problem, scene_label
+from geo_xmodal_app.layers import Prepared, file_layer, map_layers, map_legend, scene_layers
+from geo_xmodal_app.messages import note, problem, said_in_words
+from geo_xmodal_app.parts import choose, heading, scene_label
 from geo_xmodal_app.sessions import current_session
 from geo_xmodal_app.settings import settings
+from geo_xmodal_app.sources import source_files
 from geo_xmodal_app.texts import literal, plain
 from geo_xmodal_app.viewer import (
     ChangeMatrix,
@@ -115,12 +117,25 @@ def _layers(session: str, choice: _Choice) -> Prepared:
             found += map_layers(session, choice.second, choice.second.id, visible=False)
         else:
             found += Prepared(problems=(f"{choice.second.id} has another CRS: it cannot be laid over",))
+    if choice.first is not None:
+        found += _mapped_file(session, choice.first, _reference(choice))
     if choice.scene is not None:
         if choice.scene.grid.crs == _reference(choice).grid.crs:
             found += scene_layers(session, choice.scene, visible=choice.first is None)
         else:
             found += Prepared(problems=(f"scene {choice.scene.name} has another CRS than the map",))
     return found
+
+
+def _mapped_file(session: str, entry: MapEntry, reference: gx.RasterInfo) -> Prepared:
+    """The file that a map was made from, under it; nothing where it was a scene, or the file is gone."""
+    one = source_files(session).get(str(entry.about.get("file") or ""))
+    if one is None:
+        return Prepared()
+    if gx.describe_raster(one.path).crs != reference.crs:
+        return Prepared(problems=(f"{one.name} has another CRS than its map: it cannot be laid under it",))
+    kinds: dict[object, Kind] = {kind: kind for kind in gx.KINDS}
+    return file_layer(session, one.path, one.name, kinds.get(entry.about.get("kind"), "other"))
 
 
 def _waiting(shown: Prepared) -> None:
@@ -132,7 +147,9 @@ def _waiting(shown: Prepared) -> None:
     @st.fragment(run_every=_POLL)
     def wait() -> None:
         session = current_session()
-        now = _layers(session, _chosen(session))
+        now = Prepared()
+        with said_in_words():
+            now = _layers(session, _chosen(session))
         if len(now.waiting) < len(shown.waiting):
             st.rerun()
         for title, share in now.waiting:

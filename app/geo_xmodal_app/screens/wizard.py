@@ -38,7 +38,8 @@ from geo_xmodal_app.inspection import (
     is_vector,
     looks_decibel,
 )
-from geo_xmodal_app.parts import ask_layer, command_line, heading, problem, shown_command, start
+from geo_xmodal_app.messages import problem
+from geo_xmodal_app.parts import ask_layer, command_line, heading, shown_command, start
 from geo_xmodal_app.sources import SourceFile, source_files
 from geo_xmodal_app.texts import literal
 from geo_xmodal_app.uploader import upload_files

@@ -37,8 +37,9 @@ export default async function (component) {
 }
 """
 
-TRUE_COLOR, FALSE_COLOR = (640.0, 550.0, 460.0), (850.0, 650.0, 550.0)
-"""Nanometres shown as red, green and blue: as the eye sees, and with vegetation in red."""
+TRUE_COLOR, FALSE_COLOR = (650.0, 555.0, 480.0), (850.0, 655.0, 555.0)
+"""Nanometres shown as red, green and blue: as the eye sees, and with vegetation in red. Blue is that of
+Sentinel-2 (490) and Landsat (482), and never their band for aerosol (443)."""
 
 _FARTHEST = 40.0
 """Nanometres by which a band may miss."""

@@ -117,6 +117,7 @@ export function createLayerList(app) {
     );
     const presets = [...spec.presets.map(([name, chosen]) => button(name, () => set(chosen)))];
     if (color) presets.push(button("One band", () => set([record.bands[0]])));
+    else if (spec.bands.length >= 3) presets.push(button("Three bands", () => set(threeBands(spec))));
     const rows = [element("div", { class: "presets" }, presets), ...picks];
     if (!color && record.stretches.length) {
       const unit = spec.decibel ? "dB" : spec.unit;
@@ -135,6 +136,12 @@ export function createLayerList(app) {
   app.on("data", render);
   render();
   return node;
+}
+
+/** Red, green and blue: those that the layer began with, where it began with three. */
+function threeBands(spec) {
+  if (spec.shown_bands.length >= 3) return spec.shown_bands.slice(0, 3);
+  return spec.presets[0]?.[1] ?? [0, 1, 2];
 }
 
 export function bandName(spec, band) {
