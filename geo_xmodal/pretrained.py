@@ -222,6 +222,11 @@ def save_pretrained(folder: Path, pretrained: Pretrained) -> PretrainedCard:
     return card
 
 
+def is_pretraining(path: Path) -> bool:
+    """Whether a path is a pretraining run, or its folder `encoders/`, finished or not read yet."""
+    return any(next(iter(folder.glob(_encoder_file("*"))), None) for folder in (path, path / FOLDER))
+
+
 def load_pretrained(run: Path | str) -> Pretrained:
     """Encoders and projectors of a pretraining run, or of its folder `encoders/`, in evaluation mode.
 

@@ -27,6 +27,9 @@ _MAX_NAMED = 24
 _MAX_WRITTEN = 12
 """Bands whose values fit into the cells."""
 
+_GAP = 6
+"""Times the usual distance of bands at which a line breaks off."""
+
 _MAX_PANELS = 12
 _PANEL_COLUMNS = 4
 _LETTERS = 26
@@ -141,10 +144,19 @@ def _columns(axes: Axes, axis: BandAxis, values: Floats) -> None:
         axes.bar(axis.places, values, width=0.62, color=FIRST)
     else:
         axes.fill_between(axis.places[order], values[order], color=FIRST, alpha=0.18, linewidth=0)
-        axes.plot(axis.places[order], values[order], color=FIRST, linewidth=1.6, marker="o", markersize=2.5)
+        _line(axes, axis, values, FIRST)
     axes.set_ylim(bottom=0)
     axes.tick_params(bottom=False, labelbottom=False)
     _quiet(axes)
+
+
+def _line(axes: Axes, axis: BandAxis, values: Floats, color: str, label: str = "") -> None:
+    """Values along an axis of many bands, with gaps where bands were left out."""
+    places, heights = axis.places[axis.order], values[axis.order]
+    steps = np.diff(places)
+    gaps = np.flatnonzero(steps > _GAP * np.median(steps)) + 1
+    places, heights = np.insert(places, gaps, np.nan), np.insert(heights.astype(np.float64), gaps, np.nan)
+    axes.plot(places, heights, color=color, linewidth=1.6, marker="o", markersize=2, label=label)
 
 
 def _matrix(
@@ -195,52 +207,64 @@ def _bars(axes: Axes, bars: Mapping[str, float]) -> None:
     _quiet(axes, "x")
 
 
-def draw_occlusion(
-    out: Path,
-    groups: Sequence[str],
-    accuracy_drop: Floats,
-    probability_drop: Floats,
-    rows: Sequence[tuple[str, Floats]],
-    score: str,
-) -> None:
-    """What is lost without each group of bands, over all pixels and class by class.
+@dataclass(frozen=True)
+class Losses:
+    """What is lost without each of several groups.
+
+    Attributes:
+        bars: Up to two: what is lost of what, by name, (group,) each.
+        title: Of their axis.
+        rows: Of the panel beside: name, and (group,) each.
+        rows_title: Of that panel.
+    """
+
+    bars: Mapping[str, Floats]
+    title: str
+    rows: Sequence[tuple[str, Floats]]
+    rows_title: str
+
+
+def draw_occlusion(out: Path, groups: Sequence[str], losses: Losses) -> None:
+    """What is lost without each group of bands.
 
     Args:
         out: The PNG.
         groups: Names of the groups.
-        accuracy_drop: (group,) fractions.
-        probability_drop: (group,) fractions.
-        rows: Of the right panel: name of a class, and (group,) drops in probability.
-        score: What `accuracy_drop` is of, for the legend.
+        losses: Without each, in hundredths.
     """
     tall = max(2.8, 0.5 * len(groups) + 1.7)
     with figure(out, 11, tall + 0.3) as made:
         left, right = made.subplots(1, 2, width_ratios=[1.0, 1.15])
         place = np.arange(len(groups))[::-1]
-        names = [ellipsis(name, 40) for name in groups]
-        for shift, color, values, label in (
-            (0.19, FIRST, accuracy_drop, score),
-            (-0.19, QUIET, probability_drop, "probability of the class"),
-        ):
-            left.barh(place + shift, 100 * values, height=0.34, color=color, label=label)
-        left.set_yticks(place, names)
+        height = 0.68 / len(losses.bars)
+        for k, (label, values) in enumerate(losses.bars.items()):
+            shift = 0.34 - height * (k + 0.5)
+            left.barh(place + shift, values, height=0.9 * height, color=(FIRST, QUIET)[k], label=label)
+        left.set_yticks(place, [ellipsis(name, 40) for name in groups])
         left.set_ylim(-0.6, len(groups) - 0.4)
         left.axvline(0, color=INK, linewidth=0.8)
-        left.set_xlabel("lost without these bands, percentage points")
+        left.set_xlabel(losses.title)
         _quiet(left, "x")
-        left.legend(frameon=False, fontsize=8.5, loc="best")
-        _group_matrix(right, len(names), rows)
+        if len(losses.bars) > 1:
+            left.legend(frameon=False, fontsize=8.5, loc="best")
+        _group_matrix(right, len(groups), losses.rows)
+        right.set_title(losses.rows_title, loc="left", fontsize=10, color=INK)
 
 
 def _group_matrix(axes: Axes, groups: int, rows: Sequence[tuple[str, Floats]]) -> None:
     from matplotlib.colors import LinearSegmentedColormap
 
-    values = 100 * np.stack([row for _, row in rows]).T
+    values = np.stack([row for _, row in rows]).T
     most = float(np.abs(values).max()) or 1.0
+    turned = len(rows) > 3
     shades = LinearSegmentedColormap.from_list("gained and lost", (SECOND, "#f4f5f6", FIRST))
     axes.imshow(values, cmap=shades, vmin=-most, vmax=most, aspect="auto")
     axes.set_xticks(
-        np.arange(len(rows)), [ellipsis(name, 18) for name, _ in rows], rotation=40, ha="right", fontsize=9
+        np.arange(len(rows)),
+        [ellipsis(name, 18) for name, _ in rows],
+        rotation=40 if turned else 0,
+        ha="right" if turned else "center",
+        fontsize=9,
     )
     axes.set_yticks(np.arange(groups), [""] * groups)
     axes.tick_params(length=0)
@@ -252,7 +276,6 @@ def _group_matrix(axes: Axes, groups: int, rows: Sequence[tuple[str, Floats]]) -
             axes.text(
                 col, row, shown, ha="center", va="center", fontsize=8.5, color="white" if light else INK
             )
-    axes.set_title("probability lost, class by class", loc="left", fontsize=10, color=INK)
 
 
 def draw_activation(
@@ -318,3 +341,112 @@ def _quiet(axes: Axes, grid: Literal["x", "y"] = "y") -> None:
     axes.tick_params(colors=INK, labelsize=9)
     axes.grid(axis=grid, color="#e3e6e8")
     axes.set_axisbelow(True)
+
+
+def draw_alignment(out: Path, parts: Mapping[str, tuple[Floats, float]]) -> None:
+    """Histograms of the alignment losses of dimensions, from 0 to 1.
+
+    Args:
+        out: The PNG.
+        parts: Shares of each part's dimensions in bins, and beyond 1.
+    """
+    with figure(out, 7.5, 3.8) as made:
+        axes = made.subplots()
+        for (name, (shares, above)), color in zip(parts.items(), (FIRST, SECOND), strict=False):
+            edges = np.linspace(0, 1, len(shares) + 1)
+            label = f"{name} ({above:.0%} above 1)" if above else name
+            axes.stairs(100 * shares, edges, color=color, fill=True, alpha=0.25)
+            axes.stairs(100 * shares, edges, color=color, linewidth=1.6, label=label)
+        axes.set_xlim(0, 1)
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel("alignment loss of a dimension, (1 - correlation)²: 0 aligned, 1 unrelated")
+        axes.set_ylabel("dimensions, %")
+        _quiet(axes)
+        axes.legend(frameon=False, fontsize=9)
+
+
+def draw_plane(out: Path, places: FloatArray, kinds: Sequence[tuple[str, Sequence[int]]]) -> None:
+    """Points in the plane.
+
+    Args:
+        out: The PNG.
+        places: (n, 2).
+        kinds: Name of each kind, and which points are of it; up to four, the first two in one colour.
+    """
+    with figure(out, 7.5, 6.2) as made:
+        axes = made.subplots()
+        styles = ((FIRST, "o", FIRST), (FIRST, "^", "white"), (SECOND, "o", SECOND), (SECOND, "^", "white"))
+        for (name, which), (edge, mark, fill) in zip(kinds, styles, strict=False):
+            points = places[list(which)]
+            axes.scatter(
+                points[:, 0], points[:, 1], s=16, marker=mark, facecolors=fill, edgecolors=edge,
+                linewidths=0.7, label=name,
+            )  # fmt: skip
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.spines[:].set_color(QUIET)
+        made.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=9)
+
+
+def draw_maps(out: Path, panels: Sequence[tuple[str, FloatArray]], columns: int, unit: str) -> None:
+    """Maps of one window side by side, row by row, each on a scale of its own: NaN is left blank."""
+    rows = math.ceil(len(panels) / columns)
+    shape = panels[0][1].shape[0] / panels[0][1].shape[1]
+    with figure(out, 4.2 * columns, (3.7 * shape + 0.5) * rows + 0.2) as made:
+        grid = made.subplots(rows, columns, squeeze=False).ravel()
+        for axes, (title, values) in zip(grid, panels, strict=False):
+            known = values[np.isfinite(values)]
+            most = float(np.percentile(known, 99.5)) if len(known) else 1.0
+            shown = axes.imshow(values, cmap="magma", vmin=0, vmax=most or 1.0, interpolation="nearest")
+            axes.set_title(title, loc="left", fontsize=10, color=INK)
+            bar = made.colorbar(shown, ax=axes, pad=0.01, fraction=0.03, aspect=30)
+            bar.ax.tick_params(labelsize=8)
+            bar.set_label(unit, fontsize=8.5)
+        for axes in grid:
+            axes.set_axis_off()
+
+
+def draw_distributions(out: Path, parts: Mapping[str, Floats], title: str) -> None:
+    """Histograms of values from 0 to 1, their means written above."""
+    with figure(out, 7.5, 3.6) as made:
+        axes = made.subplots()
+        for (name, values), color in zip(parts.items(), (FIRST, SECOND), strict=False):
+            label = f"{name}: mean {values.mean():.2f}" if len(values) else name
+            axes.hist(values, bins=20, range=(0, 1), color=color, alpha=0.25)
+            axes.hist(values, bins=20, range=(0, 1), color=color, histtype="step", linewidth=1.6, label=label)
+            if len(values):
+                axes.axvline(float(values.mean()), color=color, linewidth=1, linestyle=":")
+        axes.set_xlim(0, 1)
+        axes.set_xlabel(title)
+        axes.set_ylabel("blocks")
+        axes.locator_params(axis="y", integer=True)
+        _quiet(axes)
+        axes.legend(frameon=False, fontsize=9)
+
+
+def draw_sensors(out: Path, sensors: Sequence[tuple[str, BandAxis, Mapping[str, Floats]]], unit: str) -> None:
+    """How much each band of each sensor adds to each part, on average.
+
+    Args:
+        out: The PNG.
+        sensors: Name, bands, and (band,) mean absolute attributions of up to two parts by name.
+        unit: Of them.
+    """
+    with figure(out, 10, 3.1 * len(sensors)) as made:
+        for axes, (name, axis, parts) in zip(
+            made.subplots(len(sensors), 1, squeeze=False)[:, 0], sensors, strict=True
+        ):
+            width = 0.68 / len(parts)
+            for k, (part, values) in enumerate(parts.items()):
+                color = (FIRST, SECOND)[k]
+                if axis.named:
+                    shift = width * (k + 0.5) - 0.34
+                    axes.bar(axis.places + shift, values, width=0.92 * width, color=color, label=part)
+                else:
+                    _line(axes, axis, values, color, part)
+            axes.set_ylim(bottom=0)
+            axes.set_ylabel(unit)
+            axis.set_on(axes)
+            _quiet(axes)
+            axes.set_title(name, loc="left", fontsize=10, color=INK)
+            axes.legend(frameon=False, fontsize=9)

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from geo_xmodal.networks import Average, Branch, PixelModel, Trees
+from geo_xmodal.networks import Average, Branch, Trees
 from geo_xmodal.types import FloatArray, Window, windows_over
 
 _TILE = 64
@@ -29,7 +28,7 @@ class FeatureLayer:
         margin: Pixels on each side that the features look at.
         tile: Side of the tiles that it is computed in.
         features: (B, band, H + 2m, W + 2m) standardised -> (B, feature, H, W).
-        head: Those -> (B, classes, H, W) logits.
+        head: Those -> (B, outputs, H, W), such as logits.
     """
 
     name: str
@@ -63,31 +62,31 @@ def feature_layer(network: nn.Module) -> FeatureLayer | None:
 
 
 def class_activation(
-    model: PixelModel,
+    standardize: Callable[[Tensor], Tensor],
     layer: FeatureLayer,
     read: Callable[[Window, int], FloatArray],
     window: Window,
     step: Callable[[], None] = lambda: None,
 ) -> FloatArray:
-    """Grad-CAM of every class over a window, tile by tile: the window is never in memory as features.
+    """Grad-CAM of every output over a window, tile by tile: the window is never in memory as features.
 
-    For class c, L_c = ReLU(sum_k a_ck A_k), where A_k is a feature at the pixel and a_ck the mean over the
-    window's pixels of the gradient of the sum of their logits by A_k. Nothing is upsampled: the features have
-    the resolution of the map. A first pass gives a_ck, a second L_c, so that both are the same however the
-    window is cut.
+    For output c, such as the logit of a class, L_c = ReLU(sum_k a_ck A_k), where A_k is a feature at the
+    pixel and a_ck the mean over the window's pixels of the gradient of the sum of their outputs by A_k.
+    Nothing is upsampled: the features have the resolution of the map. A first pass gives a_ck, a second L_c,
+    so that both are the same however the window is cut.
 
     Args:
-        model: Standardisation and number of classes.
-        layer: Of its network.
+        standardize: (B, band, row, col) raw values to network input.
+        layer: Of the network.
         read: (window, margin) -> (band, row, col) raw values, NaN where there is no data.
         window: On the reader's grid.
         step: Told after each tile, twice a tile.
 
     Returns:
-        (class, row, col) float32, NaN where a band is missing; in units of the class's logit.
+        (output, row, col) float32, NaN where a band is missing; in units of the output.
     """
     weights, pixels = torch.zeros(()), 0
-    for _, x, there in _tiles(model, layer, read, window):
+    for _, x, there in _tiles(standardize, layer, read, window):
         features = layer.features(x).detach().requires_grad_()
         with torch.enable_grad():
             logits = layer.head(features)
@@ -98,9 +97,9 @@ def class_activation(
         weights = weights + torch.stack([one[0][:, there].double().sum(dim=1) for one in sums])
         pixels += int(there.sum())
         step()
-    out = np.full((model.classes, window.height, window.width), np.nan, np.float32)
     means = (weights / max(pixels, 1)).float()
-    for part, x, there in _tiles(model, layer, read, window):
+    out = np.full((len(means), window.height, window.width), np.nan, np.float32)
+    for part, x, there in _tiles(standardize, layer, read, window):
         with torch.no_grad():
             activation = torch.einsum("ck,khw->chw", means, layer.features(x)[0]).clamp(min=0)
         out[:, *part.seen_from(window).slices] = torch.where(there, activation, torch.nan).numpy()
@@ -114,7 +113,10 @@ def tiles_of(layer: FeatureLayer, window: Window) -> int:
 
 
 def _tiles(
-    model: PixelModel, layer: FeatureLayer, read: Callable[[Window, int], FloatArray], window: Window
+    standardize: Callable[[Tensor], Tensor],
+    layer: FeatureLayer,
+    read: Callable[[Window, int], FloatArray],
+    window: Window,
 ) -> Iterator[tuple[Window, Tensor, Tensor]]:
     """Tiles of a window with data: where, standardised values with the margin, and which pixels have data."""
     m = layer.margin
@@ -123,4 +125,4 @@ def _tiles(
         raw = read(place, m)
         there = np.isfinite(raw[:, m : m + part.height, m : m + part.width]).all(axis=0)
         with torch.no_grad():
-            yield place, cast(Tensor, model.standardize(torch.from_numpy(raw)[None])), torch.from_numpy(there)
+            yield place, standardize(torch.from_numpy(raw)[None]), torch.from_numpy(there)

@@ -1,24 +1,32 @@
-"""`explain_model`: what a trained model looks at, on a scene."""
+"""`explain_model`: what a model looks at, on a scene; of a pretraining run, what its sensors share."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+
+import torch
+from torch import Tensor
 
 from geo_xmodal import bundle
-from geo_xmodal.errors import UsageError
+from geo_xmodal.errors import ModelMismatchError, UsageError
+from geo_xmodal.explain import model_routines, pretrained_routines
 from geo_xmodal.explain.explanation import Explanation, Routine
-from geo_xmodal.explain.model_routines import NAMES, ROUTINES, Subject, facts_of
+from geo_xmodal.explain.model_routines import Subject
 from geo_xmodal.explain.outputs import save_explanation
-from geo_xmodal.explain.pixels import explained_pixels
+from geo_xmodal.explain.pixels import explained_pixels, paired_positions
+from geo_xmodal.explain.pretrained_routines import Pair, View
 from geo_xmodal.mapping import check_fit, target_modality
+from geo_xmodal.mapping.inputs import bands_for
 from geo_xmodal.models import find_model
 from geo_xmodal.named_options import option
-from geo_xmodal.raster import name_key
+from geo_xmodal.pretrained import PretrainedSensor, is_pretraining, load_pretrained
+from geo_xmodal.raster import Adaptation, WindowReader, name_key
 from geo_xmodal.requests import ExplainOptions
-from geo_xmodal.scenes import Scene
-from geo_xmodal.types import LandClass, Progress, Window
+from geo_xmodal.samples import read_patches
+from geo_xmodal.scenes import Scene, find_modality
+from geo_xmodal.types import IntArray, LandClass, Progress, Window
 
 
 def explain_model(
@@ -30,15 +38,18 @@ def explain_model(
     progress: Progress | None = None,
     **given: Any,
 ) -> Explanation:
-    """Say what a trained model looks at, and write figures, a page and explanation.json.
+    """Say what a model looks at, and write figures, a page and explanation.json.
 
-    Numbers are of test pixels, which took no part in training, drawn with the seed: as many of each class as
-    can be; of a scene without test labels, of any pixels with the class that the model predicts. Grad-CAM is
-    of a window, as a GeoTIFF on the scene's grid.
+    Of a trained model, numbers are of test pixels, which took no part in training, drawn with the seed: as
+    many of each class as can be; of a scene without test labels, of any pixels with the class that the model
+    predicts. Grad-CAM is of a window, as a GeoTIFF on the scene's grid.
+
+    Of a pretraining run, it says what its two sensors share: on pixels that both have, test pixels where
+    there are such, near which nothing was pretrained.
 
     Args:
-        model: The name of a shipped model, a run folder or a model folder.
-        scene: Where it is explained; it needs the model's target sensor.
+        model: The name of a shipped model, a run folder, a model folder, or a pretraining run.
+        scene: Where it is explained; it needs the model's target sensor, or both sensors of the run.
         out: The folder that is written.
         options: How.
         progress: Told of steps.
@@ -50,65 +61,141 @@ def explain_model(
         BundleError: The model cannot be loaded.
         ModelMismatchError: It was made for other data than the scene has.
         LabelError: The scene's test labels are of none of the model's classes.
+        TrainingDataError: Both sensors of a pretraining run have data at none of the pixels.
         MemoryShortageError: There is too little memory for so many pixels.
         OutputError: The folder cannot be written.
     """
     asked = ExplainOptions.of(options, given)
-    wanted = _wanted(asked.routines)
+    window = None if asked.window is None else _window(asked.window, scene)
+    if is_pretraining(Path(model)):
+        explanation = _of_pretraining(Path(model), scene, asked, window, progress)
+    else:
+        explanation = _of_model(model, scene, asked, window, progress)
+    save_explanation(explanation, Path(out))
+    return explanation
+
+
+def _of_model(
+    model: Path | str, scene: Scene, asked: ExplainOptions, window: Window | None, progress: Progress | None
+) -> Explanation:
+    wanted = _wanted(asked.routines, model_routines.NAMES, "a trained model")
     loaded = bundle.load(find_model(model))
     if loaded.model.tiling is not None:
         raise UsageError(
             f"{model}: '{loaded.card.method}' sees whole images, and explanations are of patches around "
             "pixels: choose a model on pixels"
         )
-    legend = loaded.card.legend
+    card, legend = loaded.card, loaded.card.legend
     places = tuple(_class_place(name, legend) for name in asked.classes)
-    window = None if asked.window is None else Window(*asked.window)
-    fit = check_fit(loaded.card, scene.reader(target_modality(scene, loaded.card)))
-    if window is not None:
-        _check_window(window, scene)
+    fit = check_fit(card, scene.reader(target_modality(scene, card)))
     pixels = explained_pixels(loaded.model, legend, scene, fit.reader, asked.samples, asked.seed, progress)
     subject = Subject(loaded, scene, fit.reader, pixels, asked.steps, places, window, progress)
-    found = {name: ROUTINES[name](subject) for name in wanted}
-    left_out = {name: one for name, one in found.items() if isinstance(one, str)}
-    if len(left_out) == len(found):
-        told = "; ".join(f"{name}: {why}" for name, why in left_out.items())
-        raise UsageError(f"nothing that was asked for applies to the model ({told}): choose other routines")
-    explanation = Explanation(
-        title=f"{scene.name}: what {loaded.card.method} looks at in {loaded.card.target.modality}",
+    found, left_out = _parted({name: model_routines.ROUTINES[name](subject) for name in wanted})
+    return Explanation(
+        title=f"{scene.name}: what {card.method} looks at in {card.target.modality}",
         about={
             "model": str(model),
-            "method": loaded.card.method,
-            "network": loaded.card.network.name,
+            "method": card.method,
+            "network": card.network.name,
             "scene": scene.name,
             "simulated": scene.simulated,
-            "target": loaded.card.target.modality,
+            "target": card.target.modality,
             "pixels": len(pixels),
             "pixels_of": "test labels" if pixels.labelled else "predictions",
             "seed": asked.seed,
             "bands": [{"name": band.name, "wavelength": band.wavelength} for band in fit.reader.bands],
         },
-        facts=facts_of(subject, model),
-        routines=tuple(one for one in found.values() if isinstance(one, Routine)),
+        facts=model_routines.facts_of(subject, model),
+        routines=found,
         left_out=left_out,
         notes=(*fit.warnings, *(str(one) for one in fit.assumptions)),
     )
-    save_explanation(explanation, Path(out))
-    return explanation
 
 
-def _wanted(routines: str | tuple[str, ...] | None) -> tuple[str, ...]:
+def _of_pretraining(
+    run: Path, scene: Scene, asked: ExplainOptions, window: Window | None, progress: Progress | None
+) -> Explanation:
+    wanted = _wanted(asked.routines, pretrained_routines.NAMES, "a pretraining run")
+    if asked.classes:
+        raise UsageError(f"{option('class')}: a pretraining run knows no classes: leave it out")
+    pretrained = load_pretrained(run)
+    readers = [_reader_of(one, scene) for one in pretrained.sensors]
+    position = paired_positions(scene, readers, asked.samples, asked.seed)
+    views = [
+        View(one, reader, _patches(one, reader, position, progress))
+        for one, reader in zip(pretrained.sensors, readers, strict=True)
+    ]
+    pair = Pair(
+        pretrained, (views[0], views[1]), position, asked.steps, window, asked.seed, progress
+    )  # fmt: skip
+    found, left_out = _parted({name: pretrained_routines.ROUTINES[name](pair) for name in wanted})
+    card = pretrained.card
+    return Explanation(
+        title=f"{scene.name}: what {views[0].name} and {views[1].name} share",
+        about={
+            "model": str(run),
+            "method": card.method,
+            "scene": scene.name,
+            "simulated": scene.simulated,
+            "sensors": [view.name for view in views],
+            "dimensions": card.dimensions,
+            "common": card.common,
+            "pixels": len(position),
+            "seed": asked.seed,
+        },
+        facts=pretrained_routines.facts_of(pair, scene.name, scene.simulated, run),
+        routines=found,
+        left_out=left_out,
+    )
+
+
+def _reader_of(sensor: PretrainedSensor, scene: Scene) -> WindowReader:
+    """The sensor of a scene that an encoder was pretrained for, its bands in the encoder's order."""
+    entry = sensor.entry
+    name = find_modality(scene, entry.modality, entry.kind)
+    if name is None:
+        raise ModelMismatchError(
+            f"scene {scene.name} has {', '.join(scene.config.modalities)}; the run was pretrained on "
+            f"{entry.modality} ({entry.kind}): choose a scene with both of its sensors"
+        )
+    reader = scene.reader(name)
+    places, _ = bands_for(entry.statistics.bands, reader)
+    return reader.adapted(Adaptation(bands=places, kind=entry.kind))
+
+
+def _patches(
+    sensor: PretrainedSensor, reader: WindowReader, position: IntArray, progress: Progress | None
+) -> Tensor:
+    raw = read_patches(reader, position, sensor.encoder.margin, progress)
+    with torch.no_grad():
+        return cast(Tensor, sensor.standardize(torch.from_numpy(raw)))
+
+
+def _parted(found: Mapping[str, Routine | str]) -> tuple[tuple[Routine, ...], dict[str, str]]:
+    """What routines found, and why others have nothing to say.
+
+    Raises:
+        UsageError: None has.
+    """
+    left_out = {name: one for name, one in found.items() if isinstance(one, str)}
+    if len(left_out) == len(found):
+        told = "; ".join(f"{name}: {why}" for name, why in left_out.items())
+        raise UsageError(f"nothing that was asked for applies to the model ({told}): choose other routines")
+    return tuple(one for one in found.values() if isinstance(one, Routine)), left_out
+
+
+def _wanted(routines: str | tuple[str, ...] | None, names: Sequence[str], what: str) -> tuple[str, ...]:
     """The routines that are asked for, in their order."""
     if routines is None:
-        return NAMES
+        return tuple(names)
     asked = [name.strip() for name in (routines.split(",") if isinstance(routines, str) else routines)]
-    unknown = [name for name in asked if name not in NAMES]
+    unknown = [name for name in asked if name not in names]
     if unknown or not asked:
         raise UsageError(
-            f"{option('routines')}: {', '.join(map(repr, unknown)) or 'none'} given; those for a trained "
-            f"model are {', '.join(NAMES)}"
+            f"{option('routines')}: {', '.join(map(repr, unknown)) or 'none'} given; those for {what} are "
+            f"{', '.join(names)}"
         )
-    return tuple(name for name in NAMES if name in asked)
+    return tuple(name for name in names if name in asked)
 
 
 def _class_place(name: str, legend: Sequence[LandClass]) -> int:
@@ -119,11 +206,13 @@ def _class_place(name: str, legend: Sequence[LandClass]) -> int:
     raise UsageError(f"no class {name!r}: the model knows {known}")
 
 
-def _check_window(window: Window, scene: Scene) -> None:
+def _window(given: tuple[int, int, int, int], scene: Scene) -> Window:
     rows, cols = scene.grid.shape
-    inside = window.row >= 0 and window.col >= 0 and window.height > 0 and window.width > 0
+    window = Window(*given)
+    inside = min(given) >= 0 and window.height > 0 and window.width > 0
     if not inside or window.row + window.height > rows or window.col + window.width > cols:
         raise UsageError(
-            f"window of {window.height} x {window.width} pixels from row {window.row}, column {window.col}: "
-            f"expected one inside of the scene's {rows} x {cols} pixels"
+            f"{option('window')}: {window.height} x {window.width} pixels from row {window.row}, column "
+            f"{window.col}; expected a window inside of the scene's {rows} x {cols} pixels"
         )
+    return window

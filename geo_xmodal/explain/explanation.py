@@ -97,3 +97,8 @@ class Explanation:
 def rounded(values: Sequence[float]) -> list[float | None]:
     """Numbers for JSON: six significant digits, None where there is none."""
     return [float(f"{value:.6g}") if math.isfinite(value) else None for value in values]
+
+
+def percent(gap: float) -> str:
+    """A completeness gap for people."""
+    return "less than 0.01 %" if gap < 1e-4 else f"{100 * gap:.2f} %"

@@ -14,13 +14,13 @@ from torch import Tensor
 from geo_xmodal.accuracy.report.numbers import NONE
 from geo_xmodal.bundle import Bundle
 from geo_xmodal.explain.bands import BandGroup, band_groups
-from geo_xmodal.explain.charts import BandAxis, draw_activation, draw_bands, draw_occlusion
+from geo_xmodal.explain.charts import BandAxis, Losses, draw_activation, draw_bands, draw_occlusion
 from geo_xmodal.explain.class_activation import class_activation, feature_layer, tiles_of
-from geo_xmodal.explain.explanation import Routine, Table, rounded
+from geo_xmodal.explain.explanation import Routine, Table, percent, rounded
 from geo_xmodal.explain.integrated_gradients import class_scores, differentiable, integrated_gradients
 from geo_xmodal.explain.occlusion import occlusion
 from geo_xmodal.explain.outputs import write_raster
-from geo_xmodal.explain.pixels import ExplainedPixels
+from geo_xmodal.explain.pixels import ExplainedPixels, busiest_window
 from geo_xmodal.explain.tree_values import surroundings, tree_values, trees_of
 from geo_xmodal.mapping import Classifier
 from geo_xmodal.raster import Band, WindowReader
@@ -31,8 +31,8 @@ from geo_xmodal.wording import counted
 NAMES = ("integrated_gradients", "occlusion", "gradcam", "shap")
 """The routines for trained models, in their order."""
 
-_SIDE = 512
-"""Rows and columns of the window of Grad-CAM, at most, where nobody chooses one."""
+_PART = 256
+"""Rows and columns that are classified at a time."""
 
 _TOP = 3
 
@@ -200,7 +200,7 @@ def _bands_routine(
         name=name,
         title=title,
         says=f"Shares of the attribution: {said}. The attributions of a pixel add up to the change of its "
-        f"{unit}, but for {_percent(gap)} of it.{also}",
+        f"{unit}, but for {percent(gap)} of it.{also}",
         numbers={
             "completeness_gap": float(f"{gap:.6g}"),
             "unit": unit,
@@ -274,10 +274,12 @@ def occlusion_routine(subject: Subject) -> Routine | str:
         draw=partial(
             draw_occlusion,
             groups=[group.name for group in groups],
-            accuracy_drop=accuracy,
-            probability_drop=probability,
-            rows=rows,
-            score=what,
+            losses=Losses(
+                {what: 100 * accuracy, "probability of the class": 100 * probability},
+                "lost without these bands, percentage points",
+                [(name, 100 * drop) for name, drop in rows],
+                "probability lost, class by class",
+            ),
         ),
         caption="Each group of bands is replaced by the training mean, all over the patch. Left: what is "
         f"lost of {what} and of the mean probability of the right class, on {len(pixels):,} pixels, as many "
@@ -301,9 +303,11 @@ def gradcam_routine(subject: Subject) -> Routine | str:
     layer = feature_layer(model.network)
     if layer is None:
         return "the network has no layer of features at each pixel (trees have none): see shap and occlusion"
-    window = subject.window or _labelled_window(subject)
+    shape = (int(subject.reader.grid.shape[0]), int(subject.reader.grid.shape[1]))
+    labelled = labelled_pixels(subject.scene, "test").position if subject.pixels.labelled else None
+    window = subject.window or busiest_window(labelled, shape)
     step = subject.steps_of(tiles_of(layer, window), "Grad-CAM")
-    maps = class_activation(model, layer, subject.reader.read, window, step)
+    maps = class_activation(model.standardize, layer, subject.reader.read, window, step)
     predicted = _predicted(subject, window)
     shown = subject.classes or tuple(
         place for place, land in enumerate(subject.legend) if (predicted == land.id).any()
@@ -368,23 +372,11 @@ def _mean_absolute(sums: Mapping[str, Tensor]) -> dict[str, float]:
     return dict(sorted(found.items(), key=lambda one: -one[1]))
 
 
-def _labelled_window(subject: Subject) -> Window:
-    """The window with most test pixels, of those that tile the scene; of a scene without, its middle."""
-    rows, cols = subject.reader.grid.shape
-    height, width = min(rows, _SIDE), min(cols, _SIDE)
-    if not subject.pixels.labelled:
-        return Window((rows - height) // 2, (cols - width) // 2, height, width)
-    position = labelled_pixels(subject.scene, "test").position
-    blocks, counts = np.unique(position // _SIDE, axis=0, return_counts=True)
-    row, col = (blocks[counts.argmax()] * _SIDE).tolist()
-    return Window(row, col, min(_SIDE, rows - row), min(_SIDE, cols - col))
-
-
 def _predicted(subject: Subject, window: Window) -> ClassArray:
     """Class ids (row, col) of a window, with the class shares that the model has learned."""
     classifier = Classifier(subject.bundle)
     ids = np.zeros((window.height, window.width), np.uint8)
-    for part in windows_over(window.height, window.width, _SIDE // 2):
+    for part in windows_over(window.height, window.width, _PART):
         place = Window(window.row + part.row, window.col + part.col, part.height, part.width)
         ids[part.slices], _ = classifier.classify(subject.reader.read(place, classifier.margin))
     return ids
@@ -395,10 +387,6 @@ def _inside_and_outside(values: Any, inside: Any) -> tuple[float, float]:
     means = [values[known & part] for part in (inside, ~inside)]
     first, second = (float(part.mean()) if len(part) else float("nan") for part in means)
     return first, second
-
-
-def _percent(gap: float) -> str:
-    return "less than 0.01 %" if gap < 1e-4 else f"{100 * gap:.2f} %"
 
 
 def _cell(value: float | None) -> str | float:

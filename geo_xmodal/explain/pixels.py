@@ -9,13 +9,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from geo_xmodal.errors import LabelError
+from geo_xmodal.errors import LabelError, TrainingDataError
 from geo_xmodal.memory import check_memory
 from geo_xmodal.networks import PixelModel
 from geo_xmodal.raster import WindowReader, name_key
 from geo_xmodal.samples import read_patches
 from geo_xmodal.scenes import Scene, labelled_pixels
-from geo_xmodal.types import IntArray, LandClass, Progress, lattice
+from geo_xmodal.types import IntArray, LandClass, Progress, Window, lattice
+
+_MAX_TRIED = 10
+"""Pixels that are looked at for each that is wanted, where sensors cover a part of the scene."""
+
+MAX_SIDE = 512
+"""Rows and columns of the window of Grad-CAM, where nobody chooses one."""
 
 AT_ONCE = 64
 """Patches that go through a network at a time."""
@@ -99,6 +105,48 @@ def explained_pixels(
         in_parts(model.network, patches).argmax(dim=1) if label is None else torch.from_numpy(label[there])
     )
     return ExplainedPixels(position[there], patches, classes, labelled)
+
+
+def paired_positions(scene: Scene, readers: Sequence[WindowReader], samples: int, seed: int) -> IntArray:
+    """(n, 2) pixels at which all sensors have data: test pixels where there are such, else any.
+
+    Args:
+        scene: Where the pixels are.
+        readers: Of its sensors.
+        samples: Pixels at most.
+        seed: Of the draw.
+
+    Raises:
+        TrainingDataError: There is none, or one alone, of which nothing can be said.
+    """
+    rng = np.random.default_rng(seed)
+    pools: list[IntArray] = []
+    if scene.has_labels("test"):
+        test = labelled_pixels(scene, "test").position
+        pools.append(test[np.sort(rng.permutation(len(test))[: _MAX_TRIED * samples])])
+    pools.append(_spread(readers[0], _MAX_TRIED * samples, rng))
+    for position in pools:
+        for reader in readers:
+            if len(position):
+                values = read_patches(reader, position, 0)
+                position = position[np.isfinite(values).all(axis=(1, 2, 3))]
+        if len(position) > 1:
+            return position[np.sort(rng.permutation(len(position))[:samples])]
+    raise TrainingDataError(
+        f"scene {scene.name}: {' and '.join(reader.name for reader in readers)} have data at the same place "
+        "at no pixel that was drawn: choose a scene where both sensors lie on each other"
+    )
+
+
+def busiest_window(position: IntArray | None, shape: tuple[int, int], side: int = MAX_SIDE) -> Window:
+    """The window with most of some pixels, of those of `side` that tile a grid; without pixels its middle."""
+    rows, cols = shape
+    if position is None:
+        height, width = min(rows, side), min(cols, side)
+        return Window((rows - height) // 2, (cols - width) // 2, height, width)
+    blocks, counts = np.unique(position // side, axis=0, return_counts=True)
+    row, col = (blocks[counts.argmax()] * side).tolist()
+    return Window(row, col, min(side, rows - row), min(side, cols - col))
 
 
 @torch.no_grad()

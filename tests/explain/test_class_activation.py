@@ -34,7 +34,7 @@ def test_it_is_captums_and_does_not_depend_on_tiles(model: PixelModel) -> None:
     assert layer is not None and layer.tile == 64
     window = Window(4, 5, 70, 66)
     told: list[int] = []
-    found = class_activation(model, layer, read, window, lambda: told.append(1))
+    found = class_activation(model.standardize, layer, read, window, lambda: told.append(1))
     assert len(told) == tiles_of(layer, window) == 8
     network = model.network
     assert isinstance(network, Branch)
@@ -50,7 +50,7 @@ def test_of_a_linear_model_it_is_what_speaks_for_the_class() -> None:
     model = linear_model(identity_statistics(2), weight, np.array([5.0, 5.0]))
     layer = feature_layer(model.network)
     assert layer is not None
-    found = class_activation(model, layer, read, Window(0, 0, 10, 12))
+    found = class_activation(model.standardize, layer, read, Window(0, 0, 10, 12))
     assert np.allclose(found[0], SCENE[0, :10, :12].clip(min=0), atol=1e-6)
     assert np.allclose(found[1], (-2 * SCENE[1, :10, :12]).clip(min=0), atol=1e-6)
 
@@ -64,7 +64,7 @@ def test_where_a_band_is_missing_there_is_nothing_to_tell(model: PixelModel) -> 
         values[1, 3 - window.row + margin, 4 - window.col + margin] = np.nan
         return values
 
-    found = class_activation(model, layer, holed, Window(0, 0, 12, 12))
+    found = class_activation(model.standardize, layer, holed, Window(0, 0, 12, 12))
     assert np.argwhere(np.isnan(found[0])).tolist() == [[3, 4]]
 
 
