@@ -55,11 +55,17 @@ class CrossFit:
 
     @cached_property
     def _x(self) -> FloatArray:
-        return self.x[self._order]
+        """(n, 1 + p) with a column of ones, folds one after another."""
+        return _with_ones(self.x)[self._order]
+
+    @cached_property
+    def _y(self) -> FloatArray:
+        """(n, 1 + q) with a column of ones, as the samples lie."""
+        return _with_ones(self.y)
 
     @cached_property
     def _observed(self) -> Moments:
-        y = self.y[self._order]
+        y = self._y[self._order]
         return self._moments(self._x, self._x), self._moments(y, y), self._moments(self._x, y)
 
     @cached_property
@@ -82,7 +88,7 @@ class CrossFit:
 
     def refitted(self, order: IntArray) -> FloatArray:
         """`spectrum`, with all functions fitted anew, when sample i is paired with order[i] of y instead."""
-        y = self.y[order[self._order]]
+        y = self._y[order[self._order]]
         moments = self._observed[0], self._moments(y, y), self._moments(self._x, y)
         return correlation(_scored(moments, self._fit(moments)).sum(axis=0))
 
@@ -124,14 +130,12 @@ class CrossFit:
         return _fitted((xx, yy, xy), self._inverse_roots, self.components, self.ridge)
 
     def _moments(self, a: FloatArray, b: FloatArray) -> FloatArray:
-        """Sums over each fold of products of (1, a) and (1, b), rows as in `_order`: (F, 1 + p, 1 + q)."""
-        out = np.empty((len(self._parts), a.shape[1] + 1, b.shape[1] + 1))
-        for moments, part in zip(out, self._parts, strict=True):
-            left, right = a[part], b[part]
-            moments[0, 0] = len(left)
-            moments[1:, 0], moments[0, 1:] = left.sum(axis=0), right.sum(axis=0)
-            moments[1:, 1:] = left.T @ right
-        return out
+        """Sums over each fold of products, rows as in `_order`: (F, 1 + p, 1 + q)."""
+        return np.stack([a[part].T @ b[part] for part in self._parts])
+
+
+def _with_ones(features: FloatArray) -> FloatArray:
+    return np.concatenate([np.ones((len(features), 1)), features], axis=1)
 
 
 def _fitted(
