@@ -80,7 +80,7 @@ class PretrainLearner(Learner):
         assert unlabelled is not None and unlabelled.rich is not None
         samples = (unlabelled.target, unlabelled.rich)
         embeddings = [
-            self._embedded(sensor, self.views[sensor](samples[sensor]))
+            self.embedded(sensor, self.views[sensor](samples[sensor]))
             for _ in range(self.loss_of.views)
             for sensor in (0, 1)
         ]
@@ -96,7 +96,7 @@ class PretrainLearner(Learner):
             index = torch.randint(len(self.unlabelled), (self.options.batch_size,), generator=draw)
             batch = self.draw(self.unlabelled, index)
             for sensor, samples in enumerate((batch.target, cast(Tensor, batch.rich))):
-                self._embedded(sensor, self.views[sensor](samples))
+                self.embedded(sensor, self.views[sensor](samples))
         self.eval()
 
     def sensors(self) -> tuple[PretrainedSensor, PretrainedSensor]:
@@ -112,7 +112,8 @@ class PretrainLearner(Learner):
         """None: what is pretrained knows no classes."""
         raise TrainingDataError("pretrained encoders know no classes: train on labels to get a model")
 
-    def _embedded(self, sensor: int, views: Tensor) -> Tensor:
+    def embedded(self, sensor: int, views: Tensor) -> Tensor:
+        """(n, dimensions) embeddings of views of the target sensor (0) or of the auxiliary one (1)."""
         features = self.encoders[sensor](views).flatten(1)
         projector = self.projectors[min(sensor, len(self.projectors) - 1)]
         return cast(Tensor, projector(features))

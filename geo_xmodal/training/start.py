@@ -77,9 +77,14 @@ class Start:
         """See that the branch that was resolved is the encoder's network.
 
         Raises:
-            UsageError: A setting makes it another one.
+            UsageError: A setting makes it another one, or no network learns.
         """
         assert isinstance(options, PixelBranchOptions)
+        if not options.by_steps:
+            raise UsageError(
+                f"what learns here is no network, and cannot start from {self.run}: choose one, such as "
+                "student=cnn for distillation"
+            )
         wanted, resolved = (_plain(one) for one in (self.entry.spec, options.network))
         if wanted != resolved:
             raise UsageError(

@@ -54,6 +54,8 @@ def test_branch_and_controls_start_from_the_encoder(scene: gx.Scene, run: Path, 
 def test_another_network_is_one_clear_line(scene: gx.Scene, run: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"was pretrained with pixel_cnn \(.*widths 8.*would be .*widths 4"):
         train(scene, run, tmp_path / "run", widths="4")
+    with pytest.raises(UsageError, match="what learns here is no network"):
+        train(scene, run, tmp_path / "run", "distillation")
     with pytest.raises(UsageError, match="svm has no target branch that starts from pretrained weights"):
         Start.of(run, "sar", "sar").settings(METHODS["svm"])
 
