@@ -13,6 +13,7 @@ from geo_xmodal.kinds import Kind
 from geo_xmodal.methods.base import LoopOptions
 from geo_xmodal.methods.target_branch import BRANCH_RECIPES, PixelBranchOptions
 from geo_xmodal.networks import NetworkSpec, branch_class, branch_help
+from geo_xmodal.networks.backbones import AttentionName
 from geo_xmodal.objectives.self_supervised import PUBLISHED_WEIGHT
 
 PRETRAINING_METHODS: Mapping[str, str] = MappingProxyType(
@@ -96,6 +97,7 @@ class PretrainingOptions(LoopOptions):
 
     encoder: str = Field("pixel_cnn", description=f"of the target sensor: {branch_help()}")
     patch: int = Field(11, ge=1, description="side of the patches that backbones see, in pixels")
+    attention: AttentionName = Field("none", description="what follows the last two stages of backbones")
     contrasts: tuple[int, ...] = Field((7, 15), description="sizes of the means that bands are held against")
     kernels: tuple[int, ...] = Field((5, 3), description="sizes of the valid convolutions")
     widths: tuple[int, ...] = Field((32, 64), description="features of each convolution")
@@ -137,7 +139,12 @@ class PretrainingOptions(LoopOptions):
     def _network(self, prefix: str) -> NetworkSpec:
         settings = {name: getattr(self, f"{prefix}{name}") for name in ("contrasts", "kernels", "widths")}
         # dropout is of the training that follows, on labels
-        both = {"patch": self.patch, "embedding": self.embedding, "dropout": 0.0}
+        both = {
+            "patch": self.patch,
+            "embedding": self.embedding,
+            "attention": self.attention,
+            "dropout": 0.0,
+        }
         return NetworkSpec.chosen(getattr(self, f"{prefix}encoder"), settings | both)
 
     def _radius(self, network: NetworkSpec) -> int:

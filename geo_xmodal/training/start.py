@@ -16,8 +16,8 @@ from geo_xmodal.networks import NETWORKS, NetworkSpec
 from geo_xmodal.pretrained import PretrainedCard, SensorEntry, encoder_file, read_pretrained_card
 from geo_xmodal.types import TrainingData
 
-_OF_TRAINING = "dropout"
-"""The option of a network that is not of its weights."""
+_OF_TRAINING = ("dropout", "linear_head")
+"""Options of networks that an encoder does not have."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Start:
         own = {name: value for name, value in options.items() if name in method.Options.model_fields}
         if "dense" in options:  # the last layer of such a network is the embedding
             own["embedding"] = options["dense"][-1]
-        own.pop(_OF_TRAINING, None)
+        own = {name: value for name, value in own.items() if name not in _OF_TRAINING}
         weights = str(encoder_file(self.run, self.entry.modality))
         return {"encoder": self.entry.network.name, **own, "weights": weights}
 
@@ -116,10 +116,9 @@ class Start:
 
 
 def _plain(spec: NetworkSpec) -> tuple[str, dict[str, Any]]:
-    """A network with all of its options, but for those that are not of its weights."""
+    """A network with all of the options that its encoder has."""
     options = NETWORKS[spec.name][1].model_validate(dict(spec.options)).model_dump(mode="json")
-    options.pop(_OF_TRAINING, None)
-    return spec.name, options
+    return spec.name, {name: value for name, value in options.items() if name not in _OF_TRAINING}
 
 
 def _words(network: tuple[str, Mapping[str, Any]]) -> str:
