@@ -87,12 +87,12 @@ def _row(found: RasterFinding, use: str, share: float | None) -> dict[str, str]:
         bands += f", {min(waves):.0f} to {max(waves):.0f} nm"
     return {
         "sensor": f"{found.name}{' (target)' if use else ''}",
-        "pixels": f"{info.height} x {info.width}",
+        "rows x columns": f"{info.height} x {info.width}",
         "pixel": found.pixel,
         "CRS": info.crs if info.crs and len(info.crs) < 24 else ("own" if info.crs else "none"),
         "bands": bands,
-        "holes": f"{found.holes:.0%}",
-        "covers": "" if share is None else f"{share:.0%} of the target",
+        "no data": f"{found.holes:.0%}",
+        "data over": "" if share is None else f"{share:.0%} of the target",
         "file": size_words(info.bytes),
     }
 
@@ -112,7 +112,7 @@ def _counts(labels: Sequence[LabelFinding], legend: Legend) -> None:
             for value in ([value for value, _, _ in legend] or list(total))
         ],
         hide_index=True,
-        height=min(36 * (len(legend) + 1) + 2, 330),
+        height="content",
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import streamlit as st
 
 from geo_xmodal.errors import GeoXmodalError
+from geo_xmodal.named_options import NamedOption, worded
 from geo_xmodal_app.texts import literal, plain
 
 _LOG = logging.getLogger(__name__)
@@ -26,11 +27,16 @@ def problem(
     Args:
         error: What is wrong.
         names: Path of a file to what the user calls it.
-        fields: Option of the command line to what the page calls it.
+        fields: Name of an option, or `name=value`, to what the page calls it.
     """
-    text = str(error)
-    for option, field in (fields or {}).items():
-        text = text.replace(option, field)
+    marked = error.marked if isinstance(error, GeoXmodalError) else str(error)
+
+    def called(named: NamedOption) -> str:
+        known, one = fields or {}, named.name
+        label = known.get(f"{one}={named.value}") or known.get(one) or f"'{one.replace('_', ' ')}'"
+        return label if not named.value or f"{one}={named.value}" in known else f"{label}: {named.value}"
+
+    text = worded(marked, called)
     st.error(literal(plain(text, names)), icon=":material/error:")
 
 

@@ -22,6 +22,7 @@ THEME: dict[str, Any] = {
 
 STYLE = """<style>
 .stMainBlockContainer { padding-top: 4.4rem; padding-bottom: 2rem; max-width: 1500px; }
+[data-testid="stCaptionContainer"] { opacity: 1; }
 [data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] * { color: #4a545d; }
 [data-testid="stElementToolbar"] { top: 2px; right: 2px; background: #ffffff; border-radius: 6px; }
 button:focus-visible, a:focus-visible, summary:focus-visible, input:focus-visible {

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 
 from pydantic import ValidationError
 
@@ -52,7 +53,7 @@ def legend_of(values: Sequence[str], where: str) -> tuple[tuple[ClassConfig, ...
     try:
         classes = tuple(
             ClassConfig(id=ids[name], name=f"class {name}" if are_ids else name, color=color)
-            for name, color in zip(names, palette(len(names)), strict=True)
+            for name, color in zip(names, colors_of(names), strict=True)
         )
     except ValidationError as error:
         raise LabelError(
@@ -86,6 +87,56 @@ def free_color(wanted: str, taken: Iterable[str]) -> str:
 def color_table(classes: Iterable[LandClass]) -> dict[int, tuple[int, int, int, int]]:
     """Red, green, blue and opacity of class ids for a palette GeoTIFF; 0 is transparent."""
     return {0: (0, 0, 0, 0)} | {entry.id: (*entry.rgb, 255) for entry in classes}
+
+
+def colors_of(names: Sequence[str]) -> tuple[str, ...]:
+    """A colour `#rrggbb` for each class name, all different: that of the land cover that the name tells.
+
+    Of several names of one land cover, the first has its colour and the others have lighter and darker ones
+    of the same hue. Names that tell none have colours of the palette, in their order.
+    """
+    colors: dict[int, str] = {}
+    for at, name in enumerate(names):
+        known = next((color for pattern, color in _COVERS if pattern.search(name.lower())), None)
+        if known is None:
+            continue
+        taken = set(colors.values())
+        colors[at] = next((one for one in _shades(known) if one not in taken), free_color(known, taken))
+    spare = (color for color in palette(len(names) + len(colors)) if color not in set(colors.values()))
+    return tuple(colors[at] if at in colors else next(spare) for at in range(len(names)))
+
+
+_COVERS = tuple(
+    (re.compile(rf"\b(?:{words})"), color)
+    for words, color in (
+        (r"shadow|[\w ]+ shadow", "#3b3b3b"),
+        (r"water|river|lake|sea\b|ocean|pond|reservoir|canal", "#2171b5"),
+        (r"wetland|marsh|swamp|bog\b|peat|mangrove", "#44aa99"),
+        (r"snow|ice\b|glacier", "#d7ecf7"),
+        (r"shrub|bush|scrub|heath", "#8c9a3c"),
+        (r"grass|meadow|pasture|lawn|low plants|turf", "#8fce5a"),
+        (r"forest|tree|wood|conifer|deciduous|evergreen", "#117733"),
+        (
+            r"crop|wheat|maize|corn|barley|rye\b|rapeseed|soy|potato|arable|agri|farm|vineyard",
+            "#e3c44a",
+        ),
+        (r"soil|bare|sand|dirt|mud|rock|ground|gravel|beach", "#b5814f"),
+        (r"road|asphalt|street|highway|railway|parking|sidewalk|concrete|pavement|impervious", "#7f7f7f"),
+        (r"building|roof|house|residential|urban|commercial|industrial|built", "#cc4c4c"),
+    )
+)
+"""Land covers as words of class names tell them, and the colour that maps give them."""
+
+
+def _shades(color: str) -> Iterator[str]:
+    """A colour, then lighter and darker ones of its hue, in turn."""
+    hue, light, strength = colorsys.rgb_to_hls(*(int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)))
+    yield color
+    for step in range(1, 5):
+        for turned in (light + 0.11 * step, light - 0.11 * step):
+            if 0.12 <= turned <= 0.92:
+                rgb = colorsys.hls_to_rgb(hue, turned, strength)
+                yield "#" + "".join(f"{round(channel * 255):02x}" for channel in rgb)
 
 
 def palette(count: int) -> tuple[str, ...]:

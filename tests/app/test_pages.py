@@ -121,7 +121,7 @@ def test_a_sample_scene_is_shown_with_its_grids_holes_and_classes(visit: Visit) 
     assert not page.error and not page.warning
     sensors, classes = (table.value for table in page.dataframe)
     assert list(sensors["sensor"]) == ["sar (target)", "hsi"]
-    assert list(sensors["pixels"]) == ["460 x 400", "212 x 70"]
+    assert list(sensors["rows x columns"]) == ["460 x 400", "212 x 70"]
     assert list(sensors["CRS"]) == ["EPSG:32633"] * 2
     assert list(classes["class"])[:2] == ["Forest", "Residential Area"]
     assert int(classes.iloc[0, 1]) > 0

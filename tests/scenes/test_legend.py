@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import colorsys
+
 import pytest
 
 from geo_xmodal.errors import LabelError
-from geo_xmodal.scenes.legend import PALETTE, legend_of, palette
+from geo_xmodal.scenes.legend import PALETTE, colors_of, legend_of, palette
 
 
 def test_whole_numbers_are_the_ids():
@@ -73,3 +75,15 @@ def test_values_too_few_or_too_many_are_shown_in_short():
     with pytest.raises(LabelError) as caught:
         legend_of(["x" * 100_000], "x.gpkg")
     assert len(str(caught.value)) < 700
+
+
+def test_colours_follow_what_names_tell() -> None:
+    names = ["Water", "Soil", "Forest", "something else", "Ponds", "Building shadow", "Buildings"]
+    colors = colors_of(names)
+    hues = [colorsys.rgb_to_hls(*(int(one[at : at + 2], 16) / 255 for at in (1, 3, 5)))[0] for one in colors]
+    assert hues[0] == pytest.approx(0.58, abs=0.04) and hues[4] == pytest.approx(hues[0], abs=0.02)  # blue
+    assert hues[1] == pytest.approx(0.08, abs=0.04)  # brown
+    assert hues[2] == pytest.approx(0.38, abs=0.06)  # green
+    assert colors[3] == PALETTE[0]
+    many = colors_of(["water"] * 40 + ["other"] * 40)
+    assert len(set(many)) == 80

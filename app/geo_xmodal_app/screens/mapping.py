@@ -42,10 +42,10 @@ _SCENE, _FILE = "A scene", "A GeoTIFF"
 _EVERYWHERE = "everywhere"
 _ANY_VALUES = "Map values outside of the model's ranges"
 _FIELDS = {
-    "--any-values": f"'{_ANY_VALUES}' below",
-    "--bands": "'Bands, in the model's order'",
-    "--input": f"'{_FILE}'",
-    "--scale db": "'Values are: decibels'",
+    "any_values": f"'{_ANY_VALUES}' below",
+    "bands": "'Bands, in the model's order'",
+    "input": f"'{_FILE}'",
+    "scale=db": "'Values are: decibels'",
 }
 """What the page calls an option that a message names."""
 
@@ -65,7 +65,7 @@ class _Input:
 
 def show() -> None:
     """Show the page: one map in work, or what is to be mapped."""
-    heading("Map", "A model and its sensor are all that a map needs; the second sensor may be absent.")
+    heading("Map", "A model and its sensor are all that a map needs; the auxiliary sensor may be absent.")
     asked_or_shown("map", "map", _ask, workspace.find_map, _progress)
 
 
@@ -236,7 +236,7 @@ def _from_scene(session: str, card: gx.Card) -> _Input | None:
     scene = entry.opened()
     reader = scene.reader(gx.target_modality(scene, card))
     height, width = scene.grid.shape
-    st.caption(f"{height} x {width} pixels, mapped from {literal(gx.target_modality(scene, card))}")
+    st.caption(f"{height} rows x {width} columns, mapped from {literal(gx.target_modality(scene, card))}")
     words = (f"--scene={entry.folder}",)
     return _Input(reader, words, entry.name, entry.id, None, {entry.folder: entry.name})
 

@@ -37,7 +37,7 @@ def show() -> None:
         if "new" in st.query_params:
             wizard.show(session, st.query_params["new"])
             return
-        heading("Scenes", "A scene is one place on one grid: a target sensor, a second sensor, and labels.")
+        heading("Scenes", "One place on one grid: a target sensor, mostly an auxiliary sensor, and labels.")
         entries = {entry.id: entry for entry in workspace.scenes(session)}
         wanted = st.query_params.get("scene")
         item = workspace.making(session, wanted)

@@ -222,7 +222,7 @@ def _gain(metrics: dict[str, Any]) -> None:
     if not metrics.get("gain"):
         if not metrics.get("notes"):
             st.caption(
-                "What the second sensor is worth is not known: train with **Controls** to measure its gain."
+                "What the auxiliary sensor is worth is not known: train with **Controls** to measure it."
             )
         return
     rows = [
@@ -232,8 +232,19 @@ def _gain(metrics: dict[str, Any]) -> None:
         }
         for control, gain in metrics["gain"].items()
     ]
-    st.markdown("**What the second sensor is worth** (points of percent, mean ± standard error over seeds)")
+    st.markdown("**What the auxiliary sensor is worth** (percentage points)")
+    st.caption(_spread_words(metrics))
     st.dataframe(rows, hide_index=True)
+
+
+def _spread_words(metrics: dict[str, Any]) -> str:
+    """What the numbers after ± are, and what one repetition cannot tell."""
+    if len(metrics.get("seeds", ())) > 1:
+        return "Mean ± standard error over repetitions. Negative: the control is the better model."
+    return (
+        "Of one repetition: how much of it is luck, only several can tell. "
+        "Negative: the control is the better model."
+    )
 
 
 _GAINS = {"oa": "overall accuracy", "aa": "average accuracy", "miou": "mean IoU"}

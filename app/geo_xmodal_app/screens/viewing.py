@@ -250,6 +250,7 @@ def _area_table(rows: list[dict[str, object]]) -> None:
     st.dataframe(
         rows,
         hide_index=True,
+        height="content",
         column_config={
             "pixels": st.column_config.NumberColumn(format="localized"),
             "hectares": st.column_config.NumberColumn(format="%.2f"),
@@ -268,5 +269,6 @@ def _matrix_table(matrix: ChangeMatrix, legend: tuple[LandClass, ...]) -> None:
             for row, values in zip(matrix.before, cells, strict=True)
         ],
         hide_index=True,
+        height="content",
     )
     st.caption("Hectares" if matrix.hectares else "Pixels")

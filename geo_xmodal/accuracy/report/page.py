@@ -241,6 +241,13 @@ def _verdict(measure: str, gains: Mapping[str, PairedGain]) -> dict[str, Any]:
     style = "open"
     if by_outcome["undecided"]:
         words = "undecided: only several seeds can tell a gain from luck."
+        behind = [gain.mean for gain in gains.values() if gain.mean is not None and gain.mean < 0]
+        if behind:
+            style = "loss"
+            words = (
+                f"{numbers.signed(min(behind))} points in one run, the auxiliary sensor did not help here; "
+                "how much of that is luck, only several seeds can tell."
+            )
     elif by_outcome["loss"]:
         style, words = "loss", f"a loss against the {by_outcome['loss']}."
     elif by_outcome["no gain shown"]:
