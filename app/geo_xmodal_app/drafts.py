@@ -75,6 +75,8 @@ class Draft(BaseModel):
     """Uploads that were made for it."""
     made: str = ""
     """Item of the scene that was made of it, at last."""
+    zero: bool = False
+    """Whether 0 is a class in rasters of labels."""
     target: str | None = None
     scale: Literal["linear", "db"] | None = None
     name: str = ""

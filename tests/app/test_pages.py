@@ -449,6 +449,37 @@ def test_classes_of_one_colour_make_no_scene(visit: Visit, tmp_path: Path) -> No
     assert not [one for one in begun.button if one.label == "Go on"]
 
 
+def test_zero_of_a_mask_can_be_a_class(visit: Visit, tmp_path: Path) -> None:
+    folder = write_scene(tmp_path / "elsewhere")
+    shutil.copy(folder / "sar.tif", tmp_path / "data" / "radar.tif")
+    with rasterio.open(folder / "sar.tif") as dataset:
+        mask = np.zeros(dataset.shape, np.uint8)
+    mask[10:20, 10:20] = 1
+    write_raster(tmp_path / "data" / "labels.tif", mask)
+    page = visit("scenes", new="1")
+    page.multiselect[0].set_value(["data:data/radar.tif", "data:data/labels.tif"])
+    page.run()
+    assert any("0 means no label" in one.value for one in page.warning)
+    assert not [one for one in page.button if one.label == "Make the scene"]
+    next(one for one in page.toggle if one.label == "0 is a class").set_value(True)
+    page.run()
+    assert not page.error
+    counts = page.dataframe[1].value
+    assert list(counts["class"]) == ["value 0", "value 1"]
+    assert list(counts.iloc[:, 1]) == [mask.size - 100, 100]
+    assert "--labels=data/labels.tif" in page.code[0].value
+    assert button(page, "Make the scene")
+
+
+def test_a_file_of_another_kind_of_sensor_is_refused(visit: Visit, tmp_path: Path) -> None:
+    shutil.copy(gx.open_scene("berlin").folder / "sar.tif", tmp_path / "data" / "lidar_2019.tif")
+    page = visit("mapping", model="shipped:berlin-sar-hgr", file="data:data/lidar_2019.tif")
+    assert any("maps from" in one.value and "lidar" in one.value for one in page.error)
+    assert not [one for one in page.button if one.label == "Start mapping"]
+    page.checkbox[0].check().run()
+    assert not page.error and button(page, "Start mapping")
+
+
 def test_hostile_files_are_refused_in_one_line_each_and_nothing_leaks(visit: Visit, tmp_path: Path) -> None:
     secret = tmp_path / "secret.txt"
     secret.write_text("the secret of the server")

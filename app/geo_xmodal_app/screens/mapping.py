@@ -255,6 +255,17 @@ def _from_file(session: str, card: gx.Card) -> _Input | None:
     wanted = len(card.statistics.bands)
     named = set(card.statistics.bands) <= set(info.band_names)  # the model finds them by name
     form = Form("map", f"{card.weights_sha256} {picked}")
+    kind = info.likely_kind(Path(one.name).stem)
+    if kind not in (None, card.target.kind):
+        title = gx.KINDS[card.target.kind].title
+        refusal = st.container()
+        if not form.ask(Field("kind", "flag", f"It is {title} all the same", False), look="checkbox"):
+            with refusal:
+                problem(
+                    f"{one.name}: its name or bands are those of {gx.KINDS[kind].title}, and the model maps "
+                    f"from {title}: choose another file or another model"
+                )
+            return None
     bands = form.ask(
         Field(
             "bands",

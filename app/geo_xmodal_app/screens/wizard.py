@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from streamlit.delta_generator import DeltaGenerator
 import geo_xmodal as gx
 from geo_xmodal.errors import GeoXmodalError
 from geo_xmodal_app import navigation, workspace
+from geo_xmodal_app.drafts import ROOM as DRAFTS
 from geo_xmodal_app.drafts import (
     SCENE,
     ClassEdit,
@@ -38,12 +40,14 @@ from geo_xmodal_app.inspection import (
     is_vector,
     looks_decibel,
 )
-from geo_xmodal_app.messages import problem
+from geo_xmodal_app.messages import note, problem
 from geo_xmodal_app.parts import ask_layer, command_line, heading, shown_command, start
+from geo_xmodal_app.sessions import session_folder
 from geo_xmodal_app.sources import SourceFile, source_files
 from geo_xmodal_app.texts import literal
 from geo_xmodal_app.uploader import upload_files
 from geo_xmodal_app.uploads import uploads
+from geo_xmodal_app.zero_class import with_zero_class
 
 _SENSOR_ROLES: tuple[Role, ...] = ("sensor", "unused")
 _LABEL_ROLES: tuple[Role, ...] = ("labels", "train labels", "test labels", "unused")
@@ -81,7 +85,9 @@ def show(session: str, id_: str) -> None:
     save_draft(session, id_, draft)
     names = {one.path: one.name for one in source_files(session).values()}
     used = {id_: one for id_, one in source_files(session).items() if id_ in draft.files}
-    found = _inspect(draft, used, names)
+    zero = Form(_PAGE, id_).value("zero")
+    draft = draft if zero is None else draft.model_copy(update={"zero": zero})
+    found = _inspect(session, id_, draft, used, names)
     if not found.sensors:
         st.info(
             "Upload a GeoTIFF of each sensor: the one that will map (often SAR or multispectral, it covers "
@@ -89,6 +95,7 @@ def show(session: str, id_: str) -> None:
             icon=":material/upload_file:",
         )
         return
+    _ask_zero(id_, draft, found)
     legend = _legend(draft, found)
     st.subheader("2. What was found", anchor=False)
     chosen: str = Form(_PAGE, id_).value("target") or draft.target or ""
@@ -110,7 +117,7 @@ def show(session: str, id_: str) -> None:
             "for the other methods.",
             icon=":material/info:",
         )
-    if met and found.whole:
+    if met and found.whole and (legend or not found.labels):
         _make(session, id_, draft, found, target, others, legend, names)
 
 
@@ -210,20 +217,29 @@ def _column(
     return column
 
 
-def _inspect(draft: Draft, used: Mapping[str, SourceFile], names: Mapping[Path, str]) -> _Found:
+def _inspect(
+    session: str, id_: str, draft: Draft, used: Mapping[str, SourceFile], names: dict[Path, str]
+) -> _Found:
     """Everything that can be read; what cannot is said at once."""
     sensors, labels, whole = {}, {}, True
     assumed: list[str] = []
-    for id_, one in used.items():
-        role = draft.files[id_].role
+    for file, one in used.items():
+        role = draft.files[file].role
         try:
             if role == "sensor":
-                kind = draft.files[id_].kind or "other"
+                kind = draft.files[file].kind or "other"
                 assumed += assumed_of(one.path, one.name, kind, draft.scale == "db")
-                sensors[id_] = inspect_raster(one.path, one.name)
+                sensors[file] = inspect_raster(one.path, one.name)
             elif role != "unused":
-                asked = draft.files[id_]
-                labels[id_] = inspect_labels(one.path, one.name, asked.column, asked.layer)
+                asked = draft.files[file]
+                path = one.path
+                if draft.zero and not is_vector(one.name):
+                    folder = session_folder(session, DRAFTS, id_)
+                    path = with_zero_class(
+                        path, folder / f"labels-{hashlib.sha256(file.encode()).hexdigest()[:16]}.tif"
+                    )
+                    names[path] = one.name
+                labels[file] = inspect_labels(path, one.name, asked.column, asked.layer)
         except GeoXmodalError as error:
             whole = False
             problem(error, names)
@@ -242,6 +258,21 @@ def _others(draft: Draft, found: _Found, target: str) -> list[str]:
     return sorted(rest, key=lambda file: order.index(draft.files[file].kind or "other"))
 
 
+def _ask_zero(id_: str, draft: Draft, found: _Found) -> None:
+    """Offer 0 as a class where rasters of labels hold one other value alone, as masks do."""
+    rasters = [one for one in found.labels.values() if not is_vector(one.name)]
+    values = {value for one in found.labels.values() for value in one.counts}
+    if not rasters or not (draft.zero or len(values) < 2):
+        return
+    if not draft.zero:
+        note(
+            f"{rasters[0].name}: 0 means no label, and beside it there is one class alone: two are needed to "
+            "train"
+        )
+    asked = Field("zero", "flag", "0 is a class", draft.zero, help="Say so of a mask of 0 and 1.")
+    Form(_PAGE, id_).ask(asked)
+
+
 def _legend(draft: Draft, found: _Found) -> list[tuple[str, str, str]]:
     """Value, name and colour of every class: as edited, else as the labels have it."""
     if not found.labels:
@@ -256,7 +287,9 @@ def _legend(draft: Draft, found: _Found) -> list[tuple[str, str, str]]:
     legend = []
     for entry in classes:
         value = values[entry.id]
-        name, color = draft.classes.get(value, (entry.name, entry.color))
+        # what the file says, which was raised by one
+        given = f"value {int(value) - 1}" if draft.zero and value.isdecimal() else entry.name
+        name, color = draft.classes.get(value, (given, entry.color))
         legend.append((value, name, color))
     return legend
 
