@@ -27,6 +27,7 @@ from tests.tiny import write_raster
 
 @pytest.fixture
 def listener(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[socket.socket]:
+    (tmp_path / "work").mkdir()
     monkeypatch.setenv(VARIABLE, Settings(work=tmp_path / "work").model_dump_json())
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.setblocking(False)
