@@ -97,8 +97,13 @@ class BandAxis:
         return np.argsort(self.places, kind="stable")
 
 
+def _label(text: str, length: int = 80) -> str:
+    """A name out of a file as a label: not too long, and no formula, which matplotlib would set."""
+    return ellipsis(text, length).replace("$", r"\$")
+
+
 def _band_name(band: Band) -> str:
-    name = ellipsis(re.split(r" - | \(|: ", band.name)[0], _LETTERS)  # what follows is a description
+    name = _label(re.split(r" - | \(|: ", band.name)[0], _LETTERS)  # what follows is a description
     return name if band.wavelength is None else f"{name}\n{band.wavelength:.0f} nm"
 
 
@@ -135,7 +140,7 @@ def draw_bands(
             found = part.subplots(1, len(panels), squeeze=False)[0]
             for axes, (title, bars) in zip(found, panels.items(), strict=True):
                 _bars(axes, bars)
-                axes.set_title(title, loc="left", fontsize=10, color=INK)
+                axes.set_title(_label(title), loc="left", fontsize=10, color=INK)
 
 
 def _columns(axes: Axes, axis: BandAxis, values: Floats) -> None:
@@ -176,7 +181,7 @@ def _matrix(
         edges, np.arange(len(rows) + 1), values, cmap=shades, norm=scale, edgecolors="white",
         linewidth=0.6 if axis.named else 0,
     )  # fmt: skip
-    axes.set_yticks(np.arange(len(rows)) + 0.5, [ellipsis(name, _LETTERS) for name, _ in rows])
+    axes.set_yticks(np.arange(len(rows)) + 0.5, [_label(name, _LETTERS) for name, _ in rows])
     axes.invert_yaxis()
     axis.set_on(axes)
     axes.spines[:].set_visible(False)
@@ -201,7 +206,7 @@ def _matrix(
 def _bars(axes: Axes, bars: Mapping[str, float]) -> None:
     place = np.arange(len(bars))[::-1]
     axes.barh(place, list(bars.values()), height=0.62, color=FIRST)
-    axes.set_yticks(place, [ellipsis(name, 40) for name in bars])
+    axes.set_yticks(place, [_label(name, 40) for name in bars])
     axes.set_ylim(-0.6, len(bars) - 0.4)
     axes.axvline(0, color=INK, linewidth=0.8)
     _quiet(axes, "x")
@@ -240,7 +245,7 @@ def draw_occlusion(out: Path, groups: Sequence[str], losses: Losses) -> None:
         for k, (label, values) in enumerate(losses.bars.items()):
             shift = 0.34 - height * (k + 0.5)
             left.barh(place + shift, values, height=0.9 * height, color=(FIRST, QUIET)[k], label=label)
-        left.set_yticks(place, [ellipsis(name, 40) for name in groups])
+        left.set_yticks(place, [_label(name, 40) for name in groups])
         left.set_ylim(-0.6, len(groups) - 0.4)
         left.axvline(0, color=INK, linewidth=0.8)
         left.set_xlabel(losses.title)
@@ -261,7 +266,7 @@ def _group_matrix(axes: Axes, groups: int, rows: Sequence[tuple[str, Floats]]) -
     axes.imshow(values, cmap=shades, vmin=-most, vmax=most, aspect="auto")
     axes.set_xticks(
         np.arange(len(rows)),
-        [ellipsis(name, 18) for name, _ in rows],
+        [_label(name, 18) for name, _ in rows],
         rotation=40 if turned else 0,
         ha="right" if turned else "center",
         fontsize=9,
@@ -316,7 +321,7 @@ def draw_activation(
             # the root keeps classes whose features are weak apart from none
             scale = PowerNorm(0.5, vmin=0, vmax=most or 1.0, clip=True)
             last = axes.imshow(maps[place], cmap="magma", norm=scale, interpolation="nearest")
-            axes.set_title(ellipsis(classes[place].name, _LETTERS), loc="left", fontsize=10, color=INK)
+            axes.set_title(_label(classes[place].name, _LETTERS), loc="left", fontsize=10, color=INK)
         for axes in grid:
             axes.set_axis_off()
         if last is not None:
@@ -326,7 +331,7 @@ def draw_activation(
         present = [land for land in classes if (predicted == land.id).any()]
         made.legend(
             handles=[
-                Patch(facecolor=one.color, edgecolor=INK, linewidth=0.4, label=ellipsis(one.name, _LETTERS))
+                Patch(facecolor=one.color, edgecolor=INK, linewidth=0.4, label=_label(one.name, _LETTERS))
                 for one in present
             ],
             loc="outside lower center",
@@ -380,7 +385,7 @@ def draw_plane(out: Path, places: FloatArray, kinds: Sequence[tuple[str, Sequenc
             points = places[list(which)]
             axes.scatter(
                 points[:, 0], points[:, 1], s=16, marker=mark, facecolors=fill, edgecolors=edge,
-                linewidths=0.7, label=name,
+                linewidths=0.7, label=_label(name),
             )  # fmt: skip
         axes.set_xticks([])
         axes.set_yticks([])
@@ -398,7 +403,7 @@ def draw_maps(out: Path, panels: Sequence[tuple[str, FloatArray]], columns: int,
             known = values[np.isfinite(values)]
             most = float(np.percentile(known, 99.5)) if len(known) else 1.0
             shown = axes.imshow(values, cmap="magma", vmin=0, vmax=most or 1.0, interpolation="nearest")
-            axes.set_title(title, loc="left", fontsize=10, color=INK)
+            axes.set_title(_label(title), loc="left", fontsize=10, color=INK)
             bar = made.colorbar(shown, ax=axes, pad=0.01, fraction=0.03, aspect=30)
             bar.ax.tick_params(labelsize=8)
             bar.set_label(unit, fontsize=8.5)
@@ -441,12 +446,12 @@ def draw_sensors(out: Path, sensors: Sequence[tuple[str, BandAxis, Mapping[str, 
                 color = (FIRST, SECOND)[k]
                 if axis.named:
                     shift = width * (k + 0.5) - 0.34
-                    axes.bar(axis.places + shift, values, width=0.92 * width, color=color, label=part)
+                    axes.bar(axis.places + shift, values, width=0.92 * width, color=color, label=_label(part))
                 else:
                     _line(axes, axis, values, color, part)
             axes.set_ylim(bottom=0)
             axes.set_ylabel(unit)
             axis.set_on(axes)
             _quiet(axes)
-            axes.set_title(name, loc="left", fontsize=10, color=INK)
+            axes.set_title(_label(name), loc="left", fontsize=10, color=INK)
             axes.legend(frameon=False, fontsize=9)

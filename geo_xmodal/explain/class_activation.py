@@ -13,8 +13,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from geo_xmodal.memory import check_memory
 from geo_xmodal.networks import Average, Branch, Trees
 from geo_xmodal.types import FloatArray, Window, windows_over
+
+NO_PLACES = "points lie beside no others: there is no window to look at"
+"""Why there is no Grad-CAM of a scene that is made of points."""
+
+_COPIES = 4
+"""Of what is found in a window, as float32, while it is written and drawn."""
 
 _TILE = 64
 
@@ -105,6 +112,19 @@ def class_activation(
         out[:, *part.seen_from(window).slices] = torch.where(there, activation, torch.nan).numpy()
         step()
     return out
+
+
+def check_window(window: Window, outputs: int) -> None:
+    """See that there is memory for what `class_activation` finds in a window.
+
+    Raises:
+        MemoryShortageError: There is too little.
+    """
+    check_memory(
+        f"Grad-CAM of {outputs} outputs over {window.height} x {window.width} pixels",
+        4 * _COPIES * outputs * window.height * window.width,
+        "look at a smaller window",
+    )
 
 
 def tiles_of(layer: FeatureLayer, window: Window) -> int:

@@ -17,7 +17,7 @@ from geo_xmodal.explain.model_routines import Subject
 from geo_xmodal.explain.outputs import save_explanation
 from geo_xmodal.explain.pixels import explained_pixels, paired_positions
 from geo_xmodal.explain.pretrained_routines import Pair, View
-from geo_xmodal.mapping import check_fit, target_modality
+from geo_xmodal.mapping import check_fit
 from geo_xmodal.mapping.inputs import bands_for
 from geo_xmodal.models import find_model
 from geo_xmodal.named_options import option
@@ -87,7 +87,7 @@ def _of_model(
         )
     card, legend = loaded.card, loaded.card.legend
     places = tuple(_class_place(name, legend) for name in asked.classes)
-    fit = check_fit(card, scene.reader(target_modality(scene, card)))
+    fit = check_fit(card, scene.reader(_modality(card.target, scene)))
     pixels = explained_pixels(loaded.model, legend, scene, fit.reader, asked.samples, asked.seed, progress)
     subject = Subject(loaded, scene, fit.reader, pixels, asked.steps, places, window, progress)
     found, left_out = _parted({name: model_routines.ROUTINES[name](subject) for name in wanted})
@@ -126,8 +126,15 @@ def _of_pretraining(
         for one, reader in zip(pretrained.sensors, readers, strict=True)
     ]
     pair = Pair(
-        pretrained, (views[0], views[1]), position, asked.steps, window, asked.seed, progress
-    )  # fmt: skip
+        pretrained,
+        (views[0], views[1]),
+        position,
+        scene.points is not None,
+        asked.steps,
+        window,
+        asked.seed,
+        progress,
+    )
     found, left_out = _parted({name: pretrained_routines.ROUTINES[name](pair) for name in wanted})
     card = pretrained.card
     return Explanation(
@@ -151,16 +158,20 @@ def _of_pretraining(
 
 def _reader_of(sensor: PretrainedSensor, scene: Scene) -> WindowReader:
     """The sensor of a scene that an encoder was pretrained for, its bands in the encoder's order."""
-    entry = sensor.entry
+    reader = scene.reader(_modality(sensor.entry, scene))
+    places, _ = bands_for(sensor.entry.statistics.bands, reader)
+    return reader.adapted(Adaptation(bands=places, kind=sensor.entry.kind))
+
+
+def _modality(entry: bundle.TargetEntry, scene: Scene) -> str:
+    """The sensor of a scene that a model was made for; of points, too, which make no map."""
     name = find_modality(scene, entry.modality, entry.kind)
     if name is None:
         raise ModelMismatchError(
-            f"scene {scene.name} has {', '.join(scene.config.modalities)}; the run was pretrained on "
-            f"{entry.modality} ({entry.kind}): choose a scene with both of its sensors"
+            f"scene {scene.name} has {', '.join(scene.config.modalities)}; the model was made for "
+            f"{entry.modality} ({entry.kind}): choose a scene that has it"
         )
-    reader = scene.reader(name)
-    places, _ = bands_for(entry.statistics.bands, reader)
-    return reader.adapted(Adaptation(bands=places, kind=entry.kind))
+    return name
 
 
 def _patches(

@@ -15,7 +15,13 @@ from geo_xmodal.accuracy.report.numbers import NONE
 from geo_xmodal.bundle import Bundle
 from geo_xmodal.explain.bands import BandGroup, band_groups
 from geo_xmodal.explain.charts import BandAxis, Losses, draw_activation, draw_bands, draw_occlusion
-from geo_xmodal.explain.class_activation import class_activation, feature_layer, tiles_of
+from geo_xmodal.explain.class_activation import (
+    NO_PLACES,
+    check_window,
+    class_activation,
+    feature_layer,
+    tiles_of,
+)
 from geo_xmodal.explain.explanation import Routine, Table, percent, rounded
 from geo_xmodal.explain.integrated_gradients import class_scores, differentiable, integrated_gradients
 from geo_xmodal.explain.occlusion import occlusion
@@ -300,12 +306,15 @@ def occlusion_routine(subject: Subject) -> Routine | str:
 def gradcam_routine(subject: Subject) -> Routine | str:
     """Grad-CAM of classes over a window; a sentence where the network has no such features."""
     model = subject.bundle.model
+    if subject.scene.points is not None:
+        return NO_PLACES
     layer = feature_layer(model.network)
     if layer is None:
         return "the network has no layer of features at each pixel (trees have none): see shap and occlusion"
     shape = (int(subject.reader.grid.shape[0]), int(subject.reader.grid.shape[1]))
     labelled = labelled_pixels(subject.scene, "test").position if subject.pixels.labelled else None
     window = subject.window or busiest_window(labelled, shape)
+    check_window(window, model.classes)
     step = subject.steps_of(tiles_of(layer, window), "Grad-CAM")
     maps = class_activation(model.standardize, layer, subject.reader.read, window, step)
     predicted = _predicted(subject, window)

@@ -13,6 +13,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from geo_xmodal.accuracy.report.page import page_environment
 from geo_xmodal.accuracy.report.pictures import png_uri
 from geo_xmodal.explain.explanation import JSON_NAME, PAGE_NAME, Explanation
+from geo_xmodal.mapping.attribute_table import printable
 from geo_xmodal.outputs import files_together, held, new_file, write_json, write_text
 from geo_xmodal.raster import create_raster
 from geo_xmodal.types import FloatArray
@@ -75,5 +76,5 @@ def write_raster(path: Path, grid: GeoBox, values: FloatArray, names: Sequence[s
             blockxsize=_BLOCK,
             blockysize=_BLOCK,
         ) as writer:
-            writer.dataset.descriptions = tuple(names)
+            writer.dataset.descriptions = tuple(map(printable, names))
             writer.write(values)

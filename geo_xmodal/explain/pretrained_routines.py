@@ -28,7 +28,13 @@ from geo_xmodal.explain.charts import (
     draw_plane,
     draw_sensors,
 )
-from geo_xmodal.explain.class_activation import FeatureLayer, class_activation, tiles_of
+from geo_xmodal.explain.class_activation import (
+    NO_PLACES,
+    FeatureLayer,
+    check_window,
+    class_activation,
+    tiles_of,
+)
 from geo_xmodal.explain.embeddings import agreement, alignment, counterparts_found, laid_out, normalised
 from geo_xmodal.explain.explanation import Routine, Table, percent, rounded
 from geo_xmodal.explain.integrated_gradients import BandAttributions, integrated_gradients
@@ -101,6 +107,7 @@ class Pair:
         pretrained: The encoders.
         views: Of the target sensor, and of the auxiliary one.
         position: (n, 2) of the pixels, at which both have data.
+        points: Whether the scene is made of points.
         steps: Of Integrated Gradients.
         window: Where Grad-CAM looks; None for the part with most of the pixels.
         seed: Of what is drawn.
@@ -110,6 +117,7 @@ class Pair:
     pretrained: Pretrained
     views: tuple[View, View]
     position: IntArray
+    points: bool
     steps: int
     window: Window | None
     seed: int
@@ -140,6 +148,7 @@ class Pair:
     @cached_property
     def activations(self) -> tuple[FloatArray, FloatArray]:
         """(part, row, col) Grad-CAM of each sensor over the window."""
+        check_window(self.seen, 2 * len(self.parts))
         layers = [_layer(self, view) for view in self.views]
         total, done = sum(tiles_of(layer, self.seen) for layer in layers), [0]
 
@@ -251,8 +260,10 @@ def tsne_routine(pair: Pair) -> Routine:
     )  # fmt: skip
 
 
-def gradcam_routine(pair: Pair) -> Routine:
+def gradcam_routine(pair: Pair) -> Routine | str:
     """Routine 3: where in a window the features lie that speak for the common and the unique dimensions."""
+    if pair.points:
+        return NO_PLACES
     panels, names = [], []
     for view, maps in zip(pair.views, pair.activations, strict=True):
         for part, values in zip(pair.parts, maps, strict=True):
@@ -284,6 +295,8 @@ def gradcam_routine(pair: Pair) -> Routine:
 
 def agreement_routine(pair: Pair) -> Routine | str:
     """Routine 4: whether both sensors look at the same places."""
+    if pair.points:
+        return NO_PLACES
     first, second = pair.activations
     blocks = {
         name: agreement(first[k], second[k], _BLOCK).astype(np.float64) for k, name in enumerate(pair.parts)

@@ -12,7 +12,10 @@ import rasterio
 import geo_xmodal as gx
 from geo_xmodal.commands.app import run
 from geo_xmodal.errors import LabelError, UsageError
+from geo_xmodal.explain.charts import BandAxis, Losses, draw_bands, draw_occlusion
+from geo_xmodal.raster import Band
 from tests import tiny
+from tests.points.tables import request, table, write_parquet
 
 
 @pytest.fixture(scope="module")
@@ -129,3 +132,22 @@ def test_classes_of_other_names_are_refused(scene: Path, forest: Path, tmp_path:
     (other / "scene.toml").write_text(text)
     with pytest.raises(LabelError, match=r"test labels of Urban Wheat.*the model knows Wheat"):
         gx.explain_model(forest, gx.open_scene(other), tmp_path / "x", samples=30)
+
+
+def test_points_are_explained_without_places(tmp_path: Path) -> None:
+    points = tmp_path / "points"
+    gx.import_points(write_parquet(table(), tmp_path / "t.parquet"), points, request())
+    scene = gx.open_scene(points)
+    gx.train_scene(scene, tmp_path / "run", gx.TrainRequest(method="svm"))
+    found = gx.explain_model(tmp_path / "run", scene, tmp_path / "x", samples=20)
+    assert [one.name for one in found.routines] == ["integrated_gradients", "occlusion"]
+    assert "no window" in found.left_out["gradcam"]
+
+
+def test_names_that_look_like_formulas_are_drawn(tmp_path: Path) -> None:
+    names = ["$\\frac{", "a_b^c$", "x" * 300]
+    axis = BandAxis.of([Band(name) for name in names])
+    draw_bands(tmp_path / "a.png", axis, np.ones(3), [(name, np.ones(3)) for name in names], "logit")
+    losses = Losses({"a": np.ones(3)}, "t", [(name, np.ones(3)) for name in names], "r")
+    draw_occlusion(tmp_path / "b.png", names, losses)
+    assert {path.name for path in tmp_path.iterdir()} == {"a.png", "b.png"}
