@@ -9,7 +9,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 NAME = "geo_xmodal_qgis"
-_SUFFIXES = (".py", ".svg", ".md", ".txt")
+_SUFFIXES = (".py", ".svg", ".md", ".txt", ".json", ".html")
 _EARLIEST = (
     1980,
     1,

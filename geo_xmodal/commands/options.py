@@ -1,10 +1,10 @@
-"""Options that several commands have, and checks of what they are given."""
+"""Options of commands that ask little, and what several commands make of what they are given."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -13,46 +13,7 @@ from geo_xmodal.commands.console import Console
 from geo_xmodal.errors import UsageError
 from geo_xmodal.named_options import option
 
-Scale = Literal["linear", "db"]
-"""How a radar file holds power."""
-
-WarpGcps = Annotated[
-    Literal["polynomial", "tps"] | None,
-    typer.Option(
-        help="What follows the ground control points of files without another place: a polynomial near them, "
-        "or a thin plate spline through them (default: such files stay on their pixel grid)."
-    ),
-]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with what was stopped.")]
-Device = Annotated[
-    Literal["auto", "cpu", "cuda", "mps"],
-    typer.Option(help="What trains: auto is a CUDA device where there is one, else the processor."),
-]
-Precision = Annotated[
-    Literal["float32", "bf16"],
-    typer.Option(help="Of activations in training; weights and what is minimised stay float32."),
-]
-Unlabelled = Annotated[
-    str | None,
-    typer.Option(
-        metavar="VALUE,...",
-        help="Values that mean unlabelled, in place of 0 and negative numbers (nodata: only what has no "
-        "value, so that 0 is a class).",
-    ),
-]
-
-
-Shares = Annotated[
-    str | None,
-    typer.Option(
-        metavar="labels|equal|estimated|FILE",
-        help="What the map should be right about: labels (a fair sample of the land), equal (every class "
-        "counts alike), estimated (from the image that is mapped), or a CSV file of known areas "
-        "(default: what the model's card says; in training, equal where labels were drawn class by class, "
-        "else labels).",
-    ),
-]
 AllowAddresses = Annotated[
     bool,
     typer.Option(
@@ -70,48 +31,6 @@ def known_scenes() -> list[str]:
 def known_models() -> list[str]:
     """Names of shipped models, for completion in a shell."""
     return [model.name for model in gx.list_models()]
-
-
-SceneName = Annotated[
-    str,
-    typer.Option(
-        "--scene",
-        metavar="NAME_OR_PATH",
-        help="A scene folder, or the name of a known scene.",
-        autocompletion=known_scenes,
-    ),
-]
-
-
-_SCENES = typer.Option(
-    "--scene",
-    metavar="NAME_OR_PATH",
-    help="A scene folder, or the name of a known scene; given several times, they are learned from "
-    "together. Also a folder of scene folders, or a .txt list with one a line.",
-    autocompletion=known_scenes,
-)
-SceneNames = Annotated[list[str], _SCENES]
-AnySceneNames = Annotated[list[str] | None, _SCENES]
-Chips = Annotated[
-    Path | None,
-    typer.Option(
-        "--chips",
-        metavar="FOLDER",
-        help="A set of chips in place of scenes: a folder with a chips.toml, or a copy of a known set.",
-    ),
-]
-Layout = Annotated[
-    str | None,
-    typer.Option("--layout", metavar="NAME", help="The known set that the chips are (default: looked for)."),
-]
-HoldOut = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--hold-out",
-        metavar="SCENE",
-        help="One of the scenes that only tests, with all its labels. May be given several times.",
-    ),
-]
 
 
 def opened_scene(name_or_path: str, console: Console, allow_addresses: bool = False) -> gx.Scene:

@@ -1,42 +1,30 @@
-"""What all algorithms share: parameters that are options, and a run of the command."""
+"""What all algorithms share: parameters made from the description of a command, and a run of it."""
 
 from __future__ import annotations
 
-import re
 import shlex
 from pathlib import Path
 
 from qgis.core import (
-    QgsProcessing,
     QgsProcessingAlgorithm,
     QgsProcessingContext,
     QgsProcessingException,
     QgsProcessingLayerPostProcessorInterface,
-    QgsProcessingParameterDefinition,
-    QgsProcessingParameterEnum,
-    QgsProcessingParameterField,
-    QgsProcessingParameterFile,
     QgsProcessingParameterMapLayer,
-    QgsProcessingParameterNumber,
     QgsSettings,
 )
+from qgis.PyQt.QtCore import QUrl
 from qgis.PyQt.QtGui import QIcon
 
 from .command import Cancelled, CommandError, command_version, find_command, run_command
-from .layers import area_file, label_file, raster_file
+from .description import commands, options
+from .layers import Files
+from .parameters import OUTPUT, Values, labels_of, parameters, plain_layer
 from .version import plugin_version
 
 SETTING = "GEO_XMODAL_COMMAND"
 
-KINDS = ["hsi", "msi", "sar", "lidar", "thermal", "dem", "embedding", "other"]
-SCALES = ["linear", "db"]
-
-SHARES = {
-    "labels": "the land, of which the labels are a fair sample",
-    "equal": "every class alike",
-    "estimated": "the land, as its image tells",
-}
-"""What a map may be right about, besides known areas."""
+_FOLDER = Path(__file__).parent
 
 _STYLES = {}
 """Those that may still be asked to load a style: QGIS keeps no reference to them."""
@@ -46,16 +34,21 @@ _VERSIONS = {}
 
 
 class GeoXmodalAlgorithm(QgsProcessingAlgorithm):
-    """An algorithm that runs one subcommand.
+    """An algorithm that runs one subcommand; its parameters are those that the subcommand describes.
 
-    Subclasses set `command`, `title`, `help` and `keywords`, and define `initAlgorithm`, `arguments` and
-    `results`.
+    Subclasses set `command`, and `help`, `keywords`, `outputs`, `results` and `check` where there is
+    something to add.
     """
 
     command = ""
-    title = ""
     help = ""
     keywords = ""
+
+    def __init__(self):
+        super().__init__()
+        self._arguments = []
+        self._refused = None
+        self.out = ""
 
     def name(self):
         """The second part of the id."""
@@ -63,11 +56,17 @@ class GeoXmodalAlgorithm(QgsProcessingAlgorithm):
 
     def displayName(self):  # noqa: N802 - names that QGIS calls
         """The name in the toolbox."""
-        return self.title
+        return commands()[self.command]["title"]
 
     def shortHelpString(self):  # noqa: N802
         """The help beside the parameters."""
-        return self.help
+        return f"{commands()[self.command]['summary']}\n\n{self.help}".strip()
+
+    def helpUrl(self):  # noqa: N802
+        """The page on all parameters, which comes with the plugin."""
+        page = QUrl.fromLocalFile(str(_FOLDER / "help.html"))
+        page.setFragment(self.command)
+        return page.toString()
 
     def tags(self):
         """What a search in the toolbox finds it by."""
@@ -75,11 +74,18 @@ class GeoXmodalAlgorithm(QgsProcessingAlgorithm):
 
     def icon(self):
         """The plugin's icon."""
-        return QIcon(str(Path(__file__).parent / "icon.svg"))
+        return QIcon(str(_FOLDER / "icon.svg"))
 
     def createInstance(self):  # noqa: N802
         """A fresh one for each run."""
         return type(self)()
+
+    def initAlgorithm(self, configuration=None):  # noqa: N802
+        """Parameters as the subcommand has options."""
+        for parameter in parameters(self.command):
+            self.addParameter(parameter)
+        for output in self.outputs():
+            self.addOutput(output)
 
     def canExecute(self):  # noqa: N802
         """Whether there is a command, before a dialog opens."""
@@ -89,202 +95,92 @@ class GeoXmodalAlgorithm(QgsProcessingAlgorithm):
             return False, str(error)
         return True, ""
 
-    def processAlgorithm(self, parameters, context, feedback):  # noqa: N802
+    def checkParameterValues(self, values, context):  # noqa: N802
+        """As QGIS checks them; label layers may say that only their selected features are meant."""
+        plain = dict(values)
+        for definition in self.parameterDefinitions():
+            if isinstance(definition, QgsProcessingParameterMapLayer):
+                plain[definition.name()] = plain_layer(plain.get(definition.name()))
+        return super().checkParameterValues(plain, context)
+
+    def prepareAlgorithm(self, values, context, feedback):  # noqa: N802
+        """Layers belong to the main thread, where this runs: they become files here."""
+        try:
+            self._prepare(values, context, feedback)
+        except QgsProcessingException as error:
+            self._refused = error  # raised from here, QGIS would not say why
+        return True
+
+    def _prepare(self, values, context, feedback):
+        files = Files(context, feedback)
+        given = Values(self, values, context, files)
+        self.check(given)
+        self.out = given.out
+        place = self.place(given)
+        self._arguments = [self.command]
+        for option in options(self.command):
+            self._arguments += given.arguments(option, place)
+        for line in files.copied:
+            feedback.pushInfo(line)
+        self._arguments += self.more_arguments(files)
+
+    def processAlgorithm(self, values, context, feedback):  # noqa: N802
         """Run the subcommand."""
-        arguments = [str(argument) for argument in self.arguments(parameters, context)]
-        result = self._run([self.command, *arguments], feedback)
-        return self.results(result, parameters, context) if result is not None else {}
+        if self._refused is not None:
+            raise self._refused
+        result = self._run(self._arguments, feedback)
+        return self.results(result, context) if result is not None else {}
 
-    def arguments(self, parameters, context):
-        """The options of the subcommand."""
-        raise NotImplementedError
+    def outputs(self):
+        """Outputs beside those of parameters."""
+        return []
 
-    def results(self, result, parameters, context):
-        """The algorithm's outputs, from the subcommand's result."""
-        raise NotImplementedError
+    def check(self, given):
+        """See that values go together where the command would speak of options that a dialog has not.
+
+        Raises:
+            QgsProcessingException: They do not.
+        """
+
+    def place(self, given):
+        """Where the subcommand writes: the output, or a file in it."""
+        return given.out
+
+    def more_arguments(self, files):
+        """Arguments that no parameter stands for."""
+        return []
+
+    def results(self, result, context):
+        """The algorithm's outputs, from the subcommand's result; the output itself is `self.out`."""
+        return {OUTPUT: self.out}
 
     def _run(self, arguments, feedback):
-        def progress(done, total, message):
+        def progress(done, total, message, left):
             feedback.setProgress(100.0 * done / max(total, 1))
-            feedback.setProgressText(message)
+            feedback.setProgressText(message if left is None else f"{message} ({_duration(left)} left)")
 
-        def say(line):
-            word, colon, rest = line.partition(": ")
-            if colon and word == "warning":
-                feedback.pushWarning(rest)
-            elif colon and word in ("note", "assumed"):
-                feedback.pushWarning(line)
+        def say(text, kind):
+            if kind == "warning":
+                feedback.pushWarning(text)
+            elif kind:
+                feedback.pushWarning(f"{kind}: {text}")
             else:
-                feedback.pushInfo(line)
+                feedback.pushInfo(text)
 
         try:
             command = find_command(QgsSettings().value("Processing/Configuration/" + SETTING, "") or "")
             _check_version(command, feedback)
             feedback.pushCommandInfo(" ".join(shlex.quote(word) for word in [*command, *arguments]))
-            return run_command(command, arguments, progress, say, feedback.isCanceled)
+            return run_command(command, arguments, progress, say, feedback.isCanceled, self._worded)
         except CommandError as error:
-            raise QgsProcessingException(self._as_here(str(error))) from None
+            raise QgsProcessingException(str(error)) from None
         except Cancelled:
             feedback.pushInfo("stopped: no process of geo-xmodal is left")
             return None
 
-    def _as_here(self, text):
-        """A message of the command, with its options called as the parameters of the dialog are."""
-
-        def field(match):
-            parameter = self.parameterDefinition(match[1].upper().replace("-", "_"))
-            return match[0] if parameter is None else f"'{parameter.description()}'"
-
-        return re.sub(r"(?<![\w-])--([a-z]+(?:-[a-z]+)*)", field, text)
-
-    # Parameters ------------------------------------------------------------------------------------------
-
-    def add(self, parameter, help_text="", advanced=False):
-        """Add a parameter with its help, maybe among the advanced ones."""
-        if help_text:
-            parameter.setHelp(help_text)
-        if advanced:
-            parameter.setFlags(parameter.flags() | QgsProcessingParameterDefinition.FlagAdvanced)
-        self.addParameter(parameter)
-
-    def add_choice(self, name, description, options, default=None, help_text="", advanced=False):
-        """One of a few words; without a default it may be left empty."""
-        parameter = QgsProcessingParameterEnum(
-            name, description, options=options, defaultValue=default, optional=default is None
-        )
-        parameter.setUsesStaticStrings(True)
-        self.add(parameter, help_text, advanced)
-
-    def add_shares(self, default):
-        """Whose class shares maps have, as every form asks it; `default` says what an empty answer means."""
-        self.add_choice(
-            "SHARES",
-            "What should the map be right about?",
-            list(SHARES),
-            help_text="; ".join(f"{name}: {words}" for name, words in SHARES.items()) + f". {default}.",
-            advanced=True,
-        )
-        self.add(
-            QgsProcessingParameterFile(
-                "AREAS",
-                "What should the map be right about: the land, whose areas are known (CSV)",
-                fileFilter="CSV (*.csv)",
-                optional=True,
-            ),
-            "In place of the choice above: a table with a column id, class or name, and one area or share.",
-            advanced=True,
-        )
-
-    def shares(self, parameters, context):
-        """The option `--shares` of a command."""
-        choice, table = self.word(parameters, "SHARES", context), self.word(parameters, "AREAS", context)
-        if choice and table:
-            raise QgsProcessingException(
-                f"what should the map be right about? Give either '{choice}' or a table of known areas"
-            )
-        return self.option("--shares", choice or table)
-
-    def add_number(
-        self, name, description, default=None, minimum=None, help_text="", advanced=False, real=False
-    ):
-        """A number; without a default it may be left empty."""
-        kind = QgsProcessingParameterNumber.Double if real else QgsProcessingParameterNumber.Integer
-        parameter = QgsProcessingParameterNumber(name, description, kind, default, optional=default is None)
-        if minimum is not None:
-            parameter.setMinimum(minimum)
-        self.add(parameter, help_text, advanced)
-
-    def add_labels(self, name, description, optional=True, help_text=""):
-        """A label layer, raster or polygons, and the column of polygons."""
-        self.add(
-            QgsProcessingParameterMapLayer(
-                name,
-                description,
-                optional=optional,
-                types=[QgsProcessing.TypeRaster, QgsProcessing.TypeVectorAnyGeometry],
-            ),
-            help_text,
-        )
-        self.add(
-            QgsProcessingParameterField(
-                name + "_COLUMN",
-                description + ": column (polygons)",
-                parentLayerParameterName=name,
-                optional=True,
-            )
-        )
-
-    # Values ----------------------------------------------------------------------------------------------
-
-    def option(self, option, value):
-        """`--option value`, or nothing where there is no value."""
-        return [] if value is None or value == "" else [option, value]
-
-    def word(self, parameters, name, context):
-        """A text, choice, file or folder, empty where it was left out."""
-        if parameters.get(name) is None and self.parameterDefinition(name).defaultValue() is None:
-            return ""
-        definition = self.parameterDefinition(name)
-        if isinstance(definition, QgsProcessingParameterEnum):
-            return self.parameterAsEnumString(parameters, name, context)
-        return self.parameterAsString(parameters, name, context).strip()
-
-    def number(self, parameters, name, context):
-        """A number, None where it was left out."""
-        definition = self.parameterDefinition(name)
-        value = parameters.get(name)
-        if value is None or value == "":
-            value = definition.defaultValue()
-        if value is None:
-            return None
-        values = {**parameters, name: value}
-        if definition.dataType() == QgsProcessingParameterNumber.Integer:
-            return self.parameterAsInt(values, name, context)
-        return self.parameterAsDouble(values, name, context)
-
-    def raster(self, parameters, name, context):
-        """The GeoTIFF of a raster parameter, empty where it was left out.
-
-        Raises:
-            QgsProcessingException: It is no layer, or none that the command reads.
-        """
-        if parameters.get(name) in (None, ""):
-            return ""
-        layer = self.parameterAsRasterLayer(parameters, name, context)
-        if layer is None:
-            raise QgsProcessingException(self.invalidRasterError(parameters, name))
-        return raster_file(layer, self.parameterDefinition(name).description())
-
-    def rasters(self, parameters, name, context):
-        """The GeoTIFFs of a parameter of several rasters."""
-        if parameters.get(name) in (None, "", []):
-            return []
-        layers = self.parameterAsLayerList(parameters, name, context)
-        if not layers:
-            raise QgsProcessingException(self.invalidRasterError(parameters, name))
-        return [raster_file(layer, self.parameterDefinition(name).description()) for layer in layers]
-
-    def labels(self, parameters, name, context):
-        """`FILE`, `FILE:COLUMN` or `FILE:LAYER:COLUMN`; empty where left out."""
-        if parameters.get(name) in (None, ""):
-            return ""
-        layer = self.parameterAsLayer(parameters, name, context)
-        if layer is None:
-            what = self.parameterDefinition(name).description()
-            raise QgsProcessingException(
-                f"{what}: {parameters[name]} cannot be opened: choose a label raster or polygons"
-            )
-        column = (self.parameterAsFields(parameters, name + "_COLUMN", context) or [""])[0]
-        return label_file(layer, column, self.parameterDefinition(name).description())
-
-    def area(self, parameters, name, context):
-        """`FILE` or `FILE:LAYER` of polygons; empty where left out."""
-        if parameters.get(name) in (None, ""):
-            return ""
-        layer = self.parameterAsVectorLayer(parameters, name, context)
-        if layer is None:
-            raise QgsProcessingException(self.invalidSourceError(parameters, name))
-        return area_file(layer, self.parameterDefinition(name).description())
+    def _worded(self, option, value):
+        """An option as the dialog calls it."""
+        return f"'{labels_of(self.command).get(option, option)}'" + (f" {value}" if value else "")
 
     # Results ---------------------------------------------------------------------------------------------
 
@@ -304,6 +200,13 @@ class GeoXmodalAlgorithm(QgsProcessingAlgorithm):
             context.layerToLoadOnCompletionDetails(path).setPostProcessor(StyleBeside.of(str(style)))
 
 
+def plain_algorithms(others):
+    """An algorithm for each described command that no class in `others` is for."""
+    known = {one.command for one in others}
+    names = [name for name in commands() if name not in known]
+    return [type(name.title(), (GeoXmodalAlgorithm,), {"command": name}) for name in names]
+
+
 class StyleBeside(QgsProcessingLayerPostProcessorInterface):
     """Loads a `.qml` once the layer is in the project: Processing loads results without their style."""
 
@@ -320,6 +223,12 @@ class StyleBeside(QgsProcessingLayerPostProcessorInterface):
         """Load the style."""
         layer.loadNamedStyle(self.style)
         layer.triggerRepaint()
+
+
+def _duration(seconds):
+    if seconds < 60:
+        return f"about {round(seconds)} s"
+    return f"about {round(seconds / 60)} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"
 
 
 def _check_version(command, feedback):

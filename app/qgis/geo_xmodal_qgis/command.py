@@ -29,8 +29,6 @@ _POLL_SECONDS = 0.1
 _VERSION_SECONDS = 120.0
 """The first start of an environment compiles its modules, and a virus scanner reads them."""
 
-_PROGRESS = re.compile(r"^\[(\d+)/(\d+)\] (.*)$")
-
 _NOT_INHERITED = ("PYTHON", "GDAL", "PROJ_", "OSGEO", "QT_", "QGIS", "GISBASE", "GRASS")
 """QGIS sets these for itself; in another environment they break Python, GDAL and PROJ."""
 
@@ -127,15 +125,16 @@ def clean_environment(environment):
     return kept
 
 
-def run_command(command, arguments, progress, say, cancelled):
-    """Run geo-xmodal with `--json` to its end.
+def run_command(command, arguments, progress, say, cancelled, worded):
+    """Run geo-xmodal to its end; what it says is JSON, an event a line.
 
     Args:
         command: What starts it.
         arguments: The subcommand and its options.
-        progress: Called with done, total and a message.
-        say: Called with every other line.
+        progress: Called with done, total, a message and the seconds left (None where nobody knows).
+        say: Called with every other text and its kind: note, assumed, warning, or empty.
         cancelled: Says whether the user wants it to stop; asked several times a second.
+        worded: Words an option and its value in an error.
 
     Returns:
         Its result.
@@ -146,7 +145,7 @@ def run_command(command, arguments, progress, say, cancelled):
     """
     try:
         process = subprocess.Popen(
-            [*command, *arguments, "--json"],
+            [*command, *arguments, "--json", "--progress", "json"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -174,13 +173,16 @@ def run_command(command, arguments, progress, say, cancelled):
                 continue
             if line is None:
                 break
-            match = _PROGRESS.match(line)
-            if match:
-                progress(int(match.group(1)), int(match.group(2)), match.group(3))
-            elif line.startswith("error: "):
-                failure = line[len("error: ") :]
-            elif line:
-                say(line)
+            event = _event(line)
+            if event["event"] == "progress":
+                progress(event["done"], event["total"], event["message"], event["seconds_left"])
+            elif event["event"] == "note" and event["message"]:
+                say(event["message"], event["kind"])
+            elif event["event"] == "error":
+                failure = "".join(
+                    part if isinstance(part, str) else worded(part["option"], part["value"])
+                    for part in event["parts"]
+                )
         while process.poll() is None:
             if cancelled():
                 raise Cancelled
@@ -197,6 +199,17 @@ def run_command(command, arguments, progress, say, cancelled):
         return json.loads(b"".join(output).decode("utf-8"))
     except ValueError:
         raise CommandError("geo-xmodal gave no result that can be read: install it again") from None
+
+
+def _event(line):
+    """A line as an event; what is none is a note: libraries write, too."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        event = None
+    if isinstance(event, dict) and "event" in event:
+        return event
+    return {"event": "note", "kind": "", "message": line}
 
 
 def _read_lines(stream, lines):

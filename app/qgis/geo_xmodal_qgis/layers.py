@@ -1,85 +1,207 @@
-"""Layers as files that the command can read, and what to do about those that it cannot."""
+"""Layers as files that the command can read: the layer's own file, or else a copy on this computer."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
-from qgis.core import QgsProcessingException, QgsProviderRegistry, QgsRasterLayer, QgsVectorLayer
+from osgeo import gdal
+from qgis.core import (
+    QgsFeatureSink,
+    QgsProcessingException,
+    QgsProcessingFeatureSourceDefinition,
+    QgsProcessingUtils,
+    QgsProviderRegistry,
+    QgsRasterFileWriter,
+    QgsRasterLayer,
+    QgsRasterPipe,
+    QgsVectorFileWriter,
+    QgsVectorLayer,
+)
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _VECTORS = (".gpkg", ".geojson", ".json")
+_MAX_SHARE = 0.9
+"""Of the free disk that a copy may take."""
 
 
-def raster_file(layer, what):
-    """The GeoTIFF of a raster layer.
+class Files:
+    """Files of layers for one run.
 
-    Raises:
-        QgsProcessingException: It is no GeoTIFF on this computer, or does not say where it lies.
+    Attributes:
+        copied: What was copied, a line each: the user should know that the command reads something else.
     """
-    path = _parts(layer).get("path") or ""
-    if layer.providerType() != "gdal" or not _is_tiff(path):
-        raise _refused(
-            layer,
-            what,
-            f"is no GeoTIFF file on this computer ({_origin(layer)}): save it with Export > Save As... as "
-            "raw data in GeoTIFF format, and choose that file",
+
+    def __init__(self, context, feedback):
+        self._context = context
+        self._feedback = feedback
+        self.copied = []
+
+    def raster(self, layer, what):
+        """A GeoTIFF with the values of a raster layer.
+
+        Raises:
+            QgsProcessingException: It cannot be copied, or nobody knows where it lies.
+        """
+        if not layer.crs().isValid():
+            raise _refused(
+                layer,
+                what,
+                "has no coordinate reference system, so nobody knows where it lies: set it with Layer > Set "
+                "CRS of Layer(s)..., or write it into the file with Raster > Projections > Assign "
+                "Projection...",
+            )
+        path = _parts(layer).get("path") or ""
+        own = layer.dataProvider().crs()
+        if layer.providerType() == "gdal" and _is_tiff(path) and own.isValid() and own == layer.crs():
+            return path
+        if layer.providerType() != "gdal" and not (layer.width() and layer.height()):
+            raise _refused(
+                layer,
+                what,
+                f"has no rows and columns of its own ({_origin(layer)}): a service of images shows colours, "
+                "not the values of a sensor. Choose a file",
+            )
+        out = self._place(layer, ".tif")
+        self._check_room(layer, what)
+        if layer.providerType() == "gdal":
+            self._translate(layer, out, what)
+        else:
+            self._write_raster(layer, out, what)
+        return out
+
+    def vector(self, layer, value, what):
+        """`FILE` or `FILE:LAYER` of the features that a parameter means.
+
+        Args:
+            layer: The layer.
+            value: The parameter's value, which may say that only some features are meant.
+            what: The parameter's name in messages.
+
+        Raises:
+            QgsProcessingException: They cannot be copied, or nobody knows where they lie.
+        """
+        if not layer.crs().isValid():
+            raise _refused(layer, what, "has no coordinate reference system: set the one that it is in")
+        some = isinstance(value, QgsProcessingFeatureSourceDefinition) and (
+            value.selectedFeaturesOnly or value.featureLimit > 0 or getattr(value, "filterExpression", "")
         )
-    if not layer.dataProvider().crs().isValid():
-        raise _refused(
-            layer,
-            what,
-            f"has no coordinate reference system in its file ({path}), so nobody knows where it lies: write "
-            "it into the file with Raster > Projections > Assign Projection..., then load the layer again",
+        parts = _parts(layer)
+        path = parts.get("path") or ""
+        whole = not (some or layer.subsetString() or layer.isModified())
+        if (
+            whole
+            and layer.providerType() == "ogr"
+            and Path(path).is_file()
+            and path.lower().endswith(_VECTORS)
+        ):
+            return ":".join(filter(None, (path, parts.get("layerName"))))
+        return self._write_features(layer, value, what)
+
+    def labels(self, layer, value, column, what):
+        """`FILE` of label rasters, `FILE:COLUMN` or `FILE:LAYER:COLUMN` of vectors.
+
+        Raises:
+            QgsProcessingException: It is no layer of labels.
+        """
+        if isinstance(layer, QgsRasterLayer):
+            return self.raster(layer, what)
+        if not isinstance(layer, QgsVectorLayer):
+            raise _refused(layer, what, "is neither raster nor vector: choose a label raster or polygons")
+        if not column:
+            columns = ", ".join(layer.fields().names())
+            raise _refused(layer, what, f"has the classes in one of its columns: choose which ({columns})")
+        return f"{self.vector(layer, value, what)}:{column}"
+
+    def _place(self, layer, suffix):
+        name = "".join(letter if letter.isalnum() else "_" for letter in layer.name()) or "layer"
+        out = QgsProcessingUtils.generateTempFilename(name + suffix)
+        self.copied.append(f"layer '{layer.name()}' is copied to {out} for the command")
+        return out
+
+    def _check_room(self, layer, what):
+        provider = layer.dataProvider()
+        sizes = [provider.dataTypeSize(band) for band in range(1, layer.bandCount() + 1)]
+        needed = layer.width() * layer.height() * sum(max(size, 1) for size in sizes)
+        free = shutil.disk_usage(QgsProcessingUtils.tempFolder()).free
+        if needed > _MAX_SHARE * free:
+            raise _refused(
+                layer,
+                what,
+                f"must be copied, which takes up to {needed / 1e9:.1f} GB where {free / 1e9:.1f} GB "
+                f"are free: "
+                "save the part that matters as GeoTIFF, and choose that file",
+            )
+
+    def _translate(self, layer, out, what):
+        """Keep values, no data, scales and names of bands; the CRS is the layer's."""
+
+        def progress(done, message, data):
+            self._feedback.setProgress(100.0 * done)
+            return 0 if self._feedback.isCanceled() else 1
+
+        source = gdal.Open(layer.source())
+        options = ["COMPRESS=DEFLATE", "TILED=YES", "BIGTIFF=IF_SAFER"]
+        made = source and gdal.Translate(
+            out,
+            source,
+            format="GTiff",
+            creationOptions=options,
+            outputSRS=layer.crs().toWkt(),
+            callback=progress,
         )
-    return path
+        if not made:
+            raise _refused(layer, what, f"cannot be copied ({gdal.GetLastErrorMsg() or 'it was stopped'})")
+        del made
 
-
-def label_file(layer, column, what):
-    """Labels as the command takes them: `FILE` of a raster, `FILE:COLUMN` or `FILE:LAYER:COLUMN` of a vector.
-
-    Raises:
-        QgsProcessingException: It is no file that the command reads.
-    """
-    if isinstance(layer, QgsRasterLayer):
-        return raster_file(layer, what)
-    if not isinstance(layer, QgsVectorLayer):
-        raise _refused(layer, what, "is neither raster nor vector: choose a label raster or polygons")
-    place = _vector_place(layer, what)
-    if not column:
-        columns = ", ".join(layer.fields().names())
-        raise _refused(layer, what, f"has the classes in one of its columns: choose which ({columns})")
-    return ":".join((*place, column))
-
-
-def area_file(layer, what):
-    """An area as the command takes it: `FILE` or `FILE:LAYER`.
-
-    Raises:
-        QgsProcessingException: It is no file that the command reads.
-    """
-    return ":".join(_vector_place(layer, what))
-
-
-def _vector_place(layer, what):
-    """The file of a vector layer, and its name in a file that may have several."""
-    parts = _parts(layer)
-    path = parts.get("path") or ""
-    save = "save it with Export > Save Features As... as GeoPackage"
-    if layer.providerType() != "ogr" or not Path(path).is_file() or not path.lower().endswith(_VECTORS):
-        origin = _origin(layer)
-        problem = (
-            f"is no GeoPackage or GeoJSON file on this computer ({origin}): {save}, and choose that file"
+    def _write_raster(self, layer, out, what):
+        pipe = QgsRasterPipe()
+        pipe.set(layer.dataProvider().clone())
+        failed = QgsRasterFileWriter(out).writeRaster(
+            pipe,
+            layer.width(),
+            layer.height(),
+            layer.extent(),
+            layer.crs(),
+            self._context.transformContext(),
+            None,
         )
-    elif not layer.crs().isValid():
-        problem = f"has no coordinate reference system: {save} in the one that it is in, and choose that file"
-    elif layer.subsetString():
-        shown = layer.subsetString()
-        problem = f"is filtered ({shown}), but the command reads the whole file: {save}, or remove the filter"
-    elif layer.isModified():
-        problem = "has edits that are not saved: save or discard them first"
-    else:
-        return tuple(filter(None, (path, parts.get("layerName"))))
-    raise _refused(layer, what, problem)
+        if failed:
+            raise _refused(layer, what, f"cannot be copied ({_origin(layer)})")
+
+    def _write_features(self, layer, value, what):
+        source = QgsProcessingUtils.variantToSource(value, self._context) if _is_definition(value) else layer
+        if source is None:
+            raise _refused(layer, what, "cannot be read")
+        out = self._place(layer, ".gpkg")
+        options = QgsVectorFileWriter.SaveVectorOptions()
+        options.driverName = "GPKG"
+        options.layerName = "features"
+        sink = QgsVectorFileWriter.create(
+            out,
+            source.fields(),
+            source.wkbType(),
+            layer.crs(),
+            self._context.transformContext(),
+            options,
+        )
+        count = 0
+        for feature in source.getFeatures():
+            feature.setId(-1)
+            if not sink.addFeature(feature, QgsFeatureSink.FastInsert):
+                raise _refused(layer, what, f"cannot be copied ({sink.errorMessage()})")
+            count += 1
+        error = sink.errorMessage()
+        del sink
+        if error:
+            raise _refused(layer, what, f"cannot be copied ({error})")
+        if not count:
+            raise _refused(layer, what, "has no features that are meant: select some, or change the filter")
+        return f"{out}:features"
+
+
+def _is_definition(value):
+    return isinstance(value, QgsProcessingFeatureSourceDefinition)
 
 
 def _refused(layer, what, problem):

@@ -8,8 +8,10 @@ from processing.core.ProcessingConfig import ProcessingConfig, Setting
 from qgis.core import QgsProcessingProvider
 from qgis.PyQt.QtGui import QIcon
 
-from .algorithm import SETTING
+from .algorithm import SETTING, plain_algorithms
 from .algorithms.align import Align
+from .algorithms.compare import Compare
+from .algorithms.correlate import Correlate
 from .algorithms.evaluate import Evaluate
 from .algorithms.export import Export
 from .algorithms.map import Map
@@ -18,7 +20,8 @@ from .algorithms.train import Train
 from .version import plugin_version
 
 _FOLDER = Path(__file__).parent
-ALGORITHMS = (Align, Train, Map, Evaluate, Export, Simulate)
+ALGORITHMS = (Align, Correlate, Train, Map, Evaluate, Compare, Export, Simulate)
+"""Those with more to say of their results than where they are."""
 
 
 class GeoXmodalProvider(QgsProcessingProvider):
@@ -66,5 +69,5 @@ class GeoXmodalProvider(QgsProcessingProvider):
 
     def loadAlgorithms(self):  # noqa: N802
         """All algorithms."""
-        for algorithm in ALGORITHMS:
+        for algorithm in (*ALGORITHMS, *plain_algorithms(ALGORITHMS)):
             self.addAlgorithm(algorithm())

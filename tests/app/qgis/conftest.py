@@ -69,6 +69,10 @@ class Qgis:
         words = [self.process, "run", algorithm, "--", *parameters]
         return self._call(words, self.environment(command))
 
+    def ask(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """`qgis_process WORDS`."""
+        return self._call([self.process, *words], self.environment())
+
     def steps(self, folder: Path, steps: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
         """What `in_qgis.py` answers."""
         request, answer = folder / "request.json", folder / "answer.json"

@@ -4,7 +4,10 @@
 
 REQUEST is a JSON list of steps: `{"do": "run", "name": ..., "algorithm": ..., "parameters": {...}}`. Others
 than `run` are `load` (as the toolbox does it, with the layers described), `model` (the algorithm inside a
-model) and `cancel` (once the command tells of progress). ANSWER gets, by name, the result or the error, what
+model) and `cancel` (once the command tells of progress). A parameter may be what an earlier step gave,
+`{"of": NAME, "output": OUTPUT}`, or a layer: `{"layer": SOURCE}` with
+`"where"` for its selected features, `"filter"` for a filter, or
+`"memory": true` for a copy that is in no file. ANSWER gets, by name, the result or the error, what
 was said, and the seconds that it took.
 """
 
@@ -17,14 +20,18 @@ from pathlib import Path
 
 from qgis.core import (
     QgsApplication,
+    QgsFeatureRequest,
     QgsProcessingContext,
     QgsProcessingException,
+    QgsProcessingFeatureSourceDefinition,
     QgsProcessingFeedback,
     QgsProcessingModelAlgorithm,
     QgsProcessingModelChildAlgorithm,
     QgsProcessingModelChildParameterSource,
     QgsProcessingModelOutput,
     QgsProject,
+    QgsRasterLayer,
+    QgsVectorLayer,
 )
 
 # ruff: noqa: N802 - QGIS gives the names
@@ -75,14 +82,53 @@ def main(request, answer):
         feedback = Feedback(step["do"] == "cancel")
         answers[step["name"]] = told = {}
         begun = time.monotonic()
+        given = {key: meant(value, answers) for key, value in step["parameters"].items()}
+        step = {**step, "parameters": given}
         try:
             told["result"] = DO[step["do"]](step, feedback, told)
         except QgsProcessingException as error:
             told["error"] = str(error)
+        told["files"] = files_of(told.get("result"))
         told |= {"said": feedback.said, "percent": feedback.percent, "took": time.monotonic() - begun}
     Path(answer).write_text(json.dumps(answers, default=str), encoding="utf-8")
     plugin.unload()
     QgsProject.instance().clear()
+
+
+def files_of(result):
+    """What there is of a result, as long as QGIS keeps temporary files."""
+    found = {}
+    for name, value in (result or {}).items():
+        path = Path(str(value))
+        if not path.exists():
+            continue
+        layer = QgsRasterLayer(str(path)) if path.suffix == ".tif" else None
+        metrics = path / "metrics.json"
+        found[name] = {
+            "shape": None if layer is None else [layer.height(), layer.width()],
+            "names": sorted(one.name for one in path.iterdir()) if path.is_dir() else [],
+            "metrics": json.loads(metrics.read_text(encoding="utf-8")) if metrics.exists() else None,
+        }
+    return found
+
+
+def meant(value, answers):
+    """A parameter as QGIS takes it."""
+    if not isinstance(value, dict):
+        return value
+    if "of" in value:
+        return answers[value["of"]]["result"][value["output"]]
+    layer = QgsVectorLayer(value["layer"], "drawn", "ogr")
+    if value.get("memory"):
+        layer = layer.materialize(QgsFeatureRequest())
+    if "filter" in value:
+        assert layer.setSubsetString(value["filter"])
+    QgsProject.instance().addMapLayer(layer)
+    if "where" not in value:
+        return layer.id()
+    layer.selectByExpression(value["where"])
+    assert layer.selectedFeatureCount()
+    return QgsProcessingFeatureSourceDefinition(layer.id(), True)
 
 
 def run(step, feedback, told):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import configparser
+import json
 import os
 import shutil
 import zipfile
@@ -56,18 +57,14 @@ def test_sources_are_python_3_9_and_import_qgis_only() -> None:
 
 
 def test_what_a_map_should_be_right_about_is_asked_in_the_words_of_the_pages() -> None:
-    tree = ast.parse((PLUGIN / "algorithm.py").read_text(encoding="utf-8"))
-    (words,) = [
-        ast.literal_eval(node.value)
-        for node in tree.body
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "SHARES"
-    ]
-    assert words == {name: one for name, one in gx.SHARE_CHOICES.items() if name != "table"}
-    texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
-    assert gx.SHARE_QUESTION in texts
+    text = (PLUGIN / "commands.json").read_text(encoding="utf-8")
+    (asked,) = [command for command in json.loads(text)["commands"] if command["name"] == "map"]
+    (shares,) = [option for option in asked["options"] if option["name"] == "shares"]
+    assert shares["words"][:-1] == [name for name in gx.SHARE_CHOICES if name != "table"]
+    assert shares["label"] == gx.SHARE_QUESTION
 
 
-ALLOWED = {"qgis", "processing", "__future__"} | {
-    "configparser", "contextlib", "json", "os", "pathlib", "queue", "re", "shlex", "shutil", "signal",
-    "subprocess", "threading", "time",
+ALLOWED = {"qgis", "osgeo", "processing", "__future__"} | {
+    "configparser", "contextlib", "functools", "json", "os", "pathlib", "queue", "re", "shlex", "shutil",
+    "signal", "subprocess", "threading", "time",
 }  # fmt: skip

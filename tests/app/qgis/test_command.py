@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import threading
@@ -17,8 +18,8 @@ from tests.app.qgis.conftest import COMMAND, PLUGIN, imported
 STUB = """#!/bin/sh
 if [ "$1" = --version ]; then echo "geo-xmodal 9.9.9"; exit 0; fi
 echo "scene here" >&2
-echo "[1/4] first quarter" >&2
-echo "warning: mind the gap" >&2
+echo '{{"event": "progress", "done": 1, "total": 4, "message": "first quarter", "seconds_left": 9.5}}' >&2
+echo '{{"event": "note", "kind": "warning", "message": "mind the gap"}}' >&2
 {body}
 """
 
@@ -37,22 +38,41 @@ def stub(folder: Path, body: str) -> Path:
     return program
 
 
+def run(command: ModuleType, program: Path) -> object:
+    """`map` of a program that says nothing of interest."""
+    return command.run_command(
+        [str(program)],
+        ["map"],
+        lambda *_: None,
+        lambda *_: None,
+        lambda: False,
+        lambda option, value: f"<{option}{value}>",
+    )
+
+
 def test_result_progress_and_lines(command: ModuleType, tmp_path: Path) -> None:
     program = stub(tmp_path, """echo '{"args": "'"$*"'"}'""")
     steps: list[object] = []
-    said: list[str] = []
+    said: list[object] = []
     result = command.run_command(
-        [str(program)], ["map", "--out", "x"], lambda *step: steps.append(step), said.append, lambda: False
+        [str(program)],
+        ["map", "--out", "x"],
+        lambda *step: steps.append(step),
+        lambda *note: said.append(note),
+        lambda: False,
+        str,
     )
-    assert result == {"args": "map --out x --json"}
-    assert steps == [(1, 4, "first quarter")]
-    assert said == ["scene here", "warning: mind the gap"]
+    assert result == {"args": "map --out x --json --progress json"}
+    assert steps == [(1, 4, "first quarter", 9.5)]
+    assert said == [("scene here", ""), ("mind the gap", "warning")]
 
 
 def test_error_line_is_the_message(command: ModuleType, tmp_path: Path) -> None:
-    program = stub(tmp_path, 'echo "error: sar.tif: no such file: check the path" >&2; exit 2')
-    with pytest.raises(command.CommandError, match=r"^sar.tif: no such file: check the path$"):
-        command.run_command([str(program)], ["map"], lambda *_: None, lambda _: None, lambda: False)
+    parts = ["sar.tif: no such file: check ", {"option": "input", "value": ""}]
+    event = json.dumps({"event": "error", "message": "", "parts": parts, "status": 2})
+    program = stub(tmp_path, f"echo '{event}' >&2; exit 2")
+    with pytest.raises(command.CommandError, match=r"^sar.tif: no such file: check <input>$"):
+        run(command, program)
 
 
 @pytest.mark.parametrize("status", [0, 3])
@@ -61,7 +81,7 @@ def test_no_result_and_no_error_is_told(command: ModuleType, tmp_path: Path, sta
     with pytest.raises(
         command.CommandError, match="no result that can be read" if status == 0 else "status 3"
     ):
-        command.run_command([str(program)], ["map"], lambda *_: None, lambda _: None, lambda: False)
+        run(command, program)
 
 
 @pytest.mark.parametrize("stubborn", [False, True])
@@ -74,7 +94,12 @@ def test_cancel_ends_workers_too(
     stop = threading.Event()
     with pytest.raises(command.Cancelled):
         command.run_command(
-            [str(program)], [], lambda *_: threading.Timer(0.3, stop.set).start(), lambda _: None, stop.is_set
+            [str(program)],
+            [],
+            lambda *_: threading.Timer(0.3, stop.set).start(),
+            lambda *_: None,
+            stop.is_set,
+            str,
         )
     worker = int((tmp_path / "worker").read_text())
     deadline = time.monotonic() + 5

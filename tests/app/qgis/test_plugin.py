@@ -9,12 +9,15 @@ from typing import Any
 
 import geopandas
 import numpy as np
+import pandas
 import psutil
 import pytest
 import rasterio
+import rasterio.shutil
 import shapely
 from rasterio.windows import Window
 
+import geo_xmodal as gx
 from geo_xmodal.commands import app
 from geo_xmodal.version import VERSION
 from tests.app.journey import cut
@@ -69,7 +72,37 @@ def preparing(qgis: Qgis, scene: Path, tmp_path_factory: pytest.TempPathFactory)
                 {"ROWS": 64, "COLS": 72, "SEED": 3, "OUTPUT": out / "simulated"},
             ),
             _step("align", "run", "align", aligned),
-            _step("train", "run", "train", {**trained, "OUTPUT": out / "run"}),
+            _step("train", "run", "train", {**trained, "OUTPUT": "TEMPORARY_OUTPUT"}),
+            _step(
+                "map of it",
+                "run",
+                "map",
+                {
+                    "INPUT": scene / "sar.tif",
+                    "MODEL": {"of": "train", "output": "MODEL"},
+                    "OUTPUT": "TEMPORARY_OUTPUT",
+                },
+            ),
+            _step(
+                "evaluate it",
+                "run",
+                "evaluate",
+                {
+                    "MAP": {"of": "map of it", "output": "OUTPUT"},
+                    "REFERENCE": scene / "test.tif",
+                    "OUTPUT": "TEMPORARY_OUTPUT",
+                },
+            ),
+            _step(
+                "export it",
+                "run",
+                "export",
+                {
+                    "TO": "onnx",
+                    "MODEL": {"of": "train", "output": "OUTPUT"},
+                    "OUTPUT": "TEMPORARY_OUTPUT",
+                },
+            ),
         ],
     )
 
@@ -79,10 +112,15 @@ def answers(qgis: Qgis, scene: Path, tmp_path_factory: pytest.TempPathFactory) -
     """Map, Evaluate and Export, and every mistake."""
     out = tmp_path_factory.mktemp("out")
     nowhere = _corner(scene / "sar.tif", out / "nowhere.tif", crs=None)
-    (out / "virtual.vrt").write_text(_VRT.format(source=scene / "sar.tif"), encoding="utf-8")
+    rasterio.shutil.copy(scene / "sar.tif", out / "virtual.vrt", driver="VRT")
     two = _two_layers(scene / "sar.tif", out / "two.gpkg")
+    drawn, polygons_file = (
+        str(_two_sizes(scene / "sar.tif", out / "drawn.gpkg")),
+        str(out / "export" / "map.gpkg"),
+    )
     loud = _corner(scene / "sar.tif", out / "loud.tif", times=1e4)
     mapped = {"INPUT": scene / "sar.tif", "MODEL": MODEL, "OUTPUT": out / "x.tif"}
+    only = {**mapped, "ENTROPY": True, "OUTPUT": "TEMPORARY_OUTPUT"}
     evaluated = {"MAP": out / "map.tif", "REFERENCE": scene / "test.tif", "OUTPUT": out / "evaluated"}
     polygons = {"TO": "gpkg", "MAP": out / "map.tif", "MMU": 0.5, "OUTPUT": out / "export"}
     by_vector = {"MAP": out / "map.tif", "REFERENCE": out / "export" / "map.gpkg", "OUTPUT": out / "x"}
@@ -104,6 +142,20 @@ def answers(qgis: Qgis, scene: Path, tmp_path_factory: pytest.TempPathFactory) -
                     "AREA": f"{two}|layername=east",
                     "SHARES": "labels",
                     "OUTPUT": out / "part.tif",
+                },
+            ),
+            _step("selected", "run", "map", {**only, "AREA": {"layer": drawn, "where": "kind = 'small'"}}),
+            _step("memory", "run", "map", {**only, "AREA": {"layer": drawn, "memory": True}}),
+            _step("filter", "run", "map", {**only, "AREA": {"layer": drawn, "filter": "kind = 'small'"}}),
+            _step(
+                "selected labels",
+                "run",
+                "evaluate",
+                {
+                    **by_vector,
+                    "OUTPUT": "TEMPORARY_OUTPUT",
+                    "REFERENCE": {"layer": polygons_file, "where": "class_id = 1"},
+                    "REFERENCE_COLUMN": "class_id",
                 },
             ),
             _step("two shares", "run", "map", {**mapped, "SHARES": "equal", "AREAS": out / "areas.csv"}),
@@ -132,10 +184,10 @@ def test_aligns(preparing: Answers) -> None:
 
 
 def test_trains(preparing: Answers) -> None:
-    result = preparing["train"]["result"]
-    assert Path(result["MODEL"], "card.json").is_file()
-    assert Path(result["REPORT"]).is_file()
-    assert 0 < result["OA"] <= 1
+    told = preparing["train"]
+    assert "card.json" in told["files"]["MODEL"]["names"]
+    assert "REPORT" in told["files"]
+    assert 0 < told["result"]["OA"] <= 1
 
 
 def test_progress_and_lines_reach_the_dialog(preparing: Answers) -> None:
@@ -192,7 +244,6 @@ def test_maps_within_polygons_of_a_layer(answers: Answers) -> None:
         ("two shares", ["Give either 'equal' or a table of known areas"]),
         ("other values", ["outside of the model's range", "('Map values outside of the model's ranges')"]),
         ("no CRS", ["'nowhere'", "no coordinate reference system", "Assign Projection"]),
-        ("virtual raster", ["'virtual'", "no GeoTIFF file", "Save As"]),
         ("nothing to map", ["either a raster or a scene"]),
         ("nothing to align", ["another sensor beside the reference"]),
         ("no column", ["choose which", "class_id"]),
@@ -205,6 +256,47 @@ def test_mistakes_are_told(answers: Answers, mistake: str, words: list[str]) -> 
     for word in words:
         assert word in told["error"]
     assert "\n" not in told["error"]
+
+
+def test_temporary_outputs_are_one_place(preparing: Answers) -> None:
+    """The folder that a run writes to is the one that it tells of, so that one goes on from it."""
+    trained = preparing["train"]["result"]
+    assert Path(trained["OUTPUT"], "model") == Path(trained["MODEL"])
+    for name in ("train", "map of it", "evaluate it", "export it"):
+        assert "error" not in preparing[name], preparing[name]["error"]
+    assert preparing["map of it"]["files"]["OUTPUT"]["shape"] == [160, 240]
+    assert "metrics.json" in preparing["evaluate it"]["files"]["OUTPUT"]["names"]
+    assert "FILE" in preparing["export it"]["files"]
+
+
+@pytest.mark.parametrize(
+    ("what", "shape"), [("selected", (20, 30)), ("memory", (30, 230)), ("filter", (20, 30))]
+)
+def test_layers_that_are_no_files_are_copied(answers: Answers, what: str, shape: tuple[int, int]) -> None:
+    told = answers[what]
+    assert "error" not in told, told["error"]
+    assert told["files"]["OUTPUT"]["shape"] == list(shape)
+    assert "ENTROPY_OUTPUT" in told["files"]
+    assert any(kind == "info" and "is copied to" in text for kind, text in told["said"])
+
+
+def test_selected_labels_alone_count(answers: Answers) -> None:
+    metrics = answers["selected labels"]["files"]["OUTPUT"]["metrics"]
+    assert [one["id"] for one in metrics["per_class"] if one["support"]] == [1]
+
+
+def test_a_virtual_raster_is_mapped_through_a_copy(answers: Answers) -> None:
+    told = answers["virtual raster"]
+    assert "error" not in told, told["error"]
+    assert any("layer 'virtual' is copied" in text for _, text in told["said"])
+
+
+def test_parameters_are_those_of_the_command(qgis: Qgis) -> None:
+    done = qgis.ask("help", "geo_xmodal:map")
+    for one in gx.REQUESTS["map"].describe().values():
+        if "forms" in one.option.surfaces and one.name != "out":
+            assert f"\n{one.name.upper()}: {one.option.label}" in done.stdout
+    assert "- 2: int8" in done.stdout
 
 
 def test_qgis_process_makes_the_bytes_of_the_command_line(qgis: Qgis, scene: Path, tmp_path: Path) -> None:
@@ -297,6 +389,15 @@ def _two_layers(raster: Path, out: Path) -> Path:
     return out
 
 
+def _two_sizes(raster: Path, out: Path) -> Path:
+    """Two boxes in one layer: 20 x 30 pixels (small), and 30 x 40 (large)."""
+    layers = [geopandas.read_file(_two_layers(raster, out), layer=name) for name in ("west", "east")]
+    out.unlink()
+    frame = pandas.concat(layers).assign(kind=["small", "large"])
+    frame.to_file(out, layer="boxes", driver="GPKG")
+    return out
+
+
 def _repeated(source: Path, out: Path, times: int) -> Path:
     with rasterio.open(source) as dataset:
         pixels = np.tile(dataset.read(), (1, times, times))
@@ -305,11 +406,3 @@ def _repeated(source: Path, out: Path, times: int) -> Path:
     with rasterio.open(out, "w", **profile) as dataset:
         dataset.write(pixels)
     return out
-
-
-_VRT = """<VRTDataset rasterXSize="400" rasterYSize="460"><SRS>EPSG:32633</SRS>
-<GeoTransform>382000, 13.89, 0, 5826000, 0, -13.89</GeoTransform>
-<VRTRasterBand dataType="Float32" band="1"><SimpleSource>
-<SourceFilename>{source}</SourceFilename><SourceBand>1</SourceBand>
-</SimpleSource></VRTRasterBand></VRTDataset>
-"""
