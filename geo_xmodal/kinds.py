@@ -186,6 +186,7 @@ _ENTRIES = (
         guess=0,
         vectors=True,
         auxiliary=1,
+        context={"context": "", "openings": ""},  # features hold what is around a pixel already
         display=Display((1, 16, 9)),
     ),
     SensorKind(name="other", title="something else", adjective="other"),

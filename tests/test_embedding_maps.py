@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -83,6 +85,21 @@ def test_a_radar_map_needs_no_features_that_helped_in_training(files: Path, tmp_
     ok("map", "--model", tmp_path / "run", "--scene", scene, "--out", tmp_path / "map.tif")
     with rasterio.open(tmp_path / "map.tif") as made:
         assert set(np.unique(made.read(1))) <= {0, *tiny.IDS}
+
+
+def metrics(run_folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((run_folder / "metrics.json").read_text(encoding="utf-8"))
+    return found
+
+
+def test_a_forest_maps_features_of_the_pixel_alone_without_another_sensor(
+    files: Path, tmp_path: Path
+) -> None:
+    features = files / "alphaearth_2024.tif"
+    scene = aligned(files, tmp_path / "scene", "--reference", features)
+    ok("train", "--scene", scene, "--method", "forest", "--set", "trees=20", "--out", tmp_path / "run")
+    assert metrics(tmp_path / "run")["oa"] > 0.9
+    assert gx.read_card(tmp_path / "run").margin == 0
 
 
 def test_a_model_of_one_version_refuses_another(

@@ -74,17 +74,18 @@ def align(request: AlignRequest, console: Console) -> None:
                 continue
             key = _free_name(kind, modalities)
             modalities[key], kinds[key] = path, kind
-    if not set(modalities.values()) - {reference}:
+    labels = _labels(request)
+    if not labels and not set(modalities.values()) - {reference}:
         raise UsageError(
             f"nothing to align: give another sensor beside {option('reference')}, such as "
-            f"{option('hsi', 'FILE')}"
+            f"{option('hsi', 'FILE')}, or labels"
         )
     with console.progress() as progress:
         scene = gx.align_scene(
             request.out,
             reference=reference,
             modalities=modalities,
-            labels=_labels(request),
+            labels=labels,
             kinds=kinds,
             bands=_bands(request.bands),
             scale=request.scale,
