@@ -13,7 +13,8 @@ _PAGES = {
     "train": ("training", "Train", ":material/model_training:"),
     "map": ("mapping", "Map", ":material/map:"),
     "view": ("viewing", "View", ":material/travel_explore:"),
-    "files": ("takeaway", "Take away", ":material/download:"),
+    "validate": ("validating", "Validate", ":material/fact_check:"),
+    "files": ("takeaway", "Download", ":material/download:"),
 }
 """Name in the address to module, title and icon."""
 

@@ -19,7 +19,7 @@ import shapely
 from streamlit.testing.v1 import AppTest
 
 import geo_xmodal as gx
-from geo_xmodal_app import navigation, workspace
+from geo_xmodal_app import check_points, navigation, workspace
 from geo_xmodal_app.drafts import apply_edits
 from geo_xmodal_app.jobs import queue
 from geo_xmodal_app.sessions import LOCAL, session_folder
@@ -30,7 +30,7 @@ from tests.rasters import outline_area, vrt_that_reads, write_sparse
 from tests.tiny import write_raster, write_scene
 
 Visit = Callable[..., AppTest]
-PAGES = ("home", "scenes", "training", "mapping", "viewing", "takeaway")
+PAGES = ("home", "scenes", "training", "mapping", "viewing", "validating", "takeaway")
 EVIL = "**bold** <script>hacked()</script> [x](http://evil.example)"
 
 
@@ -91,7 +91,7 @@ def test_no_page_imports_pytorch(tmp_path: Path) -> None:
 _ALL_PAGES = """
 import sys
 from streamlit.testing.v1 import AppTest
-for name in ("home", "scenes", "training", "mapping", "viewing", "takeaway"):
+for name in ("home", "scenes", "training", "mapping", "viewing", "validating", "takeaway"):
     script = f"from geo_xmodal_app.screens import {name}; {name}.show()"
     page = AppTest.from_string(script, default_timeout=120)
     page.query_params["scene"] = "sample:berlin"
@@ -326,6 +326,39 @@ def test_a_map_is_viewed_with_its_areas_and_taken_away(visit: Visit, request: py
     (job,) = queue().jobs(LOCAL)
     assert "--to=gpkg" in job.command
     assert "geo\\-xmodal" not in files.code[0].value
+
+
+def test_a_map_is_validated_by_points_that_hide_what_it_says(
+    visit: Visit, request: pytest.FixtureRequest
+) -> None:
+    visit("home")
+    name = request.getfixturevalue("mapped")
+    page = visit("validating", map=name)
+    next(one for one in page.number_input if one.label == "Points of each class").set_value(1)
+    page.run()
+    button(page, "Draw the points").click()  # type: ignore[attr-defined]
+    page.run()
+    assert "What lies in the frame?" in words(page)
+    folder = session_folder(LOCAL, "maps") / name
+    with rasterio.open(folder / "map.tif") as dataset:
+        ids = dataset.read(1)
+    legend = {land.id: land.name for land in gx.open_scene("berlin").classes}
+    kept = check_points.load(folder / "validation" / "points.json")
+    assert kept is not None
+    assert {int(ids[one.row, one.col]) for one in kept.points} == set(legend) & set(np.unique(ids).tolist())
+    for one in kept.points[:-1]:
+        button(page, legend[int(ids[one.row, one.col])]).click()  # type: ignore[attr-defined]
+        page.run()
+    button(page, "Cannot tell").click()  # type: ignore[attr-defined]
+    page.run()
+    assert f"{len(kept.points) - 1} of {len(kept.points)} points have an answer; 1 could not" in words(page)
+    button(page, "Evaluate").click()  # type: ignore[attr-defined]
+    page.run()
+    (job,) = queue().jobs(LOCAL)
+    assert "--sampled" in job.command
+    reference = folder / "validation" / "reference.tif"
+    result = gx.evaluate_map(folder / "map.tif", reference, sampled=True)
+    assert result.metrics["oa"] == 1 and result.metrics["n"] == len(kept.points) - 1
 
 
 def test_a_downloaded_map_takes_its_class_names_along(

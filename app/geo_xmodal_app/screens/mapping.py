@@ -324,10 +324,12 @@ def _progress(session: str, found: MapEntry) -> None:
 
 def _finished(found: MapEntry) -> None:
     st.success("The map is ready.", icon=":material/check:")
-    left, right, _ = st.columns(3)
+    left, right, third = st.columns(3)
+    if third.button("Validate", width="stretch", icon=":material/fact_check:"):
+        navigation.go("validate", map=found.id)
     if left.button("Open in the viewer", type="primary", width="stretch", icon=":material/travel_explore:"):
         navigation.go("view", map=found.id)
-    if right.button("Take away", width="stretch", icon=":material/download:"):
+    if right.button("Download", width="stretch", icon=":material/download:"):
         navigation.go("files", map=found.id)
     show_assumed(map_assumptions(found.classes))
     if (found.folder / PICTURE).is_file():

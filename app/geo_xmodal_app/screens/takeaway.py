@@ -1,4 +1,4 @@
-"""Take away: the files of a map or a run, and the command lines that make the same."""
+"""Download: the files of a map or a run, and the command lines that make the same."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _OUT = {GEOPACKAGE: "map.gpkg", QGIS: "qgis"}
 def show() -> None:
     """Show the page."""
     heading(
-        "Take away", "Files to work on with: GeoTIFF, GeoPackage, a QGIS folder, pictures, reports, models."
+        "Download", "Files to work on with: GeoTIFF, GeoPackage, a QGIS folder, pictures, reports, models."
     )
     try:
         session = current_session()
