@@ -105,7 +105,7 @@ class ChipSplitConfig(StrictTable):
 
     Attributes:
         file: A text file with a chip a line.
-        line: How a line of it names a chip (default: its id).
+        line: How a line of it names a chip (default: its id), or the ways in which it may.
         ids: Ids, in which `*` stands for anything.
         share: This share of the groups that no list and no id names, told by a hash of their names: the same
             ones in any copy.
@@ -113,7 +113,7 @@ class ChipSplitConfig(StrictTable):
     """
 
     file: InsideFile | None = None
-    line: Pattern | None = None
+    line: Pattern | tuple[Pattern, ...] | None = None
     ids: tuple[Annotated[str, StringConstraints(min_length=1, max_length=500)], ...] | None = None
     share: Annotated[float, Field(gt=0, lt=1)] | None = None
     rest: bool = False

@@ -243,19 +243,21 @@ def _plain(key: Key, where: str) -> Key:
 def _listed(folder: Path, config: ChipsConfig, how: ChipSplitConfig) -> list[Key]:
     """The keys that a list names; a line without a value for each placeholder is refused."""
     path = inner_file(folder, how.file or "", "folder of chips", ChipError)
-    pattern = how.line or "/".join("{" + name + "}" for name in config.placeholders)
-    told = placeholders(pattern)
-    if not set(told) >= set(config.placeholders):
-        raise ChipError(
-            f"{path}: line = {pattern!r} tells {', '.join(told)}, expected {', '.join(config.placeholders)}"
-        )
+    line = how.line or "/".join("{" + name + "}" for name in config.placeholders)
+    patterns = (line,) if isinstance(line, str) else line
+    for pattern in patterns:
+        if not set(told := placeholders(pattern)) >= set(config.placeholders):
+            known = ", ".join(config.placeholders)
+            raise ChipError(f"{path}: line = {pattern!r} tells {', '.join(told)}, expected {known}")
     keys: dict[Key, None] = {}
     for number, line in enumerate(read_text(path, _LIST).splitlines(), start=1):
         text = line.strip()
         if not text or text.startswith("#"):
             continue
-        values = values_in(pattern, text)
+        found = (values_in(pattern, text) for pattern in patterns)
+        values = next((one for one in found if one is not None), None)
         if values is None:
-            raise _LIST.refuse(f"{path}: line {number}", f"{text!r} is not of the form {pattern!r}")
+            forms = " or ".join(map(repr, patterns))
+            raise _LIST.refuse(f"{path}: line {number}", f"{text!r} is not of the form {forms}")
         keys[tuple(values[name] for name in config.placeholders)] = None
     return list(keys)

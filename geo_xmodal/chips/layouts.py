@@ -337,7 +337,71 @@ BIGEARTHNET_V2 = Layout(
     patches_v2,
 )
 
+_INDOOR = (
+    "Wall", "Floor", "Cabinet", "Bed", "Chair", "Sofa", "Table", "Door", "Window", "Bookshelf", "Picture",
+    "Counter", "Blinds", "Desk", "Shelves", "Curtain", "Dresser", "Pillow", "Mirror", "Floor mat", "Clothes",
+    "Ceiling", "Books", "Refrigerator", "Television", "Paper", "Towel", "Shower curtain", "Box", "Whiteboard",
+    "Person", "Night stand", "Toilet", "Sink", "Lamp", "Bathtub", "Bag",
+)  # fmt: skip
+"""The 37 classes of SUN RGB-D, which are the first of the 40 of NYU Depth v2."""
+
+
+def _indoor(name: str, citation: str, labels: str, classes: tuple[str, ...]) -> ChipsConfig:
+    """Photographs with depth, in the folders that CMX and DFormer read."""
+    line = ("{id}", f"RGB/{{id}}.jpg {labels}/{{id}}.png")
+    return _config(
+        {
+            "name": name,
+            "citation": citation,
+            "target": "rgb",
+            "modalities": {
+                "rgb": {"files": "RGB/{id}.jpg", "kind": "msi", "sensor": "camera: red, green, blue"},
+                "hha": {
+                    "files": "HHA/{id}.jpg",
+                    "kind": "other",
+                    "sensor": "depth as HHA: disparity, height, angle with gravity",
+                },
+                "depth": {"files": "Depth/{id}.png", "kind": "other", "sensor": "depth"},
+            },
+            "labels": {"files": f"{labels}/{{id}}.png", "unlabelled": [0, 255]},
+            "classes": _numbered(*classes),
+            "splits": {split: {"file": f"{split}.txt", "line": line} for split in ("train", "test")},
+        }
+    )
+
+
+NYUV2 = Layout(
+    "nyuv2",
+    "NYU Depth v2 (RGB with HHA or depth, 40 classes, in the folders of CMX: train.txt and test.txt)",
+    (
+        _indoor(
+            "nyuv2",
+            "Silberman et al., Indoor segmentation and support inference from RGBD images, ECCV (2012)",
+            "Label",
+            (*_INDOOR, "Other structure", "Other furniture", "Other props"),
+        ),
+    ),
+    ("RGB/../Label/*.png",),
+)
+
+SUNRGBD = Layout(
+    "sunrgbd",
+    "SUN RGB-D (RGB with HHA or depth, 37 classes, in the folders of CMX: train.txt and test.txt)",
+    (
+        _indoor(
+            "sunrgbd",
+            "Song et al., SUN RGB-D: a RGB-D scene understanding benchmark suite, CVPR (2015)",
+            "labels",
+            _INDOOR,
+        ),
+    ),
+    ("RGB/../labels/*.png",),
+)
+
 LAYOUTS: Mapping[str, Layout] = {
-    one.name: one for one in (VAIHINGEN, GLOBE230K, GEONRW, SEN12MS, BIGEARTHNET_V1, BIGEARTHNET_V2)
-}
+    one.name: one
+    for one in (
+        VAIHINGEN, GLOBE230K, GEONRW, SEN12MS, BIGEARTHNET_V1, BIGEARTHNET_V2, NYUV2, SUNRGBD,
+    )
+}  # fmt: skip
 """The known sets by name."""

@@ -214,3 +214,17 @@ def fields(folder: Path, train: int = 8, test: int = 2, side: int = 24) -> Path:
     (folder / "test.txt").write_text("\n".join(names[train:]) + "\n")
     (folder / "chips.toml").write_text(CHIPS_TOML)
     return folder
+
+
+def indoor(folder: Path, labels: str, paired_lines: bool = False) -> Path:
+    """Four photographs with depth in the folders of CMX: two train, two test."""
+    rng = np.random.default_rng(0)
+    for name in range(4):
+        write(folder / f"RGB/{name}.jpg", rng.integers(0, 255, (3, 24, 32), np.uint8), "JPEG")
+        write(folder / f"HHA/{name}.jpg", rng.integers(0, 255, (3, 24, 32), np.uint8), "JPEG")
+        write(folder / f"Depth/{name}.png", rng.integers(0, 9000, (24, 32), np.uint16), "PNG")
+        write(folder / f"{labels}/{name}.png", stripes(32, (0, 1, 37))[:24], "PNG")
+    for split, names in (("train", (0, 1)), ("test", (2, 3))):
+        lines = [f"RGB/{name}.jpg {labels}/{name}.png" if paired_lines else str(name) for name in names]
+        (folder / f"{split}.txt").write_text("\n".join(lines) + "\n")
+    return folder

@@ -159,3 +159,22 @@ def test_a_folder_that_is_no_set(tmp_path: Path) -> None:
         open_chips(tmp_path)
     with pytest.raises(ChipError, match="no such folder"):
         open_chips(tmp_path / "absent")
+
+
+@pytest.mark.parametrize("paired_lines", [False, True])
+@pytest.mark.parametrize(("name", "labels", "classes"), [("nyuv2", "Label", 40), ("sunrgbd", "labels", 37)])
+def test_indoor_sets(tmp_path: Path, name: str, labels: str, classes: int, paired_lines: bool) -> None:
+    chips = open_chips(sets.indoor(tmp_path, labels, paired_lines))
+    assert chips.layout == name and len(chips.classes) == classes
+    assert (ids_of(chips, "train"), ids_of(chips, "test")) == (["0", "1"], ["2", "3"])
+    assert chips.chips[0].sensors == {"rgb", "hha", "depth"}
+    found = chips.labels(chips.chips[0])
+    assert found is not None and np.unique(found).tolist() == [0, 1, 37]
+    assert chips.classes[36].name == "Bag"
+
+
+def test_a_line_of_neither_form_is_refused(tmp_path: Path) -> None:
+    folder = sets.indoor(tmp_path, "Label")
+    (folder / "train.txt").write_text("RGB/0.jpg Label/1.png\n")
+    with pytest.raises(ChipError, match=r"line 1: 'RGB/0.jpg Label/1.png' is not of the form '{id}' or 'RGB"):
+        open_chips(folder)
