@@ -10,6 +10,7 @@ from geo_xmodal.chips.config import ChipsConfig, ChipSplit, parse_chips_config, 
 from geo_xmodal.chips.layouts import LAYOUTS, Layout
 from geo_xmodal.chips.opening import is_chip_folder, open_chips
 from geo_xmodal.chips.source import ChipMember, ChipPicture, ChipSource, chip_assumptions, chips_for
+from geo_xmodal.chips.stacked import StackedChips
 from geo_xmodal.chips.survey import ChipSurvey, survey
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "ChipsConfig",
     "ChipsReader",
     "Layout",
+    "StackedChips",
     "chip_assumptions",
     "chips_for",
     "is_chip_folder",

@@ -32,7 +32,7 @@ from geo_xmodal.methods.start_options import StartOptions
 from geo_xmodal.networks import NetworkSpec, PixelModel, Standardize, Tiling
 from geo_xmodal.networks.segmentation import Segmenter, SegmenterOptions
 from geo_xmodal.objectives import Supervised
-from geo_xmodal.types import NO_LABEL, LabelledWindows, TrainingData
+from geo_xmodal.types import NO_LABEL, BandStatistics, LabelledWindows, TrainingData
 
 _PREPARED_AT_ONCE = 64
 """Windows."""
@@ -99,17 +99,22 @@ class SegmentationLearner(Learner):
 
     stages = (Stage("labels", unlabelled=False),)
 
-    def __init__(self, data: TrainingData, options: SegmentationOptions) -> None:
+    def __init__(
+        self,
+        windows: LabelledWindows,
+        statistics: BandStatistics,
+        classes: int,
+        options: SegmentationOptions,
+    ) -> None:
         super().__init__()
         self.options = options
-        self.model = PixelModel(options.network, data.target.statistics, len(data.classes))
+        self.model = PixelModel(options.network, statistics, classes)
         options.start(self.segmenter.start_from)
-        windows = _windows(data)
-        self.labelled = _pool(windows, Standardize(data.target.statistics))
+        self.labelled = _pool(windows, Standardize(statistics))
         self.unlabelled = self.labelled.empty()
         label = torch.from_numpy(windows.label)
-        self.counts = torch.bincount(label[label != NO_LABEL].long(), minlength=len(data.classes))
-        weight = _balanced(self.counts) if options.balance else torch.ones(len(data.classes))
+        self.counts = torch.bincount(label[label != NO_LABEL].long(), minlength=classes)
+        weight = _balanced(self.counts) if options.balance else torch.ones(classes)
         self.class_weight: Tensor
         self.register_buffer("class_weight", weight)
         self.supervised = Supervised(weight)
@@ -188,9 +193,9 @@ class SegmentationMethod(Method):
         self, data: TrainingData, options: SegmentationOptions, seed: int, work: Work | None = None
     ) -> SegmentationLearner:
         """A learner with weights drawn from `seed`."""
-        self.check(data, options)
+        windows = _windows(data)
         torch.manual_seed(seed)
-        return SegmentationLearner(data, options)
+        return SegmentationLearner(windows, data.target.statistics, len(data.classes), options)
 
 
 def _windows(data: TrainingData) -> LabelledWindows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -147,27 +148,16 @@ def _windows(
 ) -> TrainingWindows:
     """Windows of the chips that train: with all of their labels, or those that were drawn if asked for."""
     dense = options.labels_per_class is None
-    chips = {number: source.chips.chips[number] for number in draw.trained}
-    shapes = {
-        number: cast(tuple[int, int], tuple(source.chips.grid(chip, source.target_name).shape))
-        for number, chip in chips.items()
-    }
-    side = window_side(list(shapes.values()), options)
     train = (
-        _chip_places(source, options.overlap)
+        chip_places(source, options.overlap)
         if dense
         else places_of(marked([groups["labelled_pairs"], groups["labelled_target"]]))
     )
     held_out = marked([groups["validation"]])
     member = source.members[0]
-    windows = [
-        window
-        for number, shape in shapes.items()
-        for window in windows_around(train, shape, side, options, on_grid(number, Window(0, 0, *shape)))
-    ]
     made = WindowSource(
         member.reader(member.target),
-        windows,
+        windows_of_chips(source, draw.trained, train, options),
         tiles_with(held_out, options),
         train,
         places_of(held_out, options.overlap),
@@ -175,7 +165,32 @@ def _windows(
     return gather_windows([made], options, dense)
 
 
-def _chip_places(source: ChipSource, overlap: int) -> PlacesOf:
+def windows_of_chips(
+    source: ChipSource, numbers: Sequence[int], places: PlacesOf, options: GatherOptions
+) -> list[Window]:
+    """Windows of chips that hold a label, on the grid of all chips.
+
+    Args:
+        source: The chips.
+        numbers: Of the chips in the set.
+        places: The labels.
+        options: With the size of tiles.
+    """
+    shapes = {
+        number: cast(
+            tuple[int, int], tuple(source.chips.grid(source.chips.chips[number], source.target_name).shape)
+        )
+        for number in numbers
+    }
+    side = window_side(list(shapes.values()), options)
+    return [
+        window
+        for number, shape in shapes.items()
+        for window in windows_around(places, shape, side, options, on_grid(number, Window(0, 0, *shape)))
+    ]
+
+
+def chip_places(source: ChipSource, overlap: int) -> PlacesOf:
     """All labels of chips, by windows whose pixel `overlap` below and beside the first lies in a chip."""
     place = np.full(256, NO_LABEL, np.uint8)
     place[[land.id for land in source.classes]] = np.arange(len(source.classes), dtype=np.uint8)

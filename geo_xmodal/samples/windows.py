@@ -64,16 +64,17 @@ class ReadPatches(Patches):
     Attributes:
         reader: the sensor.
         windows: all of one size.
+        size: their rows and columns.
     """
 
     reader: WindowReader
     windows: tuple[Window, ...]
+    size: tuple[int, int]
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """Windows, bands, rows and columns."""
-        first = self.windows[0]
-        return len(self.windows), len(self.reader.bands), first.height, first.width
+        return len(self.windows), len(self.reader.bands), *self.size
 
     @property
     def held(self) -> None:
@@ -89,7 +90,7 @@ class ReadPatches(Patches):
 
     def chosen(self, index: IntArray) -> ReadPatches:
         """Read later."""
-        return ReadPatches(self.reader, tuple(self.windows[one] for one in index.tolist()))
+        return ReadPatches(self.reader, tuple(self.windows[one] for one in index.tolist()), self.size)
 
     def cropped(self, margin: int) -> Patches:
         """Windows have no pixel in their middle.
@@ -220,7 +221,8 @@ def _joined(
     filled = [part for part in parts if part[1]]
     if not filled:
         return None
-    patches: list[Patches] = [ReadPatches(reader, tuple(windows)) for reader, windows, _ in filled]
+    size = (filled[0][1][0].height, filled[0][1][0].width)
+    patches: list[Patches] = [ReadPatches(reader, tuple(windows), size) for reader, windows, _ in filled]
     if held:
         patches = [HeldPatches(one.take(np.arange(len(one)))) for one in patches]
     places = [np.stack([of(window) for window in windows]) for _, windows, of in filled]
