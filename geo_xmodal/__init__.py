@@ -129,6 +129,7 @@ if TYPE_CHECKING:
         compute_for,
         train_scene,
     )
+    from geo_xmodal.transfer import TransferRequest, TransferResult, transfer_chips
     from geo_xmodal.version import VERSION as __version__  # noqa: N811 - the name that Python expects
 
 __all__ = [
@@ -211,6 +212,8 @@ __all__ = [
     "SvmOptions",
     "TrainRequest",
     "TrainedRun",
+    "TransferRequest",
+    "TransferResult",
     "UnimodalDaeOptions",
     "VectorSummary",
     "WindowReader",
@@ -279,6 +282,7 @@ __all__ = [
     "survey_chips",
     "target_modality",
     "train_scene",
+    "transfer_chips",
     "write_config",
 ]
 
@@ -338,6 +342,7 @@ _HOMES = {
     "models": ("ModelSummary", "find_model", "list_models"),
     "points": ("PointsReport", "PointsRequest", "SensorColumns", "import_points"),
     "pretrained": ("Pretrained", "PretrainedCard", "PretrainedSensor", "load_pretrained"),
+    "transfer": ("TransferRequest", "TransferResult", "transfer_chips"),
     "pretraining": ("PRETRAINING_METHODS", "PretrainRequest", "PretrainingRun", "pretrain_scene"),
     "published": ("ImportReport", "PublishedScene", "import_scene", "published_scenes"),
     "raster": (

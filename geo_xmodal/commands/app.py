@@ -39,6 +39,7 @@ from geo_xmodal.commands import (
     process,
     serving,
     training,
+    transferring,
 )
 from geo_xmodal.commands.console import one_line
 from geo_xmodal.errors import GeoXmodalError, ProcessError
@@ -61,7 +62,13 @@ _NO_MEMORY = re.compile(
 _NO_ADDRESSES = re.compile(r"can't start new thread|could not create a primitive")
 """No room for a stack or for compiled code, where the address space is limited."""
 
-_RESUMING = {"pretrain": ("--resume",), "train": ("--resume",), "map": ("--resume",), "compare": ()}
+_RESUMING = {
+    "pretrain": ("--resume",),
+    "train": ("--resume",),
+    "map": ("--resume",),
+    "compare": (),
+    "transfer": ("--resume",),
+}
 """What to add to a command to go on with it, once it was stopped."""
 
 app = typer.Typer(
@@ -120,6 +127,10 @@ _EXAMPLES = {
         "geo-xmodal compare --scene my_scene --methods hgr,cnn,svm --seeds 5 --out runs/side_by_side",
         "geo-xmodal compare --scene north --scene south --leave-one-scene-out --out runs/elsewhere",
     ),
+    "transfer": (
+        "geo-xmodal transfer --chips GeoNRW --sensors rgb,dem --frozen --draws 3 --out runs/probe",
+        "geo-xmodal transfer --chips NYUDepthv2 --sensors rgb,hha --head cmx --backbone mit_b2 --labels 1",
+    ),
     "serve": ("geo-xmodal serve --open",),
     "export": (
         "geo-xmodal export --to qgis --map map.tif --scene my_scene --run runs/mine --out for_qgis",
@@ -151,6 +162,7 @@ for _name, _command in (
     ("evaluate", evaluating.evaluate),
     ("explain", explaining.explain),
     ("compare", comparing.compare),
+    ("transfer", transferring.transfer),
     ("serve", serving.serve),
     ("export", exporting.export),
 ):

@@ -15,6 +15,7 @@ from geo_xmodal.requests.option import Described, Option, Request
 from geo_xmodal.requests.pretraining import PretrainCommand, PretrainOptions
 from geo_xmodal.requests.simulating import SimulateRequest
 from geo_xmodal.requests.training import TrainCommand, TrainOptions
+from geo_xmodal.requests.transferring import TransferCommand, TransferOptions
 
 _ALL: tuple[type[Request], ...] = (
     SimulateRequest,
@@ -27,6 +28,7 @@ _ALL: tuple[type[Request], ...] = (
     EvaluateRequest,
     ExplainRequest,
     CompareCommand,
+    TransferCommand,
     ExportRequest,
 )
 REQUESTS: dict[str, type[Request]] = {one.command: one for one in _ALL}
@@ -53,6 +55,8 @@ __all__ = [
     "SimulateRequest",
     "TrainCommand",
     "TrainOptions",
+    "TransferCommand",
+    "TransferOptions",
     "described",
     "help_page",
     "reference_page",

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from safetensors.torch import save_file
 
 import geo_xmodal as gx
+from geo_xmodal.commands.app import run
 from geo_xmodal.errors import ChipError, TrainingDataError, UsageError
 from geo_xmodal.networks.backbones import make_backbone
 from geo_xmodal.transfer import TransferRequest, transfer_chips
@@ -126,3 +127,14 @@ def test_what_has_no_meaning_is_refused(chips: gx.ChipSet, tmp_path: Path) -> No
         study(chips, tmp_path / "out", sensors=("lidar",))
     with pytest.raises(UsageError, match="weights for msi, which takes no part"):
         study(chips, tmp_path / "out", weights={"msi": tmp_path / "x"})
+
+
+def test_the_command(chips: gx.ChipSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    words = ["transfer", "--chips", str(chips.folder), "--out", str(out), "--labels"]
+    quick = ["--tile=32", "--overlap=0", "--epochs=1", "--least-steps=1", "--batch=2", "--json"]
+    assert run([*words, "0.5", *quick]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["summary"]["0.5"]["chips"] == 2 and len(printed["runs"]) == 1
+    assert run([*words, "half"]) == 2
+    assert "shares of the labels 'half': expected numbers" in capsys.readouterr().err
