@@ -74,6 +74,10 @@ class Options(BaseModel):
         """Tiles of a network that learns from windows; None for methods on pixels."""
         return None
 
+    def auxiliary_seen(self, data: TrainingData) -> TrainingData:
+        """Training data with the auxiliary sensor as the method sees it; as it is by default."""
+        return data
+
     @property
     def steps(self) -> int:
         """About how long a method takes that is no loop of steps, in steps of others: for progress."""
@@ -383,7 +387,7 @@ class Method(ABC):
         cropped = data.cropped(options.margin, options.rich_margin)
         if options.tiling is None:
             cropped = dataclasses.replace(cropped, windows=None)
-        return cropped if self.uses_rich else cropped.without_rich()
+        return options.auxiliary_seen(cropped) if self.uses_rich else cropped.without_rich()
 
     def of_single_pixels(self) -> dict[str, str]:
         """Settings with which it looks no further than a pixel."""

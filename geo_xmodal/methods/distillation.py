@@ -61,7 +61,8 @@ class DistillationOptions(TeacherOptions, StudentOptions, TaughtOptions, PixelBr
     @property
     def rich_margin(self) -> int:
         """Radius of the rich patches."""
-        return self.of_network.rich_margin if self.student == "cnn" else self.rich_radius
+        own = max(self.rich_radius, self.auxiliary_margin)
+        return self.of_network.rich_margin if self.student == "cnn" else own
 
     @property
     def of_network(self) -> HgrOptions:

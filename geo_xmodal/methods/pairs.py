@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import ClassVar, cast
+from typing import ClassVar, Self, cast
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.methods.base import Pool, joined_pool, same_names
+from geo_xmodal.methods.published_auxiliary import AuxiliaryOptions
 from geo_xmodal.methods.rich_side import RichInput
 from geo_xmodal.methods.rows import absent
 from geo_xmodal.methods.target_branch import BranchLearner, PixelBranchOptions
@@ -41,7 +42,7 @@ def check_pairs(data: TrainingData, name: str, instead: str = "cnn") -> None:
         )
 
 
-class PairOptions(PixelBranchOptions):
+class PairOptions(AuxiliaryOptions, PixelBranchOptions):
     """Options of a target branch, and of what is seen of the auxiliary sensor."""
 
     means: ClassVar[Mapping[str, str]] = same_names("components", "rich_radius")
@@ -52,7 +53,17 @@ class PairOptions(PixelBranchOptions):
     @property
     def rich_margin(self) -> int:
         """Radius of the rich patches."""
-        return self.rich_radius if self.patch_encoder is None else max(self.rich_radius, self.margin)
+        around = 0 if self.patch_encoder is None else self.margin
+        return max(self.rich_radius, around, self.auxiliary_margin)
+
+    @model_validator(mode="after")
+    def _auxiliary_has_one_encoder(self) -> Self:
+        if self.auxiliary_encoder is not None and self.patch_encoder is not None:
+            raise ValueError(
+                f"{self.encoder} embeds patches of the auxiliary sensor itself, so that auxiliary_encoder "
+                "has no place; choose an encoder such as pixel_cnn or published"
+            )
+        return self
 
     @property
     def patch_encoder(self) -> type[nn.Module] | None:

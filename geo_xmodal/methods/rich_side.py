@@ -34,7 +34,7 @@ class RichInput(nn.Module):
         super().__init__()
         if data.rich is None:
             raise TrainingDataError("there is no auxiliary sensor in the training data")
-        self.radius = radius
+        self.radius = min(radius, data.rich_margin)
         self.standardize = Standardize(data.rich.statistics)
         groups = (data.labelled_pairs, data.unlabelled_pairs)
         rich = joined_patches([group.rich for group in groups if group.rich is not None])

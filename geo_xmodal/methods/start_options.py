@@ -11,7 +11,7 @@ from torch import Tensor
 
 from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.methods.base import Options
-from geo_xmodal.methods.weights_file import read_weights, weights_checksum
+from geo_xmodal.methods.weights_file import read_weights, with_checksum
 
 
 class StartOptions(Options):
@@ -30,15 +30,7 @@ class StartOptions(Options):
     @model_validator(mode="before")
     @classmethod
     def _weights_are_these(cls, raw: Any) -> Any:
-        if not isinstance(raw, Mapping) or not raw.get("weights"):
-            return raw
-        try:
-            found = weights_checksum(Path(raw["weights"]))
-        except TrainingDataError as error:
-            raise ValueError(str(error)) from None
-        if raw.get("weights_sha256") not in (None, found):
-            raise ValueError(f"{raw['weights']}: its SHA-256 is {found}, not {raw['weights_sha256']}")
-        return {**raw, "weights_sha256": found}
+        return with_checksum(raw, "weights")
 
     def start(self, start_from: Callable[[Mapping[str, Tensor]], None]) -> None:
         """Hand the weights of the file, if one is named, to a network.

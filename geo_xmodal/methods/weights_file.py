@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -29,6 +31,27 @@ def weights_checksum(path: Path) -> str:
     read_tensor_header(path, _FILE)
     with file_errors(path, _FILE), path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def with_checksum(raw: Any, name: str) -> Any:
+    """Options with the SHA-256 of a file of weights beside its name, as `NAME_sha256`.
+
+    Args:
+        raw: options before they are checked.
+        name: of the one that names the file, which may be missing.
+
+    Raises:
+        ValueError: The file cannot be read, or has another checksum than is given.
+    """
+    if not isinstance(raw, Mapping) or not raw.get(name):
+        return raw
+    try:
+        found = weights_checksum(Path(raw[name]))
+    except TrainingDataError as error:
+        raise ValueError(str(error)) from None
+    if raw.get(f"{name}_sha256") not in (None, found):
+        raise ValueError(f"{raw[name]}: its SHA-256 is {found}, not {raw[f'{name}_sha256']}")
+    return {**raw, f"{name}_sha256": found}
 
 
 def read_weights(path: Path, sha256: str) -> dict[str, Tensor]:

@@ -6,13 +6,16 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import timm
 import torch
+from pydantic import ValidationError
 from safetensors.torch import save_file
 from torch import Tensor
 
 from geo_xmodal.errors import TrainingDataError
+from geo_xmodal.kinds import Kind
 from geo_xmodal.methods import METHODS
 from geo_xmodal.types import TrainingData
 from tests.training_data import make_training_data
@@ -84,3 +87,59 @@ def test_it_learns_frozen_or_as_a_whole(data: TrainingData, file: Path, frozen: 
 def test_what_has_no_backbone_cannot_be_frozen(data: TrainingData) -> None:
     with pytest.raises(TrainingDataError, match="TanhCnn has no backbone that could be frozen"):
         learner(data, encoder="tanh_cnn", frozen=True, kernels="3", widths="8")
+
+
+AUXILIARY = {
+    "auxiliary_encoder": "ssl4eo_moco_s2_resnet18",
+    "auxiliary_patch": "3",
+    "auxiliary_resized": "32",
+    "auxiliary_bands": ",".join([*(f"b{k}" for k in range(10)), "-", "b10", "b11"]),
+}
+NEAR = {
+    "hgr": {"contrasts": "", "kernels": "3", "widths": "8", "teachers": "1", "components": "4"},
+    "distillation": {"context": "", "openings": ""},
+}
+"""Settings by which a method looks no further than the patches here."""
+
+
+def seen_through(file: Path, method: str, kind: Kind = "msi") -> tuple[TrainingData, TrainingData, Any]:
+    """Training data as they are, as a method sees them, and its options."""
+    data = make_training_data(margin=3, rich_margin=1)
+    assert data.rich is not None
+    data = dataclasses.replace(data, rich=dataclasses.replace(data.rich, kind=kind))
+    settings = {**AUXILIARY, **NEAR[method], "auxiliary_weights": str(file)}
+    options = METHODS[method].Options.model_validate(settings)
+    return data, METHODS[method].seen(data, options), options
+
+
+@pytest.mark.parametrize("method", NEAR)
+def test_the_auxiliary_sensor_is_seen_through_a_frozen_encoder(method: str, file: Path) -> None:
+    data, seen, options = seen_through(file, method)
+    assert options.rich_margin == 1 and options.auxiliary_weights_sha256
+    assert seen.rich is not None and seen.rich.bands == 512 and seen.rich.kind == "embedding"
+    assert data.unlabelled_pairs.rich is not None and seen.unlabelled_pairs.rich is not None
+    net = timm.create_model("resnet18", in_chans=13, num_classes=0, checkpoint_path=str(file)).eval()
+    bands = torch.from_numpy(data.unlabelled_pairs.rich.take(np.array([5]))).clamp(-1000, 1000)
+    images = torch.cat([bands[:, :10], torch.zeros(1, 1, 3, 3), bands[:, 10:]], 1) / 10_000
+    with torch.inference_mode():
+        wanted = net(torch.nn.functional.interpolate(images, (32, 32), mode="bilinear"))
+    found = torch.from_numpy(seen.unlabelled_pairs.rich.take(np.array([5]))).flatten(1)
+    torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-4)
+
+
+def test_a_method_learns_from_what_the_encoder_sees(file: Path) -> None:
+    _, seen, options = seen_through(file, "hgr")
+    made: Any = METHODS["hgr"].learner(seen, options, 0)
+    assert made.rich_input.radius == 0 and made.rich_input.features == 4
+    labelled, unlabelled = (made.draw(pool, torch.arange(8)) for pool in (made.labelled, made.unlabelled))
+    assert all(term.isfinite() for term in made.loss(1, labelled, unlabelled).values())
+
+
+def test_an_encoder_of_the_auxiliary_sensor_needs_its_file_and_its_kind(file: Path) -> None:
+    options = METHODS["hgr"].Options.model_validate
+    with pytest.raises(ValidationError, match=r"get resnet18_sentinel2_.* as auxiliary_weights"):
+        options(AUXILIARY)
+    with pytest.raises(ValidationError, match="resnet18 embeds patches of the auxiliary sensor itself"):
+        options({**AUXILIARY, "auxiliary_weights": str(file), "encoder": "resnet18"})
+    with pytest.raises(TrainingDataError, match=r"the auxiliary sensor: .* kind msi, this is hsi"):
+        seen_through(file, "hgr", "hsi")

@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from geo_xmodal.methods.base import Options, Work, labels_of
+from geo_xmodal.methods.base import Work, labels_of
+from geo_xmodal.methods.published_auxiliary import AuxiliaryOptions
 from geo_xmodal.methods.teaching.candidates import CANDIDATES, Asked, Logits, Rows
 from geo_xmodal.methods.teaching.views import View, Views, views_of
 from geo_xmodal.selection import (
@@ -52,7 +53,7 @@ FEW_LABELS = 200
 _FOLDS = 5
 
 
-class TeacherOptions(Options):
+class TeacherOptions(AuxiliaryOptions):
     """Which teacher, and what it sees of the auxiliary sensor."""
 
     teacher: TeacherName = Field(
@@ -64,7 +65,7 @@ class TeacherOptions(Options):
     @property
     def rich_margin(self) -> int:
         """Radius of the rich patches."""
-        return self.rich_radius
+        return max(self.rich_radius, self.auxiliary_margin)
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,15 @@ class PublishedEncoder(PatchEncoder):
         self.backbone = make_network(self.published, self.side, options.wavelengths, count)
         self.last = nn.Linear(cast(ImageEncoder, self.backbone).features, options.embedding)
 
+    @property
+    def vector_width(self) -> int:
+        """Width of the encoder's vectors."""
+        return cast(ImageEncoder, self.backbone).features
+
+    def vectors(self, patches: Tensor) -> Tensor:
+        """(n, bands, p, p) standardised -> (n, vector_width), the encoder's vectors alone."""
+        return cast(Tensor, self.backbone(self.enlarged(patches)))
+
     def enlarged(self, patches: Tensor) -> Tensor:
         """In the encoder's units, then bilinear."""
         size = (self.side, self.side)
