@@ -15,7 +15,10 @@ PLUGIN = Path("app", "qgis", "geo_xmodal_qgis")
 def pages() -> dict[Path, str]:
     """The files, by their place in the repository; methods are those that ship, without extensions."""
     requests = REQUESTS.values()
-    known = {"method": [name for name, method in gx.METHODS.items() if _ships(method)]}
+    known = {
+        "method": [name for name, method in gx.METHODS.items() if _ships(method)],
+        "pretraining method": list(gx.PRETRAINING_METHODS),
+    }
     return {
         Path("docs", "reference.md"): reference_page(requests),
         PLUGIN / "commands.json": json.dumps(described(requests, known), indent=1) + "\n",

@@ -24,7 +24,7 @@ def describe(
         raise UsageError(f"no description of {command!r}: give one of {', '.join(REQUESTS)}")
     asked = [one for name, one in REQUESTS.items() if command in (None, name)]
     Console(json).result(
-        described(asked, {"method": tuple(gx.METHODS)}),
+        described(asked, {"method": tuple(gx.METHODS), "pretraining method": tuple(gx.PRETRAINING_METHODS)}),
         table(
             "command",
             "option",

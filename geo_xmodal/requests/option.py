@@ -23,6 +23,7 @@ Takes = Literal[
     "scene",
     "model",
     "method",
+    "pretraining method",
     "raster",
     "rasters",
     "sensor files",

@@ -29,7 +29,9 @@ class PretrainOptions(Request):
     method: Annotated[
         str,
         Option(
-            "Method", "decur, barlow_twins, simclr, clip, vicreg, or random (no training, to compare with)."
+            "Method",
+            "decur, barlow_twins, simclr, clip, vicreg, or random (no training, to compare with).",
+            takes="pretraining method",
         ),
     ] = "decur"
     target: Target = None

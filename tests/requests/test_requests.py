@@ -15,7 +15,16 @@ from geo_xmodal.commands.app import app, run
 from geo_xmodal.commands.console import Console
 from geo_xmodal.commands.parsing import command
 from geo_xmodal.errors import UsageError
-from geo_xmodal.requests import REQUESTS, MapOptions, MapRequest, Option, described, reference_page
+from geo_xmodal.requests import (
+    REQUESTS,
+    MapOptions,
+    MapRequest,
+    Option,
+    SimulateRequest,
+    TrainCommand,
+    described,
+    reference_page,
+)
 from scripts.reference import pages
 from tests.conftest import REPOSITORY
 
@@ -67,6 +76,18 @@ def test_what_is_made_from_the_models_is_current() -> None:
         assert (REPOSITORY / place).read_text(encoding="utf-8") == text, "run python scripts/reference.py"
 
 
+def test_a_request_says_its_command_line() -> None:
+    request = TrainCommand(scenes=("a b", "c"), method="svm", seeds=3, control=True, settings=("epochs=2",))
+    words = request.words()
+    assert words == [
+        "geo-xmodal", "train", "--scene", "a b", "--scene", "c", "--method", "svm", "--seeds", "3",
+        "--control", "--set", "epochs=2",
+    ]  # fmt: skip
+    parser = typer.main.get_command(app).commands["train"]  # type: ignore[attr-defined]
+    assert parser.make_context("train", words[2:]).params["scenes"] == ["a b", "c"]
+    assert SimulateRequest(out=Path("x"), rows=64).words() == ["geo-xmodal", "simulate", "x", "--rows", "64"]
+
+
 def test_describe_prints_it_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["describe", "map", "--json"]) == 0
     (about,) = json.loads(capsys.readouterr().out)["commands"]
@@ -75,6 +96,10 @@ def test_describe_prints_it_for_programs(capsys: pytest.CaptureFixture[str]) -> 
     assert by_name["engine"]["choices"] == ["torch", "openvino"]
     assert by_name["probability"]["group"] == "basic" and by_name["window"]["group"] == "expert"
     assert by_name["input"]["many"] and not by_name["input"]["required"]
+    assert run(["describe", "train", "--json"]) == 0
+    (about,) = json.loads(capsys.readouterr().out)["commands"]
+    (method,) = [one for one in about["options"] if one["name"] == "method"]
+    assert {"auto", "hgr", "svm"} <= {*method["words"]}
     assert run(["describe", "map"]) == 0
     assert "--class-probabilities" in capsys.readouterr().out
     assert run(["describe", "nothing"]) == 2

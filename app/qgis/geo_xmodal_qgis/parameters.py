@@ -28,6 +28,7 @@ from .description import commands, help_text, options
 OUTPUT = "OUTPUT"
 _NAMES = {"out": OUTPUT, "set": "SETTINGS"}
 _FOLDERS = ("scene", "model", "folder")
+_METHODS = ("method", "pretraining method")
 _LAYERS = ("raster", "sensor files")
 
 
@@ -91,7 +92,7 @@ def _single(option, name, label, optional, takes):
         return QgsProcessingParameterFeatureSource(
             name, label, [QgsProcessing.TypeVectorPolygon], optional=optional
         )
-    if takes == "method":
+    if takes in _METHODS:
         return _choice(name, label, option["words"], default)
     if takes in _FOLDERS:
         return QgsProcessingParameterFile(
