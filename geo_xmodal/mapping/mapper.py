@@ -62,7 +62,6 @@ def map_scene(
     out: Path | str,
     options: MapOptions | None = None,
     *,
-    threads: int | None = None,
     mapped: str | None = None,
     progress: Progress | None = None,
     **given: Any,
@@ -80,8 +79,6 @@ def map_scene(
             anew, as Python's multiprocessing does: it needs its `if __name__ == "__main__"`. With less than
             float32 some labels differ. With `resume`, it goes on with what an earlier run left; without, that
             is cleared.
-        threads: Windows at once in one process; None for torch's number of threads, or as many as there is
-            memory for.
         mapped: What is mapped, by name, for the map's tags; None for the names of the input's files.
         progress: Told after each window.
         **given: Fields of `MapOptions` by name, over those of `options`.
@@ -101,7 +98,7 @@ def map_scene(
     bundle_folder, out = Path(bundle_folder), Path(out)
     started = time.monotonic()
     options = MapOptions.of(options, given)
-    prepared = prepare_map(bundle_folder, reader, out, options, threads=threads, mapped=mapped)
+    prepared = prepare_map(bundle_folder, reader, out, options, mapped=mapped)
     files, task, windows = prepared.files, prepared.task, prepared.windows
     with unfinished_map(files, prepared.identity, len(windows), options.resume, prepared.begun) as journal:
         resumed = len(journal.finished)

@@ -98,15 +98,13 @@ def plan_map(
     reader: WindowReader,
     out: Path | str,
     options: MapOptions | None = None,
-    *,
-    threads: int | None = None,
     **given: Any,
 ) -> MapPlan:
     """What `map_scene` would take; arguments and errors are the same, nothing is written."""
     bundle_folder, out = Path(bundle_folder), Path(out)
     # a figure takes no part in what is estimated
     options = MapOptions.of(options, given).model_copy(update={"picture": None})
-    prepared = prepare_map(bundle_folder, reader, out, options, threads=threads, mapped=None)
+    prepared = prepare_map(bundle_folder, reader, out, options, mapped=None)
     finished = finished_windows(prepared.files.journal, prepared.identity) if options.resume else frozenset()
     todo = [part for index, part in enumerate(prepared.windows) if index not in finished]
     with window_pool(prepared.task, options.workers, options.scheduler, prepared.threads) as pool:

@@ -77,7 +77,6 @@ def prepare_map(
     out: Path,
     options: MapOptions,
     *,
-    threads: int | None,
     mapped: str | None,
 ) -> PreparedMap:
     """Everything that `map_scene` checks before it begins; arguments and errors are the same.
@@ -87,8 +86,6 @@ def prepare_map(
     layers = Layers(options.probability, options.entropy, options.class_probabilities)
     files = MapFiles(out, layers, None if options.picture is None else Path(options.picture))
     files.check(list(reader.files))
-    if threads is not None and threads < 1:
-        raise UsageError(f"{option('threads', threads)}: give a number from 1 up")
     workers, scheduler, window = options.workers, options.scheduler, options.window
     if scheduler is not None and workers > 1:
         raise UsageError(
@@ -125,7 +122,7 @@ def prepare_map(
         identity=_identity(task, card, window),
         mapped=mapped or ", ".join(sorted(path.name for path in reader.files)),
         memory=memory,
-        threads=windows_at_once(memory, window, workers, scheduler, threads),
+        threads=windows_at_once(memory, window, workers, scheduler, options.threads),
         begun=_today(),
         warnings=fit.warnings,
         assumptions=fit.assumptions,

@@ -63,6 +63,15 @@ class MapOptions(Request):
     workers: Annotated[
         int, Option("Processes", "Processes on this machine.", expert=True), Field(ge=1, le=MAX_WINDOW)
     ] = 1
+    threads: Annotated[
+        int | None,
+        Option(
+            "Windows at once",
+            "Windows at once in one process (default: threads of the processor, as far as memory lasts).",
+            expert=True,
+        ),
+        Field(ge=1),
+    ] = None
     scheduler: Annotated[
         str | None, Option("Dask scheduler", "Address of a Dask scheduler, or its file.", expert=True)
     ] = None
