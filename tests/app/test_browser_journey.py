@@ -52,7 +52,7 @@ def test_from_two_geotiffs_to_a_map_and_back(
 
     reader.press("Train on it")
     page.get_by_role("button", name="Start training").wait_for(timeout=60_000)
-    page.get_by_text("More options").click()
+    page.get_by_text("Expert options").click()
     for label, value in {"epochs": "2", "candidates": "forest,linear"}.items():
         field = page.get_by_label(label, exact=True)
         field.fill(value)

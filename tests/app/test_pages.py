@@ -20,7 +20,7 @@ from streamlit.testing.v1 import AppTest
 
 import geo_xmodal as gx
 from geo_xmodal_app import check_points, navigation, workspace
-from geo_xmodal_app.drafts import apply_edits
+from geo_xmodal_app.drafts import apply_edits, drafts
 from geo_xmodal_app.jobs import queue
 from geo_xmodal_app.sessions import LOCAL, session_folder
 from geo_xmodal_app.settings import VARIABLE, Settings
@@ -438,6 +438,7 @@ def test_the_wizard_shows_what_was_found_and_makes_the_scene(visit: Visit, tmp_p
     assert "--reference=radar.tif" in line and "--hsi=hyper.tif" in line and "--labels=labels.tif" in line
     button(page, "Make the scene").click()  # type: ignore[attr-defined]
     page.run()
+    assert not page.error
     (job,) = queue().jobs(LOCAL)
     assert str(tmp_path) not in words(page)
     again = visit("scenes", new="1")  # a reload finds what was written
@@ -453,6 +454,7 @@ def test_the_wizard_shows_what_was_found_and_makes_the_scene(visit: Visit, tmp_p
         copy="--copy" in argv,
     )
     assert workspace.scene(LOCAL, f"yours:{item.name}") is None  # not before its names are written
+    assert not drafts(LOCAL)  # it was made
     apply_edits(item, item / "scene")
     made = workspace.scene(LOCAL, f"yours:{item.name}")
     assert made is not None and made.problem is None

@@ -6,14 +6,15 @@ import shutil
 from collections.abc import Callable, Mapping
 from functools import partial
 
+import numpy as np
 import streamlit as st
 
 import geo_xmodal as gx
 from geo_xmodal.errors import GeoXmodalError, UsageError
 from geo_xmodal.small_files import SmallFile, read_json_object
-from geo_xmodal.types import LandClass
+from geo_xmodal.types import LandClass, Window
 from geo_xmodal_app import check_points, navigation, workspace
-from geo_xmodal_app.check_points import MAX_POINTS, CheckPoints
+from geo_xmodal_app.check_points import MAX_POINTS, CheckPoint, CheckPoints
 from geo_xmodal_app.chips import chip
 from geo_xmodal_app.fields import Field, Form
 from geo_xmodal_app.images import show_image
@@ -124,7 +125,7 @@ def _ask_point(session: str, entry: MapEntry, form: Form, kept: CheckPoints) -> 
     left, middle, right = st.columns([2, 2, 1.6])
     if images:
         shown = form.ask(
-            Field("image", "choice", "Image", next(iter(images)), {name: name for name in images})
+            Field("image", "choice", "Image", _with_data(images, one), {name: name for name in images})
         )
         for column, reach, words in ((left, _CLOSE, "close"), (middle, _WIDE, "around")):
             with column:
@@ -146,6 +147,15 @@ def _ask_point(session: str, entry: MapEntry, form: Form, kept: CheckPoints) -> 
     if picked is not None:
         check_points.save(kept.with_answer(at, picked), entry.folder / _FOLDER / _KEPT)
         st.rerun()
+
+
+def _with_data(images: Mapping[str, gx.WindowReader], one: CheckPoint) -> str:
+    """The first sensor that has data at a point; an auxiliary sensor may cover a part of the map."""
+    here = Window(one.row, one.col, 1, 1)
+    for name, reader in images.items():
+        if np.isfinite(reader.read(here)).any():
+            return name
+    return next(iter(images))
 
 
 def _answer(legend: tuple[LandClass, ...]) -> int | None:
@@ -244,7 +254,11 @@ def _ask_start(
 ) -> None:
     """A button that evaluates, once `prepare` has written what the command reads."""
     folder = entry.folder / _FOLDER / out
-    names = {entry.classes: "map.tif", **{one.path: one.name for one in source_files(session).values()}}
+    names = {
+        entry.classes: "map.tif",
+        entry.folder / _FOLDER / _REFERENCE: _REFERENCE,
+        **{one.path: one.name for one in source_files(session).values()},
+    }
     job = job_of(session, folder)
     if job is not None and is_active(job):
         return

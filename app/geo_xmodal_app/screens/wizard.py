@@ -372,13 +372,13 @@ def _make(
     legend: list[tuple[str, str, str]],
     names: Mapping[Path, str],
 ) -> None:
-    unknown = [found.sensors[id_].name for id_ in (target, *others) if draft.files[id_].kind is None]
+    unknown = [found.sensors[file].name for file in (target, *others) if draft.files[file].kind is None]
     if unknown:
         problem(f"say what {unknown[0]} measures: choose its kind beside its name")
         return
     by_role: dict[str, list[str]] = {}
-    for id_ in found.labels:
-        by_role.setdefault(_OPTIONS[draft.files[id_].role], []).append(id_)
+    for file in found.labels:
+        by_role.setdefault(_OPTIONS[draft.files[file].role], []).append(file)
     wrong = _label_problem(by_role)
     if wrong is not None:
         problem(wrong)
