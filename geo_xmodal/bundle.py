@@ -420,5 +420,9 @@ def bundle_folder(folder: Path) -> Path:
     for candidate in (folder, folder / "model"):
         if (candidate / CARD).is_file():
             return candidate
+    if (folder / "encoders" / CARD).is_file():
+        raise BundleError(
+            f"{folder} holds pretrained encoders, which know no classes: train a model that starts from them"
+        )
     what = "is no folder" if not folder.is_dir() else f"holds no {CARD}, nor does its model/"
     raise BundleError(f"{folder} {what}: give a run folder or a model folder (with {CARD} and {WEIGHTS})")

@@ -109,7 +109,15 @@ COMPARE = _command("compare", *SCENE, "--methods", "svm,cca", "--seeds", "2", "-
 THERE = frozenset({0, 2})
 """What is whole already is in the way of the same command."""
 
+PRETRAIN = (
+    "pretrain", *SCENE, "--out", "work/run", *SETTINGS, "--set", "unlabelled=200", "--set", "dimensions=8",
+    "--set", "projector_width=8", "--set", "rich_widths=8,8",
+)  # fmt: skip
+
 CASES = {
+    "pretrain": Case(
+        _nothing, lambda again: run([*PRETRAIN, *(["--resume"] if again else [])]), "run", anew=True
+    ),
     "train": Case(_nothing, _train("--method", "cnn", *SETTINGS), "run", anew=True),
     "train over": Case(_older_run, _train("--method", "cnn", *SETTINGS), "run", anew=True),
     "train closed form over": Case(_older_run, _train("--method", "svm"), "run", anew=True),

@@ -27,6 +27,7 @@ SHORT = (("correlate", "evaluate over"), ("map over",), ("train over",))
 LONG = (
     ("train", "train closed form over", "train seeds", "train from disk"),
     ("map", "correlate over"),
+    ("pretrain",),
     ("compare", "compare over"),
     ("align", "simulate", "import"),
     ("export qgis", "export gpkg", "export stac", "export onnx"),

@@ -15,7 +15,7 @@ from odc.geo.geobox import GeoBox
 from pydantic.fields import FieldInfo
 
 import geo_xmodal as gx
-from geo_xmodal.commands import chips, inspecting
+from geo_xmodal.commands import chips, inspecting, pretraining
 from geo_xmodal.commands.console import Console, fields, one_line, plain_number, table
 from geo_xmodal.commands.options import AllowAddresses, Json
 from geo_xmodal.commands.results import label_counts, label_table
@@ -191,6 +191,8 @@ def info(
         console.result({"type": "unfinished", "path": place, "problem": problem}, f"{place} {problem}")
     elif place.is_dir() and ((place / "card.json").is_file() or (place / "model" / "card.json").is_file()):
         _show_card(gx.find_model(place), console, inspecting.accuracy_of(place))
+    elif (place / "encoders" / "card.json").is_file() and unfinished(place) is None:
+        pretraining.show_encoders(place, console)
     elif inspecting.is_unfinished_run(place):
         inspecting.show_unfinished_run(place, console)
     elif file.is_file() and file.suffix.lower() in inspecting.VECTORS:

@@ -10,7 +10,7 @@ import rich.table
 
 import geo_xmodal as gx
 from geo_xmodal.commands import process, several
-from geo_xmodal.commands.console import Console, table
+from geo_xmodal.commands.console import Console, fields, table
 from geo_xmodal.commands.options import key_values, learned_from
 from geo_xmodal.commands.parsing import command
 from geo_xmodal.commands.results import percent
@@ -40,6 +40,28 @@ def pretrain(request: PretrainCommand, console: Console) -> None:
         *_summary(run.metrics),
         f"run: {folder}",
         f"to train from it: geo-xmodal train {_learned(request)} --method hgr --init {folder}",
+    )
+
+
+def show_encoders(run: Path, console: Console) -> None:
+    """What `info` says of a finished pretraining."""
+    card = gx.load_pretrained(run).card
+    sensors = {
+        one.modality: f"{one.kind}, {len(one.statistics.bands)} bands: {one.network.name}, {one.features} "
+        f"features of {2 * one.margin + 1} x {2 * one.margin + 1} pixels"
+        for one in card.sensors
+    }
+    truth = "simulated" if card.simulated else "real"
+    console.result(
+        {"type": "encoders", "folder": run, **card.model_dump(mode="json", exclude={"training"})},
+        fields(
+            encoders=run,
+            pretrained_by=f"{card.method}, {card.dimensions} dimensions, {card.common} of them common",
+            pretrained_on=f"{card.scene} ({truth})",
+            **sensors,
+            transductive=card.transductive or None,
+            to_train_from_it=f"geo-xmodal train --method hgr --init {run}",
+        ),
     )
 
 

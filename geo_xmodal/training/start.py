@@ -59,8 +59,8 @@ class Start:
         Raises:
             UsageError: The method has no such branch.
         """
-        if not issubclass(method.Options, PixelBranchOptions):
-            serves = [one for one, it in METHODS.items() if issubclass(it.Options, PixelBranchOptions)]
+        if not _has_encoder(method):
+            serves = [one for one, it in METHODS.items() if _has_encoder(it)]
             raise UsageError(
                 f"{method.name} has no target branch that starts from pretrained weights; choose one of "
                 f"{', '.join(serves)}"
@@ -113,6 +113,12 @@ class Start:
             "encoder_sha256": self.entry.encoder_sha256,
         }
         return dataclasses.replace(data, target=target, notes={**data.notes, "pretrained": pretrained})
+
+
+def _has_encoder(method: Method) -> bool:
+    """Whether a method's branch is a network that users choose by name, and not one of its own."""
+    options = method.Options.model_validate({})
+    return isinstance(options, PixelBranchOptions) and options.network.name == options.encoder
 
 
 def _plain(spec: NetworkSpec) -> tuple[str, dict[str, Any]]:

@@ -12,7 +12,8 @@ import rasterio
 import torch
 
 import geo_xmodal as gx
-from geo_xmodal.errors import ResumeError, TrainingDataError, UsageError
+from geo_xmodal.commands.app import run as command
+from geo_xmodal.errors import BundleError, ResumeError, TrainingDataError, UsageError
 from geo_xmodal.pretraining.learner import PretrainLearner
 from geo_xmodal.pretraining.options import PretrainingOptions
 from tests.tiny import HSI_COLUMNS, write_scene
@@ -81,6 +82,16 @@ def test_pixels_under_test_labels_take_no_part(run: gx.PretrainingRun, folder: P
     assert not np.array_equal(pixels, rasterio.open(folder / "sar.tif").read())
     other = gx.pretrain_scene(gx.open_scene(changed), tmp_path / "run", request())
     assert weights(other.folder) == weights(run.folder)
+
+
+def test_info_says_what_it_is_and_maps_say_what_it_is_not(
+    run: gx.PretrainingRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(["info", str(run.folder), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["type"] == "encoders" and found["common"] == 14
+    with pytest.raises(BundleError, match="holds pretrained encoders, which know no classes"):
+        gx.load_bundle(run.folder)
 
 
 def test_pixels_of_one_sensor_alone_take_no_part(run: gx.PretrainingRun) -> None:

@@ -35,6 +35,7 @@ from geo_xmodal.objectives import (
     Supervised,
     Term,
 )
+from geo_xmodal.objectives.self_supervised import CLIP, DeCUR, SimCLR
 from geo_xmodal.training.batch_norm import over_whole_batches
 from geo_xmodal.training.engine import Compute
 from geo_xmodal.training.loop import fit
@@ -163,6 +164,9 @@ def of_every_term() -> dict[str, Tensor]:
         "alignment": (Alignment(), lambda i: (f[i], g[i])),
         "margin": (MarginAwareDistillation(), lambda i: (f[i], g[i].detach(), soft[i].log())),
         "few": (Correlation("soft_hgr", full_batch=90), lambda i: (f[i], g[i])),
+        "decur": (DeCUR(3), lambda i: (f[i], g[i], f[i].flip(1), g[i] + f[i])),
+        "simclr": (SimCLR(), lambda i: (f[i], g[i])),
+        "clip": (CLIP(), lambda i: (f[i], g[i])),
         **{
             name: (Correlation(name, 0.7), lambda i: (f[i], g[i], torch.where(label[i] < 4, label[i], -1)))
             for name in OBJECTIVES
