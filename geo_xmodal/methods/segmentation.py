@@ -7,6 +7,7 @@ sparse labels of a scene serve as well as chips with dense ones.
 from __future__ import annotations
 
 from abc import ABC
+from collections.abc import Iterable
 from typing import Any, ClassVar, Self, cast
 
 import torch
@@ -62,10 +63,11 @@ class SegmentationOptions(StartOptions, LoopOptions, ABC):
     overlap: int = Field(
         32, ge=0, le=512, description="pixels that the image of a tile reaches beyond it on each side"
     )
-    blend: int = Field(
-        0,
+    blend: int | None = Field(
+        None,
         ge=0,
-        description="pixels beyond a tile in which its probabilities are averaged with the next tile's",
+        description="pixels beyond a tile in which its probabilities are averaged with the next tile's "
+        "(default: half of overlap)",
     )
     augment: bool = Field(True, description="turn and mirror images")
     noise: float = Field(0.1, ge=0, description="noise on standardised input, in standard deviations")
@@ -74,13 +76,17 @@ class SegmentationOptions(StartOptions, LoopOptions, ABC):
     @property
     def network(self) -> NetworkSpec:
         """The network with those of the options that are its own."""
-        return NetworkSpec(self.network_name, {name: getattr(self, name) for name in self.network_settings})
+        return NetworkSpec(self.network_name, self.settings_of(self.network_settings))
 
     @property
     def tiling(self) -> Tiling:
         """The tiles that it maps in, and learns from."""
-        chosen = {name: getattr(self, name) for name in SegmentationOptions.network_settings}
-        return SegmenterOptions(**chosen).tiling
+        return SegmenterOptions(**self.settings_of(SegmentationOptions.network_settings)).tiling
+
+    def settings_of(self, names: Iterable[str]) -> dict[str, Any]:
+        """Options of the network by name."""
+        found = {name: getattr(self, name) for name in names}
+        return {**found, "blend": self.overlap // 2 if self.blend is None else self.blend}
 
     @model_validator(mode="after")
     def _network_exists(self) -> Self:

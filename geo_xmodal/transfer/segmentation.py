@@ -37,7 +37,7 @@ class SegmentationTransferOptions(SegFormerOptions):
         """The head on backbones, one a sensor."""
         decoder = () if self.head == "fcn" else ("width", "dropout")
         names = ("backbone", "tile", "overlap", "blend", "sensors", *decoder)
-        return NetworkSpec(self.head, {name: getattr(self, name) for name in names})
+        return NetworkSpec(self.head, self.settings_of(names))
 
 
 def segmentation_learner(
