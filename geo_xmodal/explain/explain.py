@@ -153,6 +153,7 @@ def _of_pretraining(
         facts=pretrained_routines.facts_of(pair, scene.name, scene.simulated, run),
         routines=found,
         left_out=left_out,
+        notes=("pixels under test labels took part in the pretraining",) if card.transductive else (),
     )
 
 

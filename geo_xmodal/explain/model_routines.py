@@ -418,7 +418,8 @@ def facts_of(subject: Subject, model: Path | str) -> dict[str, str]:
     """What was explained, for people."""
     card, pixels = subject.bundle.card, subject.pixels
     side = 2 * card.margin + 1
-    drawn = "test pixels, which took no part in training" if pixels.labelled else "pixels without labels"
+    part = "took part in training without their labels" if card.transductive else "took no part in training"
+    drawn = f"test pixels, which {part}" if pixels.labelled else "pixels without labels"
     return {
         "Model": f"{model} ({card.method}, network {card.network.name}), trained on {card.trained_on}",
         "Scene": f"{subject.scene.name} ({'simulated' if subject.scene.simulated else 'real'})",
