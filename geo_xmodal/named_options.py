@@ -54,6 +54,8 @@ def worded(text: str, words: Callable[[NamedOption], str]) -> str:
 
 def as_argument(named: NamedOption) -> str:
     """An option as callers in Python read it: `'bands'`, `unlabelled=nodata`."""
+    if named.name == "set" and named.value:
+        return f"setting {named.value}"
     return f"{named.name}={named.value}" if named.value else f"'{named.name}'"
 
 

@@ -21,7 +21,6 @@ from rasterio.windows import Window as FileWindow
 
 from geo_xmodal.errors import AlignmentError, RasterError
 from geo_xmodal.kinds import KINDS
-from geo_xmodal.named_options import option
 from geo_xmodal.raster.control_points import WarpGcps, fit_control_points
 from geo_xmodal.raster.embedding import names_of, product_of, signed_squares, whole_vectors
 from geo_xmodal.raster.files import (
@@ -51,10 +50,7 @@ from geo_xmodal.types import MAX_UNIT, FloatArray, Kind, Window, lattice
 
 _ALPHA_NAME = re.compile(r"alpha|mask|transparen|opacity", re.IGNORECASE)
 
-_WARP = (
-    f"have it warped with {option('warp_gcps', 'polynomial or tps')} (warp_gcps in scene.toml), or with: "
-    "gdalwarp -tps INPUT OUTPUT.tif"
-)
+_WARP = "have it warped (warp_gcps = polynomial or tps), or warp it with: gdalwarp -tps INPUT OUTPUT.tif"
 
 _PARTLY_CLEAR, _ALPHA_VALUES = 0.05, 16
 """Share of pixels, and number of values, up to which a band may be neither clear nor opaque and yet alpha:

@@ -22,7 +22,7 @@ def plan(*methods: str, **asked: Any) -> ComparisonPlan:
         ({"methods": ("cnn",), "settings": {"epoch": "3"}}, "did you mean 'epochs'"),
         ({"methods": ("hgr", "svm"), "settings": {"hgr.C": "3"}}, "hgr has no setting 'C'"),
         ({"methods": ("hgr", "svm"), "settings": {"cnn.noise": "0"}}, "'cnn' takes no part"),
-        ({"methods": ("hgr",), "settings": {"hgr.unlabelled": "10"}}, "--set unlabelled=10"),
+        ({"methods": ("hgr",), "settings": {"hgr.unlabelled": "10"}}, "setting unlabelled=10"),
         ({"methods": ("hgr",), "settings": {"noise": "loud"}}, "noise=loud for hgr"),
         ({"methods": ("hgr", "svm"), "reference": "cnn"}, "reference cnn is none of the methods"),
         ({"methods": ("hgr", "svm"), "reference": "svm"}, "svm has no gain .* choose one of hgr"),

@@ -98,7 +98,7 @@ def test_room_for_a_part_of_the_windows(whole: AlignedReader, tmp_path: Path) ->
         assert told["left"] == [".map.tif.partial", "windows"]
         assert told["same"] and all(told["same"].values())
         assert (
-            f"; {told['resumed']} of {WINDOWS} windows are kept: the same command with --resume"
+            f"; {told['resumed']} of {WINDOWS} windows are kept: the same command with 'resume'"
             in (told["message"])
         )
     assert "map.tif: No space left on device: free some space" in first["message"]

@@ -168,7 +168,7 @@ def test_tiles_that_do_not_go_together_are_one_line(tmp_path: Path) -> None:
             joined(tmp_path, {"one": one, "two": tile}, **profile)
         assert "\n" not in str(caught.value) and "two.tif" in str(caught.value)
 
-    refused((np.zeros((3, 20, 20), np.float32), east), "two.tif: has 3 bands, one.tif has 2: .*--bands")
+    refused((np.zeros((3, 20, 20), np.float32), east), "two.tif: has 3 bands, one.tif has 2: .*bands")
     far = GeoBox((20, 20), Affine(10, 0, 400_000, 0, -10, 9e8), "EPSG:32633")
     refused((one[0], far), r"two.tif lies far from one.tif")
     refused((one[0], GeoBox((20, 20), grid.affine, None)), "two.tif: cannot be put beside one.tif: .*CRS")

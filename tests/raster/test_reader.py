@@ -420,7 +420,7 @@ def test_raw_geometry_is_refused_with_advice(tmp_path: Path):
     options = {"driver": "GTiff", "height": 8, "width": 8, "count": 1, "dtype": "uint8"}
     with rasterio.open(path, "w", gcps=points, crs=WGS84, **options) as dataset:
         dataset.write(np.ones((1, 8, 8), np.uint8))
-    with pytest.raises(AlignmentError, match=r"4 ground control points.*warp_gcps=polynomial"):
+    with pytest.raises(AlignmentError, match=r"4 ground control points.*warp_gcps = polynomial"):
         aligned_reader(path, grid=GRID)
 
 

@@ -276,7 +276,7 @@ def test_files_without_a_place_are_said_and_not_put_together(tmp_path: Path) -> 
         dataset.rpcs = RPC(0.0, 1.0, 50.0, 1.0, ones, ones, 10.0, 1.0, 20.0, 20.0, ones, ones, 20.0, 20.0)
     readers = {path.name: aligned_reader(path) for path in (control, coefficients, bare)}
     assert "4 ground control points" in said(readers["a.tif"])["place"]
-    assert "--warp-gcps" in said(readers["a.tif"])["place"]
+    assert "warp_gcps" in said(readers["a.tif"])["place"]
     assert "gdalwarp -rpc" in said(readers["b.tif"])["place"]
     assert "neither CRS nor place" in said(readers["c.tif"])["place"]
     assert (whole(readers["a.tif"]) == 1).all()

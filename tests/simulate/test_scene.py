@@ -139,10 +139,10 @@ def test_interrupted_work_leaves_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"like": "paris"}, "--like paris: unknown kind of scene; known: berlin, houston"),
-        ({"like": "berlin", "rows": 63}, "--rows 63"),
-        ({"like": "berlin", "cols": 10**6}, "--cols 1000000"),
-        ({"like": "berlin", "seed": -1}, "--seed -1"),
+        ({"like": "paris"}, "like=paris: unknown kind of scene; known: berlin, houston"),
+        ({"like": "berlin", "rows": 63}, "rows=63"),
+        ({"like": "berlin", "cols": 10**6}, "cols=1000000"),
+        ({"like": "berlin", "seed": -1}, "seed=-1"),
     ],
 )
 def test_what_makes_no_sense_is_refused(options: dict[str, object], message: str, tmp_path: Path) -> None:
