@@ -223,7 +223,7 @@ def save_pretrained(folder: Path, pretrained: Pretrained) -> PretrainedCard:
 
 
 def is_pretraining(path: Path) -> bool:
-    """Whether a path is a pretraining run, or its folder `encoders/`, finished or not read yet."""
+    """Whether a path is a pretraining run, or its folder `encoders/`; nothing of it is read."""
     return any(next(iter(folder.glob(_encoder_file("*"))), None) for folder in (path, path / FOLDER))
 
 
