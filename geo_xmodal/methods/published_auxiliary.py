@@ -83,7 +83,7 @@ class AuxiliaryOptions(Options):
         """
         if self.auxiliary_encoder is None or data.rich is None:
             return data
-        encoder = self._encoder(data.rich)
+        encoder, taken = self._encoder(data.rich)
         standardize = Standardize(data.rich.statistics)
         groups: dict[str, Any] = {
             name: _embedded(getattr(data, name), encoder, standardize)
@@ -98,13 +98,16 @@ class AuxiliaryOptions(Options):
             statistics=_statistics(vectors[:, :, 0, 0]),
             unit="",
         )
-        return dataclasses.replace(data, rich=summary, rich_margin=0, **groups)
+        assumptions = [*data.notes.get("assumptions", ()), *([f"{data.rich.name}: {taken}"] if taken else [])]
+        notes = {**data.notes, "assumptions": assumptions}
+        return dataclasses.replace(data, rich=summary, rich_margin=0, notes=notes, **groups)
 
-    def _encoder(self, rich: ModalitySummary) -> PublishedEncoder:
+    def _encoder(self, rich: ModalitySummary) -> tuple[PublishedEncoder, str]:
+        """The frozen encoder, and what was taken for granted about the sensor's values."""
         made = PublishedEncoder(rich.bands, self._network_options())
         weights = read_weights(Path(str(self.auxiliary_weights)), str(self.auxiliary_weights_sha256))
         try:
-            made.fit_input(rich.statistics, rich.kind)
+            taken = made.fit_input(rich.statistics, rich.kind)
         except ValueError as error:
             raise TrainingDataError(f"the auxiliary sensor: {error}") from None
         try:
@@ -112,7 +115,7 @@ class AuxiliaryOptions(Options):
         except ValueError as error:
             raise TrainingDataError(f"{self.auxiliary_weights}: {error}") from None
         made.freeze()
-        return made.eval()
+        return made.eval(), taken
 
 
 def _embedded(group: PixelGroup, encoder: PublishedEncoder, standardize: Standardize) -> PixelGroup:

@@ -117,6 +117,7 @@ def test_the_auxiliary_sensor_is_seen_through_a_frozen_encoder(method: str, file
     data, seen, options = seen_through(file, method)
     assert options.rich_margin == 1 and options.auxiliary_weights_sha256
     assert seen.rich is not None and seen.rich.bands == 512 and seen.rich.kind == "embedding"
+    assert seen.notes["assumptions"][-1].endswith("taken to be reflectance times 10,000")
     assert data.unlabelled_pairs.rich is not None and seen.unlabelled_pairs.rich is not None
     net = timm.create_model("resnet18", in_chans=13, num_classes=0, checkpoint_path=str(file)).eval()
     bands = torch.from_numpy(data.unlabelled_pairs.rich.take(np.array([5]))).clamp(-1000, 1000)
