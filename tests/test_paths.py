@@ -25,6 +25,14 @@ def path_parameters(function: Callable[..., Any]) -> dict[str, str]:
     }
 
 
+SMALL = {
+    "unlabelled": "64",
+    "dimensions": "8",
+    "projector_width": "8",
+    "batch_size": "32",
+    "least_steps": "2",
+}
+
 PUBLIC = {
     name: path_parameters(getattr(gx, name)) for name in gx.__all__ if inspect.isfunction(getattr(gx, name))
 }
@@ -52,6 +60,16 @@ def test_all_take_strings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert call("find_model", "run") == call("find_model", Path("run"))
     card = call("read_card", "run")
     assert call("load_model", "run").card == card
+    call("explain_model", "run", scene, "explained", routines="occlusion", samples=20)
+    call("pretrain_scene", scene, "pretrained", gx.PretrainRequest(epochs=1, settings=SMALL))
+    assert call("load_pretrained", "pretrained").common
+    with pytest.raises(gx.GeoXmodalError, match="nothing"):
+        call(
+            "transfer_chips",
+            gx.open_chips(vaihingen(tmp_path / "few")),
+            "moved",
+            gx.TransferRequest(weights={"dsm": "nothing.safetensors"}, sensors=("dsm",)),
+        )
     vaihingen(tmp_path / "chips")
     assert call("is_chip_folder", "chips") and call("open_chips", "chips").folder == Path("chips")
     assert call("load_bundle", "run").card == card
