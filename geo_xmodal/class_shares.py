@@ -62,7 +62,7 @@ _MAX_MISSED = 0.1
 _MIN_HELD_OUT = 50
 """Held-out labels from which a calibration is fitted."""
 
-_SMALLEST = 1e-6
+_MIN = 1e-6
 _LOG_TEMPERATURES = (math.log(0.05), math.log(20.0))
 
 Walk = Callable[[], Iterable[npt.NDArray[np.floating]]]
@@ -287,7 +287,7 @@ def estimated_shares(
             f"the probabilities are too flat (they take away {information:.0%} of the uncertainty about the "
             f"class of a pixel, at least {_MIN_INFORMATION:.0%} is needed)"
         )
-    return tuple(float(f"{max(one, _SMALLEST):.6g}") if one > 0 else 0.0 for one in as_shares(shares))
+    return tuple(float(f"{max(one, _MIN):.6g}") if one > 0 else 0.0 for one in as_shares(shares))
 
 
 def _entropy(probabilities: Floats) -> float:

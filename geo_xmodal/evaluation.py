@@ -58,7 +58,7 @@ from geo_xmodal.types import ClassArray, IntArray, LandClass, Progress, Window, 
 from geo_xmodal.wording import counted
 
 _WINDOW = 1024
-_MOST_LISTED = 10
+_MAX_LISTED = 10
 _PICTURE = 1200
 """Longest side of the map's picture in the report, in pixels."""
 
@@ -199,7 +199,7 @@ def _compared(legend: MapLegend, source: LabelsConfig, reference: Path) -> _Comp
     unknown = [text for text in survey.counts if name_key(text) not in table]
     if unknown and len(unknown) == len(survey.counts):
         listed = ", ".join(
-            f"{text!r} ({survey.counts[text]} {survey.what})" for text in unknown[:_MOST_LISTED]
+            f"{text!r} ({survey.counts[text]} {survey.what})" for text in unknown[:_MAX_LISTED]
         )
         known = ", ".join(f"{legend.value(entry.id)} {entry.name}" for entry in legend.classes)
         raise LabelError(

@@ -15,7 +15,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 MAKEFILE = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
 PYPROJECT = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
 
-MOST_BYTES = 1_000_000
+MAX_BYTES = 1_000_000
 LARGE_FILES_ALLOWED = ("sample_scenes", "models")
 CODE = ("geo_xmodal", "app/geo_xmodal_app", "app/qgis")
 UNSAFE_MODULES = ("pickle", "joblib", "marshal", "shelve", "dill")
@@ -79,7 +79,7 @@ def test_only_scenes_and_models_are_large() -> None:
         str(path)
         for file in tracked()
         if (path := file.relative_to(REPOSITORY)).parts[0] not in LARGE_FILES_ALLOWED
-        and file.stat().st_size > MOST_BYTES
+        and file.stat().st_size > MAX_BYTES
     ]
     assert not large
 

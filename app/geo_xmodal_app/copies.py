@@ -36,7 +36,7 @@ BLOCK = 256
 _FEW_PIXELS = 1024
 """Side up to which a raster needs no overview."""
 
-_LARGEST_BLOCK, _LEAST_ROWS = 1024, 64
+_MAX_BLOCK, _MIN_ROWS = 1024, 64
 """Rows and columns of a tile or strip that one request is worth."""
 _WINDOW_BYTES = 1 << 25
 _PIXEL_BANDS = 4
@@ -72,8 +72,8 @@ def is_readable_by_range(path: Path) -> bool:
         smallest = side / max([1, *dataset.overviews(1)])
         compression = dataset.compression.value.lower() if dataset.compression else None
         return (
-            max(rows, cols) <= _LARGEST_BLOCK
-            and rows >= min(_LEAST_ROWS, dataset.height)
+            max(rows, cols) <= _MAX_BLOCK
+            and rows >= min(_MIN_ROWS, dataset.height)
             and smallest <= _FEW_PIXELS
             and (dataset.interleaving == Interleaving.band or dataset.count <= _PIXEL_BANDS)
             and set(dataset.dtypes) <= _DTYPES

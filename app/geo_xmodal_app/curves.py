@@ -16,7 +16,7 @@ from geo_xmodal.small_files import SmallFile, read_json_lines
 COLORS = ("#332288", "#117733", "#cc6677", "#88ccee", "#ddcc77", "#aa4499", "#44aa99", "#882255")
 """That colour-blind readers tell apart."""
 
-MOST_EPOCHS = 300
+MAX_EPOCHS = 300
 """Points of a curve: more than a screen tells apart."""
 
 _HEIGHT = 280
@@ -72,7 +72,7 @@ def draw_curves(rows: Rows) -> None:
             st.caption("Comes with the last stage of the training.")
 
 
-def thinned(rows: Rows, most: int = MOST_EPOCHS) -> Rows:
+def thinned(rows: Rows, most: int = MAX_EPOCHS) -> Rows:
     """At most so many rows, evenly spread, with the last: the page is sent them anew every second."""
     step = max(1, math.ceil(len(rows) / most))
     return rows[::-step][::-1]

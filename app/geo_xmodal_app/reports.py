@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 _HEIGHT = 760
-_MOST_BYTES = 32 << 20
+_MAX_BYTES = 32 << 20
 
 _SCRIPT = """
 export default function ({ parentElement, data }) {
@@ -21,7 +21,7 @@ _STYLE = f"iframe {{ width: 100%; height: {_HEIGHT}px; border: 1px solid #d6d9de
 
 def show_report(path: Path) -> None:
     """Show a self-contained HTML page."""
-    if path.stat().st_size > _MOST_BYTES:
+    if path.stat().st_size > _MAX_BYTES:
         st.caption("The report is large: download it to read it.")
         return
     frame = st.components.v2.component(

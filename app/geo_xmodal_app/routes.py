@@ -20,7 +20,7 @@ HERE = Path(__file__).resolve().parent
 LIBRARIES = HERE / "static" / "lib"
 SCRIPTS = HERE / "viewer" / "js"
 
-MOST_RANGES = 16
+MAX_RANGES = 16
 """Ranges in one request; a viewer asks for one, a hostile client for thousands that overlap."""
 
 SMALL_BYTES = 4 << 20
@@ -112,7 +112,7 @@ def _ranges(wanted: str, size: int) -> list[tuple[int, int]] | None:
     """Start and stop of what a Range header asks for; None unless all of it is there."""
     unit, _, text = wanted.partition("=")
     parts = text.split(",")
-    if unit.strip().lower() != "bytes" or len(parts) > MOST_RANGES:
+    if unit.strip().lower() != "bytes" or len(parts) > MAX_RANGES:
         return None
     found = []
     for one in parts:

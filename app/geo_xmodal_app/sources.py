@@ -15,7 +15,7 @@ from geo_xmodal_app.settings import settings
 from geo_xmodal_app.uploads import uploads
 
 RASTERS, VECTORS = (".tif", ".tiff"), (".gpkg", ".geojson", ".json")
-_DEEPEST, _MOST = 4, 2000
+_DEEPEST, _MAX = 4, 2000
 
 
 @dataclass(frozen=True)
@@ -61,13 +61,13 @@ def area_files(session: str) -> Mapping[str, SourceFile]:
 
 
 def data_files() -> tuple[SourceFile, ...]:
-    """Rasters and vectors in the operator's folders, by name; at most `_MOST`."""
+    """Rasters and vectors in the operator's folders, by name; at most `_MAX`."""
     found: list[SourceFile] = []
     for root in settings().data:
         for path in _walk(root):
             name = path.relative_to(root.parent).as_posix()
             found.append(SourceFile(f"data:{name}", name, path, path.suffix.lower() in VECTORS))
-            if len(found) >= _MOST:
+            if len(found) >= _MAX:
                 return tuple(found)
     return tuple(found)
 

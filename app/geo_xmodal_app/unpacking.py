@@ -18,19 +18,19 @@ from geo_xmodal.outputs import new_folder
 from geo_xmodal.small_files import SmallFile, file_errors
 
 WEIGHTS, CARD = "model.safetensors", "card.json"
-MOST_BYTES = {WEIGHTS: 4 << 30, CARD: 4 << 20}
+MAX_BYTES = {WEIGHTS: 4 << 30, CARD: 4 << 20}
 """What `geo_xmodal.load_bundle` reads at most."""
 
 _ZIP = SmallFile(
     f"a zip of {WEIGHTS} and {CARD}",
     BundleError,
     "pack the folder of the model again",
-    sum(MOST_BYTES.values()),
+    sum(MAX_BYTES.values()),
 )
 _END = b"PK\x05\x06"
 _END_BYTES = 22 + (1 << 16)
 """The record that ends a zip, with the longest comment that it may have."""
-_MOST_ENTRIES, _MOST_CONTENTS = 16, 1 << 16
+_MAX_ENTRIES, _MAX_CONTENTS = 16, 1 << 16
 _RATIO = 200
 """Decoded to stored bytes; weights and cards shrink by less than ten."""
 _SECONDS = 600
@@ -82,7 +82,7 @@ def _check_contents(archive: Path) -> None:
         raise BundleError("the zip has no end: fetch or pack it again")
     entries = int.from_bytes(tail[end + 10 : end + 12], "little")
     contents = int.from_bytes(tail[end + 12 : end + 16], "little")
-    if entries > _MOST_ENTRIES or contents > _MOST_CONTENTS:
+    if entries > _MAX_ENTRIES or contents > _MAX_CONTENTS:
         raise BundleError(f"the zip holds {entries} files, expected {WEIGHTS} and {CARD}")
 
 
@@ -98,17 +98,17 @@ def _wanted(opened: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
         link = (entry.external_attr >> 16) & 0o170000 not in (0, 0o100000)
         if path.is_absolute() or ".." in path.parts or "\\" in entry.filename or link:
             raise BundleError(f"the zip holds {entry.filename[:80]!r}, which is no plain file")
-        if path.name not in MOST_BYTES or len(path.parts) > 2 or path.name in found:
+        if path.name not in MAX_BYTES or len(path.parts) > 2 or path.name in found:
             raise BundleError(f"the zip holds {entry.filename[:80]!r}, expected {WEIGHTS} and {CARD} alone")
         if entry.flag_bits & 1:
             raise BundleError("the zip is encrypted: pack it without a password")
-        if entry.file_size > MOST_BYTES[path.name] or entry.file_size > _RATIO * max(entry.compress_size, 1):
+        if entry.file_size > MAX_BYTES[path.name] or entry.file_size > _RATIO * max(entry.compress_size, 1):
             raise BundleError(
                 f"{path.name} unpacks from {entry.compress_size} to {entry.file_size} bytes, "
                 "more than that of a model"
             )
         found[path.name] = entry
-    missing = [file for file in MOST_BYTES if file not in found]
+    missing = [file for file in MAX_BYTES if file not in found]
     if missing:
         raise BundleError(f"the zip holds no {missing[0]}: pack {WEIGHTS} and {CARD} of a model folder")
     return found

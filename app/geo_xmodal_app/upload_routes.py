@@ -22,7 +22,7 @@ from geo_xmodal_app.uploads import Purpose, Upload, UploadConflictError, uploads
 SLICE_BYTES = 16 << 20
 """What the browser sends at once; a cut costs at most one slice."""
 
-_MOST_ANNOUNCEMENT = 4096
+_MAX_ANNOUNCEMENT = 4096
 _BUFFER = 1 << 20
 """Bytes gathered before a thread is asked to write them."""
 
@@ -52,7 +52,7 @@ async def _begin(request: Request) -> Response:
     body = b""
     async for part in request.stream():
         body += part
-        if len(body) > _MOST_ANNOUNCEMENT:
+        if len(body) > _MAX_ANNOUNCEMENT:
             return _refused(413, "an announcement is shorter than that")
     try:
         asked = _Announcement.model_validate_json(body)

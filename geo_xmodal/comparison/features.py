@@ -29,12 +29,12 @@ from geo_xmodal.types import FloatArray, IntArray, Progress
 _Pixels = tuple[Member, LabelledPixels]
 """Pixels of one scene."""
 
-MOST_PIXELS = 2000
-_LEAST_PIXELS = 10
+MAX_PIXELS = 2000
+_MIN_PIXELS = 10
 _FILE = "features.json"
 _CHUNK = 256
 _BLOCK = 512
-_LEAST = 1e-12
+_MIN = 1e-12
 """Probability below which no logarithm is taken."""
 
 
@@ -79,7 +79,7 @@ def kept_features(path: Path, mark: str, seed: int, labels: list[int]) -> Featur
 def lay_out(
     fold: Fold, runs: Mapping[str, RunResult], seed: int, progress: Progress | None = None
 ) -> dict[str, Features]:
-    """Every model's features of the same test pixels, at most `MOST_PIXELS`, as many of each class as can be.
+    """Every model's features of the same test pixels, at most `MAX_PIXELS`, as many of each class as can be.
 
     Features are those of the branch that maps, before its classifier; a model that has none (a linear one)
     shows its class scores. What was laid out before is kept beside the run.
@@ -88,7 +88,7 @@ def lay_out(
         By the names of `runs`; empty where there are too few test pixels to lay out.
     """
     pixels = _sample([(member, member.labels("test")) for member in fold.judged], seed)
-    if sum(len(chosen) for _, chosen in pixels) < _LEAST_PIXELS:
+    if sum(len(chosen) for _, chosen in pixels) < _MIN_PIXELS:
         return {}
     found = {}
     for k, (name, run) in enumerate(runs.items()):
@@ -102,7 +102,7 @@ def _sample(pixels: Sequence[_Pixels], seed: int) -> list[_Pixels]:
     rng = np.random.default_rng(seed)
     label = np.concatenate([own.label for _, own in pixels])
     ids = np.unique(label)
-    share = MOST_PIXELS // max(1, len(ids))
+    share = MAX_PIXELS // max(1, len(ids))
     chosen = [rng.permutation(np.flatnonzero(label == one))[:share] for one in ids]
     taken = np.zeros(len(label), bool)
     taken[np.concatenate([np.empty(0, np.int64), *chosen])] = True
@@ -155,7 +155,7 @@ def _features(trained: bundle.Bundle, reader: WindowReader, position: IntArray) 
         where[rows, cols] = True
         values = read_seen(classifier, reader, window)
         found[members] = classifier.probabilities(values, where, window)[:, rows, cols].T
-    logarithms: FloatArray = np.log(found.clip(_LEAST))
+    logarithms: FloatArray = np.log(found.clip(_MIN))
     return logarithms
 
 

@@ -15,7 +15,7 @@ from geo_xmodal.scenes import Member
 from geo_xmodal.training.run import RunResult
 from geo_xmodal.training.testing import usable_shares
 
-_LARGEST = 512
+_MAX = 512
 """Rows and columns of a map in the picture."""
 
 
@@ -39,10 +39,10 @@ def draw_maps(fold: Fold, runs: Mapping[str, RunResult], heading: str, out: Path
         scores = run.metrics if fold.shares is None else scores_with(run.metrics, fold.shares)
         oa = scores["scenes"][member.name]["oa"] if fold.scenes.several else scores["oa"]
         words = name if oa is None else f"{name}, OA {100 * oa:.1f} %"
-        pictures[words] = quicklook(ids, classes, _LARGEST)
+        pictures[words] = quicklook(ids, classes, _MAX)
     if window is None:
         return
-    reference = quicklook(member.read_labels("test", window), classes, _LARGEST)
+    reference = quicklook(member.read_labels("test", window), classes, _MAX)
     shown = {**pictures, "test labels": reference}
     with figure(out, *panel_size(len(shown), shape=window.height / window.width)) as made:
         made.suptitle(heading, x=0.01, ha="left", color=INK, fontsize=11)

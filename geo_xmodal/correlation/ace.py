@@ -20,10 +20,10 @@ _RARE = 0.005
 _SIZE = 128
 """Functions in all, from which those of each column follow."""
 
-_MOST_COLUMNS = 128
+_MAX_COLUMNS = 128
 """Columns that are taken as they are; two functions of each are as many as are worth their time."""
 
-_MOST_COMPONENTS = 32
+_MAX_COMPONENTS = 32
 _COLLINEAR = 0.95
 """Share of the variance in half of the principal components by which these stand for the columns."""
 
@@ -77,11 +77,11 @@ def ace_features(x: FloatArray) -> FloatArray:
 
 def _columns(x: FloatArray) -> FloatArray:
     z = standardiser(x)(x)
-    components = principal_components(x, _MOST_COLUMNS)
+    components = principal_components(x, _MAX_COLUMNS)
     half = components[:, : x.shape[1] // 2].var(axis=0).sum()
     if half >= _COLLINEAR * z.var(axis=0).sum():
-        return components[:, :_MOST_COMPONENTS]
-    return z if x.shape[1] <= _MOST_COLUMNS else components
+        return components[:, :_MAX_COMPONENTS]
+    return z if x.shape[1] <= _MAX_COLUMNS else components
 
 
 def _curves(column: FloatArray, most: int) -> FloatArray:

@@ -12,10 +12,10 @@ from geo_xmodal.correlation.linear_cca import FloatArray
 
 Moments = tuple[FloatArray, FloatArray, FloatArray]
 
-LEAST_DEVIATION = 1e-3
+MIN_DEVIATION = 1e-3
 """Fitted functions have variance 1 unless the ridge holds them down; below this they are rounding noise."""
 
-_LEAST_SINGULAR = 1e-7
+_MIN_SINGULAR = 1e-7
 """Singular values of T below which there is no function: its Gram matrix holds them to half the digits."""
 
 
@@ -181,7 +181,7 @@ def _leading(t: FloatArray, components: int) -> tuple[FloatArray, FloatArray]:
     vectors = np.linalg.eigh(t.transpose(0, 2, 1) @ t)[1][:, :, ::-1][:, :, :components]
     images = t @ vectors
     values = np.linalg.norm(images, axis=1, keepdims=True)
-    found = values > _LEAST_SINGULAR
+    found = values > _MIN_SINGULAR
     # Scores of all folds are pooled about one mean, so all fits must give a pair of functions one sign.
     peaks = np.take_along_axis(vectors, np.abs(vectors).argmax(axis=1, keepdims=True), axis=1)
     vectors, images = vectors * np.sign(peaks), images * np.sign(peaks)
@@ -193,7 +193,7 @@ def _standardised(inverse_root: FloatArray, vectors: FloatArray, moments: FloatA
     """Weights of functions that have mean 0 and variance 1 in the samples of the moments."""
     weights = inverse_root.transpose(0, 2, 1) @ vectors
     variance = (weights * (_covariance(moments) @ weights)).sum(axis=1, keepdims=True)
-    solid = variance > LEAST_DEVIATION**2
+    solid = variance > MIN_DEVIATION**2
     weights = weights * solid / np.sqrt(np.where(solid, variance, 1))
     constant = -(moments[:, :1, 1:] / moments[:, :1, :1]) @ weights
     return np.concatenate([constant, weights], axis=1)

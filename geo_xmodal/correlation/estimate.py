@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from geo_xmodal.correlation.ace import PRIOR_SAMPLES, ace_features
-from geo_xmodal.correlation.cross_fit import LEAST_DEVIATION, CrossFit
+from geo_xmodal.correlation.cross_fit import MIN_DEVIATION, CrossFit
 from geo_xmodal.correlation.features import FeatureError
 from geo_xmodal.correlation.held_out import (
     IntArray,
@@ -262,7 +262,7 @@ def _held_out(
     fitted = fit_neural(x[~test], y[~test], settings.components, validation=validation, seed=seed)
     scores = np.zeros((2, int(test.sum()), settings.components))
     for out, function, z in ((scores[0], fitted.f, x), (scores[1], fitted.g, y)):
-        values = standardiser(function(z[~test]), LEAST_DEVIATION)(function(z[test]))
+        values = standardiser(function(z[~test]), MIN_DEVIATION)(function(z[test]))
         # Two-valued data have one function: whatever else was asked for stays 0.
         out[:, : values.shape[1]] = values
     return scores[0], scores[1]

@@ -11,7 +11,7 @@ import scipy.linalg
 
 FloatArray = npt.NDArray[np.float64]
 
-_MOST_COLUMNS = 512
+_MAX_COLUMNS = 512
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def principal_components(x: FloatArray, most: int) -> FloatArray:
 
 def linear_features(x: FloatArray) -> FloatArray:
     """Standardised columns; of more than 512 the leading principal components, which bounds the time."""
-    return principal_components(x, _MOST_COLUMNS) if x.shape[1] > _MOST_COLUMNS else standardiser(x)(x)
+    return principal_components(x, _MAX_COLUMNS) if x.shape[1] > _MAX_COLUMNS else standardiser(x)(x)
 
 
 def whitening_root(covariance: FloatArray, ridge: float) -> FloatArray:

@@ -19,7 +19,7 @@ _MAGIC = b"\x93NUMPY"
 _CHUNK_VALUES = 2**22
 """Values looked at together when rows with missing values are sought."""
 
-_MOST_COLUMNS = 2048
+_MAX_COLUMNS = 2048
 """Columns above which the covariances would take minutes and gigabytes."""
 
 
@@ -89,9 +89,9 @@ def _matrix(path: Path) -> npt.NDArray[Any]:
             f"{path}: expected a matrix of floats (samples, columns), found {array.dtype} of shape "
             f"{array.shape}; save it with numpy.save(file, values.astype(float).reshape(samples, -1))"
         )
-    if array.shape[1] > _MOST_COLUMNS:
+    if array.shape[1] > _MAX_COLUMNS:
         raise UsageError(
-            f"{path}: {array.shape[1]} columns, expected at most {_MOST_COLUMNS}; "
+            f"{path}: {array.shape[1]} columns, expected at most {_MAX_COLUMNS}; "
             "reduce them, for example to principal components"
         )
     return array

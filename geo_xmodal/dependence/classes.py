@@ -21,8 +21,8 @@ WINDOWS = (1, 3)
 """Windows of the second sensor: labels are too few for gaps as wide as larger ones would need."""
 
 BLOCK_SIDES = (64, 48, 32, 24, 16)
-LEAST_BLOCKS = 5
-LEAST_SAMPLES = 20
+MIN_BLOCKS = 5
+MIN_SAMPLES = 20
 """Below these a class is left out: what was learned of it in one block must be found in others."""
 
 
@@ -116,6 +116,6 @@ def _layout(positions: IntArray, ids: ClassArray, test: IntArray, block: int | N
 
 def _measurable(members: npt.NDArray[np.bool_], groups: IntArray) -> bool:
     return all(
-        part.sum() >= LEAST_SAMPLES and len(np.unique(groups[part])) >= LEAST_BLOCKS
+        part.sum() >= MIN_SAMPLES and len(np.unique(groups[part])) >= MIN_BLOCKS
         for part in (members, ~members)
     )

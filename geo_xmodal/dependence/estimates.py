@@ -16,8 +16,8 @@ FloatArray = npt.NDArray[np.float64]
 BlockIds = npt.NDArray[Any]
 
 SAMPLES_PER_COMPONENT = 100
-LEAST_COMPONENTS = 4
-MOST_COMPONENTS = 32
+MIN_COMPONENTS = 4
+MAX_COMPONENTS = 32
 """Bounds on the columns that networks are given."""
 
 
@@ -47,5 +47,5 @@ def is_shown(found: CorrelationEstimate) -> bool:
 
 def leading_components(z: FloatArray) -> FloatArray:
     """The leading principal components of standardised columns, or the columns if they are few enough."""
-    most = min(max(len(z) // SAMPLES_PER_COMPONENT, LEAST_COMPONENTS), MOST_COMPONENTS)
+    most = min(max(len(z) // SAMPLES_PER_COMPONENT, MIN_COMPONENTS), MAX_COMPONENTS)
     return z if z.shape[1] <= most else principal_components(z, most)

@@ -29,8 +29,8 @@ ENOUGH_BLOCKS = 20
 ENOUGH_SAMPLES = 500
 """What folds, intervals and nulls should have; the first layout that has it is taken."""
 
-LEAST_BLOCKS = 8
-LEAST_SAMPLES = 100
+MIN_BLOCKS = 8
+MIN_SAMPLES = 100
 """What they cannot do without."""
 
 MAX_WINDOWS = 64
@@ -137,7 +137,7 @@ def pair_of(
         asked = "" if block is None else f" in blocks of {block} pixels"
         raise TrainingDataError(
             f"{scene.folder}: {len(pool)} pixels have both {first} and {second} and are no test pixels, too "
-            f"few for {LEAST_BLOCKS} separate blocks with {LEAST_SAMPLES} pixels{asked}; check that the "
+            f"few for {MIN_BLOCKS} separate blocks with {MIN_SAMPLES} pixels{asked}; check that the "
             "files overlap and have values in every band, or use smaller blocks"
         )
     positions = pool[layout.keeps(pool)]
@@ -232,6 +232,6 @@ def _layout(pool: IntArray, test: IntArray, block: int | None) -> Layout | None:
             blocks = len(np.unique(kept // side, axis=0))
             if blocks >= ENOUGH_BLOCKS and len(kept) >= ENOUGH_SAMPLES:
                 return layout
-            if spare is None and blocks >= LEAST_BLOCKS and len(kept) >= LEAST_SAMPLES:
+            if spare is None and blocks >= MIN_BLOCKS and len(kept) >= MIN_SAMPLES:
                 spare = layout
     return spare

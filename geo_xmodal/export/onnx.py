@@ -40,7 +40,7 @@ INPUT, OUTPUT = "bands", "probability"
 _BATCH, _HEIGHT, _WIDTH = "batch", "height", "width"
 
 _TILE_SUGGESTED = 256
-_LARGEST_TILE = 8192
+_MAX_TILE = 8192
 
 _TIE = 1e-3
 """Two classes this close in probability may change places: the runtimes round differently."""
@@ -102,10 +102,10 @@ def export_onnx(
         )
     wanted = known_shares(bundle.card, shares)
     smallest = 2 * bundle.model.margin + 1
-    if tile is not None and not smallest <= tile <= _LARGEST_TILE:
+    if tile is not None and not smallest <= tile <= _MAX_TILE:
         raise UsageError(
             f"tile {tile}: the model looks {bundle.model.margin} pixels far: "
-            f"choose {smallest} to {_LARGEST_TILE} pixels"
+            f"choose {smallest} to {_MAX_TILE} pixels"
         )
     onnx, runtime = _package("onnx"), _package("onnxruntime")
     _package("onnxscript")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from geo_xmodal.networks import Trees, TreeTensors
-from geo_xmodal.networks.trees import LEAST_PROBABILITY
+from geo_xmodal.networks.trees import MIN_PROBABILITY
 
 DOMAIN, DOMAIN_VERSION = "ai.onnx.ml", 3
 """Operators of trees; ONNX Runtime reads them since 1.9 (2021)."""
@@ -78,7 +78,7 @@ def _probabilities(onnx: ModuleType, trees: Trees, graph: Any) -> list[Any]:
             helper.make_node("Add", ["trees_sums", "trees_base"], ["trees_logits"]),
             helper.make_node("Softmax", ["trees_logits"], ["trees_probabilities"], axis=1),
         ]
-    for name, value in (("trees_least", LEAST_PROBABILITY), ("trees_count", len(trees.roots))):
+    for name, value in (("trees_least", MIN_PROBABILITY), ("trees_count", len(trees.roots))):
         graph.initializer.append(onnx.numpy_helper.from_array(np.array(value, np.float32), name))
     graph.initializer.append(onnx.numpy_helper.from_array(np.array([1], np.int64), "trees_axis"))
     return [

@@ -36,7 +36,7 @@ from geo_xmodal.small_files import real_path
 from geo_xmodal.types import IntArray, Progress, Window
 
 LAYER = "land_cover"
-MOST_REGIONS = 20_000_000
+MAX_REGIONS = 20_000_000
 """Areas in a map above which it is refused: what is known of them is held in memory."""
 
 _STRIP_PIXELS = 1 << 21
@@ -103,7 +103,7 @@ def export_polygons(
 
     Raises:
         UsageError: A number without meaning, or hectares for a map without CRS.
-        RasterError: The map cannot be read, or has more than `MOST_REGIONS` areas.
+        RasterError: The map cannot be read, or has more than `MAX_REGIONS` areas.
         OutputError: The file cannot be written.
     """
     map_file, out = Path(map_file), Path(out)
@@ -159,13 +159,13 @@ def _find(
     with_borders: bool,
     progress: Progress | None,
 ) -> RegionMap:
-    for done, found in enumerate(find_regions(reader, areas, strips, with_borders, MOST_REGIONS), start=1):
+    for done, found in enumerate(find_regions(reader, areas, strips, with_borders, MAX_REGIONS), start=1):
         if isinstance(found, RegionMap):
             return found
         if progress is not None:
             progress(_STEPS * done // len(strips), 2 * _STEPS, "finding areas")
     raise RasterError(
-        f"{made.path}: more than {MOST_REGIONS:,} areas, which no GIS shows as polygons: "
+        f"{made.path}: more than {MAX_REGIONS:,} areas, which no GIS shows as polygons: "
         "smooth the map first (gdal_sieve.py)"
     )
 

@@ -29,7 +29,7 @@ from geo_xmodal.raster import (
 from geo_xmodal.small_files import real_path
 from geo_xmodal.types import FloatArray, Window
 
-_MOST_VERTICES = 5_000_000
+_MAX_VERTICES = 5_000_000
 """Of the whole area, which every worker holds."""
 
 
@@ -146,4 +146,4 @@ def cut_to_area(reader: WindowReader, area: Path, layer: str | None = None) -> A
 
 @lru_cache(maxsize=2)
 def _polygons(layer: Layer, grid: GeoBox) -> shapely.STRtree:
-    return shapely.STRtree(read_polygons(layer, grid, _MOST_VERTICES))
+    return shapely.STRtree(read_polygons(layer, grid, _MAX_VERTICES))

@@ -43,7 +43,7 @@ SHARES_TAG = "CLASS_SHARES"
 _WHOLE = "whole"
 """In the work folder, beside the journal: the folder of files that are put together from it."""
 
-_FILES_TO_WINDOWS, _LEAST_ROOM = 3, 1 << 20
+_FILES_TO_WINDOWS, _MIN_ROOM = 3, 1 << 20
 """A tiled file, the map made from it and its overviews take about this many times the windows, and some."""
 
 
@@ -329,7 +329,7 @@ class _Blocks:
 
 def room_for_files(windows_size: int) -> int:
     """Bytes on the disk, besides the finished windows, to put the map's files together from them."""
-    return _FILES_TO_WINDOWS * windows_size + _LEAST_ROOM
+    return _FILES_TO_WINDOWS * windows_size + _MIN_ROOM
 
 
 def _check_room(files: MapFiles, windows_size: int) -> None:

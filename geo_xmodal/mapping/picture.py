@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _WINDOW = 2048
 _BACKGROUND = (255, 255, 255)
 _INK = "#222222"
-_LONGEST_LINE, _MOST_ROWS = 40, 40
+_LONGEST_LINE, _MAX_ROWS = 40, 40
 """Of the legend: characters of a name, and classes below one another."""
 
 
@@ -153,7 +153,7 @@ def _draw_legend(axes: Axes, legend: Sequence[LandClass], counts: MapCounts) -> 
         handles=patches,
         loc="upper left",
         bbox_to_anchor=(1.01, 1.0),
-        ncols=math.ceil(len(patches) / _MOST_ROWS),
+        ncols=math.ceil(len(patches) / _MAX_ROWS),
         frameon=False,
         title=f"share of the {counts.shares_of}",
     )

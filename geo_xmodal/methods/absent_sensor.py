@@ -19,7 +19,7 @@ from torch import Tensor
 from geo_xmodal import processes
 from geo_xmodal.methods.base import Batch, Control, Method
 from geo_xmodal.methods.cnn import branch_controls
-from geo_xmodal.methods.pairs import LEAST_PAIRS, PairLearner, PairOptions, check_pairs
+from geo_xmodal.methods.pairs import MIN_PAIRS, PairLearner, PairOptions, check_pairs
 from geo_xmodal.methods.target_branch import BRANCH_RECIPES
 from geo_xmodal.types import TrainingData
 
@@ -97,7 +97,7 @@ class AbsentSensorLearner(PairLearner, ABC):
         pairs = int((labelled.index < self.labelled_pairs).sum())
         label = cast(Tensor, labelled.label)
         batches = [labelled]
-        if processes.whole_number(pairs) < LEAST_PAIRS:
+        if processes.whole_number(pairs) < MIN_PAIRS:
             first = torch.arange(min(self.labelled_pairs, self.options.label_batch))
             batches.append(self.draw(self.labelled, processes.share(first)))
             label = torch.cat([label, cast(Tensor, batches[-1].label)])

@@ -35,7 +35,7 @@ from geo_xmodal.networks import linear_model
 from geo_xmodal.patches import Patches
 from geo_xmodal.types import BandStatistics, ModalitySummary, TrainingData
 
-LEAST_PAIRS = 2
+MIN_PAIRS = 2
 
 
 class CcaOptions(SvmOptions):
@@ -111,9 +111,9 @@ class Cca(Method):
 
     def check(self, data: TrainingData, options: CcaOptions) -> None:
         """Correlation needs pairs."""
-        if data.rich is None or data.pairs < LEAST_PAIRS:
+        if data.rich is None or data.pairs < MIN_PAIRS:
             raise TrainingDataError(
-                f"{data.pairs} pixels have both sensors, cca needs {LEAST_PAIRS}: "
+                f"{data.pairs} pixels have both sensors, cca needs {MIN_PAIRS}: "
                 "use `svm`, which learns without the auxiliary sensor"
             )
 

@@ -22,7 +22,7 @@ from geo_xmodal import processes
 from geo_xmodal.correlation import OBJECTIVES
 from geo_xmodal.methods.base import Batch, Control, Method, Stage, Work
 from geo_xmodal.methods.cnn import branch_controls
-from geo_xmodal.methods.pairs import LEAST_PAIRS, PairLearner, PairOptions, check_pairs
+from geo_xmodal.methods.pairs import MIN_PAIRS, PairLearner, PairOptions, check_pairs
 from geo_xmodal.methods.rich_side import SpectralHead, embedding_head
 from geo_xmodal.methods.target_branch import BRANCH_RECIPES, TaughtOptions
 from geo_xmodal.methods.teaching import Teacher, TeacherName, teacher_of
@@ -180,7 +180,7 @@ class HgrLearner(PairLearner):
 
     def _teacher_loss(self, labelled: Batch) -> dict[str, Tensor]:
         pairs = int((labelled.index < self.labelled_pairs).sum())
-        if processes.whole_number(pairs) < LEAST_PAIRS:
+        if processes.whole_number(pairs) < MIN_PAIRS:
             first = torch.arange(min(self.labelled_pairs, self.options.label_batch))
             labelled = self.draw(self.labelled, processes.share(first))
         rich, label = cast(Tensor, labelled.rich), cast(Tensor, labelled.label)

@@ -20,7 +20,7 @@ from geo_xmodal.methods.target_branch import BranchLearner, PixelBranchOptions
 from geo_xmodal.networks import SpectralEncoder, branch_class
 from geo_xmodal.types import PixelGroup, TrainingData
 
-LEAST_PAIRS = 2
+MIN_PAIRS = 2
 """Labelled pairs that an encoder needs: batch norm has no variance of one."""
 
 
@@ -33,11 +33,11 @@ def check_pairs(data: TrainingData, name: str, instead: str = "cnn") -> None:
         instead: of one that does without them.
 
     Raises:
-        TrainingDataError: There are fewer than `LEAST_PAIRS`.
+        TrainingDataError: There are fewer than `MIN_PAIRS`.
     """
-    if data.rich is None or len(data.labelled_pairs) < LEAST_PAIRS:
+    if data.rich is None or len(data.labelled_pairs) < MIN_PAIRS:
         raise TrainingDataError(
-            f"{len(data.labelled_pairs)} labelled pixels have both sensors, {name} needs {LEAST_PAIRS}: "
+            f"{len(data.labelled_pairs)} labelled pixels have both sensors, {name} needs {MIN_PAIRS}: "
             f"label pixels where the auxiliary sensor has data, or use `{instead}`, which learns without it"
         )
 

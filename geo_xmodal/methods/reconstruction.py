@@ -20,7 +20,7 @@ from geo_xmodal.methods.rows import CHUNK, absent
 from geo_xmodal.networks import Standardize
 from geo_xmodal.types import BandStatistics, ModalitySummary, TrainingData
 
-SMALLEST_SPAN = 1e-6
+MIN_SPAN = 1e-6
 
 
 class UnitScale(nn.Module):
@@ -37,7 +37,7 @@ class UnitScale(nn.Module):
         self.low: Tensor
         self.span: Tensor
         self.register_buffer("low", low.flatten(), persistent=False)
-        self.register_buffer("span", (high - low).flatten().clamp(min=SMALLEST_SPAN), persistent=False)
+        self.register_buffer("span", (high - low).flatten().clamp(min=MIN_SPAN), persistent=False)
 
     def forward(self, standardised: Tensor) -> Tensor:
         """(n, band, ...) to the same shape; what was missing is where the training mean is."""

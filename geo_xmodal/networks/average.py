@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MAX_MEMBERS = 16
 
 _TILE = 64
-_LEAST = 1e-12
+_MIN = 1e-12
 """Probability below which no logarithm is taken."""
 
 
@@ -98,4 +98,4 @@ class Average(nn.Module):
             cut = self.margin - cast(int, member.margin)
             seen = x[:, :, cut : x.shape[2] - cut, cut : x.shape[3] - cut]
             together = together + self.weight[k] * (member(seen) / self.temperature[k]).softmax(1)
-        return together.clamp(min=_LEAST).log()
+        return together.clamp(min=_MIN).log()

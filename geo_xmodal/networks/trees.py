@@ -30,7 +30,7 @@ MAX_NODES = 1 << 27
 MAX_TREE_NODES = 1 << 22
 MAX_DEPTH = 64
 
-LEAST_PROBABILITY = 1e-6
+MIN_PROBABILITY = 1e-6
 """Of a class that no tree speaks for."""
 
 _NODES_AT_ONCE = 1 << 16
@@ -164,7 +164,7 @@ class Trees(nn.Module):
         sums = torch.from_numpy(self._walker(features.cpu().numpy())).to(features.device)
         if self.combine == "sum":
             return sums + self.base
-        return (sums / len(self.roots)).clamp(min=LEAST_PROBABILITY).log()
+        return (sums / len(self.roots)).clamp(min=MIN_PROBABILITY).log()
 
 
 class _Walker:

@@ -32,7 +32,7 @@ heights. Thermal values are blurred only, and embeddings and unknown values stay
 _LIGHT, _LIGHT_SHARE = 0.4, 0.8
 _GREY_SHARE = _SOLARIZE_SHARE = 0.2
 _BLUR_SHARE, _BLUR = 0.5, (0.1, 2.0)
-_LEAST_BLURRED = 3
+_MIN_BLURRED = 3
 
 
 class Views(nn.Module):
@@ -76,7 +76,7 @@ class Views(nn.Module):
             steps.append(_Sometimes(_Light(v2), _LIGHT_SHARE))
         if "grey" in similar:
             steps.append(_Sometimes(_grey, _GREY_SHARE))
-        if "blur" in similar and side >= _LEAST_BLURRED:
+        if "blur" in similar and side >= _MIN_BLURRED:
             steps.append(_Sometimes(v2.GaussianBlur(max(3, side // 10 | 1), _BLUR), _BLUR_SHARE))
         if "solarize" in similar:
             steps.append(_Sometimes(lambda u: v2.functional.solarize(u, 0.5), _SOLARIZE_SHARE))

@@ -12,13 +12,13 @@ from geo_xmodal.errors import TrainingDataError, UsageError
 from geo_xmodal.propagation.search import Neighbours, Search, nearest_neighbours
 from geo_xmodal.types import FloatArray, IntArray
 
-SMALLEST_DISTANCE = 1e-19
+MIN_DISTANCE = 1e-19
 """Below it the squared distance is zero in single precision."""
 
 FAINTEST = 1e-100
 """Below it a similarity counts as none: what the solver divides by it would be no number."""
 
-LARGEST_FEATURE = 1e16
+MAX_FEATURE = 1e16
 """Above it squared distances may be infinite in single precision."""
 
 
@@ -98,10 +98,10 @@ def _checked(features: npt.ArrayLike) -> FloatArray:
         raise TrainingDataError(
             f"a neighbour graph needs features (n, d), got an array of shape {table.shape}"
         )
-    usable = (np.abs(table) <= LARGEST_FEATURE).all(axis=1)
+    usable = (np.abs(table) <= MAX_FEATURE).all(axis=1)
     if not usable.all():
         raise TrainingDataError(
-            f"features must be numbers up to {LARGEST_FEATURE:g}: {(~usable).sum()} of {len(table)} samples "
+            f"features must be numbers up to {MAX_FEATURE:g}: {(~usable).sum()} of {len(table)} samples "
             f"have NaN or more, the first is sample {usable.argmin()}; leave such samples out of the graph"
         )
     return table
@@ -122,7 +122,7 @@ def _similarities(neighbours: Neighbours, sigma: float | None) -> sparse.csr_arr
     edge = (column >= 0) & (column != row)
     row, column, squared = row[edge], column[edge], neighbours.squared.ravel()[edge].astype(np.float64)
     if sigma is None:
-        scale = np.full(m, SMALLEST_DISTANCE)
+        scale = np.full(m, MIN_DISTANCE)
         np.maximum.at(scale, row, np.sqrt(squared))
         exponent = squared / (scale[row] * scale[column])
     else:

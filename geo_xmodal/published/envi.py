@@ -24,8 +24,8 @@ from geo_xmodal.small_files import real_path
 
 _GUARD = {"GDAL_PAM_ENABLED": "NO", "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".none", "GDAL_HTTP_TIMEOUT": "5"}
 
-_LARGEST_HEADER = 2**20
-_MOST_BANDS = 4096
+_MAX_HEADER = 2**20
+_MAX_BANDS = 4096
 
 
 @contextmanager
@@ -52,10 +52,10 @@ def open_envi(data: Path, header: Path) -> Iterator[Any]:
 def _checked_header(header: Path) -> bytes:
     try:
         with header.open("rb") as file:
-            text = file.read(_LARGEST_HEADER + 1)
+            text = file.read(_MAX_HEADER + 1)
     except OSError as error:
         raise RasterError(f"{header}: cannot be opened: {error.strerror}") from None
-    if not text.lstrip().startswith(b"ENVI") or len(text) > _LARGEST_HEADER:
+    if not text.lstrip().startswith(b"ENVI") or len(text) > _MAX_HEADER:
         raise RasterError(f"{header}: not an ENVI header, which starts with ENVI and is a short text")
     if _number(text, b"file compression"):
         raise RasterError(f"{header}: compressed pixels; save the file again without compression")
@@ -72,8 +72,8 @@ def _in_utf8(header: bytes) -> bytes:
 
 
 def _check(dataset: Any, data: Path, header: bytes) -> None:
-    if not 0 < dataset.count <= _MOST_BANDS:
-        raise RasterError(f"{data}: {dataset.count} bands, expected 1 to {_MOST_BANDS}")
+    if not 0 < dataset.count <= _MAX_BANDS:
+        raise RasterError(f"{data}: {dataset.count} bands, expected 1 to {_MAX_BANDS}")
     size = math.prod((dataset.count, dataset.height, dataset.width)) * np.dtype(dataset.dtypes[0]).itemsize
     needed, stored = size + _number(header, b"header offset"), data.stat().st_size
     if stored < needed:

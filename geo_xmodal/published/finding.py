@@ -16,9 +16,9 @@ GEOTIFF = (".tif", ".tiff")
 ENVI = ("", ".dat", ".img", ".pix", ".bsq", ".bil", ".bip")
 REGIONS = (".txt",)
 
-_MOST_FILES = 20_000
-_MOST_DEEP = 6
-_MOST_SHOWN = 12
+_MAX_FILES = 20_000
+_MAX_DEEP = 6
+_MAX_SHOWN = 12
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Folder:
     def contents(self) -> str:
         """Some file names, for a message."""
         names = sorted({place.name for places in self.files.values() for place in places})
-        more = f", ... ({len(names)} in all)" if len(names) > _MOST_SHOWN else ""
-        return ", ".join(names[:_MOST_SHOWN]) + more if names else "no files"
+        more = f", ... ({len(names)} in all)" if len(names) > _MAX_SHOWN else ""
+        return ", ".join(names[:_MAX_SHOWN]) + more if names else "no files"
 
     def shown(self, file: Path) -> str:
         """The file as seen from the folder."""
@@ -101,8 +101,8 @@ def list_folder(path: Path) -> Folder:
         raise SceneError(f"{path}: {what}")
     files: dict[str, tuple[Path, ...]] = {}
     for number, file in enumerate(_files(path)):
-        if number >= _MOST_FILES:
-            raise SceneError(f"{path}: more than {_MOST_FILES} files; give the folder of the one scene")
+        if number >= _MAX_FILES:
+            raise SceneError(f"{path}: more than {_MAX_FILES} files; give the folder of the one scene")
         files[file.name.lower()] = (*files.get(file.name.lower(), ()), file)
     return Folder(path, files)
 
@@ -114,7 +114,7 @@ def _files(path: Path) -> Iterator[Path]:
     for place, folders, names in os.walk(path, onerror=refused):
         here = Path(place)
         deep = len(here.relative_to(path).parts)
-        folders[:] = sorted(name for name in folders if deep < _MOST_DEEP and not _rubbish(name))
+        folders[:] = sorted(name for name in folders if deep < _MAX_DEEP and not _rubbish(name))
         yield from (here / name for name in sorted(names) if not _rubbish(name) and (here / name).is_file())
 
 

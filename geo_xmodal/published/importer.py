@@ -34,7 +34,7 @@ _COARSER = 1.5
 
 """Intensity is never negative; decibels of natural surfaces nearly always are."""
 
-_MOST_DIFFERENCES = 5
+_MAX_DIFFERENCES = 5
 
 
 def import_scene(
@@ -190,8 +190,8 @@ def _config(
 
 
 def _shortened(lines: tuple[str, ...]) -> str:
-    more = f"; and {len(lines) - _MOST_DIFFERENCES} more" if len(lines) > _MOST_DIFFERENCES else ""
-    return "; ".join(lines[:_MOST_DIFFERENCES]) + more
+    more = f"; and {len(lines) - _MAX_DIFFERENCES} more" if len(lines) > _MAX_DIFFERENCES else ""
+    return "; ".join(lines[:_MAX_DIFFERENCES]) + more
 
 
 def _notes(images: Sequence[Image], labels: SceneLabels, grid: GeoBox) -> list[str]:

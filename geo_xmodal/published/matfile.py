@@ -26,7 +26,7 @@ from geo_xmodal.published.mat5 import check_variable
 
 Array = npt.NDArray[Any]
 
-LARGEST = 8 * 2**30
+MAX_BYTES = 8 * 2**30
 """Bytes of an array; the HSI of Berlin in double precision has 1.6 x 10^9."""
 
 _MAGIC_5 = b"MATLAB 5.0 MAT-file"
@@ -41,7 +41,7 @@ _ITEM_BYTES = {
 _MAX_PACKED = 2048
 """Bytes that one stored byte becomes; deflate, which MATLAB packs with, makes 1032 at most."""
 
-_MOST_LISTED = 8
+_MAX_LISTED = 8
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def read_variable(path: Path, name: str) -> Array:
             of structs.
 
     Raises:
-        RasterError: There is none, it is no array of real numbers, larger than `LARGEST`, or not in the file.
+        RasterError: There is none, it is no array of real numbers, over `MAX_BYTES`, or not in the file.
         MemoryShortageError: It does not fit into memory.
     """
     root, *steps = re.findall(r"\w+|\[\d+\]", name)
@@ -117,8 +117,8 @@ def read_variable(path: Path, name: str) -> Array:
 def listed(variables: Iterable[Variable]) -> str:
     """Variables with their sizes, for a message."""
     shown = [str(variable) for variable in variables]
-    more = f", ... ({len(shown)} in all)" if len(shown) > _MOST_LISTED else ""
-    return (", ".join(shown[:_MOST_LISTED]) + more) or "none"
+    more = f", ... ({len(shown)} in all)" if len(shown) > _MAX_LISTED else ""
+    return (", ".join(shown[:_MAX_LISTED]) + more) or "none"
 
 
 def _is_73(path: Path) -> bool:
@@ -150,8 +150,8 @@ def _reading(path: Path) -> Iterator[None]:
 
 
 def _check_size(path: Path, name: str, size: int) -> None:
-    if size > LARGEST:
-        raise RasterError(f"{path}: {name} has {size} bytes, expected at most {LARGEST}")
+    if size > MAX_BYTES:
+        raise RasterError(f"{path}: {name} has {size} bytes, expected at most {MAX_BYTES}")
 
 
 def _check_stored(path: Path, name: str, dataset: Any) -> None:

@@ -19,7 +19,7 @@ from geo_xmodal.types import ClassArray
 _FILE = SmallFile(
     "a text export of ENVI regions of interest", LabelError, "export it from the .roi again", 64 << 20
 )
-_MOST_PIXELS = 2**28
+_MAX_PIXELS = 2**28
 
 
 def read_regions(path: Path, names: tuple[str, ...]) -> ClassArray:
@@ -39,10 +39,8 @@ def read_regions(path: Path, names: tuple[str, ...]) -> ClassArray:
     if dimension is None or not found or len(found) != len(counts):
         raise _FILE.refuse(path, "has no size of the image, or regions without their number of points")
     cols, rows = int(dimension[1]), int(dimension[2])
-    if not 0 < rows * cols <= _MOST_PIXELS:
-        raise LabelError(
-            f"{path}: an image of {rows} x {cols} pixels, expected at most {_MOST_PIXELS} pixels"
-        )
+    if not 0 < rows * cols <= _MAX_PIXELS:
+        raise LabelError(f"{path}: an image of {rows} x {cols} pixels, expected at most {_MAX_PIXELS} pixels")
     ids = np.array([_class_id(path, name, names) for name in found])
     points = _points(path, text)
     if len(points) != sum(counts):

@@ -43,8 +43,8 @@ _NAMES: Mapping[WarpGcps, str] = {
     "tps": "a thin plate spline",
 }
 
-_LEAST = 3
-_LEAST_OF_A_POLYNOMIAL = 6
+_MIN = 3
+_MIN_OF_A_POLYNOMIAL = 6
 _EXACT = 0.01
 """Pixels by which points may miss an affine transform and yet be points of it."""
 
@@ -166,8 +166,8 @@ def _fitted(
     points: tuple[ControlPoint, ...], shape: tuple[int, int], crs: CRS, method: WarpGcps, name: str
 ) -> Fit:
     count = len(points)
-    if count < _LEAST:
-        raise RasterError(f"{name}: has {count} ground control points, expected at least {_LEAST}")
+    if count < _MIN:
+        raise RasterError(f"{name}: has {count} ground control points, expected at least {_MIN}")
     array = np.array(points)
     if not (np.abs(array) <= MAX_PLACE).all():
         raise RasterError(
@@ -183,7 +183,7 @@ def _fitted(
     if abs(affine.determinant) > _FLAT * sum(one**2 for one in (affine.a, affine.b, affine.d, affine.e)):
         residuals = np.array([~affine @ (x, y) for _, _, x, y in points]) - array[:, :2]
     exact = bool(np.abs(residuals).max() <= _EXACT)
-    curved = not exact and (method == "tps" or count >= _LEAST_OF_A_POLYNOMIAL)
+    curved = not exact and (method == "tps" or count >= _MIN_OF_A_POLYNOMIAL)
     grid = _curved(array, shape, crs, method, name) if curved else GeoBox(shape, affine, crs)
     if isinstance(grid, ControlGrid):
         residuals = grid.pixels(array[:, 2:]) - array[:, :2]

@@ -277,7 +277,7 @@ def _check_codestream(file: Path, size: int) -> None:
             place += 2 + number(place + 2, 2)
         while mark == _PART:
             length = number(place + 6, 4)  # 0: the last part, up to the end
-            place = place + max(length, _LEAST_PART) if length else max(place + _LEAST_PART, end - 2)
+            place = place + max(length, _MIN_PART) if length else max(place + _MIN_PART, end - 2)
             mark = number(place, 2)
     if mark != _END or size > _MAX_JPEG2000:
         raise RasterError(
@@ -303,7 +303,7 @@ def _codestream(number: Callable[[int, int], int], size: int) -> tuple[int, int]
 
 _BOXES_OF_BOXES = (b"jp2h", b"asoc", b"res ", b"uinf")
 _CODESTREAM, _PART, _END = 0xFF4FFF51, 0xFF90, 0xFFD9
-_LEAST_PART = 14
+_MIN_PART = 14
 _MAX_JPEG2000 = 1 << 30
 """Bytes of a JPEG 2000; those of chips have a few million."""
 

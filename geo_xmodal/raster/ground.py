@@ -38,10 +38,10 @@ _LARGE = 5000.0
 _CELL = 40_000.0
 """Metres on whose square areas change as a polynomial of second degree does."""
 
-_MOST_SIDE = 256
+_MAX_SIDE = 256
 """Pixels a side of such a square at most: where a polynomial does not do, all of them are computed."""
 
-_LEAST_SIDE = 4
+_MIN_SIDE = 4
 """Pixels a side of such a square below which nothing is gained."""
 
 _NODES = 33
@@ -62,7 +62,7 @@ _SIZE_TOLERANCE = 0.1
 SQUARE_METRES = 10_000
 """In a hectare."""
 
-_BITS, _MOST_BITS = 30, 62
+_BITS, _MAX_BITS = 30, 62
 """Parts of the largest pixel, and of a whole grid, are below two to the power of these."""
 
 _STRIP = 1 << 15
@@ -149,7 +149,7 @@ def pixel_areas(grid: GeoBox) -> PixelAreas:
         nominal = own * _metres(crs) ** 2
         one = nominal if abs(most / nominal - 1) < _EQUAL_AREA else float(sample.mean())
         return PixelAreas("m", one, _Constant(one))
-    quantum = 1.01 * most / 2.0 ** min(_BITS, _MOST_BITS - math.ceil(math.log2(height * width)))
+    quantum = 1.01 * most / 2.0 ** min(_BITS, _MAX_BITS - math.ceil(math.log2(height * width)))
     down, across = (float(np.ptp(sample, axis).max()) for axis in (0, 1))
     if across < _ALIKE * most:
         return PixelAreas("m", quantum, _Lines(_exact(grid, np.arange(height) + 0.5, cols[:1])))
@@ -227,7 +227,7 @@ class _Cells:
     side: int
 
     def __call__(self, window: Window) -> _Rows:
-        if self.side < _LEAST_SIDE:
+        if self.side < _MIN_SIDE:
             middles = _middles(window)
             return lambda rows: _exact(self.grid, middles[0][rows], middles[1])
         (first_row, y, down), (first_col, x, across) = (
@@ -292,7 +292,7 @@ _QUARTER = _parabola(np.array([0.25]))[0]
 
 
 def _cell_side(grid: GeoBox) -> int:
-    return max(1, min(_MOST_SIDE, int(_CELL / max(pixel_size(grid)[:2]))))
+    return max(1, min(_MAX_SIDE, int(_CELL / max(pixel_size(grid)[:2]))))
 
 
 def _exact(grid: GeoBox, rows: Floats, cols: Floats) -> Floats:

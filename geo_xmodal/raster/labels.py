@@ -31,10 +31,10 @@ from geo_xmodal.wording import counted
 
 BoolArray = npt.NDArray[np.bool_]
 
-MOST_VALUES = 255
+MAX_VALUES = 255
 """Different values that a label file may hold; more is a measurement, not a class map."""
 
-MOST_LISTED = 10
+MAX_LISTED = 10
 """Unknown values that a message names."""
 
 COARSER = 1.5
@@ -215,7 +215,7 @@ def label_values(
     mean unlabelled (nothing, nodata, and `unlabelled`: by default zero and negative numbers) are left out.
 
     Raises:
-        LabelError: More than `MOST_VALUES` values, or a raster with more than one band.
+        LabelError: More than `MAX_VALUES` values, or a raster with more than one band.
         RasterError, VectorError: The file cannot be read, or has no such column.
     """
     path = Path(path)
@@ -584,9 +584,9 @@ def _ids(
     if unknown:
         one = what.removesuffix("s")
         listed = ", ".join(
-            f"{shortened(repr(text))} ({counted(found[text], one)})" for text in unknown[:MOST_LISTED]
+            f"{shortened(repr(text))} ({counted(found[text], one)})" for text in unknown[:MAX_LISTED]
         )
-        more = f" and {len(unknown) - MOST_LISTED} more" if len(unknown) > MOST_LISTED else ""
+        more = f" and {len(unknown) - MAX_LISTED} more" if len(unknown) > MAX_LISTED else ""
         known = ", ".join(f"{entry.id} {entry.name}" for entry in classes)
         raise LabelError(
             f"{path}: values outside the class list: {listed}{more}; classes are {known}; "
@@ -603,7 +603,7 @@ def _check_one_band(path: Path, count: int) -> None:
 
 
 def _check_few(path: Path, found: Mapping[str, int]) -> None:
-    if len(found) > MOST_VALUES:
+    if len(found) > MAX_VALUES:
         raise LabelError(
-            f"{path}: more than {MOST_VALUES} different values; expected class ids or names, not measurements"
+            f"{path}: more than {MAX_VALUES} different values; expected class ids or names, not measurements"
         )

@@ -30,10 +30,10 @@ from geo_xmodal.raster.grid import to_pixels
 from geo_xmodal.small_files import shortened
 from geo_xmodal.types import Window
 
-LARGEST_GEOJSON = 256 * 2**20
+MAX_GEOJSON = 256 * 2**20
 """Bytes; a GeoJSON is parsed whole at every opening, a GeoPackage is read by window."""
 
-MOST_VERTICES = 20_000_000
+MAX_VERTICES = 20_000_000
 """Vertices read at once; more than any hand-made label set, less than memory."""
 
 _EDGE_STEPS = 256
@@ -188,15 +188,15 @@ def read_features(
     Without `column` no values are read.
 
     Raises:
-        VectorError: More than `MOST_VERTICES` vertices, or only one of file and grid has a CRS.
+        VectorError: More than `MAX_VERTICES` vertices, or only one of file and grid has a CRS.
     """
     _check_comparable(layer, grid)
     with _one_kind(layer.path):
         features = layer.source.features(column, _bounds(layer, grid, window))
         vertices = int(shapely.get_num_coordinates(features.geometries).sum())
-        if vertices > MOST_VERTICES:
+        if vertices > MAX_VERTICES:
             raise VectorError(
-                f"{layer.path}: {vertices} vertices in one window, more than {MOST_VERTICES}; "
+                f"{layer.path}: {vertices} vertices in one window, more than {MAX_VERTICES}; "
                 "simplify the polygons or cut them into smaller ones"
             )
         if features.broken:
@@ -204,7 +204,7 @@ def read_features(
         return features.values, shapely.transform(features.geometries, partial(_to_pixels, layer, grid))
 
 
-def read_polygons(layer: Layer, grid: GeoBox, most_vertices: int = MOST_VERTICES) -> ObjectArray:
+def read_polygons(layer: Layer, grid: GeoBox, most_vertices: int = MAX_VERTICES) -> ObjectArray:
     """Every polygon of a layer, valid and without parts, in pixels of `grid`.
 
     Edges that are straight in the layer's CRS are followed where they bulge on the grid.
@@ -289,9 +289,9 @@ def _contents(path: Path, stamp: tuple[int, ...], choose: Callable[[Sequence[str
             f"{path}: neither a GeoPackage nor a GeoJSON (nor a GeoTIFF); {geopackage.how_to_convert(path)}"
         )
     size = path.stat().st_size
-    if size > LARGEST_GEOJSON:
+    if size > MAX_GEOJSON:
         raise VectorError(
-            f"{path}: GeoJSON of {size / 2**20:.0f} MiB, more than {LARGEST_GEOJSON / 2**20:.0f}; "
+            f"{path}: GeoJSON of {size / 2**20:.0f} MiB, more than {MAX_GEOJSON / 2**20:.0f}; "
             f"{geopackage.how_to_convert(path)}"
         )
     contents = geojson.read_contents(path, stamp)

@@ -22,10 +22,10 @@ from geo_xmodal.wording import counted
 LABELS_PER_CLASS = 1_000
 """Training labels a class where nobody says how many: every pixel of a chip has one, billions of a set."""
 
-LEAST_VALIDATION = 5
+MIN_VALIDATION = 5
 """Validation pixels a class below which a score says nothing."""
 
-MOST_OVERSHOOT = 1.5
+MAX_OVERSHOOT = 1.5
 """Times the share asked for that whole groups of chips may add up to."""
 
 _WINDOW = 1_024
@@ -94,9 +94,9 @@ def draw_chips(
     size = LABELS_PER_CLASS if labels_per_class is None else labels_per_class
     held = round(validation * size)
     every = source.chips.of("train")
-    own = source.chips.of("validation") if held >= LEAST_VALIDATION else ()
+    own = source.chips.of("validation") if held >= MIN_VALIDATION else ()
     groups = frozenset[str]()
-    if held >= LEAST_VALIDATION and not own:
+    if held >= MIN_VALIDATION and not own:
         groups = _held_out(source, every, validation, seed)
         own = tuple(chip for chip in every if source.group(chip) in groups)
     training = [chip for chip in every if source.group(chip) not in groups]
@@ -185,7 +185,7 @@ def _held_out(source: ChipSource, chips: Sequence[Chip], share: float, seed: int
     for group in sorted(sizes, key=lambda name: _key(name, seed)):
         if held >= wanted or len(chosen) + 1 == len(sizes):
             break
-        if held + sizes[group] <= max(MOST_OVERSHOOT * wanted, 1):
+        if held + sizes[group] <= max(MAX_OVERSHOOT * wanted, 1):
             chosen.add(group)
             held += sizes[group]
     return frozenset(chosen)

@@ -11,7 +11,7 @@ import numpy as np
 from geo_xmodal.chips import ChipSource, chip_assumptions, numbers_of, on_grid
 from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.samples.chip_draws import ChipDraw, draw_chips
-from geo_xmodal.samples.options import MOST_CHIPS, GatherOptions, refuse_scene_options
+from geo_xmodal.samples.options import MAX_CHIPS, GatherOptions, refuse_scene_options
 from geo_xmodal.samples.pools import availability
 from geo_xmodal.samples.storage import Storage
 from geo_xmodal.samples.values import (
@@ -79,7 +79,7 @@ def gather_chips(
     assumptions = chip_assumptions(source.chips, among, sensors)
     draw = draw_chips(
         source,
-        most=options.chips or MOST_CHIPS,
+        most=options.chips or MAX_CHIPS,
         labels_per_class=options.labels_per_class,
         validation=options.validation,
         unlabelled=options.unlabelled,

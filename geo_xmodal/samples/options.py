@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from geo_xmodal.errors import UsageError
 
-MOST_CHIPS = 2_000
+MAX_CHIPS = 2_000
 """Training chips of a set that are read where nobody says how many; more add little to what is drawn."""
 
 _OF_SCENES = ("labelled", "validation_block", "transductive", "unlabelled_from")
@@ -43,7 +43,7 @@ class DataOptions(BaseModel):
     chips: int | None = Field(
         None,
         ge=2,
-        description=f"most training chips that are read of a set, drawn at random ({MOST_CHIPS:,})",
+        description=f"most training chips that are read of a set, drawn at random ({MAX_CHIPS:,})",
     )
 
     @model_validator(mode="after")

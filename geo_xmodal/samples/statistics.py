@@ -17,7 +17,7 @@ LOW_PERCENTILE = 0.5
 HIGH_PERCENTILE = 99.5
 """Values are clipped here: a few specular targets or dead pixels must not set a band's scale."""
 
-SMALLEST_RELATIVE_STD = 1e-6
+MIN_RELATIVE_STD = 1e-6
 """A band that varies less than this share of its mean carries float32 rounding, not information."""
 
 _CHUNK = 4096
@@ -92,7 +92,7 @@ def _one_band(found: FloatArray, kind: Kind) -> tuple[Transform, float, float, f
     elif transform == "asinh":
         np.arcsinh(np.divide(values, scale, out=values), out=values)
     mean, std = float(values.mean()), float(values.std())
-    constant = std <= SMALLEST_RELATIVE_STD * abs(mean)
+    constant = std <= MIN_RELATIVE_STD * abs(mean)
     return transform, scale, low, high, mean, 1.0 if constant else std
 
 

@@ -42,10 +42,10 @@ ATTEMPTS = 32
 VALIDATION_BLOCKS = (64, 32, 16, 8)
 """Block sizes (pixels) tried for validation when none is asked for, largest first."""
 
-LEAST_VALIDATION_PER_CLASS = 5
+MIN_VALIDATION_PER_CLASS = 5
 """Validation pixels a class, on average, below which a validation score says nothing."""
 
-MOST_OVERSHOOT = 1.5
+MAX_OVERSHOOT = 1.5
 """Times the share asked for that whole validation blocks may add up to."""
 
 
@@ -160,7 +160,7 @@ def validation_split(
     """Hold pixels out of the training data in blocks, and never more than training can spare.
 
     The rule: every class keeps at least half of its pixels in training after the buffer, and validation holds
-    at least `LEAST_VALIDATION_PER_CLASS` pixels a class on average (ten labels a class with a share of 0.2
+    at least `MIN_VALIDATION_PER_CLASS` pixels a class on average (ten labels a class with a share of 0.2
     are too few). Blocks that would break it are passed over; where too little is left, validation is empty
     and every pixel trains. Without `block`, the size that puts most classes on both sides is taken, the
     largest of equals.
@@ -178,7 +178,7 @@ def validation_split(
     """
     nothing = Partition(np.ones(len(labels), bool), np.zeros(len(labels), bool))
     classes = len(np.unique(labels))
-    least = LEAST_VALIDATION_PER_CLASS * classes
+    least = MIN_VALIDATION_PER_CLASS * classes
     best = nothing
     for size in (block,) if block else VALIDATION_BLOCKS:
         split = _spared(positions, labels, size, share, buffer, np.random.default_rng(seed))
@@ -250,7 +250,7 @@ def _spared(
         members = block_of == chosen
         lost = members | _around(positions, members, buffer)
         kept = np.bincount(class_of[train & ~lost], minlength=len(sizes))
-        if held.sum() + counts[chosen].sum() <= MOST_OVERSHOOT * wanted and (2 * kept >= sizes).all():
+        if held.sum() + counts[chosen].sum() <= MAX_OVERSHOOT * wanted and (2 * kept >= sizes).all():
             train &= ~lost
             test |= members
             held += counts[chosen]

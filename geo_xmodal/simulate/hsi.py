@@ -20,7 +20,7 @@ from geo_xmodal.types import Window
 BLOCK = 64
 """Rows of a strip, unless something else is asked for."""
 
-LARGEST_STRIP = 2**21
+MAX_STRIP = 2**21
 """HSI values held at once (16 MB as float64, of which there are a few)."""
 
 
@@ -121,9 +121,9 @@ def _empty_bands(reader: AlignedReader, bands: list[int]) -> list[int]:
 
 
 def strips(shape: tuple[int, int], column_values: int, rows: int = BLOCK) -> list[Window]:
-    """Windows of `rows` rows, as wide as holds `LARGEST_STRIP` with `column_values` in a column of one."""
+    """Windows of `rows` rows, as wide as holds `MAX_STRIP` with `column_values` in a column of one."""
     height, width = shape
-    cols = max(rows, LARGEST_STRIP // max(column_values, 1) // rows * rows)
+    cols = max(rows, MAX_STRIP // max(column_values, 1) // rows * rows)
     return [
         Window(row, col, min(rows, height - row), min(cols, width - col))
         for row in range(0, height, rows)

@@ -14,7 +14,7 @@ from geo_xmodal.simulate.noise import Floats
 from geo_xmodal.simulate.sampling import PointSpread
 from geo_xmodal.types import FloatArray
 
-LEAST_KNOWN = 0.5
+MIN_KNOWN = 0.5
 """Share of a coarse pixel's own fine pixels that must have data."""
 
 
@@ -97,7 +97,7 @@ def sampled(padded: FloatArray, spread: PointSpread) -> FloatArray:
         values = spread.apply(np.where(known, band, 0.0))
         if not known.all():
             weight = spread.apply(known.astype(np.float64))
-            enough = _known_share(known, spread) >= LEAST_KNOWN
+            enough = _known_share(known, spread) >= MIN_KNOWN
             values = np.where(enough, values / np.where(enough, weight, 1.0), np.nan)
         bands.append(values.astype(np.float32))
     return np.stack(bands)

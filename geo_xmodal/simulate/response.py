@@ -14,7 +14,7 @@ from geo_xmodal.simulate.noise import Floats
 from geo_xmodal.simulate.sampling import FWHM_TO_SIGMA
 from geo_xmodal.types import FloatArray
 
-LEAST_COVERAGE = 0.9
+MIN_COVERAGE = 0.9
 """Share of a response's integral that good HSI bands must cover."""
 
 _GAP = 3.0
@@ -23,7 +23,7 @@ _GAP = 3.0
 _NEGATIVE = -0.01
 """Measured responses have noise around zero; below this share of the peak it is no noise."""
 
-_MOST_VALUES = 2**24
+_MAX_VALUES = 2**24
 """Bands times wavelengths; a real sensor has some ten thousand."""
 
 _TAIL, _STEPS = 2.0, 64
@@ -124,10 +124,10 @@ def joined(curves: Sequence[tuple[str, Floats, Floats]], sensor: str = "") -> Sp
     # a response that is not zero at its own ends falls at once, not on the way to another band's wavelengths
     beyond = [(np.nextafter(first, -np.inf), np.nextafter(last, np.inf)) for first, last in ends]
     common = np.unique(np.concatenate([*(nm for _, nm, _ in curves), *beyond]))
-    if len(common) * len(curves) > _MOST_VALUES:
+    if len(common) * len(curves) > _MAX_VALUES:
         raise ResponseError(
             f"spectral responses: {len(curves)} bands at {len(common)} different wavelengths, "
-            f"expected at most {_MOST_VALUES} values in all; give them on common wavelengths"
+            f"expected at most {_MAX_VALUES} values in all; give them on common wavelengths"
         )
     values = [np.interp(common, nm, response, left=0.0, right=0.0) for _, nm, response in curves]
     return SpectralResponse(tuple(name for name, _, _ in curves), common, np.stack(values), sensor)
@@ -230,7 +230,7 @@ def _with_lines(nm: Floats, curve: Floats) -> tuple[Floats, Floats]:
 
 
 def require_covered(response: SpectralResponse, covered: Floats, wavelengths_nm: npt.ArrayLike) -> None:
-    """Refuse bands that good HSI bands cover by less than `LEAST_COVERAGE`.
+    """Refuse bands that good HSI bands cover by less than `MIN_COVERAGE`.
 
     Raises:
         ResponseError: Naming them, and how much of each is covered.
@@ -238,12 +238,12 @@ def require_covered(response: SpectralResponse, covered: Floats, wavelengths_nm:
     short = [
         f"{name} ({share:.0%}, centre {centre:.0f} nm)"
         for name, share, centre in zip(response.names, covered, response.centres, strict=True)
-        if share < LEAST_COVERAGE
+        if share < MIN_COVERAGE
     ]
     if short:
         nm = np.asarray(wavelengths_nm)
         raise ResponseError(
-            f"good HSI bands cover too little of {', '.join(short)}; expected {LEAST_COVERAGE:.0%} "
+            f"good HSI bands cover too little of {', '.join(short)}; expected {MIN_COVERAGE:.0%} "
             f"of a response (the HSI has bands from {nm.min():.0f} to {nm.max():.0f} nm); choose other bands"
         )
 
@@ -251,7 +251,7 @@ def require_covered(response: SpectralResponse, covered: Floats, wavelengths_nm:
 def mixed(hsi: FloatArray, weights: Floats) -> FloatArray:
     """Weighted means of HSI bands: (HSI band, row, col) and (band, HSI band) to (band, row, col).
 
-    A pixel that lacks some bands is the mean over those it has, as long as they carry `LEAST_COVERAGE` of
+    A pixel that lacks some bands is the mean over those it has, as long as they carry `MIN_COVERAGE` of
     the weight, and NaN otherwise.
     """
     used = weights.any(axis=0)
@@ -260,7 +260,7 @@ def mixed(hsi: FloatArray, weights: Floats) -> FloatArray:
     share = weights[:, used] @ known.astype(np.float64)
     total = weights[:, used] @ np.where(known, values, 0.0)
     out = np.full(total.shape, np.nan, np.float32)
-    np.divide(total, share, out=out, where=share >= LEAST_COVERAGE, casting="same_kind")
+    np.divide(total, share, out=out, where=share >= MIN_COVERAGE, casting="same_kind")
     return out.reshape(len(weights), *hsi.shape[1:])
 
 

@@ -25,7 +25,7 @@ _FILE = SmallFile(
     8 << 20,  # those of real sensors have one or two millions
 )
 
-_MOST_BANDS = 4096
+_MAX_BANDS = 4096
 _DELIMITERS = ",;\t"
 
 _Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
@@ -51,7 +51,7 @@ class _Feature(BaseModel):
 class _Collection(BaseModel):
     name: str = ""
     description: str = ""
-    features: Annotated[list[_Feature], Field(min_length=1, max_length=_MOST_BANDS)]
+    features: Annotated[list[_Feature], Field(min_length=1, max_length=_MAX_BANDS)]
 
 
 def read_response(path: Path | str) -> SpectralResponse:
@@ -96,7 +96,7 @@ def _from_csv(text: str, stem: str) -> SpectralResponse:
     except csv.Error as error:
         raise ResponseError(f"no spectral responses in CSV: {' '.join(str(error).split())}") from None
     header, rows = (table[0] if table else []), table[1:]
-    if not 2 <= len(header) <= _MOST_BANDS or len(rows) < 2:
+    if not 2 <= len(header) <= _MAX_BANDS or len(rows) < 2:
         raise ResponseError(
             f"{len(header)} columns and {len(rows)} rows below the header, expected a column of wavelengths, "
             "one column a band, and at least 2 rows"

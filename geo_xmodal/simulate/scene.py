@@ -36,10 +36,10 @@ from geo_xmodal.simulate.reference import LabelledPolygons, TrainingPixels, choo
 from geo_xmodal.simulate.sampling import PixelGrid, ground
 from geo_xmodal.types import ClassArray, Progress, Window, windows_over
 
-SMALLEST = 64
+MIN_SIDE = 64
 """Least rows and columns of a scene."""
 
-LARGEST = 100_000
+MAX_SIDE = 100_000
 """Most rows and columns of a scene."""
 
 _BLOCK = 128
@@ -96,8 +96,8 @@ def simulate_scene(
     preset = PRESETS[like]
     rows, cols = preset.rows if rows is None else rows, preset.cols if cols is None else cols
     for name, value in (("rows", rows), ("cols", cols)):
-        if not SMALLEST <= value <= LARGEST:
-            raise UsageError(f"{option(name, value)}: a simulated scene has {SMALLEST} to {LARGEST} {name}")
+        if not MIN_SIDE <= value <= MAX_SIDE:
+            raise UsageError(f"{option(name, value)}: a simulated scene has {MIN_SIDE} to {MAX_SIDE} {name}")
     if not 0 <= seed < 2**31:
         raise UsageError(f"{option('seed', seed)}: expected 0 to {2**31 - 1}")
     out = Path(out)

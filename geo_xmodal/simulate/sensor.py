@@ -23,11 +23,11 @@ from geo_xmodal.raster import Adaptation, file_window, read_labels
 from geo_xmodal.scenes import LabelsConfig, Scene, open_scene, parse_config, scene_name, write_config
 from geo_xmodal.scenes import scene_file as inside
 from geo_xmodal.simulate.files import placed
-from geo_xmodal.simulate.hsi import BLOCK, LARGEST_STRIP, HsiSource, open_hsi, strips
+from geo_xmodal.simulate.hsi import BLOCK, MAX_STRIP, HsiSource, open_hsi, strips
 from geo_xmodal.simulate.noise import Floats
 from geo_xmodal.simulate.point_spread import coarse_grid, point_spread, sampled
 from geo_xmodal.simulate.response import (
-    LEAST_COVERAGE,
+    MIN_COVERAGE,
     SpectralResponse,
     band_weights,
     mixed,
@@ -40,7 +40,7 @@ from geo_xmodal.types import FloatArray, Progress, Window, windows_over
 _SMALL_BLOCK, _SMALL_FROM = 16, 8
 """Rows of a strip and side of tiles where a coarse pixel has many fine ones, and from which factor on."""
 
-LARGEST_FACTOR = 64
+MAX_FACTOR = 64
 """Fine pixels along a coarse one, at most: a strip of more would no longer be small."""
 
 _LABEL_WINDOW = 1024
@@ -97,7 +97,7 @@ def simulate_sensor(
         RasterError: The HSI cannot be read, or does not say its wavelengths.
         SceneError: The scene cannot be opened, or has no HSI, or several.
         LabelError: Labels of the scene that hold no pixel of the HSI's grid.
-        UsageError: A factor below 2, above `LARGEST_FACTOR` or larger than the image.
+        UsageError: A factor below 2, above `MAX_FACTOR` or larger than the image.
         OutputError: `out` is in the way, or cannot be written.
     """
     out = Path(out)
@@ -107,7 +107,7 @@ def simulate_sensor(
     with rasterio.Env(GDAL_CACHEMAX=64 << 20):
         hsi = open_hsi(source)
         weights, covered = band_weights(response, hsi.wavelengths, hsi.good)
-        enough = covered >= LEAST_COVERAGE
+        enough = covered >= MIN_COVERAGE
         if bands is not None or not enough.any():
             require_covered(response, covered, hsi.wavelengths)
         left_out = {
@@ -160,13 +160,13 @@ def _msi_layer(hsi: HsiSource, response: SpectralResponse, weights: Floats) -> _
 
 
 def _coarse_layer(hsi: HsiSource, factor: int) -> _Layer:
-    if not 2 <= factor <= LARGEST_FACTOR:
-        raise UsageError(f"pixels {factor} times as large: expected 2 to {LARGEST_FACTOR} times")
+    if not 2 <= factor <= MAX_FACTOR:
+        raise UsageError(f"pixels {factor} times as large: expected 2 to {MAX_FACTOR} times")
     grid, spread = coarse_grid(hsi.grid, factor), point_spread(factor)
     block = _SMALL_BLOCK if factor >= _SMALL_FROM else BLOCK
     side = block * factor + 2 * spread.margin
     count = len(hsi.reader.bands)
-    group = min(count, max(1, LARGEST_STRIP // side**2))
+    group = min(count, max(1, MAX_STRIP // side**2))
     pieces = tuple(
         (slice(first, min(first + group, count)), window)
         for window in strips(grid.shape.yx, group * side * factor, block)

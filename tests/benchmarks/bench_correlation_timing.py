@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 
 Step = Callable[[], None]
-LEAST_SECONDS = 2e-3
+MIN_SECONDS = 2e-3
 
 
 class Cost(NamedTuple):
@@ -45,7 +45,7 @@ def measure(steps: Mapping[str, Step], rounds: int, device: torch.device, budget
         peaks[name] = peak_bytes(step, device)
         spent[name] = clock(device) - start
         best[name] = spent[name] if spent[name] > 1 else min(seconds(step, 1, device) for _ in range(2))
-        repeats[name] = max(1, min(200, int(LEAST_SECONDS / best[name])))
+        repeats[name] = max(1, min(200, int(MIN_SECONDS / best[name])))
     for _ in range(rounds):
         for name, step in steps.items():
             if spent[name] < budget:

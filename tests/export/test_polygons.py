@@ -300,7 +300,7 @@ def test_what_cannot_be_meant_is_one_line(tmp_path: Path, monkeypatch: pytest.Mo
     write_map(tmp_path / "empty.tif", np.zeros((4, 4), np.uint8), legend=None)
     with pytest.raises(RasterError, match="no pixel has data"):
         exported(tmp_path / "empty.tif")
-    monkeypatch.setattr(module, "MOST_REGIONS", 20)
+    monkeypatch.setattr(module, "MAX_REGIONS", 20)
     with pytest.raises(RasterError, match="more than 20 areas"):
         exported(path)
     left = {item.name for item in tmp_path.iterdir() if item.suffix not in (".tif",)}

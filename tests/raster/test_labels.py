@@ -367,7 +367,7 @@ class TestVectors:
 
     def test_too_many_vertices_are_refused(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         path = write_vector(tmp_path / "labels.gpkg", [rectangle(GRID, 0, 0, 2, 2)], [1])
-        monkeypatch.setattr(vector, "MOST_VERTICES", 4)
+        monkeypatch.setattr(vector, "MAX_VERTICES", 4)
         with pytest.raises(VectorError, match="5 vertices"):
             read(path)
 
@@ -432,7 +432,7 @@ class TestDoor:
 
     def test_a_huge_geojson(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         path = write_vector(tmp_path / "labels.geojson", [rectangle(GRID, 0, 0, 2, 2)], [1])
-        monkeypatch.setattr(vector, "LARGEST_GEOJSON", 10)
+        monkeypatch.setattr(vector, "MAX_GEOJSON", 10)
         self.refused(path, "ogr2ogr -f GPKG")
 
     def test_a_missing_file_and_a_folder(self, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from geo_xmodal.scenes.splits import (
     DEFAULT_MARGIN,
-    LEAST_VALIDATION_PER_CLASS,
+    MIN_VALIDATION_PER_CLASS,
     Partition,
     block_split,
     default_split,
@@ -224,7 +224,7 @@ def test_validation_leaves_half_of_every_class(seed: int, buffer: int) -> None:
     split = validation_split(positions, labels, share=0.4, block=0, buffer=buffer, seed=seed)
     for label in range(5):
         assert 2 * split.train[labels == label].sum() >= (labels == label).sum()
-    assert split.test.sum() == 0 or split.test.sum() >= 5 * LEAST_VALIDATION_PER_CLASS
+    assert split.test.sum() == 0 or split.test.sum() >= 5 * MIN_VALIDATION_PER_CLASS
 
 
 def test_validation_takes_about_its_share_with_every_class() -> None:

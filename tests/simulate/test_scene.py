@@ -15,7 +15,7 @@ from geo_xmodal.scenes.config import read_config
 from geo_xmodal.simulate import PRESETS, simulate_scene
 
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_scenes"
-LEAST_GAP = 8
+MIN_GAP = 8
 
 
 def _read(path: Path) -> np.ndarray:
@@ -61,11 +61,11 @@ def test_test_pixels_are_apart_from_training_and_from_the_strip(folder: str, sma
     scene = small if folder == "small" else SAMPLES / folder
     train, test = (_read(scene / f"{name}.tif")[0] for name in ("train", "test"))
     distance = distance_transform_cdt(train == 0, metric="chessboard")
-    assert distance[test > 0].min() >= LEAST_GAP
+    assert distance[test > 0].min() >= MIN_GAP
     with rasterio.open(scene / "train.tif") as grid, rasterio.open(scene / "hsi.tif") as strip:
         first = np.flatnonzero((test > 0).any(axis=0))[0]
         touched = int(np.ceil((strip.bounds.right - grid.bounds.left) / grid.res[0])) - 1
-        assert first - touched >= LEAST_GAP
+        assert first - touched >= MIN_GAP
         left, bottom, right, top = strip.bounds
         for row, col in np.argwhere(train > 0):
             west, north = grid.transform @ (col, row)

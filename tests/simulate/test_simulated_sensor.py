@@ -118,8 +118,8 @@ def test_wavelengths_in_micrometres_are_the_same(unit: str, tmp_path: Path, made
 @pytest.mark.parametrize("coarse", [2, 9])
 def test_strips_leave_no_seams(coarse: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = write_hsi(tmp_path / "big.tif", 300, 170)
-    monkeypatch.setattr("geo_xmodal.simulate.hsi.LARGEST_STRIP", 2**10)
-    monkeypatch.setattr("geo_xmodal.simulate.sensor.LARGEST_STRIP", 2**17)
+    monkeypatch.setattr("geo_xmodal.simulate.hsi.MAX_STRIP", 2**10)
+    monkeypatch.setattr("geo_xmodal.simulate.sensor.MAX_STRIP", 2**17)
     told: list[tuple[int, int]] = []
     cut = gx.simulate_sensor(
         tmp_path / "cut",

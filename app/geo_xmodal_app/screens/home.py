@@ -31,7 +31,7 @@ _STEPS = (
     ),
 )  # fmt: skip
 
-_MOST = 5
+_MAX = 5
 
 
 def show() -> None:
@@ -61,7 +61,7 @@ def _recent(session: str) -> None:
     left, right = st.columns(2)
     with left:
         st.subheader("Your maps", anchor=False)
-        maps = workspace.finished_maps(session)[:_MOST]
+        maps = workspace.finished_maps(session)[:_MAX]
         for entry in maps:
             if st.button(literal(entry.id), key=f"map-{entry.id}", icon=":material/map:", type="tertiary"):
                 navigation.go("view", map=entry.id)
@@ -72,7 +72,7 @@ def _recent(session: str) -> None:
             )
     with right:
         st.subheader("Your training runs", anchor=False)
-        runs = workspace.runs(session)[:_MOST]
+        runs = workspace.runs(session)[:_MAX]
         for one in runs:
             words = literal(one.id) + ("" if one.finished else " · not finished")
             if st.button(words, key=f"run-{one.id}", icon=":material/model_training:", type="tertiary"):

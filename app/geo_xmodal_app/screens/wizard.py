@@ -57,7 +57,7 @@ _OPTIONS: dict[Role, str] = {
     "test labels": "test-labels",
 }
 _RASTER_LABEL_ROLES: tuple[Role, ...] = ("sensor", *_LABEL_ROLES)
-_MOST_FIELDS = 60
+_MAX_FIELDS = 60
 _PAGE = "new scene"
 _SCALES = {"linear": "linear power", "db": "decibels"}
 
@@ -314,7 +314,7 @@ def _choices(id_: str, draft: Draft, found: _Found, legend: list[tuple[str, str,
         asked = Field("scale", "choice", "SAR files hold", "db" if decibel else "linear", _SCALES)
         scale = form.ask(asked, scale_field, look="radio")
     classes = dict(draft.classes)
-    if legend and len(legend) <= _MOST_FIELDS:
+    if legend and len(legend) <= _MAX_FIELDS:
         with st.expander("Names and colours of the classes", expanded=len(legend) <= 12):
             counts: dict[str, int] = {}
             for one in found.labels.values():

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from geo_xmodal_app.viewer.layer import Layer, Place, Viewport, ViewState
 
-MOST_VERTICES = 5000
-_MOST_POLYGONS = 500
+MAX_VERTICES = 5000
+_MAX_POLYGONS = 500
 _BEYOND = 1.0
 """An area may reach beyond the scene by as many times its size: the rest is cut off when it is counted."""
 
@@ -70,11 +70,11 @@ def _area(value: Any, viewport: Viewport) -> Mapping[str, Any]:
     if kind not in ("Polygon", "MultiPolygon"):
         raise _RefusedError("expected a polygon")
     polygons = [coordinates] if kind == "Polygon" else coordinates
-    if not isinstance(polygons, list) or not 1 <= len(polygons) <= _MOST_POLYGONS:
-        raise _RefusedError(f"expected 1 to {_MOST_POLYGONS} polygons")
+    if not isinstance(polygons, list) or not 1 <= len(polygons) <= _MAX_POLYGONS:
+        raise _RefusedError(f"expected 1 to {_MAX_POLYGONS} polygons")
     rings = [ring for polygon in polygons for ring in _list(polygon)]
-    if sum(len(_list(ring)) for ring in rings) > MOST_VERTICES:
-        raise _RefusedError(f"more than {MOST_VERTICES} corners: simplify it")
+    if sum(len(_list(ring)) for ring in rings) > MAX_VERTICES:
+        raise _RefusedError(f"more than {MAX_VERTICES} corners: simplify it")
     checked = [[_ring(ring, viewport) for ring in _list(polygon)] for polygon in polygons]
     if any(not polygon for polygon in checked):
         raise _RefusedError("a polygon without rings")

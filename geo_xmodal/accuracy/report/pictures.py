@@ -16,7 +16,7 @@ from geo_xmodal.accuracy.report.values import Picture
 from geo_xmodal.errors import LabelError
 from geo_xmodal.types import ClassArray, LandClass
 
-_LARGEST = 1600
+_MAX = 1600
 """Longest side of a picture on the page; more makes the file heavy and no screen shows it."""
 
 _THUMBNAIL = 132
@@ -46,7 +46,7 @@ def picture_uri(picture: Picture, classes: Sequence[LandClass]) -> str:
     pixels = picture.pixels
     if pixels.ndim == 3:
         image = Image.fromarray(pixels)
-        image.thumbnail((_LARGEST, _LARGEST), Image.Resampling.BOX)
+        image.thumbnail((_MAX, _MAX), Image.Resampling.BOX)
         return _uri(image)
     image = Image.fromarray(pixels, "P")
     palette = np.full((256, 3), 128, np.uint8)
@@ -54,7 +54,7 @@ def picture_uri(picture: Picture, classes: Sequence[LandClass]) -> str:
     for land in classes:
         palette[land.id] = colour(land)
     image.putpalette(palette.tobytes())
-    image.thumbnail((_LARGEST, _LARGEST), Image.Resampling.NEAREST)
+    image.thumbnail((_MAX, _MAX), Image.Resampling.NEAREST)
     return _uri(image, transparency=0)
 
 

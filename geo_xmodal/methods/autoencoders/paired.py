@@ -24,7 +24,7 @@ from geo_xmodal.methods.reconstruction import RichView, SpectrumDecoder
 from geo_xmodal.networks.tanh_cnn import TanhLayer, tanh_layers
 from geo_xmodal.types import TrainingData
 
-LEAST_PAIRS = 2
+MIN_PAIRS = 2
 """Pairs in a step: batch norm has no variance of one."""
 
 
@@ -115,14 +115,14 @@ class PairedLearner(AutoencoderLearner):
         """The pixels of a step; where hardly any is a pair, the first pairs of the pools come along."""
         batches = [labelled] if unlabelled is None else [labelled, unlabelled]
         paired = sum(int(batch.rich.isfinite().all(1).sum()) for batch in batches if batch.rich is not None)
-        if processes.whole_number(paired) < LEAST_PAIRS:
+        if processes.whole_number(paired) < MIN_PAIRS:
             batches += [self._pairs_of(self.labelled, 0), self._pairs_of(self.unlabelled, 1)]
         target = self.augmented(torch.cat([batch.target for batch in batches]))
         rich = torch.cat([cast(Tensor, batch.rich) for batch in batches])
         return Pixels(target, rich, len(labelled.target))
 
     def _pairs_of(self, pool: Pool, which: int) -> Batch:
-        first = torch.arange(min(self.first_pairs[which], LEAST_PAIRS))
+        first = torch.arange(min(self.first_pairs[which], MIN_PAIRS))
         return self.draw(pool, processes.share(first))
 
     def target_features(self, target: Tensor) -> Tensor:
@@ -204,8 +204,8 @@ class PairedMethod(Method):
 
     def check(self, data: TrainingData, options: AutoencoderOptions) -> None:
         """Two streams meet in pairs."""
-        if data.rich is None or data.pairs < LEAST_PAIRS:
+        if data.rich is None or data.pairs < MIN_PAIRS:
             raise TrainingDataError(
-                f"{data.pairs} pixels have both sensors, {self.name} needs {LEAST_PAIRS}: "
+                f"{data.pairs} pixels have both sensors, {self.name} needs {MIN_PAIRS}: "
                 "use `unimodal_dae`, which learns without the auxiliary sensor"
             )

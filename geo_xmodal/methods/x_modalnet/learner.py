@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from geo_xmodal import processes
 from geo_xmodal.methods.base import Batch, Stage
 from geo_xmodal.methods.cross_validation import Choice, Predict, chosen_value
-from geo_xmodal.methods.pairs import LEAST_PAIRS
+from geo_xmodal.methods.pairs import MIN_PAIRS
 from geo_xmodal.methods.reconstruction import RichView, UnitScale, corrupted
 from geo_xmodal.methods.rows import CHUNK
 from geo_xmodal.methods.svm import SvmLearner, SvmOptions
@@ -201,9 +201,9 @@ class XModalNetLearner(BranchLearner):
     def _with_pairs(self, labelled: Batch) -> Batch:
         """The batch, with pairs added if it holds hardly any."""
         pairs = int((labelled.index < self.labelled_pairs).sum())
-        if processes.whole_number(pairs) >= LEAST_PAIRS:
+        if processes.whole_number(pairs) >= MIN_PAIRS:
             return labelled
-        more = processes.share(processes.agreed(torch.randint(self.labelled_pairs, (LEAST_PAIRS,))))
+        more = processes.share(processes.agreed(torch.randint(self.labelled_pairs, (MIN_PAIRS,))))
         return self.draw(self.labelled, torch.cat([labelled.index.cpu(), more]))
 
     def _classification(

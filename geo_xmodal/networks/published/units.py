@@ -19,7 +19,7 @@ MAX_REFLECTANCE = 3.0
 """Bands with values below it are reflectance; others are digital numbers, 10,000 for a reflectance of 1."""
 
 _DECIBELS = 10 / math.log(10)
-_LEAST_POWER = 1e-10
+_MIN_POWER = 1e-10
 
 
 class Units(nn.Module):
@@ -96,7 +96,7 @@ class Units(nn.Module):
             t = x * self.std + self.mean
             power = torch.where(self.asinh > 0, t.sinh() * self.scale, t)
             if self.sensor.unit == "decibel":
-                decibels = torch.where(self.log > 0, t, power.clamp(min=_LEAST_POWER).log()) * _DECIBELS
+                decibels = torch.where(self.log > 0, t, power.clamp(min=_MIN_POWER).log()) * _DECIBELS
                 found = (decibels - self.own_mean) / self.own_deviation
             else:
                 found = (power * self.factor - self.own_mean) / self.own_deviation

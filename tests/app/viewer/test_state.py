@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geo_xmodal_app.viewer import Layer, Viewport, ViewState
-from geo_xmodal_app.viewer.state import MOST_VERTICES, parse_state
+from geo_xmodal_app.viewer.state import MAX_VERTICES, parse_state
 
 GRID = Viewport(
     500, 300, (10.0, 0.0, 500_000.0, 0.0, -10.0, 5_800_000.0), "UTM", 32633, "+proj=utm", "m", 1.0
@@ -69,7 +69,7 @@ def test_settings() -> None:
         {"area": {"type": "Polygon", "coordinates": []}},
         {"area": {"type": "Polygon", "coordinates": [[[500_000]] * 4]}},
         {"area": {"type": "Polygon", "coordinates": [[[9e6, 9e6]] * 4]}},
-        {"area": {"type": "Polygon", "coordinates": [RING * (MOST_VERTICES // 4 + 1)]}},
+        {"area": {"type": "Polygon", "coordinates": [RING * (MAX_VERTICES // 4 + 1)]}},
         {"area": {"type": "MultiPolygon", "coordinates": [[RING]] * 501}},
         {"area": "POLYGON"},
         {"settings": {"hidden": ["1"]}},

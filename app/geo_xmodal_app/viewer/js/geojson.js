@@ -1,10 +1,10 @@
 // A GeoJSON file as an area in the scene's coordinates: checked, since nobody knows where it comes from.
 
-const MOST_BYTES = 5_000_000;
-export const MOST_VERTICES = 5000;
+const MAX_BYTES = 5_000_000;
+export const MAX_VERTICES = 5000;
 
 export async function readArea(file, geometry) {
-  if (file.size > MOST_BYTES) throw new Error(`${file.size} bytes, at most ${MOST_BYTES} are read`);
+  if (file.size > MAX_BYTES) throw new Error(`${file.size} bytes, at most ${MAX_BYTES} are read`);
   let content;
   try {
     content = JSON.parse(await file.text());
@@ -14,8 +14,8 @@ export async function readArea(file, geometry) {
   const polygons = polygonsOf(content);
   if (!polygons.length) throw new Error("holds no polygon");
   const vertices = polygons.flat().reduce((sum, ring) => sum + ring.length, 0);
-  if (vertices > MOST_VERTICES)
-    throw new Error(`${vertices} corners, at most ${MOST_VERTICES} are read: simplify it`);
+  if (vertices > MAX_VERTICES)
+    throw new Error(`${vertices} corners, at most ${MAX_VERTICES} are read: simplify it`);
   const place = placer(content, geometry, polygons);
   return { type: "MultiPolygon", coordinates: polygons.map((rings) => rings.map((ring) => ring.map(place))) };
 }

@@ -4,7 +4,7 @@ import { button, choice, element, section, slider, swatch } from "./dom.js";
 import { hectares, percent } from "./numbers.js";
 import { hasClasses } from "./layers.js";
 
-const MOST_WARNINGS = 12;
+const MAX_WARNINGS = 12;
 
 export function createLegend(app) {
   const { node, body } = section("Legend", true, "legend");
@@ -139,7 +139,7 @@ export function createLegend(app) {
     ];
     if (!app.settings.safe && spec.warnings.length) {
       const words = `${spec.warnings.length} ${spec.warnings.length === 1 ? "pair" : "pairs"} of classes look alike to some readers`;
-      const pairs = spec.warnings.slice(0, MOST_WARNINGS).map((warning) => element("li", {}, warning));
+      const pairs = spec.warnings.slice(0, MAX_WARNINGS).map((warning) => element("li", {}, warning));
       rows.push(
         element("details", { class: "hint" }, element("summary", {}, words), element("ul", {}, pairs)),
       );

@@ -4,7 +4,7 @@ import { openTiff } from "./tiff.js";
 
 const DEFAULT_TILE = 256;
 const WORKERS = 2;
-const MOST_SAMPLED = 1024; // rows and columns that a stretch is found from
+const MAX_SAMPLED = 1024; // rows and columns that a stretch is found from
 
 let pool;
 
@@ -47,8 +47,8 @@ export async function bandStretch(url, band, { decibel, nodata }) {
   const file = await openTiff(url);
   const coarsest = file.levels[0];
   const [across, down] = [coarsest.getWidth(), coarsest.getHeight()];
-  const [left, top] = [across, down].map((side) => Math.max(0, Math.floor((side - MOST_SAMPLED) / 2)));
-  const window = [left, top, Math.min(across, left + MOST_SAMPLED), Math.min(down, top + MOST_SAMPLED)];
+  const [left, top] = [across, down].map((side) => Math.max(0, Math.floor((side - MAX_SAMPLED) / 2)));
+  const window = [left, top, Math.min(across, left + MAX_SAMPLED), Math.min(down, top + MAX_SAMPLED)];
   const [values] = await coarsest.readRasters({ samples: [band], window, pool: workers() });
   const convert = converter(decibel, nodata ?? file.nodata);
   const sorted = Float32Array.from(values, convert).filter(Number.isFinite).sort();
