@@ -76,9 +76,12 @@ def test_a_job_is_cancelled_and_resumed(reader: Reader, server: RunningServer, s
     page.get_by_text("--epochs=9000").wait_for()
     reader.press("Start training")
     page.get_by_text(re.compile(r"[1-9]\d* of 9000")).wait_for()
+    pattern = f"sessions/{session}/runs/tiny-cnn/run/log.jsonl"
+    while not list(server.work.glob(pattern)):  # the first epoch is told of before it has ended
+        page.wait_for_timeout(100)
     reader.press("Cancel")
     page.get_by_role("button", name="Resume", exact=True).wait_for()
-    (log,) = server.work.glob("sessions/*/runs/tiny-cnn/run/log.jsonl")
+    (log,) = server.work.glob(pattern)
     done = len(log.read_text().splitlines())
     reader.press("Resume")
     page.get_by_text(re.compile(r"[1-9]\d* of 9000")).wait_for()
