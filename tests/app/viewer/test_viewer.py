@@ -263,6 +263,28 @@ def test_sensors_are_stretched(visit: Visit) -> None:
     assert screen.color(280, 225) == "#f7f8f8"
 
 
+def test_a_stretch_is_filled_in_and_three_bands_come_back(visit: Visit) -> None:
+    screen = visit()
+    screen.check("Land cover", False)
+    screen.check("SAR")
+    screen.page.get_by_role("button", name="Settings of SAR").click()
+    low, high = (screen.page.get_by_label(f"{end} value shown of VV") for end in ("Lowest", "Highest"))
+    assert (low.input_value(), high.input_value()) == ("-20", "0")
+    low.fill("-10")
+    low.press("Enter")
+    screen.page.get_by_role("button", name="Stretch as at first").wait_for()
+    screen.settled()
+    assert int(screen.color(100, 240)[1:3], 16) < 5  # -10.4 dB
+    assert abs(int(screen.color(100, 375)[1:3], 16) - 127) < 6  # -5 dB
+    screen.check("SAR", False)
+    screen.check("HSI")
+    screen.page.get_by_role("button", name="Settings of HSI").click()
+    screen.page.get_by_role("button", name="One band").click()
+    screen.page.get_by_role("button", name="Three bands").click()
+    picks = [screen.page.get_by_label(f"{name} of HSI", exact=True) for name in ("Red", "Green", "Blue")]
+    screen.wait(lambda: [pick.input_value() for pick in picks] == ["4", "2", "1"])
+
+
 def test_keyboard_alone(visit: Visit) -> None:
     screen = visit()
     page = screen.page

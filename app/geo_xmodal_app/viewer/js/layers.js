@@ -39,7 +39,7 @@ export function createLayers(app) {
       style: {},
     });
     app.map.addLayer(layer);
-    const record = { spec, layer, bands: shownBands(spec), stretches: [], state: "waiting", message: "" };
+    const record = { spec, layer, bands: shownBands(spec), stretches: [], chosen: new Map(), state: "waiting", message: "" };
     if (spec.visible) load(record);
     return record;
   }
@@ -78,7 +78,7 @@ export function createLayers(app) {
     const options = { decibel: spec.decibel, nodata: spec.nodata };
     const [source, stretches] = await Promise.all([
       numberSource(app.ol, app.geometry, spec.url, record.bands, options),
-      Promise.all(record.bands.map((band) => stretchOf(spec, band, options))),
+      Promise.all(record.bands.map((band) => record.chosen.get(band) ?? stretchOf(spec, band, options))),
     ]);
     record.stretches = stretches;
     record.layer.setStyle(numberStyle(stretches, spec.kind === "probability" ? "ramp" : "greys"));
@@ -142,11 +142,20 @@ export function createLayers(app) {
     return load(record);
   }
 
+  /** Lowest and highest value shown of a band; null: as the layer began. */
+  function setStretch(id, band, stretch) {
+    const record = records.get(id);
+    if (stretch) record.chosen.set(band, stretch);
+    else record.chosen.clear();
+    return load(record);
+  }
+
   return {
     sync,
     setVisible,
     move,
     setBands,
+    setStretch,
     setThreshold,
     prepareThreshold,
     restyle: () => records.forEach(restyle),
