@@ -95,7 +95,7 @@ class DeformableAttention(nn.Module):
         """(B, heads, h w, n) of what lies between queries and positions, from the table."""
         queries = _grid(height, width, positions).reshape(1, height * width, 1, 2)
         between = (queries - positions[:, None]) / 2
-        batch = len(positions) // self.groups
+        batch = positions.shape[0] // self.groups
         table = self.bias.reshape(self.groups, -1, *self.bias.shape[1:]).repeat(batch, 1, 1, 1)
         bias = F.grid_sample(table.to(between.dtype), between.flip(3), "bilinear", align_corners=True)
         return bias.reshape(batch, self.heads, height * width, -1)

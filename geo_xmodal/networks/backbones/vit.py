@@ -75,7 +75,7 @@ class Vit(Backbone):
 
 def _apart(tokens: Tensor, height: int, width: int) -> Encoded:
     """(B, 1 + h w, C) -> map and class token."""
-    rest = tokens[:, 1:].transpose(1, 2).reshape(len(tokens), -1, height, width)
+    rest = tokens[:, 1:].transpose(1, 2).reshape(tokens.shape[0], -1, height, width)
     return Encoded(rest, tokens[:, :1])
 
 

@@ -171,7 +171,7 @@ class _Panopticon(_Torchgeo):
         self.register_buffer("channels", torch.tensor(found), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        channels = self.channels.repeat(len(images), 1)  # a copy: the network writes into it
+        channels = self.channels.repeat(images.shape[0], 1)  # a copy: the network writes into it
         return cast(Tensor, self.net({"imgs": images, "chn_ids": channels}))
 
     def named(self, weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:

@@ -150,3 +150,12 @@ def test_vectors_of_a_transformer_see_its_attention() -> None:
     made = make_backbone("vit_s16", 2, size=32, attention="deformable").eval()
     x = torch.randn(1, 2, 32, 32)
     torch.testing.assert_close(made(x), made.stages(x)[-1].mean((2, 3)))
+
+
+def test_an_exported_network_takes_any_number_of_images() -> None:
+    made = still(3, channels=128)
+    exported = torch.export.export(
+        made, (torch.randn(3, 128, 3, 3),), dynamic_shapes=({0: torch.export.Dim("images")},)
+    ).module()
+    x = torch.randn(5, 128, 3, 3)
+    torch.testing.assert_close(exported(x), made(x))
