@@ -242,13 +242,16 @@ class ChipPicture:
         return labels[window.slices]
 
 
-def chips_for(chips: ChipSet, target: str | None = None, rich: str | None = None) -> ChipSource:
+def chips_for(
+    chips: ChipSet, target: str | None = None, rich: str | None = None, *, labels_needed: bool = True
+) -> ChipSource:
     """A set with the sensors of a run.
 
     Args:
         chips: The set.
         target: Modality that maps are made from; None is the set's.
         rich: Modality that only training has; None is the HSI, else any that a training chip has.
+        labels_needed: Whether it is an error that no chip with labels trains, or none tests.
 
     Raises:
         ChipError: There is no such modality, or no chip trains or tests.
@@ -263,12 +266,13 @@ def chips_for(chips: ChipSet, target: str | None = None, rich: str | None = None
     train = [chip for chip in chips.of("train") if target in chip.sensors]
     if not train:
         raise ChipError(f"{chips.folder}: no chip with {target} trains: see geo-xmodal info {chips.folder}")
-    if not any(chip.labelled for chip in train):
+    if labels_needed and not any(chip.labelled for chip in train):
         raise ChipError(
             f"{chips.folder}: {counted(len(train), 'chip')} train and none has labels: a map needs labels to "
             "learn from"
         )
-    if not any(chip.labelled and target in chip.sensors for chip in chips.of("test")):
+    tested = any(chip.labelled and target in chip.sensors for chip in chips.of("test"))
+    if labels_needed and not tested:
         raise ChipError(
             f"{chips.folder}: no chip with labels tests: name some in a chips.toml ([splits.test])"
         )

@@ -102,7 +102,7 @@ def pretrain_scene(
     compute = compute_for(request.device, request.precision)
     with processes.joined(compute.device):
         with processes.together():
-            joined = learned_from(scenes, request.given, request.hold_out)
+            joined = learned_from(scenes, request.given, request.hold_out, labels_needed=False)
             plan = resolve(request, joined)
         metrics: dict[str, Any] = {}
         if processes.is_first():

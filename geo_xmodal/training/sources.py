@@ -20,8 +20,10 @@ LearnedMember = Member | ChipMember
 """A scene of it, or all of its chips."""
 
 
-def learned_from(given: Given, settings: Mapping[str, Any], hold_out: Sequence[str] = ()) -> Learned:
-    """Scenes as one, or chips, with the sensors that are asked for.
+def learned_from(
+    given: Given, settings: Mapping[str, Any], hold_out: Sequence[str] = (), *, labels_needed: bool = True
+) -> Learned:
+    """Scenes as one, or chips, with the sensors that are asked for; chips may be asked to have labels.
 
     Raises:
         UsageError, SceneError, LabelError: as `scenes_for`.
@@ -33,4 +35,4 @@ def learned_from(given: Given, settings: Mapping[str, Any], hold_out: Sequence[s
         raise UsageError(
             f"{hold_out[0]!r} is to be held out, and is no scene: which chips test is said by their splits"
         )
-    return chips_for(given, settings.get("target"), settings.get("rich"))
+    return chips_for(given, settings.get("target"), settings.get("rich"), labels_needed=labels_needed)

@@ -92,6 +92,8 @@ def of_scene(
     table = {method: over_seeds(seeds, rows[method].__getitem__) for method in methods}
     if "random" in rows:
         for method in methods:
+            if method == "random":
+                continue
             table[f"{method} - random"] = over_seeds(
                 seeds,
                 lambda seed, method=method: {  # type: ignore[misc]

@@ -16,6 +16,7 @@ from geo_xmodal.commands.app import run as command
 from geo_xmodal.errors import BundleError, ResumeError, TrainingDataError, UsageError
 from geo_xmodal.pretraining.learner import PretrainLearner
 from geo_xmodal.pretraining.options import PretrainingOptions
+from tests.chips import sets
 from tests.tiny import HSI_COLUMNS, write_scene
 from tests.training_data import make_training_data
 
@@ -172,3 +173,13 @@ def test_every_method_falls(method: str) -> None:
         loss_of(one, 100 + step).backward()
         optimizer.step()
     assert np.mean([float(loss_of(one, seed).detach()) for seed in range(5)]) < np.mean(before)
+
+
+def test_chips_pretrain_with_labels_and_without(tmp_path: Path) -> None:
+    folder = sets.fields(tmp_path / "set", train=4, test=1, side=16)
+    labelled = gx.pretrain_scene(gx.open_chips(folder), tmp_path / "one", request(labels_per_class="30"))
+    assert labelled.metrics["probe"] and labelled.load().card.sensors[0].modality == "sar"
+    for label in (folder / "labels").iterdir():
+        label.unlink()
+    bare = gx.pretrain_scene(gx.open_chips(folder), tmp_path / "two", request())
+    assert bare.metrics["probe"] == {} and bare.metrics["pairs"] == 300
