@@ -85,3 +85,13 @@ def test_a_card_cannot_ask_for_other_bands() -> None:
     with pytest.raises(BundleError, match="fuses two sensors, not 1"):
         build_network(NetworkSpec("cmx", SMALL), 4, 2)
     assert SegFormerOptions().backbone == "mit_b0"
+
+
+def test_a_backbone_starts_from_that_of_a_pretrained_branch() -> None:
+    branch = build_network(NetworkSpec("resnet18", {}), 3, 4)
+    network = build_network(NetworkSpec("fcn", SMALL), 3, 4)
+    network.start_from(branch.state_dict())
+    own = network.encoders[0].net.state_dict()
+    assert all(
+        torch.equal(own[name], value) for name, value in branch.encoder.backbone.net.state_dict().items()
+    )
