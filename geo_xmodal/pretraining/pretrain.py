@@ -198,7 +198,7 @@ def _run(
             "dimensions": card.dimensions,
             "common": card.common,
             "pairs": data.pairs,
-            "loss": log.rows[-1]["loss"] if log.rows else {},
+            "loss": rows[-1]["loss"] if (rows := log.read()) else {},
             "probe": _probes(data, learner, plan, request.seed),
             "assumptions": list(data.notes.get("assumptions", ())),
         }
