@@ -28,6 +28,7 @@ ADDRESSES = {
     "scenes": 1,
     "files": 2,
     "view?map=first": 3,
+    "validate?map=first": 1,
 }
 """Address of a page to the lists that it has at least."""
 
