@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ast
+import json
 from pathlib import Path
 from typing import get_args
 
@@ -16,23 +16,18 @@ from tests.conftest import REPOSITORY
 PLUGIN = REPOSITORY / "app" / "qgis" / "geo_xmodal_qgis"
 
 
-def literal(path: Path, name: str) -> object:
-    """The value that a module of the plugin, which only QGIS can import, gives to a name."""
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == name:
-            return ast.literal_eval(node.value)
-    raise AssertionError(f"{path} has no {name}")
-
-
 def test_the_type_and_the_registry_name_the_same_kinds() -> None:
     assert get_args(Kind) == tuple(KINDS)
     assert all(entry.name == name for name, entry in KINDS.items())
 
 
 def test_the_plugin_offers_every_kind() -> None:
-    assert literal(PLUGIN / "algorithm.py", "KINDS") == list(KINDS)
-    sensors = [(name.upper(), f"{kind.heading} rasters") for name, kind in KINDS.items()]
-    assert literal(PLUGIN / "algorithms" / "align.py", "_SENSORS") == tuple(sensors)
+    commands = json.loads((PLUGIN / "commands.json").read_text(encoding="utf-8"))["commands"]
+    align = {one["name"]: one for one in next(one for one in commands if one["name"] == "align")["options"]}
+    assert align["target_kind"]["choices"] == list(KINDS)
+    assert [name for name, one in align.items() if one["takes"] == "sensor files" and one["many"]] == list(
+        KINDS
+    )
 
 
 def test_settings_of_the_branch_are_options_of_every_method_that_takes_them() -> None:
