@@ -101,7 +101,7 @@ def test_stretches_are_quantiles_and_those_of_radar_in_decibels(tmp_path: Path) 
 
 def test_colours_of_a_hyperspectral_image_are_the_nearest_bands() -> None:
     waves = [400.0 + 10 * band for band in range(60)]
-    assert [waves[band] for band in first_bands("hsi", ["b"] * 60, waves)] == [640, 550, 460]
+    assert [waves[band] for band in first_bands("hsi", ["b"] * 60, waves)] == [650, 550, 480]
     infrared = [1000.0 + 10 * band for band in range(60)]
     assert first_bands("hsi", ["b"] * 60, infrared) == (24, 15, 6)
     assert first_bands("sar", ["VV", "VH"]) == (0, 1, 0)

@@ -114,7 +114,7 @@ def test_files_of_the_scene(tmp_path: Path, files: dict[str, Path]):
 
 def test_decibels_become_power(tmp_path: Path, files: dict[str, Path]):
     decibels = write_raster(tmp_path / "s1_db.tif", np.full((1, 60, 50), -20, np.float32), utm_grid())
-    with pytest.raises(UsageError, match=r"s1_db\.tif: .* decibels.* give scale db"):
+    with pytest.raises(UsageError, match=r"s1_db\.tif: .* decibels.* give scale=db"):
         align_scene(tmp_path / "refused", reference=decibels, modalities={})
     for copy, held in ((False, "db"), (True, "linear")):
         out = tmp_path / f"scene {copy}"
