@@ -74,6 +74,17 @@ Target = Annotated[
     str | None,
     Option("Sensor to map from", "The sensor to map from (default: the scene's target).", expert=True),
 ]
+Scenes = Annotated[
+    tuple[str, ...],
+    Option(
+        "Scenes",
+        "A scene folder, or the name of a known scene; given several times, they are learned from "
+        "together. Also a folder of scene folders, or a .txt list with one a line.",
+        name="scene",
+        takes="scene",
+        metavar="NAME_OR_PATH",
+    ),
+]
 HoldOut = Annotated[
     tuple[str, ...],
     Option(

@@ -13,6 +13,7 @@ from geo_xmodal.requests.common import (
     Device,
     HoldOut,
     Precision,
+    Scenes,
     Target,
 )
 from geo_xmodal.requests.option import Option, Request
@@ -107,17 +108,7 @@ class CompareOptions(Request):
 class ComparedOn(Request):
     """What is compared on what."""
 
-    scenes: Annotated[
-        tuple[str, ...],
-        Option(
-            "Scenes",
-            "A scene folder, or the name of a known scene; given several times, they are learned from "
-            "together. Also a folder of scene folders, or a .txt list with one a line.",
-            name="scene",
-            takes="scene",
-            metavar="NAME_OR_PATH",
-        ),
-    ]
+    scenes: Scenes
     out: Annotated[
         Path,
         Option("Folder", "Folder for runs, tables and pictures; runs there are kept.", takes="new folder"),

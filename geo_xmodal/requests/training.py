@@ -15,6 +15,7 @@ from geo_xmodal.requests.common import (
     HoldOut,
     Precision,
     Resume,
+    Scenes,
     Target,
 )
 from geo_xmodal.requests.option import Option, Request
@@ -86,17 +87,7 @@ class TrainOptions(Request):
 class TrainedOn(Request):
     """What a model is trained on, and where it goes."""
 
-    scenes: Annotated[
-        tuple[str, ...],
-        Option(
-            "Scenes",
-            "A scene folder, or the name of a known scene; given several times, they are learned from "
-            "together. Also a folder of scene folders, or a .txt list with one a line.",
-            name="scene",
-            takes="scene",
-            metavar="NAME_OR_PATH",
-        ),
-    ] = ()
+    scenes: Scenes = ()
     chips: Annotated[
         Path | None,
         Option(
