@@ -23,6 +23,7 @@ from tests import tiny
 from tests.app.journey import COLS, ROWS, Reader, cut_berlin
 from tests.app.running import COOKIE, RunningServer
 from tests.rasters import vrt_that_reads, write_sparse
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -77,8 +78,7 @@ def test_a_job_is_cancelled_and_resumed(reader: Reader, server: RunningServer, s
     reader.press("Start training")
     page.get_by_text(re.compile(r"[1-9]\d* of 9000")).wait_for()
     pattern = f"sessions/{session}/runs/tiny-cnn/run/log.jsonl"
-    while not list(server.work.glob(pattern)):  # the first epoch is told of before it has ended
-        page.wait_for_timeout(100)
+    wait_until(lambda: list(server.work.glob(pattern)))  # the first epoch is told of before it has ended
     reader.press("Cancel")
     page.get_by_role("button", name="Resume", exact=True).wait_for()
     (log,) = server.work.glob(pattern)

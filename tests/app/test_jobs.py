@@ -21,6 +21,7 @@ from geo_xmodal_app.jobs import Job, Queue
 from geo_xmodal_app.sessions import new_id, session_path
 from geo_xmodal_app.settings import VARIABLE, Settings
 from tests import tiny
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(900)  # real commands, on machines that do much else
 
@@ -57,13 +58,6 @@ def open_queue(chosen: Settings) -> Iterator[Callable[[], Queue]]:
             processes.tell(record.running, signal.SIGKILL)
 
 
-def wait(ready: Callable[[], object], seconds: float = 200.0) -> None:
-    end = time.monotonic() + seconds
-    while not ready():
-        assert time.monotonic() < end, "it did not come to that"
-        time.sleep(0.05)
-
-
 def state(queue: Queue, id_: str, session: str = ANNA) -> Job:
     found = queue.job(session, id_)
     assert found is not None
@@ -90,7 +84,7 @@ def test_a_job_runs_to_its_end(open_queue: Callable[[], Queue], tmp_path: Path) 
     assert (waiting.state, waiting.ahead, waiting.started) == ("queued", 0, None)
     assert waiting.command.startswith("geo-xmodal simulate ")
     queue.start()
-    wait(lambda: state(queue, id_).state == "done")
+    wait_until(lambda: state(queue, id_).state == "done")
     done = state(queue, id_)
     assert done.ended is not None and done.started is not None
     assert done.ended > done.started
@@ -127,7 +121,7 @@ def test_one_that_fails_says_why(open_queue: Callable[[], Queue], tmp_path: Path
     id_ = queue.submit(
         ANNA, "a run", ["train", "--scene=/no/such", f"--out={tmp_path / 'r'}"], tmp_path / "r"
     )
-    wait(lambda: state(queue, id_).state == "failed")
+    wait_until(lambda: state(queue, id_).state == "failed")
     failed = state(queue, id_)
     assert failed.doing.startswith("no scene")
     assert not failed.resumable
@@ -141,17 +135,17 @@ def test_cancel_then_resume(open_queue: Callable[[], Queue], scene: Path, tmp_pa
     queue.cancel(ANNA, second)
     assert state(queue, second).state == "cancelled"
     queue.start()
-    wait(lambda: (out / "log.jsonl").is_file() and state(queue, id_).seconds_left)
+    wait_until(lambda: (out / "log.jsonl").is_file() and state(queue, id_).seconds_left)
     assert state(queue, id_).state == "running"
     queue.cancel(ANNA, id_)
     assert state(queue, id_).doing == "stopping"
-    wait(lambda: state(queue, id_).state == "cancelled")
+    wait_until(lambda: state(queue, id_).state == "cancelled")
     assert (out / "log.jsonl").is_file()
     rows = len((out / "log.jsonl").read_text().splitlines())
     assert state(queue, id_).resumable
     queue.resume(ANNA, id_)
     assert state(queue, id_).command.endswith("--resume")
-    wait(lambda: state(queue, id_).state == "running" and state(queue, id_).done > rows)
+    wait_until(lambda: state(queue, id_).state == "running" and state(queue, id_).done > rows)
     assert state(queue, second).state == "cancelled"
 
 
@@ -174,7 +168,7 @@ def test_nobody_waits_for_all_jobs_of_another(open_queue: Callable[[], Queue], t
         queue.submit(ANNA, "one more", argv, tmp_path)
     theirs = queue.submit(BEN, "first", argv, tmp_path)
     queue.start()
-    wait(lambda: state(queue, theirs, BEN).ended)
+    wait_until(lambda: state(queue, theirs, BEN).ended)
     first, second = state(queue, mine[0]).started, state(queue, mine[1]).started
     assert first is not None
     assert first < (state(queue, theirs, BEN).started or 0.0) < (second or time.time())
@@ -196,20 +190,20 @@ def test_a_killed_server_finds_its_jobs_again(
     id_ = first.submit(ANNA, "long", [*simulate(out), "--rows=9000", "--cols=9000"], out)
     waiting = first.submit(ANNA, "next", ["train", "--scene=/no/such"], tmp_path / "next")
     first.start()
-    wait(lambda: state(first, id_).state == "running" and record(chosen, id_).pid)
+    wait_until(lambda: state(first, id_).state == "running" and record(chosen, id_).pid)
     first._stop.set()  # its thread ends, its process goes on
     second = open_queue()
     assert state(second, id_).state == "running"
     assert state(second, waiting).state == "queued"
     second.start()
-    wait(lambda: state(second, id_).done > 0)
+    wait_until(lambda: state(second, id_).done > 0)
     assert state(second, waiting).state == "queued"
     pid = record(chosen, id_).pid
     assert pid is not None
     psutil.Process(pid).kill()
     psutil.Process(pid).wait() if psutil.pid_exists(pid) else None
-    wait(lambda: state(second, id_).state == "interrupted")
-    wait(lambda: state(second, waiting).state == "failed")
+    wait_until(lambda: state(second, id_).state == "interrupted")
+    wait_until(lambda: state(second, waiting).state == "failed")
 
 
 def test_a_job_whose_number_was_not_written_down_is_found_and_not_begun_again(
@@ -226,12 +220,12 @@ def test_a_job_whose_number_was_not_written_down_is_found_and_not_begun_again(
     _, child = processes.start(work, place, ids[0])
     again = open_queue()
     again.start()
-    wait(lambda: state(again, ids[1]).state == "interrupted")
+    wait_until(lambda: state(again, ids[1]).state == "interrupted")
     assert state(again, ids[0]).state == "running"
     assert psutil.Process(child.pid).nice() > psutil.Process().nice()  # pages come first
     again.cancel(ANNA, ids[0])
     child.wait()
-    wait(lambda: state(again, ids[0]).state == "cancelled")
+    wait_until(lambda: state(again, ids[0]).state == "cancelled")
 
 
 def test_a_job_that_ended_meanwhile_is_told_by_what_it_left(
@@ -251,7 +245,7 @@ def test_a_job_that_ended_meanwhile_is_told_by_what_it_left(
     again = open_queue()
     again.start()
     for id_, ending in ids.items():
-        wait(lambda id_=id_, ending=ending: state(again, id_).state == ending)
+        wait_until(lambda id_=id_, ending=ending: state(again, id_).state == ending)
 
 
 def test_another_process_with_the_same_number_is_not_ours(
@@ -268,7 +262,7 @@ def test_another_process_with_the_same_number_is_not_ours(
     again = open_queue()
     again.cancel(ANNA, id_)  # a signal to that number would end this test
     again.start()
-    wait(lambda: state(again, id_).state == "cancelled")
+    wait_until(lambda: state(again, id_).state == "cancelled")
 
 
 def test_records_that_are_none_are_left_out(
@@ -299,7 +293,7 @@ def test_records_beyond_reason_stop_no_other_job(
     again = open_queue()
     assert [job.id for job in again.jobs(ANNA)] == [id_]
     again.start()
-    wait(lambda: state(again, id_).state == "failed")
+    wait_until(lambda: state(again, id_).state == "failed")
 
 
 def test_a_job_is_forgotten_when_it_has_ended(
@@ -331,5 +325,5 @@ def test_a_scene_that_leads_out_is_refused_by_pages_and_by_jobs(
     words = ["correlate", f"--scene={made}", "--between=hsi", "sar", f"--out={tmp_path / 'out'}"]
     id_ = queue.submit(ANNA, "x", words, tmp_path / "out")
     queue.start()
-    wait(lambda: state(queue, id_).state == "failed")
+    wait_until(lambda: state(queue, id_).state == "failed")
     assert "leads out of" in state(queue, id_).doing

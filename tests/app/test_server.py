@@ -18,6 +18,7 @@ from geo_xmodal_app.job_records import Record, read_records, write_record
 from geo_xmodal_app.sessions import new_id
 from tests import tiny
 from tests.app.running import RunningServer
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(900)  # real commands, on machines that do much else
 
@@ -124,12 +125,12 @@ def test_a_job_outlives_a_killed_server(serve: Callable[..., RunningServer], tmp
         return read_records(work)[0]
 
     running = serve()
-    wait(lambda: record().state == "running" and (tmp_path / "run" / "log.jsonl").exists())
+    wait_until(lambda: record().state == "running" and (tmp_path / "run" / "log.jsonl").exists())
     running.stop(signal.SIGKILL)
     pid = record().pid
     assert pid is not None
     rows = (tmp_path / "run" / "log.jsonl").stat().st_size
-    wait(lambda: (tmp_path / "run" / "log.jsonl").stat().st_size > rows)
+    wait_until(lambda: (tmp_path / "run" / "log.jsonl").stat().st_size > rows)
     again = serve()
     time.sleep(1.5)
     assert (record().state, record().pid) == ("running", pid)
@@ -137,10 +138,3 @@ def test_a_job_outlives_a_killed_server(serve: Callable[..., RunningServer], tmp
     assert record().state == "interrupted"
     assert record().resumable
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-
-
-def wait(ready: Callable[[], object], seconds: float = 200.0) -> None:
-    end = time.monotonic() + seconds
-    while not ready():
-        assert time.monotonic() < end, "it did not come to that"
-        time.sleep(0.1)

@@ -28,18 +28,12 @@ from geo_xmodal.raster.reader import AlignedReader, aligned_reader
 from geo_xmodal.types import FloatArray, Window
 from tests import rasters
 from tests.mapping.conftest import card_of, random_model, scene_values, with_holes
+from tests.waiting import wait_until
 
 REPOSITORY = Path(__file__).parents[2]
 DASK = str(Path(sys.executable).with_name("dask"))
 WINDOWS = 35
 """Of 64 x 64 pixels over 300 x 420."""
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.05)
 
 
 @contextmanager

@@ -6,8 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,6 +21,7 @@ from geo_xmodal.mapping.pools import computed
 from geo_xmodal.raster.reader import AlignedReader
 from geo_xmodal.types import Window, windows_over
 from tests.mapping.conftest import WriteInput, scene_values, with_holes
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kills with signals")
 
@@ -31,13 +31,6 @@ REPOSITORY = Path(__file__).parents[2]
 @pytest.fixture
 def reader(write_input: WriteInput) -> AlignedReader:
     return write_input(with_holes(scene_values((300, 420))))
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.05)
 
 
 def workers_of(parent: int) -> set[psutil.Process]:
