@@ -18,6 +18,9 @@ PYPROJECT = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
 MAX_BYTES = 1_000_000
 LARGE_FILES_ALLOWED = ("sample_scenes", "models")
 CODE = ("geo_xmodal", "app/geo_xmodal_app", "app/qgis")
+OPENS_PICKLES = Path("scripts", "to_safetensors.py")
+"""What people run by themselves where they trust a file, once its checksum is met; nothing imports it."""
+
 UNSAFE_MODULES = ("pickle", "joblib", "marshal", "shelve", "dill")
 
 
@@ -92,8 +95,9 @@ def test_the_sample_scenes_stay_small_together() -> None:
 def test_nothing_unpickles_or_runs_code_from_files() -> None:
     found = [
         f"{file.relative_to(REPOSITORY)}:{node.lineno}"
-        for room in CODE
+        for room in (*CODE, "scripts")
         for file in (REPOSITORY / room).rglob("*.py")
+        if file.relative_to(REPOSITORY) != OPENS_PICKLES
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.Import | ast.ImportFrom | ast.Call) and runs_what_a_file_says(node)
     ]

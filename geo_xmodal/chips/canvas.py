@@ -59,8 +59,22 @@ def _corner(number: int) -> tuple[int, int]:
     return down * SLOT, across * SLOT
 
 
+class ChipsDefaults(ReaderDefaults):
+    """What a `WindowReader` of many chips says of its files."""
+
+    @property
+    def assumptions(self) -> tuple[Assumption, ...]:
+        """None: they are told chip by chip (`chip_assumptions`)."""
+        return ()
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """None: chips are too many to be listed."""
+        return ()
+
+
 @dataclass(frozen=True)
-class ChipsReader(ReaderDefaults):
+class ChipsReader(ChipsDefaults):
     """A sensor of all chips of a set on their common grid (a `WindowReader`).
 
     Attributes:
@@ -94,16 +108,6 @@ class ChipsReader(ReaderDefaults):
     def bands(self) -> tuple[Band, ...]:
         """Those of the first chip that has the sensor."""
         return self._bands
-
-    @property
-    def assumptions(self) -> tuple[Assumption, ...]:
-        """None: they are told chip by chip (`chip_assumptions`)."""
-        return ()
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """None: chips are too many to be listed."""
-        return ()
 
     def identity(self) -> Mapping[str, str]:
         """The description of the set, and names, sizes and times of all files of the sensor."""

@@ -5,19 +5,18 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from geo_xmodal.chips.canvas import ChipsReader
+from geo_xmodal.chips.canvas import ChipsDefaults, ChipsReader
 from geo_xmodal.errors import UsageError
-from geo_xmodal.raster import Adaptation, Assumption, Band, ReaderDefaults
+from geo_xmodal.raster import Adaptation, Band
 from geo_xmodal.types import FloatArray, Kind, Window
 
 
 @dataclass(frozen=True)
-class StackedChips(ReaderDefaults):
+class StackedChips(ChipsDefaults):
     """The bands of several sensors of all chips on their common grid (a `WindowReader`).
 
     Attributes:
@@ -51,16 +50,6 @@ class StackedChips(ReaderDefaults):
             for one in self.readers
             for band in one.bands
         )
-
-    @property
-    def assumptions(self) -> tuple[Assumption, ...]:
-        """None: they are told chip by chip (`chip_assumptions`)."""
-        return ()
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """None: chips are too many to be listed."""
-        return ()
 
     def identity(self) -> Mapping[str, str]:
         """That of each sensor."""

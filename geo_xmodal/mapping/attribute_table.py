@@ -1,4 +1,4 @@
-"""What GDAL and QGIS know of a raster beside its pixels: `<raster>.aux.xml`, GDAL's standard side-car (PAM).
+"""What GDAL and QGIS know of a raster beside its pixels: `<raster>.aux.xml`, GDAL's standard sidecar (PAM).
 
 TIFF has no place for class names, for a table of the classes, or for statistics that programs find there.
 """

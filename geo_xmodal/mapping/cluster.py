@@ -98,11 +98,11 @@ def cluster_pool(task: WindowTask, scheduler: str) -> Iterator[ClusterPool]:
                 client.wait_for_workers(1, timeout=_PATIENCE)
             except TimeoutError:
                 raise ClusterError(f"the Dask scheduler at {address} has no workers: start some") from None
-            errand = _Errand.of(task)
-            _check_workers(client, errand)
+            shared = _SharedTask.of(task)
+            _check_workers(client, shared)
             executor = client.get_executor(pure=False)
             try:
-                yield ClusterPool(client, executor, errand)
+                yield ClusterPool(client, executor, shared)
             finally:
                 executor.shutdown(wait=False)
 
@@ -110,12 +110,12 @@ def cluster_pool(task: WindowTask, scheduler: str) -> Iterator[ClusterPool]:
 class ClusterPool:
     """The workers that a scheduler has now; see `geo_xmodal.mapping.pools.WindowPool`."""
 
-    def __init__(self, client: Any, executor: Executor, errand: _Errand) -> None:
+    def __init__(self, client: Any, executor: Executor, shared: _SharedTask) -> None:
         self._client = client
         self._executor = executor
         # As the result of a task, what all windows have in common goes once to each worker, late ones
         # included, and is made anew if all that hold it die; scattered data would be lost.
-        self._errand = client.submit(_same, errand, pure=False)
+        self._shared = client.submit(_same, shared, pure=False)
         self._threads = 0
         self._counted = float("-inf")
         self._last_seen = time.monotonic()
@@ -140,13 +140,13 @@ class ClusterPool:
     def submit(self, window: Window) -> Future[bytes]:
         """What `geo_xmodal.mapping.tasks.run_window` gives for a window, or what went wrong there."""
         result: Future[bytes] = Future()
-        inner = self._executor.submit(_run_on_worker, self._errand, window)
+        inner = self._executor.submit(_run_on_worker, self._shared, window)
         inner.add_done_callback(partial(_hand_on, result, window))
         return result
 
 
 @dataclass(frozen=True)
-class _Errand:
+class _SharedTask:
     """What all windows of a map have in common, and what a worker must have for them.
 
     Attributes:
@@ -161,7 +161,7 @@ class _Errand:
     sizes: Mapping[Path, int | None]
 
     @classmethod
-    def of(cls, task: WindowTask) -> _Errand:
+    def of(cls, task: WindowTask) -> _SharedTask:
         """As they are here."""
         packages = (*_NUMBERS, *(("openvino",) if task.runtime.engine == "openvino" else ()))
         versions = {name: importlib.metadata.version(name) for name in packages}
@@ -187,42 +187,42 @@ class _Errand:
 
 
 _fit_for: str | None = None
-"""Token of the errand that this process last found itself fit for."""
+"""Token of the task that this process last found itself fit for."""
 
 
-def _run_on_worker(errand: _Errand, window: Window) -> bytes:
+def _run_on_worker(shared: _SharedTask, window: Window) -> bytes:
     global _fit_for
-    if _fit_for != errand.token:  # also for workers that came after the map began
-        lack = errand.unfit()
+    if _fit_for != shared.token:  # also for workers that came after the map began
+        lack = shared.unfit()
         if lack is not None:
             raise ClusterError(f"worker {_here()} {lack}")
-        _fit_for = errand.token
+        _fit_for = shared.token
     try:
-        return run_window(errand.task, window)
+        return run_window(shared.task, window)
     except GeoXmodalError as error:
-        lack = errand.unfit()
+        lack = shared.unfit()
         if lack is not None:  # a share that went away is no fault of the file
             raise ClusterError(f"worker {_here()} {lack}") from None
         raise type(error)(f"{error.marked} (worker {_here()})") from None
 
 
-def _same(errand: _Errand) -> _Errand:
-    return errand
+def _same(shared: _SharedTask) -> _SharedTask:
+    return shared
 
 
-def _check_workers(client: Any, errand: _Errand) -> None:
+def _check_workers(client: Any, shared: _SharedTask) -> None:
     """Ask all workers whether they are fit. A worker that dies meanwhile is asked with its first window."""
     versions = client.run(importlib.metadata.version, _PACKAGE, on_error="return")  # needs no package of ours
     for address, version in versions.items():
         if isinstance(version, importlib.metadata.PackageNotFoundError):
             raise ClusterError(
-                f"worker {address} {_other_version(_PACKAGE, None, errand.versions[_PACKAGE])}"
+                f"worker {address} {_other_version(_PACKAGE, None, shared.versions[_PACKAGE])}"
             )
-        if isinstance(version, str) and version != errand.versions[_PACKAGE]:
+        if isinstance(version, str) and version != shared.versions[_PACKAGE]:
             raise ClusterError(
-                f"worker {address} {_other_version(_PACKAGE, version, errand.versions[_PACKAGE])}"
+                f"worker {address} {_other_version(_PACKAGE, version, shared.versions[_PACKAGE])}"
             )
-    for address, lack in client.run(_Errand.unfit, errand, on_error="return").items():
+    for address, lack in client.run(_SharedTask.unfit, shared, on_error="return").items():
         if isinstance(lack, str):
             raise ClusterError(f"worker {address} {lack}")
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from geo_xmodal import processes
 from geo_xmodal.class_shares import Floats, learned_of_counts
-from geo_xmodal.errors import BundleError, TrainingDataError
+from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.methods.base import (
     Batch,
     Learner,
@@ -30,7 +30,7 @@ from geo_xmodal.methods.base import (
 )
 from geo_xmodal.methods.rows import rows_of
 from geo_xmodal.methods.start_options import StartOptions
-from geo_xmodal.networks import NetworkSpec, PixelModel, Standardize, Tiling
+from geo_xmodal.networks import NetworkSpec, PixelModel, Standardize, Tiling, check_spec
 from geo_xmodal.networks.segmentation import Segmenter, SegmenterOptions
 from geo_xmodal.objectives import Supervised
 from geo_xmodal.types import NO_LABEL, BandStatistics, LabelledWindows, TrainingData
@@ -90,10 +90,7 @@ class SegmentationOptions(StartOptions, LoopOptions, ABC):
 
     @model_validator(mode="after")
     def _network_exists(self) -> Self:
-        try:
-            _ = self.network.margin
-        except BundleError as error:
-            raise ValueError(str(error).split(": ", 2)[-1].removeprefix("Value error, ")) from None
+        check_spec(self.network)
         return self
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from geo_xmodal import processes
 from geo_xmodal.class_shares import Floats, learned_of_counts, maximised, ratios
-from geo_xmodal.errors import BundleError, TrainingDataError
+from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.kinds import KINDS
 from geo_xmodal.methods.base import (
     Learner,
@@ -31,7 +31,15 @@ from geo_xmodal.methods.base import (
 )
 from geo_xmodal.methods.rows import CHUNK, StoredRows
 from geo_xmodal.methods.start_options import StartOptions
-from geo_xmodal.networks import Branch, NetworkSpec, PixelModel, Standardize, branch_class, branch_help
+from geo_xmodal.networks import (
+    Branch,
+    NetworkSpec,
+    PixelModel,
+    Standardize,
+    branch_help,
+    check_spec,
+    checked_branch,
+)
 from geo_xmodal.networks.backbones import AttentionName
 from geo_xmodal.objectives import Supervised
 from geo_xmodal.patches import FloatArray, LocalFunction
@@ -57,10 +65,7 @@ class BranchOptions(StartOptions, LoopOptions, ABC):
 
     @model_validator(mode="after")
     def _network_exists(self) -> Self:
-        try:
-            _ = self.network.margin
-        except BundleError as error:
-            raise ValueError(str(error).split(": ", 2)[-1].removeprefix("Value error, ")) from None
+        check_spec(self.network)
         return self
 
     @property
@@ -113,11 +118,7 @@ class PixelBranchOptions(BranchOptions):
     @field_validator("encoder")
     @classmethod
     def _encoder_exists(cls, name: str) -> str:
-        try:
-            branch_class(name)
-        except BundleError as error:
-            raise ValueError(str(error)) from None
-        return name
+        return checked_branch(name)
 
 
 _BRANCH_SETTINGS = PixelBranchOptions.model_fields.keys() - BranchOptions.model_fields.keys() - {"encoder"}

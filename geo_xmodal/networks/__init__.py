@@ -15,6 +15,8 @@ from geo_xmodal.networks.registry import (
     branch_class,
     branch_help,
     build_network,
+    check_spec,
+    checked_branch,
 )
 from geo_xmodal.networks.standardize import Standardize
 from geo_xmodal.networks.tiling import Tiling
@@ -43,6 +45,8 @@ __all__ = [
     "branch_class",
     "branch_help",
     "build_network",
+    "check_spec",
+    "checked_branch",
     "context_features",
     "folded",
     "input_ranges",

@@ -129,6 +129,31 @@ class NetworkSpec:
         return _checked(self)[1].margin
 
 
+def checked_branch(name: str) -> str:
+    """`branch_class` for a validator of options: the name itself.
+
+    Raises:
+        ValueError: It is none that users choose.
+    """
+    try:
+        branch_class(name)
+    except BundleError as error:
+        raise ValueError(str(error)) from None
+    return name
+
+
+def check_spec(spec: NetworkSpec) -> None:
+    """See, for a validator of options, that there is such a network.
+
+    Raises:
+        ValueError: There is not; the message is that of the option.
+    """
+    try:
+        _checked(spec)
+    except BundleError as error:
+        raise ValueError(str(error).split(": ", 2)[-1].removeprefix("Value error, ")) from None
+
+
 def build_network(spec: NetworkSpec, bands: int, classes: int) -> nn.Module:
     """A network with fresh weights.
 

@@ -8,11 +8,10 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from geo_xmodal.errors import BundleError
 from geo_xmodal.kinds import Kind
 from geo_xmodal.methods.base import LoopOptions
 from geo_xmodal.methods.target_branch import BRANCH_RECIPES, PixelBranchOptions
-from geo_xmodal.networks import NetworkSpec, branch_class, branch_help
+from geo_xmodal.networks import NetworkSpec, branch_help, check_spec, checked_branch
 from geo_xmodal.networks.backbones import AttentionName
 from geo_xmodal.objectives.self_supervised import PUBLISHED_WEIGHT
 
@@ -153,11 +152,7 @@ class PretrainingOptions(LoopOptions):
     @field_validator("encoder", "rich_encoder")
     @classmethod
     def _encoder_exists(cls, name: str) -> str:
-        try:
-            branch_class(name)
-        except BundleError as error:
-            raise ValueError(str(error)) from None
-        return name
+        return checked_branch(name)
 
     @field_validator("window")
     @classmethod
@@ -169,10 +164,7 @@ class PretrainingOptions(LoopOptions):
     @model_validator(mode="after")
     def _networks_exist(self) -> PretrainingOptions:
         for network in (self.network, self.rich_network):
-            try:
-                _ = network.margin
-            except BundleError as error:
-                raise ValueError(str(error).split(": ", 2)[-1].removeprefix("Value error, ")) from None
+            check_spec(network)
         return self
 
 

@@ -1,7 +1,7 @@
 """The one door for rasters: a file that a person hands over is opened here and nowhere else.
 
 GDAL chooses a driver from a file's content and follows what it names: a VRT saved as `.tif` reads any file
-of the machine, side-cars (`.ovr`, `.msk`, `.aux.xml`) lead elsewhere, a small sparse file decodes to more
+of the machine, sidecars (`.ovr`, `.msk`, `.aux.xml`) lead elsewhere, a small sparse file decodes to more
 than the machine holds. So: the magic bytes are checked before GDAL sees the file, one driver is allowed, no
 neighbour is looked at, and sizes are checked before anything is decoded
 (https://gdal.org/en/stable/user/security.html).

@@ -1,7 +1,7 @@
 """The door for rasters behind an address: s3, https and http, read by range, and nothing but that object.
 
 Only an address that a person gave on the command line comes here; `open_raster` refuses them all. GDAL is
-told the one name that it may fetch, so that no side-car is looked for.
+told the one name that it may fetch, so that no sidecar is looked for.
 """
 
 from __future__ import annotations

@@ -74,6 +74,15 @@ Target = Annotated[
     str | None,
     Option("Sensor to map from", "The sensor to map from (default: the scene's target).", expert=True),
 ]
+Layout = Annotated[
+    str | None,
+    Option(
+        "Layout of the chips",
+        "The known set that the chips are (default: looked for).",
+        expert=True,
+        metavar="NAME",
+    ),
+]
 Scenes = Annotated[
     tuple[str, ...],
     Option(

@@ -6,6 +6,7 @@ import types
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, Union, get_args, get_origin
 
@@ -136,9 +137,11 @@ class Request(BaseModel):
         return cls.checked({name: getattr(options, name) for name in names} | dict(given))
 
     @classmethod
-    def describe(cls) -> dict[str, Described]:
+    @cache
+    def describe(cls) -> Mapping[str, Described]:
         """What is known of its options, by field."""
-        return {name: Described.of(name, info) for name, info in cls.model_fields.items()}
+        fields = {name: Described.of(name, info) for name, info in cls.model_fields.items()}
+        return types.MappingProxyType(fields)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from geo_xmodal.requests.common import (
     AllowAddresses,
     Device,
     HoldOut,
+    Layout,
     Precision,
     Resume,
     Scenes,
@@ -98,15 +99,7 @@ class TrainedOn(Request):
             metavar="FOLDER",
         ),
     ] = None
-    layout: Annotated[
-        str | None,
-        Option(
-            "Layout of the chips",
-            "The known set that the chips are (default: looked for).",
-            expert=True,
-            metavar="NAME",
-        ),
-    ] = None
+    layout: Layout = None
     out: Annotated[
         Path | None,
         Option(

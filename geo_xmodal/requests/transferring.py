@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from geo_xmodal.requests.common import Device, Precision, Resume
+from geo_xmodal.requests.common import Device, Layout, Precision, Resume
 from geo_xmodal.requests.option import Option, Request
 
 Task = Literal["segmentation", "classification"]
@@ -107,15 +107,7 @@ class TransferCommand(TransferOptions):
             metavar="FOLDER",
         ),
     ]
-    layout: Annotated[
-        str | None,
-        Option(
-            "Layout of the chips",
-            "The known set that the chips are (default: looked for).",
-            expert=True,
-            metavar="NAME",
-        ),
-    ] = None
+    layout: Layout = None
     sensors: Annotated[
         str | None,
         Option("Sensors", "Sensors that are joined (default: the set's target).", metavar="A,B"),

@@ -108,7 +108,7 @@ def test_room_for_a_part_of_the_windows(whole: AlignedReader, tmp_path: Path) ->
 
 
 def test_room_for_a_part_of_the_files(whole: AlignedReader, tmp_path: Path) -> None:
-    """A file system takes only so many files: every raster, side-car and style is once the one too many."""
+    """A file system takes only so many files: every raster, sidecar and style is once the one too many."""
     least, files = (
         5,
         3 * 3,

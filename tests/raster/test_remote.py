@@ -41,7 +41,7 @@ def server(running: FileServer, monkeypatch: pytest.MonkeyPatch) -> FileServer:
 @pytest.mark.parametrize("address", ["http://{}/bucket/x.tif", "s3://bucket/x.tif"])
 def test_values_are_those_of_the_file_and_nothing_else_is_fetched(address: str, server: FileServer) -> None:
     for name in ("x.tif.ovr", "x.tif.aux.xml", "x.tif.msk", "x.tfw"):
-        (server.folder / "bucket" / name).write_text("side-car")
+        (server.folder / "bucket" / name).write_text("sidecar")
     remote = find_remote(address.format(server.address))
     reader = pickle.loads(pickle.dumps(remote_reader(remote, kind="sar")))
     expected = aligned_reader(server.folder / "bucket" / "x.tif")

@@ -34,7 +34,7 @@ Answers = dict[str, dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A part of the sample scene with training and test pixels, where QGIS may leave its side-cars."""
+    """A part of the sample scene with training and test pixels, where QGIS may leave its sidecars."""
     folder = tmp_path_factory.mktemp("berlin")
     for name in ("sar", "train", "test"):
         cut(SAMPLE / f"{name}.tif", folder / f"{name}.tif", PART)

@@ -245,7 +245,11 @@ def test_the_script_turns_published_weights_into_safetensors(
     main = runpy.run_path(str(script))["main"]
     monkeypatch.setattr(sys, "argv", [str(script), str(path), str(out)])
     assert main() == 2 and "expected 0238d814...: get it again" in capsys.readouterr().err
-    monkeypatch.setattr(sys, "argv", [str(script), str(path.rename(tmp_path / "croma.pt")), str(out)])
+    unnamed = [str(script), str(path.rename(tmp_path / "croma.pt")), str(out)]
+    monkeypatch.setattr(sys, "argv", unnamed)
+    assert main() == 2 and "nothing says what its SHA-256 should be" in capsys.readouterr().err
+    assert not out.exists()
+    monkeypatch.setattr(sys, "argv", [*unnamed, "--trusted"])
     assert main() == 0
     with safe_open(out, "pt") as file:
         assert sorted(file.keys()) == ["s1_encoder.a", "s1_encoder.b"]
