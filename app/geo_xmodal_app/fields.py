@@ -111,10 +111,13 @@ class Form:
             changed: Called when somebody fills it in, before the page runs.
         """
         key, filled = self.key(asked.name), _filled()
-        if key not in filled or not asked.takes(filled[key]):
-            st.session_state[key] = asked.start if asked.takes(asked.start) else None
-        elif key not in st.session_state:
-            st.session_state[key] = filled[key]
+        if key in filled and asked.takes(filled[key]):
+            value = st.session_state.get(key, filled[key])
+        else:
+            value = asked.start if asked.takes(asked.start) else None
+        # set only where it differs: a browser replaces what is being typed by a value that is set
+        if key not in st.session_state or st.session_state[key] != value:
+            st.session_state[key] = value
 
         def fill() -> None:
             filled[key] = st.session_state[key]

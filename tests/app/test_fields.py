@@ -76,6 +76,16 @@ def test_what_is_filled_in_comes_back_with_its_thing() -> None:
     assert shown(page)["list"] == "c"  # type: ignore[index]
 
 
+def test_what_is_being_typed_is_not_replaced() -> None:
+    """A browser drops what is typed and not yet sent where the server sets a value."""
+    page = AppTest.from_string(_FORM).run()
+    page.text_input[1].set_value("x").run()
+    kinds = ("selectbox", "radio", "multiselect", "toggle", "number_input", "text_input")
+    fields = [one for kind in kinds for one in getattr(page, kind)]
+    assert len(fields) == 8
+    assert not [one.label for one in fields if one.proto.set_value]
+
+
 @pytest.mark.parametrize(
     ("field", "good", "bad"),
     [

@@ -194,7 +194,7 @@ def test_progress_and_lines_reach_the_dialog(preparing: Answers) -> None:
     told = preparing["train"]
     assert 100 in told["percent"]
     kinds = dict(told["said"])
-    assert any(kind == "progress" and "loss" in text for kind, text in told["said"])
+    assert any(kind == "progress" and "hgr, tested" in text for kind, text in told["said"])
     assert "--set unlabelled=500 --set teachers=1" in kinds["command"]
     assert any(kind == "info" and text.startswith("scene from-QGIS (real)") for kind, text in told["said"])
     # plugin and command are of one version
