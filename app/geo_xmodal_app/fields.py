@@ -8,7 +8,7 @@ a widget without a key whose default follows its own result undoes every second 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -132,13 +132,22 @@ class Form:
         }
         return _draw(place or st, asked, look, placeholder, shared)
 
-    def ask_all(self, fields: Sequence[Field]) -> dict[str, Any]:
-        """Show fields side by side, those for experts folded away; name to value."""
-        values = self._rows([one for one in fields if not one.expert])
-        rest = [one for one in fields if one.expert]
+    def ask_all(
+        self, fields: Iterable[Field], columns: int = _COLUMNS, folded: str = "Expert options"
+    ) -> dict[str, Any]:
+        """Show fields side by side, those for experts folded away; name to value.
+
+        Args:
+            fields: In their order.
+            columns: How many stand side by side.
+            folded: What those for experts are called together.
+        """
+        listed = list(fields)
+        values = self._rows([one for one in listed if not one.expert], columns)
+        rest = [one for one in listed if one.expert]
         if rest:
-            with st.expander(f"Expert options ({len(rest)})"):
-                values |= self._rows(rest)
+            with st.expander(f"{folded} ({len(rest)})"):
+                values |= self._rows(rest, columns)
         return values
 
     def key(self, name: str) -> str:
@@ -153,9 +162,9 @@ class Form:
         """What somebody filled in, shown or not; None where nobody did."""
         return _filled().get(self.key(name))
 
-    def _rows(self, fields: Sequence[Field]) -> dict[str, Any]:
-        columns = st.columns(_COLUMNS)
-        return {one.name: self.ask(one, columns[n % _COLUMNS]) for n, one in enumerate(fields)}
+    def _rows(self, fields: Sequence[Field], columns: int) -> dict[str, Any]:
+        places = st.columns(columns, vertical_alignment="bottom") if fields else []
+        return {one.name: self.ask(one, places[n % columns]) for n, one in enumerate(fields)}
 
 
 def _filled() -> dict[str, Any]:

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -34,19 +35,19 @@ class Shares:
     problem: str = ""
 
     @property
-    def words(self) -> list[str]:
-        """The option as a command has it; a table has its name in the folder of what is made."""
+    def asked(self) -> dict[str, Any]:
+        """The option as a request has it; a table has its name in the folder of what is made."""
         if self.choice == _DEFAULT:
-            return []
-        return [f"--shares={_FILE if self.choice == _TABLE else self.choice}"]
+            return {}
+        return {"shares": _FILE if self.choice == _TABLE else self.choice}
 
-    def written(self, argv: Sequence[str], folder: Path) -> list[str]:
-        """The command with a table of known areas in a folder, where one is given."""
+    def written(self, folder: Path) -> dict[str, Any]:
+        """The same, with a table of known areas in a folder, where one is given."""
         if self.choice != _TABLE:
-            return list(argv)
+            return self.asked
         with (folder / _FILE).open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([("id", "area"), *self.areas.items()])
-        return [f"--shares={folder / _FILE}" if word in self.words else word for word in argv]
+        return {"shares": folder / _FILE}
 
 
 def ask_shares(default: str, classes: Sequence[LandClass], form: Form) -> Shares:

@@ -35,7 +35,9 @@ WarpGcps = Annotated[
         expert=True,
     ),
 ]
-Resume = Annotated[bool, Option("Resume what was stopped", "Go on with what was stopped.", expert=True)]
+Resume = Annotated[
+    bool, Option("Resume what was stopped", "Go on with what was stopped.", expert=True, pages="hidden")
+]
 Device = Annotated[
     TrainingDevice,
     Option(
@@ -81,6 +83,7 @@ Layout = Annotated[
         "The known set that the chips are (default: looked for).",
         expert=True,
         metavar="NAME",
+        pages="hidden",
     ),
 ]
 Scenes = Annotated[
@@ -101,6 +104,7 @@ HoldOut = Annotated[
         "One of the scenes that only tests, with all its labels. May be given several times.",
         expert=True,
         metavar="SCENE",
+        pages="hidden",
     ),
 ]
 ClassList = Annotated[

@@ -50,7 +50,7 @@ class CompareOptions(Request):
     target: Target = None
     seeds: Annotated[
         int,
-        Option("Number of seeds", "How many seeds, from {seed} on."),
+        Option("Repetitions", "How many seeds, from {seed} on."),
         Field(ge=1, le=MAX_SEEDS),
     ] = 5
     seed: Annotated[int, Option("First seed", "The first seed.", expert=True), Field(ge=0)] = 0

@@ -45,7 +45,7 @@ class EvaluateRequest(Request):
         Option(
             "Random sample, stratified by the map",
             "The reference is a random sample stratified by the map's classes: estimate areas and "
-            "accuracies with intervals.",
+            "accuracies with intervals. Polygons drawn by hand are no random sample.",
         ),
     ] = False
     classes: ClassList = None

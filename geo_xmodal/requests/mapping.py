@@ -36,14 +36,14 @@ class MapOptions(Request):
     """
 
     probability: Annotated[
-        bool, Option("Write probability", "Also write the probability of the class, in percent.")
+        bool, Option("Probability", "Also write the probability of the class, in percent.")
     ] = False
     entropy: Annotated[
-        bool, Option("Write entropy", "Also write how undecided the model is, in percent.", expert=True)
+        bool, Option("Entropy", "Also write how undecided the model is, in percent.", expert=True)
     ] = False
     class_probabilities: Annotated[
         bool,
-        Option("Write class probabilities", "Also write the probability of every class.", expert=True),
+        Option("Class probabilities", "Also write the probability of every class.", expert=True),
     ] = False
     picture: Annotated[
         Path | str | None,
@@ -57,11 +57,13 @@ class MapOptions(Request):
     ] = None
     window: Annotated[
         int,
-        Option("Window", "Pixels along the side of a window.", unit="pixels", expert=True),
+        Option("Window", "Pixels along the side of a window.", unit="pixels", expert=True, pages="hidden"),
         Field(ge=1, le=MAX_WINDOW),
     ] = 512
     workers: Annotated[
-        int, Option("Processes", "Processes on this machine.", expert=True), Field(ge=1, le=MAX_WINDOW)
+        int,
+        Option("Processes", "Processes on this machine.", expert=True, pages="hidden"),
+        Field(ge=1, le=MAX_WINDOW),
     ] = 1
     threads: Annotated[
         int | None,
@@ -69,11 +71,13 @@ class MapOptions(Request):
             "Windows at once",
             "Windows at once in one process (default: threads of the processor, as far as memory lasts).",
             expert=True,
+            pages="hidden",
         ),
         Field(ge=1),
     ] = None
     scheduler: Annotated[
-        str | None, Option("Dask scheduler", "Address of a Dask scheduler, or its file.", expert=True)
+        str | None,
+        Option("Dask scheduler", "Address of a Dask scheduler, or its file.", expert=True, pages="hidden"),
     ] = None
     engine: Annotated[
         Engine | None,

@@ -19,6 +19,9 @@ from geo_xmodal.small_files import first_problem
 
 Surface = Literal["command line", "forms"]
 
+OnPages = Literal["as forms", "basic", "expert", "hidden"]
+"""How the pages of the web app show an option: as other forms do, or in a way of their own."""
+
 Takes = Literal[
     "",
     "scene",
@@ -62,6 +65,7 @@ class Option:
         positional: Whether the command line takes it by its place.
         default_text: What stands for a default that is worked out.
         suffix: Of a file that it takes, such as `csv`.
+        pages: How pages show it; `hidden` is what whoever runs the server decides, such as processes.
     """
 
     label: str
@@ -76,6 +80,7 @@ class Option:
     positional: bool = False
     default_text: str = ""
     suffix: str = ""
+    pages: OnPages = "as forms"
 
 
 class Request(BaseModel):
@@ -111,20 +116,16 @@ class Request(BaseModel):
 
     def words(self) -> list[str]:
         """The command line that asks the same, without what is as by default."""
-        words = ["geo-xmodal", self.command]
-        for name, one in self.describe().items():
-            value = getattr(self, name)
-            if value == one.default and not one.required:
-                continue
-            given = value if isinstance(value, tuple) else (value,)
-            texts = [] if one.type == "flag" else [str(part) for part in given]
-            if one.option.positional:
-                words += texts
-            elif one.many:
-                words += [word for text in texts for word in (one.flag, text)]
-            else:
-                words += [one.flag, *texts]
-        return words
+        given = (one.words(getattr(self, name)) for name, one in self.describe().items())
+        return ["geo-xmodal", self.command, *(word for words in given for word in words)]
+
+    def argv(self) -> list[str]:
+        """The same without the program's name, each value in one word with its option.
+
+        So no value is taken for an option, whatever it begins with.
+        """
+        given = (one.words(getattr(self, name), together=True) for name, one in self.describe().items())
+        return [self.command, *(word for words in given for word in words)]
 
     @classmethod
     def of(cls, options: Request | None, given: Mapping[str, Any]) -> Self:
@@ -203,6 +204,25 @@ class Described:
     def flag(self) -> str:
         """Its name on the command line: of what is given by its place, the one that help shows."""
         return self.name.upper() if self.option.positional else "--" + self.name.replace("_", "-")
+
+    def words(self, value: Any, together: bool = False) -> list[str]:
+        """Words of the command line that give it a value; none for the default.
+
+        Args:
+            value: As the request has it.
+            together: Whether a value stands in one word with its option.
+        """
+        if value == self.default and not self.required:
+            return []
+        if self.type == "flag":
+            return [self.flag]
+        texts = [str(part) for part in (value if isinstance(value, tuple) else (value,))]
+        if self.option.positional:
+            return texts
+        if self.parts > 1:
+            return [self.flag, *texts]
+        pairs = ([f"{self.flag}={text}"] if together else [self.flag, text] for text in texts)
+        return [word for pair in pairs for word in pair]
 
     def as_json(self) -> dict[str, Any]:
         """The description that forms outside of Python read."""

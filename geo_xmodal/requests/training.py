@@ -61,12 +61,23 @@ class TrainOptions(Request):
     ] = 0
     seeds: Annotated[
         int,
-        Option("Number of seeds", "How many seeds, from {seed} on.", expert=True),
+        Option(
+            "Repetitions",
+            "Runs that differ in their random draws, with seeds from {seed} on: their mean and spread say "
+            "more than one.",
+            expert=True,
+            pages="basic",
+        ),
         Field(ge=1, le=MAX_SEEDS),
     ] = 1
     control: Annotated[
         bool,
-        Option("Train controls", "Also train without the second sensor, to know its worth.", expert=True),
+        Option(
+            "Controls",
+            "Also train without the auxiliary sensor: what it is worth is the gain over these controls.",
+            expert=True,
+            pages="basic",
+        ),
     ] = False
     device: Device = "auto"
     precision: Precision = "float32"

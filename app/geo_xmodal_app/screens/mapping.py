@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
 import geo_xmodal as gx
 from geo_xmodal.errors import GeoXmodalError, ValueRangeError
+from geo_xmodal.requests import MapRequest
 from geo_xmodal_app import navigation, workspace
 from geo_xmodal_app.fields import Field, Form
 from geo_xmodal_app.findings import show_assumed
@@ -32,6 +34,7 @@ from geo_xmodal_app.parts import (
     uploaded,
     watch,
 )
+from geo_xmodal_app.request_fields import given, option_fields, option_labels
 from geo_xmodal_app.shares import Shares, ask_shares
 from geo_xmodal_app.sources import area_files, source_files
 from geo_xmodal_app.texts import literal
@@ -40,8 +43,9 @@ from geo_xmodal_app.workspace import MAP, PICTURE, MapEntry
 
 _SCENE, _FILE = "A scene", "A GeoTIFF"
 _EVERYWHERE = "everywhere"
-_ANY_VALUES = "Map values outside of the model's ranges"
+_ANY_VALUES = MapRequest.describe()["any_values"].option.label
 _FIELDS = {
+    **option_labels(MapRequest),
     "any_values": f"'{_ANY_VALUES}' below",
     "bands": "'Bands, in the model's order'",
     "input": f"'{_FILE}'",
@@ -52,15 +56,14 @@ _FIELDS = {
 
 @dataclass(frozen=True)
 class _Input:
-    """What is to be mapped and within which area; words of the command for it, and the name for its map."""
+    """What is to be mapped, as the request has it, and the name for its map."""
 
     reader: gx.WindowReader
-    words: tuple[str, ...]
+    asked: Mapping[str, Any]
     name: str
     scene: str | None
     file: str | None
     names: Mapping[Path, str]
-    area: str | None = None
 
 
 def show() -> None:
@@ -83,8 +86,8 @@ def _ask(session: str) -> None:
     areas = {one.path: one.name for one in area_files(session).values()}
     try:
         chosen = _with_area(session, chosen)
-        fitted = gx.fit_input(chosen.reader, card, area=chosen.area)
-        fit, words = _fit(card, fitted.reader, chosen)
+        fitted = gx.fit_input(chosen.reader, card, area=chosen.asked.get("area"))
+        fit, chosen = _fit(card, fitted.reader, chosen)
     except GeoXmodalError as error:
         problem(error, {**areas, **chosen.names}, _FIELDS)
         return
@@ -94,7 +97,7 @@ def _ask(session: str) -> None:
         note(line)
     files = {path.name: name for path, name in chosen.names.items()}
     show_assumed([f"{files.get(one.source, one.source)}: {one.text}" for one in fit.assumptions])
-    _start(session, card, folder, model_name, replace(chosen, words=(*chosen.words, *words)))
+    _start(session, card, folder, model_name, chosen)
 
 
 def _with_area(session: str, chosen: _Input) -> _Input:
@@ -119,21 +122,22 @@ def _with_area(session: str, chosen: _Input) -> _Input:
     chosen = replace(chosen, names={**chosen.names, one.path: one.name})
     layer = ask_layer(Form("map", picked), left, gx.layer_names(one.path), "layer")
     area = f"{one.path}:{layer}" if layer else str(one.path)
-    return replace(chosen, words=(*chosen.words, f"--area={area}"), area=area)
+    return replace(chosen, asked={**chosen.asked, "area": area})
 
 
-def _fit(card: gx.Card, reader: gx.WindowReader, chosen: _Input) -> tuple[gx.Fit | None, tuple[str, ...]]:
-    """How the model takes the input, and options for that; None while it does not take its values."""
+def _fit(card: gx.Card, reader: gx.WindowReader, chosen: _Input) -> tuple[gx.Fit | None, _Input]:
+    """How the model takes the input, which may be asked otherwise; None while it does not take its values."""
     try:
-        return gx.check_fit(card, reader), ()
+        return gx.check_fit(card, reader), chosen
     except ValueRangeError as error:
         refusal = st.container()
-        form = Form("map", f"{card.weights_sha256} {chosen.words}")
+        form = Form("map", f"{card.weights_sha256} {chosen.asked}")
         if form.ask(Field("any values", "flag", _ANY_VALUES, False), look="checkbox"):
-            return gx.check_fit(card, reader, any_values=True), ("--any-values",)
+            chosen = replace(chosen, asked={**chosen.asked, "any_values": True})
+            return gx.check_fit(card, reader, any_values=True), chosen
         with refusal:
             problem(error, chosen.names, _FIELDS)
-        return None, ()
+        return None, chosen
 
 
 def _start(session: str, card: gx.Card, folder: Path, model_name: str, chosen: _Input) -> None:
@@ -144,14 +148,17 @@ def _start(session: str, card: gx.Card, folder: Path, model_name: str, chosen: _
     if shares.problem:
         problem(shares.problem)
         return
+    form = Form("map")
+    fields = option_fields(MapRequest, {**dict.fromkeys(_OWN), **chosen.asked})
+    probability = replace(fields.pop("probability"), default=True)
+    values = form.ask_all(fields.values())
     left, right = st.columns([3, 1], vertical_alignment="bottom")
-    probability = Form("map").ask(_PROBABILITY, right)
-    argv = ["map", f"--model={folder}", *chosen.words]
-    argv += ["--probability"] if probability else []
-    argv += shares.words
+    values["probability"] = form.ask(probability, right)
+    values = {"model": str(folder), **chosen.asked, **given(values)}
     wanted = model_name if model_name.startswith(chosen.name) else f"{chosen.name}-{model_name}"
     names = {folder: model_name, **chosen.names}
-    line = shown_command([*argv, "--out=map.tif", "--picture=map.png"], session, names)
+    shown = MapRequest.checked({**values, **shares.asked, **_outputs(Path())})
+    line = shown_command(shown.argv(), session, names)
     with left:
         command_line(line)
     if right.button("Start mapping", type="primary", width="stretch", icon=":material/play_arrow:"):
@@ -164,15 +171,17 @@ def _start(session: str, card: gx.Card, folder: Path, model_name: str, chosen: _
             "command": line,
         }
         item = workspace.new_item(session, "maps", wanted, asked)
-        argv = shares.written(argv, item)
-        outputs = [f"--out={item / MAP}", f"--picture={item / PICTURE}"]
-        if start(session, f"Map {chosen.name} with {model_name}", [*argv, *outputs], item):
+        request = MapRequest.checked({**values, **shares.written(item), **_outputs(item)})
+        if start(session, f"Map {chosen.name} with {model_name}", request.argv(), item):
             navigation.go("map", map=item.name)
 
 
-_PROBABILITY = Field(
-    "probability", "flag", "Probability", True, help="Also map how sure the model is, in percent."
-)
+_OWN = ("model", "scene", "inputs", "bands", "scale", "area", "any_values", "shares", "picture", "out")
+"""What this page asks for in its own way, or decides."""
+
+
+def _outputs(folder: Path) -> dict[str, Any]:
+    return {"out": folder / MAP, "picture": folder / PICTURE}
 
 
 def _model(session: str) -> tuple[gx.Card | None, Path | None, str]:
@@ -237,8 +246,8 @@ def _from_scene(session: str, card: gx.Card) -> _Input | None:
     reader = scene.reader(gx.target_modality(scene, card))
     height, width = scene.grid.shape
     st.caption(f"{height} rows x {width} columns, mapped from {literal(gx.target_modality(scene, card))}")
-    words = (f"--scene={entry.folder}",)
-    return _Input(reader, words, entry.name, entry.id, None, {entry.folder: entry.name})
+    asked = {"scene": str(entry.folder)}
+    return _Input(reader, asked, entry.name, entry.id, None, {entry.folder: entry.name})
 
 
 def _from_file(session: str, card: gx.Card) -> _Input | None:
@@ -278,13 +287,12 @@ def _from_file(session: str, card: gx.Card) -> _Input | None:
     decibel = False
     if gx.KINDS[card.target.kind].power:
         decibel = form.ask(_SCALE, look="radio") == "db"
-    asked = bands if bands and bands != numbers else None
-    reader = gx.map_input([one.path], card, bands=asked, decibel=decibel, pixels="own").reader
-    words = [f"--input={one.path}"]
-    words += [f"--bands={','.join(map(str, asked))}"] if asked else []
-    words += ["--scale=db"] if decibel else []
-    stem = Path(one.name).stem
-    return _Input(reader, tuple(words), stem, None, picked, {one.path: one.name})
+    some = bands if bands and bands != numbers else None
+    reader = gx.map_input([one.path], card, bands=some, decibel=decibel, pixels="own").reader
+    asked: dict[str, Any] = {"inputs": (str(one.path),)}
+    asked |= {"bands": ",".join(map(str, some))} if some else {}
+    asked |= {"scale": "db"} if decibel else {}
+    return _Input(reader, asked, Path(one.name).stem, None, picked, {one.path: one.name})
 
 
 _SCALE = Field("scale", "choice", "Values are", "linear", {"linear": "linear power", "db": "decibels"})

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import streamlit as st
 
 from geo_xmodal.errors import GeoXmodalError
+from geo_xmodal.requests import ExportRequest
 from geo_xmodal_app import workspace
 from geo_xmodal_app.archives import zip_files, zip_folder
+from geo_xmodal_app.fields import Form
 from geo_xmodal_app.images import show_image
+from geo_xmodal_app.jobs import queue
 from geo_xmodal_app.messages import problem
 from geo_xmodal_app.parts import (
     choose,
@@ -25,6 +29,7 @@ from geo_xmodal_app.parts import (
     watch,
 )
 from geo_xmodal_app.registry import FileKind
+from geo_xmodal_app.request_fields import given, option_fields
 from geo_xmodal_app.sessions import current_session
 from geo_xmodal_app.texts import literal
 from geo_xmodal_app.workspace import PICTURE, MapEntry, RunEntry
@@ -118,22 +123,27 @@ def _export(session: str, entry: MapEntry, to: str, label: str) -> None:
         if is_active(job):
             return
     if not out.exists():
-        argv = ["export", f"--map={entry.classes}", f"--to={to}", f"--out={out}"]
+        own = {"to": to, "map": entry.classes, "out": out}
+        values = Form("files", f"{entry.id} {to}").ask_all(option_fields(ExportRequest, own).values(), 1)
+        request = ExportRequest.checked(own | given(values))
         if st.button(f"Make the {label}", key=f"export-{to}", width="stretch", icon=":material/play_arrow:"):
             folder.mkdir(exist_ok=True)
-            if start(session, f"{label} of {entry.id}", argv, folder):
+            if start(session, f"{label} of {entry.id}", request.argv(), folder):
                 st.rerun()
-        st.code(
-            shown_command([*argv[:-1], f"--out={_OUT[to]}"], session, {entry.classes: "map.tif"}),
-            language="bash",
-            wrap_lines=True,
-        )
+        shown = request.model_copy(update={"out": Path(_OUT[to])})
+        line = shown_command(shown.argv(), session, {entry.classes: "map.tif"})
+        st.code(line, language="bash", wrap_lines=True)
         return
     if out.is_dir():
         out = zip_folder(out, folder / f"{entry.id}-qgis.zip")
         _file(session, out, "archive", f"{label} (zip)", out.name)
     else:
         _file(session, out, "vector", label, f"{entry.id}.gpkg")
+    if st.button(f"Make another {label}", key=f"again-{to}", width="stretch", icon=":material/refresh:"):
+        shutil.rmtree(folder)
+        if job is not None:
+            queue().forget(session, job.id)
+        st.rerun()
 
 
 def _run(session: str, entry: RunEntry) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 import geo_xmodal as gx
 from geo_xmodal.errors import GeoXmodalError, UsageError
+from geo_xmodal.requests import TrainCommand
 from geo_xmodal.small_files import SmallFile, read_json_object
 from geo_xmodal_app import navigation, workspace
 from geo_xmodal_app.curves import draw_curves, latest_log
@@ -31,6 +34,7 @@ from geo_xmodal_app.parts import (
     watch,
 )
 from geo_xmodal_app.reports import show_report
+from geo_xmodal_app.request_fields import given, option_fields
 from geo_xmodal_app.shares import ask_shares
 from geo_xmodal_app.texts import literal
 from geo_xmodal_app.workspace import RUN, RunEntry, SceneEntry
@@ -91,56 +95,58 @@ def _options(session: str, entry: SceneEntry, scene: gx.Scene, method: str) -> N
         problem(f"{method} learns from two sensors, and {scene.name} has one: take auto, forest or svm")
         return
     if known.uses_rich and others:
-        asked = Field(
+        auxiliary = Field(
             "auxiliary", "choice", "Auxiliary sensor", others[0], {name: name for name in others},
             help="In training only.",
         )  # fmt: skip
-        rich = form.ask(asked, columns[1])
+        rich = form.ask(auxiliary, columns[1])
         used.append(rich)
         if len(others) > 1:
             settings["rich"] = rich
-    seeds: int = form.ask(_SEEDS, columns[2])
-    control: bool = form.ask(_CONTROLS, columns[3])
+    fields = option_fields(TrainCommand, dict.fromkeys(_OWN))
+    seeds = replace(fields.pop("seeds"), high=_MAX_SEEDS)
+    control = fields.pop("control")
+    values = {"seeds": form.ask(seeds, columns[2]), "control": form.ask(control, columns[3])}
     settings |= ask_options(known.options, Form("train", method))
+    values |= form.ask_all(fields.values(), folded="Options of the run")
     shares = ask_shares("what follows from how the labels were drawn", scene.classes, form)
     if shares.problem:
         problem(shares.problem)
         return
-    argv = ["train", f"--scene={entry.folder}", f"--method={method}", f"--target={target}"]
-    if "epochs" in settings:
-        argv.append(f"--epochs={settings.pop('epochs')}")
-    argv += [f"--seeds={seeds}"] if seeds > 1 else []
-    argv += ["--control"] if control else []
-    argv += shares.words
-    argv += [f"--set={key}={value}" for key, value in settings.items()]
     names = {entry.folder: entry.name}
     try:
         check_options(method, settings)
+        epochs = settings.pop("epochs", None)
+        words = tuple(f"{key}={value}" for key, value in settings.items())
+        asked: dict[str, Any] = {
+            "scenes": (str(entry.folder),),
+            "method": method,
+            "target": target,
+            "settings": words,
+        }
+        asked |= given({"epochs": epochs, **values})
+        out = Path("runs", f"{scene.name}-{method}")
+        shown = TrainCommand.checked({**asked, **shares.asked, "out": out})
         show_assumed(assumed_of_scene(scene, used))
     except GeoXmodalError as error:
         problem(error)
         return
     left, right = st.columns([3, 1], vertical_alignment="bottom")
-    line = shown_command([*argv, f"--out=runs/{scene.name}-{method}"], session, names)
+    line = shown_command(shown.argv(), session, names)
     with left:
         command_line(line)
     if right.button("Start training", type="primary", width="stretch", icon=":material/play_arrow:"):
         told = {"scene": entry.id, "method": method, "target": target, "command": line}
         item = workspace.new_item(session, "runs", f"{scene.name}-{method}", told)
         title = f"Train {method} on {scene.name}"
-        argv = shares.written(argv, item)
-        if start(session, title, [*argv, f"--out={item / RUN}"], item / RUN):
+        request = TrainCommand.checked({**asked, **shares.written(item), "out": item / RUN})
+        if start(session, title, request.argv(), item / RUN):
             navigation.go("train", run=item.name)
 
 
-_SEEDS = Field(
-    "seeds", "integer", "Repetitions", 1, low=1, high=_MAX_SEEDS,
-    help="Runs that differ in their random draws; their mean and spread say more than one.",
-)  # fmt: skip
-_CONTROLS = Field(
-    "control", "flag", "Controls", False,
-    help="Also train without the auxiliary sensor: what it is worth is the gain over these controls.",
-)  # fmt: skip
+_OWN = ("scenes", "method", "target", "epochs", "budget", "settings", "shares", "out")
+"""What this page asks for in its own way, or decides; epochs and the time for the choice are among the
+settings of methods."""
 
 
 def _earlier(session: str) -> None:

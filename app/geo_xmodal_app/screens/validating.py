@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 import numpy as np
 import streamlit as st
 
 import geo_xmodal as gx
 from geo_xmodal.errors import GeoXmodalError, UsageError
+from geo_xmodal.requests import EvaluateRequest
 from geo_xmodal.small_files import SmallFile, read_json_object
 from geo_xmodal.types import LandClass, Window
 from geo_xmodal_app import check_points, navigation, workspace
@@ -35,6 +37,7 @@ from geo_xmodal_app.parts import (
     watch,
 )
 from geo_xmodal_app.reports import show_report
+from geo_xmodal_app.request_fields import given, option_fields
 from geo_xmodal_app.sessions import current_session
 from geo_xmodal_app.sources import source_files
 from geo_xmodal_app.texts import literal
@@ -203,10 +206,10 @@ def _evaluate_points(session: str, entry: MapEntry, form: Form, kept: CheckPoint
         st.rerun()
     folder = entry.folder / _FOLDER
     reference = folder / _REFERENCE
-    argv = ["evaluate", f"--map={entry.classes}", f"--reference={reference}", "--sampled"]
+    asked = {"map": entry.classes, "reference": str(reference), "sampled": True}
     write = partial(check_points.write_reference, entry.classes, kept.points, reference)
     if told:
-        _ask_start(session, entry, argv, f"points of {entry.id}", "points", write)
+        _ask_start(session, entry, asked, f"points of {entry.id}", "points", write)
     _result(session, entry, "points")
 
 
@@ -231,23 +234,16 @@ def _labels(session: str, entry: MapEntry, form: Form) -> None:
         likely = inspect_labels(one.path, one.name, layer=layer).column
         column = own.ask(Field(f"column of {layer}", "choice", "Class column", likely, columns), left)
         place = "".join(f":{part}" for part in (layer, column) if part)
-    sampled = form.ask(_SAMPLED)
-    argv = ["evaluate", f"--map={entry.classes}", f"--reference={one.path}{place}"]
-    argv += ["--sampled"] if sampled else []
-    _ask_start(session, entry, argv, f"{one.name} of {entry.id}", "labels")
+    asked_for: dict[str, Any] = {"map": entry.classes, "reference": f"{one.path}{place}", "out": None}
+    values = form.ask_all(option_fields(EvaluateRequest, asked_for).values())
+    _ask_start(session, entry, asked_for | given(values), f"{one.name} of {entry.id}", "labels")
     _result(session, entry, "labels")
-
-
-_SAMPLED = Field(
-    "sampled", "flag", "They are a random sample, stratified by this map's classes", False,
-    help="Then areas and accuracies have intervals. Polygons drawn by hand are no random sample.",
-)  # fmt: skip
 
 
 def _ask_start(
     session: str,
     entry: MapEntry,
-    argv: list[str],
+    asked: Mapping[str, Any],
     what: str,
     out: str,
     prepare: Callable[[], None] = lambda: None,
@@ -262,13 +258,14 @@ def _ask_start(
     job = job_of(session, folder)
     if job is not None and is_active(job):
         return
+    shown, request = (EvaluateRequest.checked({**asked, "out": place}) for place in ("accuracy", folder))
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     with left:
-        command_line(shown_command([*argv, "--out=accuracy"], session, names))
+        command_line(shown_command(shown.argv(), session, names))
     if right.button("Evaluate", type="primary", width="stretch", icon=":material/play_arrow:"):
         folder.parent.mkdir(parents=True, exist_ok=True)
         prepare()
-        if start(session, f"Evaluate {what}", [*argv, f"--out={folder}"], folder):
+        if start(session, f"Evaluate {what}", request.argv(), folder):
             st.rerun()
 
 

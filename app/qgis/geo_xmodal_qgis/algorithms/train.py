@@ -19,7 +19,7 @@ class Train(GeoXmodalAlgorithm):
     help = """The scene is a folder that Align, Import or Simulate made, or the name of a sample scene \
 (berlin, houston). The run folder holds the model, the metrics on the test pixels and a report.
 
-"Train controls" also trains twice without the auxiliary sensor, so that its worth is known. Settings are \
+"Controls" also trains twice without the auxiliary sensor, so that its worth is known. Settings are \
 KEY=VALUE with spaces between, those that `geo-xmodal methods NAME` lists."""
 
     def outputs(self):
