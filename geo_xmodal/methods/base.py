@@ -363,6 +363,9 @@ class Method(ABC):
     """Whether labels are held out of training, unless somebody says otherwise, to show how it learns."""
     needs_windows: ClassVar[bool] = False
     """Whether it learns from whole windows: it has no use for samples of single pixels."""
+    chooses_start: ClassVar[bool] = False
+    """Whether it chooses, by its option `init`, whether to start from a pretraining; others start from it
+    where they are told to."""
     uses_unlabelled_target: ClassVar[bool] = False
     """Whether unlabelled pixels that only the target sensor sees serve it; gathered only if so."""
     recipes: ClassVar[Mapping[str, Mapping[str, str]]] = {}

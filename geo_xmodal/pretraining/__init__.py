@@ -1,7 +1,7 @@
 """Pretraining without labels: encoders of two sensors that learn from pairs alone."""
 
+from geo_xmodal.methods.pretraining.options import PRETRAINING_METHODS, PretrainingOptions
 from geo_xmodal.pretrained import Pretrained, PretrainedCard, PretrainedSensor, load_pretrained
-from geo_xmodal.pretraining.options import PRETRAINING_METHODS, PretrainingOptions
 from geo_xmodal.pretraining.pretrain import PretrainingRun, pretrain_scene
 from geo_xmodal.pretraining.request import PretrainRequest
 

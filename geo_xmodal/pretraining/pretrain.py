@@ -10,9 +10,9 @@ from typing import Any, cast
 import torch
 
 from geo_xmodal import processes
+from geo_xmodal.methods.pretraining.learner import PretrainLearner
 from geo_xmodal.outputs import write_json
 from geo_xmodal.pretrained import FOLDER, Pretrained, PretrainedCard, load_pretrained, save_pretrained
-from geo_xmodal.pretraining.learner import PretrainLearner
 from geo_xmodal.pretraining.preprocessing import as_published
 from geo_xmodal.pretraining.probe import probe, probe_table
 from geo_xmodal.pretraining.request import PretrainPlan, PretrainRequest, resolve

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, Field, ValidationError
 
 from geo_xmodal.errors import TrainingDataError, UsageError
-from geo_xmodal.pretraining.options import PRETRAINING_METHODS, PretrainingOptions, recipe
+from geo_xmodal.methods.pretraining.options import PRETRAINING_METHODS, PretrainingOptions, recipe
 from geo_xmodal.requests import PretrainOptions
 from geo_xmodal.samples import DataOptions, GatherOptions
 from geo_xmodal.training.request import (

@@ -13,6 +13,7 @@ import torch
 from geo_xmodal import bundle, processes
 from geo_xmodal.accuracy import MEASURES, ConfusionMatrix, metrics, paired_gain, spread
 from geo_xmodal.chips import ChipSource
+from geo_xmodal.methods.pretrained_start import Start
 from geo_xmodal.outputs import as_json, drop_lock, mark_unfinished, output_errors, write_text
 from geo_xmodal.samples import STORED, GatherOptions, Storage, gather, storage_for, warnings_of
 from geo_xmodal.training.engine import Compute, compute_for
@@ -34,7 +35,6 @@ from geo_xmodal.training.request import Plan, TrainRequest, Variant, checked_pla
 from geo_xmodal.training.result import TrainedRun
 from geo_xmodal.training.run import RunResult, run_variant
 from geo_xmodal.training.sources import Given, Learned, learned_from
-from geo_xmodal.training.start import Start
 from geo_xmodal.training.threads import recorded_threads, threads_for
 from geo_xmodal.types import LandClass, Progress, TrainingData
 
@@ -151,7 +151,7 @@ def _data(
     if plan.start is None:
         return data
     with processes.together():
-        return plan.start.applied(data)
+        return plan.start.seen_by(plan.main.method, data)
 
 
 def gathered(

@@ -14,12 +14,12 @@ from geo_xmodal.errors import TrainingDataError, UsageError
 from geo_xmodal.mapping import read_shares
 from geo_xmodal.methods import METHODS
 from geo_xmodal.methods.base import Method, Options
+from geo_xmodal.methods.pretrained_start import Start
 from geo_xmodal.named_options import option
 from geo_xmodal.requests import TrainOptions
 from geo_xmodal.samples import DataOptions, GatherOptions
 from geo_xmodal.scenes import Scene, SceneSet, join_scenes
 from geo_xmodal.training.learned import AskedShares, check_areas, described_shares
-from geo_xmodal.training.start import Start
 from geo_xmodal.types import TrainingData
 
 DATA_SETTINGS = DataOptions.model_fields

@@ -10,9 +10,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from geo_xmodal.methods.pretraining.learner import PretrainLearner
+from geo_xmodal.methods.pretraining.options import PretrainingOptions
 from geo_xmodal.patches import HeldPatches
-from geo_xmodal.pretraining.learner import PretrainLearner
-from geo_xmodal.pretraining.options import PretrainingOptions
 from geo_xmodal.training.loop import fit
 from geo_xmodal.types import ModalitySummary, PixelGroup, TrainingData
 from tests.training_data import identity_statistics

@@ -14,8 +14,8 @@ import torch
 import geo_xmodal as gx
 from geo_xmodal.commands.app import run as command
 from geo_xmodal.errors import BundleError, ResumeError, TrainingDataError, UsageError
-from geo_xmodal.pretraining.learner import PretrainLearner
-from geo_xmodal.pretraining.options import PretrainingOptions
+from geo_xmodal.methods.pretraining.learner import PretrainLearner
+from geo_xmodal.methods.pretraining.options import PretrainingOptions
 from tests.chips import sets
 from tests.tiny import HSI_COLUMNS, write_scene
 from tests.training_data import make_training_data

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from geo_xmodal.kinds import KINDS, Kind
-from geo_xmodal.pretraining.views import Views
+from geo_xmodal.methods.pretraining.views import Views
 from tests.training_data import identity_statistics
 
 BANDS = 5

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 import geo_xmodal as gx
 from geo_xmodal.errors import ModelMismatchError, UsageError
 from geo_xmodal.methods import METHODS
-from geo_xmodal.training.start import Start
+from geo_xmodal.methods.pretrained_start import Start
 from tests.pretraining.test_pretrain import request
 from tests.tiny import write_scene
 from tests.training_data import make_training_data

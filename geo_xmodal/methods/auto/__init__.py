@@ -9,14 +9,22 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, cast
+from pathlib import Path
+from typing import Any, Literal, Self, cast
 
 import numpy as np
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from torch import Tensor
 
 from geo_xmodal.class_shares import Floats, HeldOut, learned_of_counts
 from geo_xmodal.errors import TrainingDataError
+from geo_xmodal.methods.auto.beginnings import (
+    PRETRAINED,
+    FromPairs,
+    FromRun,
+    in_turn,
+    pretrained_candidates,
+)
 from geo_xmodal.methods.auto.candidates import (
     CANDIDATES,
     FALLBACKS,
@@ -26,7 +34,7 @@ from geo_xmodal.methods.auto.candidates import (
     self_trained,
 )
 from geo_xmodal.methods.auto.choosing import choose
-from geo_xmodal.methods.auto.judging import Bench, trained
+from geo_xmodal.methods.auto.judging import Bench, learned, trained
 from geo_xmodal.methods.base import (
     Batch,
     Control,
@@ -37,8 +45,10 @@ from geo_xmodal.methods.base import (
     check_unlabelled,
     joined_pool,
 )
+from geo_xmodal.methods.pretrained_start import Start
 from geo_xmodal.networks import PixelModel, average_model
-from geo_xmodal.types import Progress, TrainingData
+from geo_xmodal.pretrained import read_pretrained_card
+from geo_xmodal.types import ModalitySummary, Progress, TrainingData
 
 __all__ = ["Auto", "AutoOptions"]
 
@@ -62,6 +72,22 @@ class AutoOptions(Options):
     )
     single_pixels: bool = Field(False, description="no candidate looks further than a pixel")
     folds: int = Field(5, ge=2, le=20, description="parts of the training labels, each held out in turn")
+    pretraining: Literal["none", "decur", "barlow_twins", "simclr", "clip", "vicreg"] = Field(
+        "none",
+        description="candidates that start from a pretraining on the scene's own pairs, without labels",
+    )
+    pretraining_epochs: int = Field(20, ge=1, description="passes of that over the pairs")
+    init: str | None = Field(
+        None, description="candidates that start from this run of pretrain: given as such, not as a setting"
+    )
+
+    @model_validator(mode="after")
+    def _begin_once(self) -> Self:
+        if self.init is not None and self.pretraining != "none":
+            raise ValueError(
+                "candidates start from a run or from a pretraining of their own: give one of them"
+            )
+        return self
 
     @field_validator("candidates")
     @classmethod
@@ -75,21 +101,49 @@ class AutoOptions(Options):
     @property
     def margin(self) -> int:
         """Radius of the target patches: that of the candidate that looks furthest."""
-        return reach_of(self.candidates, self.single_pixels)[0]
+        own = reach_of(self._names_like, self.single_pixels)[0]
+        if self.init is None:
+            return own
+        return max(own, *(one.margin for one in read_pretrained_card(self.init).sensors))
 
     @property
     def rich_margin(self) -> int:
         """The same of the auxiliary sensor's."""
-        return reach_of(self.candidates, self.single_pixels)[1]
+        return reach_of(self._names_like, self.single_pixels)[1]
+
+    @property
+    def _names_like(self) -> tuple[str, ...]:
+        """Candidates, and what those that start from a pretraining are without it."""
+        begins = self.init is not None or self.pretraining != "none"
+        return (*self.candidates, *(PRETRAINED.values() if begins else ()))
 
     @property
     def steps(self) -> int:
         """As many as a network that is trained for a while."""
         return 1000
 
-    def candidates_for(self, kind: str, names: Sequence[str]) -> tuple[Candidate, ...]:
-        """Candidates by name, for a kind of target sensor."""
-        return candidates_of(names, kind, self.epochs, self.single_pixels)
+    def candidates_for(
+        self, target: ModalitySummary, names: Sequence[str] | None = None
+    ) -> tuple[Candidate, ...]:
+        """Candidates for a target sensor: all, or some by name, in their order.
+
+        Raises:
+            UsageError, BundleError, ModelMismatchError: The run to start from is for another sensor.
+        """
+        some = self.candidates if names is None else [one for one in names if one in CANDIDATES]
+        made = candidates_of(some, target.kind, self.epochs, self.single_pixels)
+        beginning: FromRun | FromPairs
+        if self.init is not None:
+            beginning = FromRun(Start.of(Path(self.init), target.name, target.kind))
+        elif self.pretraining != "none":
+            beginning = FromPairs(self.pretraining, self.pretraining_epochs)
+        else:
+            return made
+        pretrained = pretrained_candidates(beginning, target.kind, self.epochs, self.single_pixels)
+        if names is None:
+            return in_turn(made, pretrained)
+        found = {one.name: one for one in (*made, *pretrained)}
+        return tuple(found[one] for one in names)
 
 
 _CHOOSING = 0.7
@@ -120,17 +174,18 @@ class AutoLearner(Learner):
             for first, last in ((0, _CHOOSING), (_CHOOSING, 1))
         )
         self.choice = work.kept("choice", lambda: _chosen(data, options, seed, choosing))
-        members = options.candidates_for(data.target.kind, list(self.choice["chosen"]))
+        members = options.candidates_for(data.target, list(self.choice["chosen"]))
         self.found: dict[str, Any] = {"choice": self.choice}
         models = []
         for done, one in enumerate(members):
             if training.progress is not None:
                 training.progress(done, len(members), f"training {one.name}, which was chosen")
             alone = dataclasses.replace(training, progress=None)
-            method, own = one.method, one.options
             if options.self_training and not one.uses_rich:
                 method, own = self_trained(one, data.target.kind)
-            learner = trained(method, own, one.method.seen(data, one.options), seed, alone)
+                learner = trained(method, own, one.method.seen(data, one.options), seed, alone)
+            else:
+                learner = learned(one, one.options, data, seed, alone)
             self.found = {**learner.findings(), **self.found}
             models.append(learner.pixel_model().eval())
         self.model = average_model(
@@ -165,7 +220,7 @@ class AutoLearner(Learner):
 def _chosen(data: TrainingData, options: AutoOptions, seed: int, work: Work) -> dict[str, Any]:
     """Names of what is chosen with their weights and temperatures, and how it came about."""
     names = _possible(data, options)
-    candidates = options.candidates_for(data.target.kind, names)
+    candidates = options.candidates_for(data.target, names)
     reach = max(one.options.margin for one in candidates)
     bench = Bench.of(data, options.folds, reach, seed)
     why = "there is nothing else to choose"
@@ -186,8 +241,9 @@ def _chosen(data: TrainingData, options: AutoOptions, seed: int, work: Work) -> 
         "chosen": {name: 1.0},
         "temperatures": {name: 1.0},
         "average": None,
-        "auxiliary": options.candidates_for(data.target.kind, [name])[0].uses_rich,
+        "auxiliary": options.candidates_for(data.target, [name])[0].uses_rich,
         "gain": None,
+        "pretraining": None,
         "stopped": "",
         "calibration": None,
     }
@@ -200,10 +256,12 @@ def _possible(data: TrainingData, options: AutoOptions) -> list[str]:
         TrainingDataError: None can; the message is that of the first.
     """
     possible, first, target = [], "", data.without_rich()
-    for one in options.candidates_for(data.target.kind, options.candidates):
+    for one in options.candidates_for(data.target):
         if one.uses_rich and options.sensors == "target":
             continue
         try:
+            if one.beginning is not None:
+                one.beginning.check(data)
             one.method.check(data if one.uses_rich else target, one.options)
         except TrainingDataError as error:
             first = first or f"{one.name}: {error}"
@@ -221,6 +279,7 @@ class Auto(Method):
     summary = "chosen on blocks of training labels: trees and networks, with the auxiliary sensor or without"
     uses_rich = True
     holds_out = False
+    chooses_start = True
     Options = AutoOptions
 
     @property

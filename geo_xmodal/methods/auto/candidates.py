@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
 
 from geo_xmodal.kinds import KINDS
-from geo_xmodal.methods.base import LoopOptions, Method, Options
+from geo_xmodal.methods.base import LoopOptions, Method, Options, Work
+from geo_xmodal.types import TrainingData
 
 _PIXEL_CNN = {"encoder": "pixel_cnn", "contrasts": "7,15", "augment": "true"}
 _TANH_CNN = {"encoder": "tanh_cnn", "contrasts": "", "augment": "false"}
@@ -43,6 +46,35 @@ _QUICK_EPOCHS = 1 / 3
 """Share of the epochs that a network is trained for while it is judged."""
 
 
+class Beginning(Protocol):
+    """Where the network of a candidate starts, if not from random weights."""
+
+    @property
+    def says(self) -> str:
+        """What it is, in a few words; what begins otherwise says something else."""
+
+    def check(self, data: TrainingData) -> None:
+        """See that `data` suffice.
+
+        Raises:
+            TrainingDataError: They do not.
+        """
+
+    def prepared(
+        self, candidate: Candidate, options: Options, data: TrainingData, seed: int, work: Work, folder: Path
+    ) -> tuple[Options, TrainingData]:
+        """Options with the weights to start from, which lie in a file, and data as these have seen such.
+
+        Args:
+            candidate: whose network it is.
+            options: that it is to be trained with: its own, or the quick ones.
+            data: what it is to learn from, all groups.
+            seed: of whatever is drawn.
+            work: trains.
+            folder: for files that are needed while the candidate is trained.
+        """
+
+
 @dataclass(frozen=True)
 class Candidate:
     """A method with options.
@@ -53,6 +85,7 @@ class Candidate:
         maps: the kind of model that maps.
         options: what it is trained with in the end.
         quick: what it is trained with while it is judged: the same, with fewer steps.
+        beginning: where its network starts; None for random weights.
     """
 
     name: str
@@ -60,11 +93,12 @@ class Candidate:
     maps: str
     options: Options
     quick: Options
+    beginning: Beginning | None = None
 
     @property
     def uses_rich(self) -> bool:
-        """Whether the auxiliary sensor takes part in its training."""
-        return self.method.uses_rich
+        """Whether the auxiliary sensor takes part in its training, or in what it starts from."""
+        return self.method.uses_rich or self.beginning is not None
 
 
 def candidates_of(
@@ -78,20 +112,29 @@ def candidates_of(
         epochs: of the networks among them; None leaves them theirs.
         single_pixels: nothing looks further than a pixel.
     """
+    return tuple(candidate_like(name, kind, epochs, single_pixels, {}) for name in names)
+
+
+def candidate_like(
+    name: str, kind: str, epochs: int | None, single_pixels: bool, more: Mapping[str, Any]
+) -> Candidate:
+    """A candidate by name, with some settings more than it has; other arguments as in `candidates_of`."""
     from geo_xmodal.methods import METHODS  # `auto` is one of them
 
-    made = []
-    for name in names:
-        method_name, maps, own = CANDIDATES[name]
-        method = METHODS[method_name]
-        alone = method.of_single_pixels() if single_pixels else {}
-        options = method.Options.model_validate({**method.recipes.get(kind, {}), **own, **alone})
-        quick = options
-        if isinstance(options, LoopOptions):
-            options = options.model_copy(update={"epochs": epochs or options.epochs})
-            quick = options.model_copy(update={"epochs": max(1, round(options.epochs * _QUICK_EPOCHS))})
-        made.append(Candidate(name, method, maps, options, quick))
-    return tuple(made)
+    method_name, maps, own = CANDIDATES[name]
+    method = METHODS[method_name]
+    alone = method.of_single_pixels() if single_pixels else {}
+    options = method.Options.model_validate({**method.recipes.get(kind, {}), **own, **alone, **more})
+    quick = options
+    if isinstance(options, LoopOptions):
+        options = options.model_copy(update={"epochs": epochs or options.epochs})
+        quick = options.model_copy(update={"epochs": quick_epochs(options.epochs)})
+    return Candidate(name, method, maps, options, quick)
+
+
+def quick_epochs(epochs: int) -> int:
+    """Epochs of what is trained to be judged."""
+    return max(1, round(epochs * _QUICK_EPOCHS))
 
 
 def self_trained(candidate: Candidate, kind: str) -> tuple[Method, Options]:

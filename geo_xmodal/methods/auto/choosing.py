@@ -12,6 +12,7 @@ import numpy as np
 
 from geo_xmodal import processes
 from geo_xmodal.class_shares import equal_shares, held_out_calibration
+from geo_xmodal.methods.auto.beginnings import PRETRAINED
 from geo_xmodal.methods.auto.candidates import Candidate
 from geo_xmodal.methods.auto.judging import FIRST_FOLDS, MAX_FINALISTS, Bench, Judged, judge
 from geo_xmodal.methods.base import Work
@@ -207,6 +208,7 @@ def _findings(
             "name": name,
             "method": one.candidate.method.name,
             "auxiliary": one.candidate.uses_rich,
+            "pretraining": None if one.candidate.beginning is None else one.candidate.beginning.says,
             "folds": len(one.logits),
             "seconds": round(one.seconds, 1),
             "weight": chosen.get(name, 0.0),
@@ -223,8 +225,9 @@ def _findings(
     if with_it and without:
         first, second = (_on_land(one[0].probability, bench) for one in (with_it, without))
         gain = difference(first, second, bench.places.label, bench.folds.group)
+    pretraining = _pretraining(everyone, members, bench)
     return {
-        "says": _sentence(members, gain),
+        "says": _sentence(members, gain) + ("" if pretraining is None else f" {pretraining['says']}"),
         "folds": bench.folds.describe(),
         "kind": bench.folds.kind,
         "labels": len(bench.places),
@@ -234,6 +237,7 @@ def _findings(
         "average": None if average is None else average.as_json(),
         "auxiliary": any(one.judged.candidate.uses_rich for one in members),
         "gain": None if gain is None else gain.as_json(),
+        "pretraining": pretraining,
         "stopped": stopped,
     }
 
@@ -255,12 +259,53 @@ def _sentence(members: Sequence[Standing], gain: Score | None) -> str:
     return f"The auxiliary sensor {helped} on held-out labels{_less(gain)}: the map is made by {what}."
 
 
+def _pretraining(
+    everyone: Sequence[Judged], members: Sequence[Standing], bench: Bench
+) -> dict[str, Any] | None:
+    """Whether a candidate that starts from a pretraining maps, and what it gained over the same without.
+
+    The best of those that start so is held against what it is without pretraining, or where that was not
+    judged, against the best of the others, in the folds that both were judged in.
+
+    Returns:
+        As JSON: `won`, `candidate`, `over`, `gain` and a sentence; None where none was asked for.
+    """
+    asked = [one for one in everyone if one.candidate.beginning is not None]
+    if not asked:
+        return None
+    won = any(one.judged.candidate.beginning is not None for one in members)
+    found: dict[str, Any] = {"won": won, "candidate": None, "over": None, "gain": None}
+    starting = ranked(asked, bench)
+    if not starting:
+        return found | {"says": "No candidate that starts from a pretraining could be judged."}
+    best = starting[0].judged
+    others = [one for one in everyone if one.candidate.beginning is None]
+    like = [one for one in others if one.candidate.name == PRETRAINED[best.candidate.name]]
+    rivals = ranked(like, bench) or ranked(others, bench)
+    verdict = "takes part in the map" if won else "has no part in the map"
+    named = f"{best.candidate.name} ({best.candidate.beginning.says if best.candidate.beginning else ''})"
+    if not rivals:
+        return found | {"candidate": best.candidate.name, "says": f"Pretraining {verdict}: {named}."}
+    over = rivals[0].judged
+    pair = {one.judged.candidate.name: one for one in ranked([best, over], bench)}
+    first, second = (_on_land(pair[one.candidate.name].probability, bench) for one in (best, over))
+    gain = difference(first, second, bench.places.label, bench.folds.group)
+    return found | {
+        "candidate": best.candidate.name,
+        "over": over.candidate.name,
+        "gain": gain.as_json(),
+        "says": f"Pretraining {verdict}: {named} less {over.candidate.name} on held-out labels is "
+        f"{_points(gain)}.",
+    }
+
+
 def _less(gain: Score) -> str:
+    return f" (the best candidate with it, less the best without: {_points(gain)})"
+
+
+def _points(gain: Score) -> str:
     overall, average = (
         f"{100 * one.value:+.1f}" + ("" if one.se is None else f" ± {100 * one.se:.1f}")
         for one in (gain.oa, gain.aa)
     )
-    return (
-        f" (the best candidate with it, less the best without: {overall} points of overall accuracy, "
-        f"{average} of average accuracy)"
-    )
+    return f"{overall} points of overall accuracy, {average} of average accuracy"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import tempfile
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -141,7 +143,8 @@ def judge(judged: Judged, bench: Bench, fold: int, work: Work) -> None:
     if judged.failed or fold in judged.logits:
         return
     candidate, began = judged.candidate, time.perf_counter()
-    key = (bench.word(fold), candidate.name, repr(candidate.quick), bench.seed)
+    begins = "" if candidate.beginning is None else candidate.beginning.says
+    key = (bench.word(fold), candidate.name, begins, repr(candidate.quick), bench.seed)
     try:
         if key not in _REMEMBERED:
             _REMEMBERED[key] = _said(candidate, bench, fold, work), time.perf_counter() - began
@@ -160,9 +163,8 @@ _MAX_REMEMBERED = 256
 
 
 def _said(candidate: Candidate, bench: Bench, fold: int, work: Work) -> Logits:
-    data = candidate.method.seen(bench.training(fold), candidate.quick)
-    candidate.method.check(data, candidate.quick)
-    learner = trained(candidate.method, candidate.quick, data, bench.seed, _quick(work, candidate))
+    work = _quick(work, candidate)
+    learner = learned(candidate, candidate.quick, bench.training(fold), bench.seed, work)
     return logits_of(learner.pixel_model().eval(), bench.held_out(fold))
 
 
@@ -170,6 +172,27 @@ def _quick(work: Work, candidate: Candidate) -> Work:
     """Work in a fold, whose teacher is no result: it is not told of, and trees have one without networks."""
     networks = None if candidate.maps == "trees" else work.fit
     return dataclasses.replace(work, fit=networks, progress=None, note=lambda line: None)
+
+
+def learned(candidate: Candidate, options: Options, data: TrainingData, seed: int, work: Work) -> Learner:
+    """A learner that was trained as a candidate is, from where its network starts.
+
+    Args:
+        candidate: which.
+        options: its own, or the quick ones.
+        data: all groups; the candidate sees what its method sees.
+        seed: of whatever is drawn.
+        work: trains.
+
+    Raises:
+        TrainingDataError: It cannot learn from `data`.
+    """
+    with tempfile.TemporaryDirectory(prefix="geo-xmodal-") as folder:
+        if candidate.beginning is not None:
+            options, data = candidate.beginning.prepared(candidate, options, data, seed, work, Path(folder))
+        seen = candidate.method.seen(data, options)
+        candidate.method.check(seen, options)
+        return trained(candidate.method, options, seen, seed, work)
 
 
 def trained(method: Method, options: Options, data: TrainingData, seed: int, work: Work) -> Learner:

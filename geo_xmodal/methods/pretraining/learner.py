@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from geo_xmodal.bundle import NetworkEntry, describe_target
 from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.methods.base import Batch, Learner, Pool, Stage, WeightGroup
+from geo_xmodal.methods.pretraining.options import PretrainingOptions
+from geo_xmodal.methods.pretraining.views import Views
 from geo_xmodal.methods.rows import CHUNK, rows_of
 from geo_xmodal.networks import BranchEncoder, NetworkSpec, PixelModel, Projector, Standardize
 from geo_xmodal.objectives.self_supervised import CLIP, BarlowTwins, DeCUR, Maximised, PairLoss, SimCLR
 from geo_xmodal.patches import joined_patches
 from geo_xmodal.pretrained import PretrainedSensor, SensorEntry
-from geo_xmodal.pretraining.options import PretrainingOptions
-from geo_xmodal.pretraining.views import Views
 from geo_xmodal.types import ModalitySummary, TrainingData
 
 _SETTLED = 16

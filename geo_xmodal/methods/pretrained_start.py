@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from geo_xmodal.errors import ModelMismatchError, UsageError
-from geo_xmodal.methods import METHODS
 from geo_xmodal.methods.base import Method, Options
 from geo_xmodal.methods.target_branch import PixelBranchOptions
 from geo_xmodal.networks import NETWORKS, NetworkSpec
@@ -56,11 +55,17 @@ class Start:
     def settings(self, method: Method) -> dict[str, Any]:
         """Settings that give a method's branch the encoder's network and weights, beneath a user's.
 
+        A method that chooses whether to start from it is told which run it is.
+
         Raises:
             UsageError: The method has no such branch.
         """
+        from geo_xmodal.methods import METHODS  # some of them start candidates so
+
+        if method.chooses_start:
+            return {"init": str(self.run)}
         if not _has_encoder(method):
-            serves = [one for one, it in METHODS.items() if _has_encoder(it)]
+            serves = [one for one, it in METHODS.items() if it.chooses_start or _has_encoder(it)]
             raise UsageError(
                 f"{method.name} has no target branch that starts from pretrained weights; choose one of "
                 f"{', '.join(serves)}"
@@ -79,7 +84,8 @@ class Start:
         Raises:
             UsageError: A setting makes it another one, or no network learns.
         """
-        assert isinstance(options, PixelBranchOptions)
+        if not isinstance(options, PixelBranchOptions):  # what chooses checks what it starts
+            return
         if not options.by_steps:
             raise UsageError(
                 f"what learns here is no network, and cannot start from {self.run}: choose one, such as "
@@ -91,6 +97,15 @@ class Start:
                 f"{self.run} was pretrained with {_words(wanted)}; the branch would be {_words(resolved)}: "
                 "leave out settings of the network, or pretrain with them"
             )
+
+    def seen_by(self, method: Method, data: TrainingData) -> TrainingData:
+        """What a method learns from that starts from the encoder, or that chooses whether to.
+
+        Raises:
+            ModelMismatchError: As `applied`.
+        """
+        applied = self.applied(data)
+        return dataclasses.replace(data, notes=applied.notes) if method.chooses_start else applied
 
     def applied(self, data: TrainingData) -> TrainingData:
         """The same pixels, standardised as the encoder has learned to see them.

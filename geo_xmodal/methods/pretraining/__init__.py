@@ -1,0 +1,1 @@
+"""How two encoders learn from pairs without labels: their networks, views and losses."""
