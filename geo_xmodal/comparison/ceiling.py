@@ -78,7 +78,7 @@ def run_ceiling(
         for name, cell in cells.items():
             folder = out / CELLS / name / (fold.left_out or "") / f"seed-{seed}"
             part = part_of(progress, k, 1, len(asked), f"seed {seed}, ceiling")
-            runs[name].append(_run(fold, cell, pixels[cell.transductive], seed, folder, compute, part))
+            runs[name].append(_run(fold, cell, pixels[cell.gather.transductive], seed, folder, compute, part))
     return runs
 
 

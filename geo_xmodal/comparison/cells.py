@@ -69,7 +69,7 @@ def gather_pixels(
     Raises:
         LabelError, TrainingDataError: if the scene's labels or pixels do not suffice.
     """
-    options = {cell.transductive: cell.gather for cell in (*plan.cells(), *plan.ceilings())}
+    options = {cell.gather.transductive: cell.gather for cell in (*plan.cells(), *plan.ceilings())}
     return {
         transductive: _gathered(scenes, one, seed, progress, storage) for transductive, one in options.items()
     }
@@ -97,7 +97,7 @@ def run_cells(
     """
     cells = plan.cells()
     results: dict[str, list[RunResult]] = {cell.name: [] for cell in cells}
-    steps = [_steps(cell, first[cell.transductive]) for cell in cells]
+    steps = [_steps(cell, first[cell.gather.transductive]) for cell in cells]
     runs = RunsProgress(progress, steps, len(plan.seeds) * len(folds))
     for fold, seed in itertools.product(folds, plan.seeds):
         begun = (fold, seed) == (folds[0], plan.seeds[0])
@@ -107,7 +107,7 @@ def run_cells(
             without = "" if fold.left_out is None else f"without {fold.left_out}, "
             _begin(out)
             with _nothing_left_before_the_first_epoch(out, folder), _explained(out):
-                data = cell.variant.seen(pixels[cell.transductive])
+                data = cell.seen(pixels)
                 part = runs.next(f"{without}seed {seed}, {cell.variant.name}")
                 trials = _tried(cell, data, seed, folder, compute, part)
                 result = run_variant(

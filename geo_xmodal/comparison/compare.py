@@ -21,6 +21,7 @@ from geo_xmodal.comparison.request import (
 from geo_xmodal.comparison.result import Comparison
 from geo_xmodal.comparison.summary import summarise, summarise_ablation
 from geo_xmodal.errors import LabelError, TrainingDataError, UsageError
+from geo_xmodal.methods.pretrained_start import Start
 from geo_xmodal.outputs import held
 from geo_xmodal.samples import Storage, storage_for
 from geo_xmodal.scenes import Scene
@@ -50,6 +51,9 @@ def compare_methods(
     runs that several ask for (the controls of methods with the same branch) are there once. The test pixels
     are those of the scene's own labels or split; how far they are apart from training is in the notes.
 
+    With `request.init`, each method that can start from such a pretraining has a row for it beside its own,
+    and the gain of pretraining is the one over its control `no_pretraining`, paired over seeds.
+
     Several scenes are learned from as one, as in `train_scene`. With `request.leave_one_scene_out`, every
     method trains once for each scene with labels, on the others, and its figures are of the scene left out:
     means and spreads over these scenes, each the mean of the seeds, and gains and tests paired over them.
@@ -65,7 +69,9 @@ def compare_methods(
         Figures, gains and tests of each method.
 
     Raises:
-        UsageError: an unknown method, setting or study, or a device that this machine has not.
+        UsageError: an unknown method, setting or study, or a device that this machine has not; no method
+            starts from a run of `request.init`.
+        BundleError, ModelMismatchError: one of them is no pretraining, or one of another sensor or bands.
         LabelError, TrainingDataError: if the scene's labels or pixels do not suffice.
         OutputError: if `out` cannot be written, or holds something else.
         ResumeError: if `out` holds runs of other data or of another version.
@@ -77,7 +83,9 @@ def compare_methods(
         )
     compute = compute_for(request.device, request.precision)
     folds = resolve_folds(scenes, request)
-    plan = resolve_comparison(request, folds[0].scenes.kind, folds[0].scenes.single_pixels)
+    scenes_of = folds[0].scenes
+    starts = [Start.of(run, scenes_of.target, scenes_of.kind) for run in request.init]
+    plan = resolve_comparison(request, scenes_of.kind, scenes_of.single_pixels, starts)
     check_folder(out)
     with held(out), storage_for(out, recorded_store(out), note) as storage:
         reads = reading(progress, 0, 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from geo_xmodal.errors import TrainingDataError, UsageError
 from geo_xmodal.methods import METHODS, Method, Options
 from geo_xmodal.methods.cnn import SelfTrainingOptions, control_options
 from geo_xmodal.methods.means import COMMON_MEANS, TUNED, means_not_taken, taken_means
+from geo_xmodal.methods.pretrained_start import Start
 from geo_xmodal.named_options import option
 from geo_xmodal.requests import CompareOptions
 from geo_xmodal.requests.comparing import Study as Study
@@ -33,6 +34,9 @@ GAIN_OVER = "target_only"
 
 CEILING = "ceiling"
 """Name of the row of a classifier that sees both sensors at test time: no method, as it maps nothing."""
+
+NO_PRETRAINING = "no_pretraining"
+"""The control of a row that starts from a pretraining: the same settings, from random weights."""
 
 _CEILING_METHOD, _NEVER_DROPPED = "modality_dropout", {"drop": "0"}
 
@@ -112,12 +116,14 @@ class Cell:
         gather: which pixels it learns from.
         trials: how many settings are tried on validation blocks first.
         fixed: options that trials do not change.
+        start: the pretrained encoder that it starts from, or chooses whether to.
     """
 
     variant: Variant
     gather: GatherOptions
     trials: int = 1
     fixed: tuple[str, ...] = ()
+    start: Start | None = None
 
     @property
     def space(self) -> Mapping[str, tuple[str, ...]]:
@@ -127,8 +133,29 @@ class Cell:
 
     @property
     def transductive(self) -> bool:
-        """Whether test pixels may be among the unlabelled ones."""
-        return self.gather.transductive
+        """Whether test pixels may be among the unlabelled ones, here or in the pretraining."""
+        return self.gather.transductive or (self.start is not None and self.start.card.transductive)
+
+    def seen(self, pixels: Mapping[bool, TrainingData]) -> TrainingData:
+        """What it learns from, of pixels without and with test pixels among the unlabelled ones.
+
+        Raises:
+            ModelMismatchError: What it starts from has seen other bands.
+        """
+        return self.variant.seen(self._started(pixels))
+
+    def check(self, pixels: Mapping[bool, TrainingData]) -> None:
+        """See that pixels, of which it learns what it sees, suffice.
+
+        Raises:
+            TrainingDataError: They do not.
+            ModelMismatchError: As `seen`.
+        """
+        self.variant.check(self._started(pixels))
+
+    def _started(self, pixels: Mapping[bool, TrainingData]) -> TrainingData:
+        data = pixels[self.gather.transductive]
+        return data if self.start is None else self.start.seen_by(self.variant.method, data)
 
     @property
     def name(self) -> str:
@@ -138,6 +165,8 @@ class Cell:
             "options": self.variant.options.model_dump(mode="json"),
             "data": self.gather.model_dump(mode="json", exclude={"seed"}),
         }
+        if self.start is not None:
+            described["start"] = self.start.entry.encoder_sha256
         if self.space:  # what is tried is part of what it is
             described |= {"trials": self.trials, "space": self.space}
         return f"{self.variant.name}-{fingerprint(described)}"
@@ -145,11 +174,15 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """A method of a table with its controls by name; a method without the auxiliary sensor has none."""
+    """A method of a table with its controls by name, and what these are.
+
+    A method without the auxiliary sensor has none, but where it starts from a pretraining.
+    """
 
     method: Method
     cell: Cell
     controls: Mapping[str, Cell]
+    summaries: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def gains(self) -> bool:
@@ -252,16 +285,20 @@ def resolve_folds(scenes: Scene | Sequence[Scene], request: CompareRequest) -> t
     )
 
 
-def resolve_comparison(request: CompareRequest, kind: str, single_pixels: bool = False) -> ComparisonPlan:
+def resolve_comparison(
+    request: CompareRequest, kind: str, single_pixels: bool = False, starts: Sequence[Start] = ()
+) -> ComparisonPlan:
     """Match every setting to the methods or to the data, and find which runs there are.
 
     Args:
         request: as asked.
         kind: of the target sensor: methods may have recipes for it.
         single_pixels: the samples have no pixels around them: methods may have settings for that.
+        starts: pretrained encoders; each method that can start from one has a row more for it.
 
     Raises:
-        UsageError: an unknown or repeated method, an unknown setting or study, or a value that cannot be.
+        UsageError: an unknown or repeated method, an unknown setting or study, or a value that cannot be; no
+            method starts from one of `starts`.
     """
     able = [name for name, method in METHODS.items() if not (single_pixels and method.needs_windows)]
     names = request.methods or (*able, CEILING)
@@ -273,7 +310,9 @@ def resolve_comparison(request: CompareRequest, kind: str, single_pixels: bool =
     common, own = _settings(request, methods)
     asked: tuple[MeansName, ...] = ("published", "equal") if request.means == "both" else (request.means,)
     target = _Target(kind, single_pixels)
-    recipes = {means: _Recipe(means, methods, common, own, target, CEILING in names) for means in asked}
+    recipes = {
+        means: _Recipe(means, methods, common, own, target, CEILING in names, starts) for means in asked
+    }
     first = recipes[asked[0]]
     ablation = {
         name: _ablation(first.variants[name], first.settings[name], target)
@@ -292,10 +331,10 @@ def resolve_comparison(request: CompareRequest, kind: str, single_pixels: bool =
     )
     place = _Placing(common, everything, tuple(methods.values()), request.seed, max(1, request.trials))
     tables = {means: recipe.placed(place, request) for means, recipe in recipes.items()}
-    notes: tuple[str, ...] = ()
+    notes = first.notes
     if len(tables) > 1 and _same_cells(*tables.values()):
         del tables["equal"]
-        notes = ("Under equal means these methods are what they are as published: one table.",)
+        notes = (*notes, "Under equal means these methods are what they are as published: one table.")
     parts = {
         name: {row: place(one, one.options, first.fixed(name, methods[name])) for row, one in several.items()}
         for name, several in ablation.items()
@@ -328,18 +367,18 @@ def checked_comparison(plan: ComparisonPlan, data: Mapping[bool, TrainingData]) 
     notes = list(plan.notes)
     tables = {means: _checked_table(table, data, notes) for means, table in plan.tables.items()}
     for cell in (cell for several in plan.ablation.values() for cell in several.values()):
-        cell.variant.check(data[cell.transductive])
+        cell.check(data)
     return dataclasses.replace(plan, tables=tables, notes=tuple(dict.fromkeys(notes)))
 
 
 def _checked_table(table: TablePlan, data: Mapping[bool, TrainingData], notes: list[str]) -> TablePlan:
     rows = {}
     for name, row in table.rows.items():
-        row.cell.variant.check(data[row.cell.transductive])
+        row.cell.check(data)
         possible = {}
         for control, cell in row.controls.items():
             try:
-                cell.variant.check(data[cell.transductive])
+                cell.check(data)
             except TrainingDataError as error:
                 notes.append(f"Control {control} of {name} is left out: {error}.")
             else:
@@ -348,7 +387,7 @@ def _checked_table(table: TablePlan, data: Mapping[bool, TrainingData], notes: l
     ceiling = table.ceiling
     if ceiling is not None:
         try:
-            ceiling.variant.check(data[ceiling.transductive])
+            ceiling.check(data)
         except TrainingDataError as error:
             notes.append(f"The ceiling is left out: {error}.")
             ceiling = None
@@ -371,6 +410,59 @@ class _Target:
         return taken_means(method) | (method.of_single_pixels() if self.single_pixels else {})
 
 
+_FROM_RANDOM = "the same settings, from random weights"
+
+
+@dataclass(frozen=True)
+class _Started:
+    """A method that starts from a pretraining.
+
+    Attributes:
+        of: its name.
+        start: the encoder.
+        variant: the method, named by both.
+        controls: without the auxiliary sensor, from the same encoder.
+        plain: the same from random weights.
+        settings: names of those that the encoder gives.
+    """
+
+    of: str
+    start: Start
+    variant: Variant
+    controls: tuple[Variant, ...]
+    plain: Variant
+    settings: tuple[str, ...]
+
+    def everything(self) -> tuple[Variant, ...]:
+        """All variants."""
+        return (self.variant, *self.controls, self.plain)
+
+    def placed(self, place: _Placing, fixed: Callable[[str, Method], tuple[str, ...]]) -> Row:
+        """The row."""
+        options = self.variant.options
+
+        def kept(method: Method) -> tuple[str, ...]:
+            return tuple(dict.fromkeys([*fixed(self.of, method), *self.settings]))
+
+        controls = {one.name: place(one, options, kept(one.method), self.start) for one in self.controls}
+        controls[NO_PRETRAINING] = place(self.plain, options, fixed(self.of, self.plain.method))
+        return Row(
+            self.variant.method,
+            place(self.variant, options, kept(self.variant.method), self.start),
+            controls,
+            {one.name: one.summary for one in (*self.controls, self.plain)},
+        )
+
+
+def named_starts(starts: Sequence[Start]) -> dict[str, Start]:
+    """Pretraining runs by what rows call them: names of their folders, or where these are alike, paths."""
+    names = [start.run.name for start in starts]
+    alike = {name for name in names if names.count(name) > 1}
+    return {
+        str(start.run) if name in alike else name: start for name, start in zip(names, starts, strict=True)
+    }
+
+
 class _Recipe:
     """The variants of one table: what each method is told under these means."""
 
@@ -382,6 +474,7 @@ class _Recipe:
         own: Mapping[str, Mapping[str, Any]],
         target: _Target,
         ceiling: bool,
+        starts: Sequence[Start] = (),
     ) -> None:
         self.equal = means == "equal"
         self._given = {name: (*common, *own[name]) for name in methods}
@@ -396,11 +489,64 @@ class _Recipe:
         }
         self.controls = {name: training.control_variants(one) for name, one in self.variants.items()}
         self.ceiling = _ceiling(common, target, self.equal) if ceiling else None
+        self.started: list[_Started] = []
+        self.notes: tuple[str, ...] = ()
+        for shown, start in named_starts(starts).items():
+            given = {name: {**common, **own[name]} for name in methods}
+            self._start(start, shown, given, target)
+
+    def _start(
+        self, start: Start, shown: str, given: Mapping[str, Mapping[str, Any]], target: _Target
+    ) -> None:
+        """Add a row for every method that starts from a pretraining, and a note of the others.
+
+        Args:
+            start: the encoder.
+            shown: what rows call it.
+            given: settings of each method that were asked for, which may make its network another one.
+            target: the sensor that maps.
+
+        Raises:
+            UsageError: no method starts from it.
+        """
+        cannot: dict[str, str] = {}
+        before = len(self.started)
+        for name, method in self.methods.items():
+            try:
+                from_it = start.settings(method)
+                settings = {**self.settings[name], **from_it, **given[name]}
+                options = target.options(method, settings)
+                start.check(options)
+            except UsageError as error:
+                cannot[name] = error.marked
+                continue
+            weights = {"weights", "init"} & from_it.keys()
+            plain = {key: value for key, value in settings.items() if key not in weights}
+            one = Variant(f"{name} from {shown}", method, options)
+            self.started.append(
+                _Started(
+                    name,
+                    start,
+                    one,
+                    training.control_variants(one),
+                    Variant(NO_PRETRAINING, method, target.options(method, plain), _FROM_RANDOM),
+                    tuple(from_it),
+                )
+            )
+        if len(self.started) == before:
+            raise UsageError(f"no method here starts from {start.run}: {next(iter(cannot.values()))}")
+        self.notes += (
+            f"Rows with 'from {shown}' start from the encoder that {start.card.method} pretrained without "
+            f"labels on {start.card.scene} ({start.run}); their control {NO_PRETRAINING} has the same "
+            "settings and random weights.",
+            *([f"Nothing of these starts from {shown}: {', '.join(cannot)}."] if cannot else []),
+        )
 
     def everything(self) -> Iterable[Variant]:
         """Methods, controls, and the classifier that sees both sensors."""
         yield from self.variants.values()
         yield from (one for several in self.controls.values() for one in several)
+        yield from (one for started in self.started for one in started.everything())
         if self.ceiling is not None:
             yield self.ceiling
 
@@ -412,7 +558,11 @@ class _Recipe:
             controls = {
                 one.name: place(one, options, self.fixed(name, one.method)) for one in self.controls[name]
             }
-            rows[name] = Row(method, place(self.variants[name], options, fixed), controls)
+            summaries = {one.name: one.summary for one in self.controls[name]}
+            rows[name] = Row(method, place(self.variants[name], options, fixed), controls, summaries)
+            for one in self.started:
+                if one.of == name:
+                    rows[one.variant.name] = one.placed(place, self.fixed)
         ceiling = None if self.ceiling is None else place.untried(self.ceiling)
         reference = _reference(request, rows)
         if not self.equal:
@@ -506,18 +656,23 @@ class _Placing:
         gather = training.gather_options(data, inductive, methods, seed, "all methods")
         self._gather = gather.model_copy(update=training.looked_at(variants))
 
-    def __call__(self, variant: Variant, asking: Options, fixed: tuple[str, ...]) -> Cell:
+    def __call__(
+        self, variant: Variant, asking: Options, fixed: tuple[str, ...], start: Start | None = None
+    ) -> Cell:
         """The cell of a variant.
 
         Args:
             variant: what is trained.
             asking: options of the method whose protocol it follows.
             fixed: options that trials leave alone.
+            start: the pretrained encoder that it starts from.
         """
         legacy = {"transductive": True, "unlabelled_from": "test"} if asking.transductive else {}
         gather = self._gather.model_copy(update=legacy)
-        cell = Cell(_canonical(variant), gather, self._trials, fixed)
-        return cell if cell.space else Cell(cell.variant, gather)  # nothing to try: one run for all who ask
+        cell = Cell(_canonical(variant), gather, self._trials, fixed, start)
+        return (
+            cell if cell.space else Cell(cell.variant, gather, start=start)
+        )  # nothing to try: one run for all who ask
 
     def untried(self, variant: Variant) -> Cell:
         """The cell of a variant as it comes."""

@@ -249,7 +249,7 @@ def _controls(folds: Sequence[Fold], rows: Mapping[str, Row], results: Results) 
                 found[_folder(cell)] = {
                     **_means(folds, results[cell.name]),
                     "name": name,
-                    "summary": row.method.controls(row.cell.variant.options)[name].summary,
+                    "summary": row.summaries[name],
                     "of": [],
                     "transductive": cell.transductive,
                     **_trials(cell, results),

@@ -43,6 +43,7 @@ class CompareOptions(Request):
         precision: of activations in training.
         hold_out: names of scenes that only test.
         leave_one_scene_out: train once for each scene with labels, on the others, and test on it.
+        init: runs of `pretrain`: each method that can start from one has a row more for it, beside itself.
         shares: what all figures should be right about, as in `TrainRequest`; runs that are there are not
             trained again for it.
     """
@@ -94,6 +95,17 @@ class CompareOptions(Request):
             expert=True,
         ),
     ] = False
+    init: Annotated[
+        tuple[Path, ...],
+        Option(
+            "Pretrained encoders",
+            "A run of pretrain: methods that can start from its encoder do so in rows of their own, whose "
+            "gain over random weights is told. May be given several times.",
+            expert=True,
+            takes="folder",
+            metavar="RUN",
+        ),
+    ] = ()
     shares: Annotated[
         Literal["labels", "equal", "estimated"] | None,
         Option(

@@ -22,6 +22,7 @@ from geo_xmodal.accuracy import MEASURES
 from geo_xmodal.commands.app import run
 from geo_xmodal.comparison.noise import LEVELS
 from tests import tiny
+from tests.pretraining.test_pretrain import request
 
 QUICK = {
     "epochs": "3", "learning_rate": "0.01", "contrasts": "", "widths": "8,8", "embedding": "8",
@@ -416,3 +417,28 @@ def test_a_run_that_cannot_begin_leaves_nothing(
     assert compare(scene, out, "--methods", "hgr", "--seeds", 1) == 2
     assert "both sensors" in error_of(capsys)
     assert not out.exists()
+
+
+# --- pretraining
+
+
+def test_gains_of_pretraining_are_beside_those_of_the_sensor(tmp_path: Path) -> None:
+    scene = gx.open_scene(write_scene(tmp_path / "tiny"))
+    network = {"contrasts": "", "kernels": "5,3", "widths": "8,8", "embedding": "8"}
+    gx.pretrain_scene(scene, tmp_path / "mine", request(**network))
+    quick = {key: value for key, value in QUICK.items() if key != "teachers"}
+    asked = gx.CompareRequest(
+        methods=("cnn",), seeds=1, means="published", init=(tmp_path / "mine",), settings=quick
+    )
+    found = gx.compare_methods(scene, tmp_path / "out", asked).content
+    assert list(found["methods"]) == ["cnn", "cnn from mine"]
+    row = found["methods"]["cnn from mine"]
+    (control,) = found["controls"].values()
+    assert row["controls"] == {"no_pretraining": found["methods"]["cnn"]["cell"]}  # one run for both
+    assert "random weights" in control["summary"]
+    gain = row["mean"]["oa"] - control["mean"]["oa"]
+    assert row["gain"]["no_pretraining"]["oa"]["mean"] == pytest.approx(gain)
+    text = (tmp_path / "out" / "table.txt").read_text()
+    assert "ΔOA no_pretraining" in text and "decur pretrained without labels on tiny" in text
+    (config,) = (tmp_path / "out" / row["cell"]).glob("seed-0/config.json")
+    assert json.loads(config.read_text())["data"]["pretrained"]["method"] == "decur"

@@ -1,13 +1,23 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from geo_xmodal.comparison.request import WHOLE, CompareRequest, ComparisonPlan, resolve_comparison
+from geo_xmodal.comparison.request import (
+    NO_PRETRAINING,
+    WHOLE,
+    CompareRequest,
+    ComparisonPlan,
+    resolve_comparison,
+)
 from geo_xmodal.errors import UsageError
 from geo_xmodal.methods import METHODS
+from geo_xmodal.methods.pretrained_start import Start
+from geo_xmodal.pretrained import save_pretrained
 from geo_xmodal.samples import DataOptions
+from tests.pretraining.encoders import pretrained
 
 
 def plan(*methods: str, **asked: Any) -> ComparisonPlan:
@@ -151,3 +161,30 @@ def test_typed_options_are_those_settings() -> None:
         plan("hgr", options={"hgr": METHODS["svm"].Options()})
     with pytest.raises(UsageError, match="C is given twice"):
         plan("svm", options={"svm": METHODS["svm"].Options(C=3)}, settings={"svm.C": "3"})
+
+
+def test_a_pretraining_adds_a_row_to_each_method_that_starts_from_it_with_its_own_control(
+    tmp_path: Path,
+) -> None:
+    run = tmp_path / "mine"
+    save_pretrained(run / "encoders", pretrained())
+    start = Start.of(run, "sar", "sar")
+    asked = CompareRequest(methods=("auto", "hgr", "cnn", "svm", "forest"), means="both")
+    whole = resolve_comparison(asked, "sar", starts=[start])
+    for table in whole.tables.values():
+        assert list(table.rows) == [
+            "auto", "auto from mine", "hgr", "hgr from mine", "cnn", "cnn from mine", "svm", "forest",
+        ]  # fmt: skip
+        row = table.rows["hgr from mine"]
+        assert set(row.controls) == {"target_only", "self_training", NO_PRETRAINING}
+        options, plain = row.cell.variant.options, row.controls[NO_PRETRAINING].variant.options
+        changed = {name for name, value in options if value != getattr(plain, name)}
+        assert changed == {"weights", "weights_sha256"}
+        assert row.cell.start is start and row.controls["target_only"].start is start
+        assert row.controls[NO_PRETRAINING].start is None
+        assert set(table.rows["cnn from mine"].controls) == {NO_PRETRAINING}
+        auto = table.rows["auto from mine"]
+        assert auto.controls[NO_PRETRAINING] == table.rows["auto"].cell  # one run for both
+    assert any("starts from mine: svm, forest" in line for line in whole.notes)
+    with pytest.raises(UsageError, match=r"no method here starts from .*mine: svm has no target branch"):
+        resolve_comparison(CompareRequest(methods=("svm",)), "sar", starts=[start])

@@ -9,7 +9,9 @@ from geo_xmodal.pretrained import Pretrained, PretrainedCard, PretrainedSensor, 
 
 
 def sensor(name: str, kind: Kind, bands: int, dimensions: int = 8, width: int = 12) -> PretrainedSensor:
-    spec = NetworkSpec("pixel_cnn", {"widths": [6], "kernels": [3], "embedding": 5})
+    spec = NetworkSpec.chosen(
+        "pixel_cnn", {"contrasts": (), "widths": (6,), "kernels": (3,), "embedding": 5, "dropout": 0.0}
+    )
     encoder = BranchEncoder(spec, bands).eval()
     ones = (1.0,) * bands
     statistics = StatisticsEntry(
