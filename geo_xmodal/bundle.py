@@ -177,12 +177,19 @@ class SharesEntry(_Part):
 class Card(_Part):
     """Everything about a model but its weights."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _of_the_version_before(cls, raw: Any) -> Any:
+        if not isinstance(raw, dict):
+            return raw
+        return {"auxiliary" if key == "rich" else key: value for key, value in raw.items()}
+
     schema_version: Literal[1] = SCHEMA
     method: str = Field(max_length=100)
     network: NetworkEntry
     margin: int = Field(ge=0, le=512)
     target: TargetEntry
-    rich: str | None = Field(None, max_length=200)
+    auxiliary: str | None = Field(None, max_length=200)
     """Kind of the sensor that took part in training only; nothing more of it is kept."""
     classes: tuple[ClassEntry, ...] = Field(min_length=2, max_length=255)
     resolution: tuple[Positive, Positive] | None = None

@@ -160,13 +160,13 @@ class PixelGroup:
         position: (n, 2) int64, row and column on the scene's reference grid; of points, of the first pixel
             of their place.
         target: (n, band, 2m + 1, 2m + 1), the target sensor's patch around each pixel.
-        rich: (n, band, 2q + 1, 2q + 1), the training-only sensor's patch, or None.
+        auxiliary: (n, band, 2q + 1, 2q + 1), the training-only sensor's patch, or None.
         label: (n,) int64, index into `TrainingData.classes` (not the class id), or None.
     """
 
     position: IntArray
     target: Patches
-    rich: Patches | None = None
+    auxiliary: Patches | None = None
     label: IntArray | None = None
 
     def __len__(self) -> int:
@@ -177,18 +177,18 @@ class PixelGroup:
         return PixelGroup(
             self.position[index],
             self.target.chosen(index),
-            None if self.rich is None else self.rich.chosen(index),
+            None if self.auxiliary is None else self.auxiliary.chosen(index),
             None if self.label is None else self.label[index],
         )
 
-    def cropped(self, margin: int, rich_margin: int) -> PixelGroup:
+    def cropped(self, margin: int, auxiliary_margin: int) -> PixelGroup:
         """The same pixels with smaller patches."""
-        rich = None if self.rich is None else self.rich.cropped(rich_margin)
-        return dataclasses.replace(self, target=self.target.cropped(margin), rich=rich)
+        auxiliary = None if self.auxiliary is None else self.auxiliary.cropped(auxiliary_margin)
+        return dataclasses.replace(self, target=self.target.cropped(margin), auxiliary=auxiliary)
 
-    def without_rich(self) -> PixelGroup:
+    def without_auxiliary(self) -> PixelGroup:
         """The same pixels as the target sensor alone knows them."""
-        return dataclasses.replace(self, rich=None)
+        return dataclasses.replace(self, auxiliary=None)
 
 
 NO_LABEL = 255
@@ -230,21 +230,21 @@ class TrainingWindows:
 class TrainingData:
     """The four groups of training data, and labelled pixels held out of them in blocks for validation.
 
-    The two groups of pairs have `rich` filled, the two target-only groups have `rich` None;
+    The two groups of pairs have `auxiliary` filled, the two target-only groups have `auxiliary` None;
     the labelled groups and `validation` have `label`. Any group may be empty. `windows` is there where a
     method learns from images.
     """
 
     classes: tuple[LandClass, ...]
     target: ModalitySummary
-    rich: ModalitySummary | None
+    auxiliary: ModalitySummary | None
     labelled_pairs: PixelGroup
     labelled_target: PixelGroup
     unlabelled_pairs: PixelGroup
     unlabelled_target: PixelGroup
     validation: PixelGroup
     margin: int
-    rich_margin: int = 0
+    auxiliary_margin: int = 0
     notes: Mapping[str, Any] = field(default_factory=dict)
     windows: TrainingWindows | None = None
 
@@ -258,28 +258,30 @@ class TrainingData:
         """Number of pixels that have both sensors."""
         return len(self.labelled_pairs) + len(self.unlabelled_pairs)
 
-    def cropped(self, margin: int, rich_margin: int) -> TrainingData:
+    def cropped(self, margin: int, auxiliary_margin: int) -> TrainingData:
         """The same pixels for a method that looks less far."""
-        if (margin, rich_margin) == (self.margin, self.rich_margin):
+        if (margin, auxiliary_margin) == (self.margin, self.auxiliary_margin):
             return self
         groups = ("labelled_pairs", "labelled_target", "unlabelled_pairs", "unlabelled_target", "validation")
-        smaller = {name: getattr(self, name).cropped(margin, rich_margin) for name in groups}
-        return dataclasses.replace(self, margin=margin, rich_margin=rich_margin, **smaller)
+        smaller = {name: getattr(self, name).cropped(margin, auxiliary_margin) for name in groups}
+        return dataclasses.replace(self, margin=margin, auxiliary_margin=auxiliary_margin, **smaller)
 
-    def without_rich(self) -> TrainingData:
+    def without_auxiliary(self) -> TrainingData:
         """The same pixels for a control: pairs become target-only pixels, in the same order."""
         return dataclasses.replace(
             self,
-            rich=None,
+            auxiliary=None,
             labelled_pairs=self.labelled_pairs.take(np.empty(0, np.int64)),
-            labelled_target=join_groups([self.labelled_pairs.without_rich(), self.labelled_target]),
+            labelled_target=join_groups([self.labelled_pairs.without_auxiliary(), self.labelled_target]),
             unlabelled_pairs=self.unlabelled_pairs.take(np.empty(0, np.int64)),
-            unlabelled_target=join_groups([self.unlabelled_pairs.without_rich(), self.unlabelled_target]),
+            unlabelled_target=join_groups(
+                [self.unlabelled_pairs.without_auxiliary(), self.unlabelled_target]
+            ),
         )
 
 
 def join_groups(groups: Sequence[PixelGroup]) -> PixelGroup:
-    """Pixels of several groups as one, in their order; rich patches and labels where all that hold pixels do.
+    """Pixels of several groups as one, in their order; auxiliary patches and labels where all have them.
 
     Raises:
         ValueError: There is no group.
@@ -287,14 +289,14 @@ def join_groups(groups: Sequence[PixelGroup]) -> PixelGroup:
     if not groups:
         raise ValueError("no group of pixels to join")
     filled = [group for group in groups if len(group)]
-    filled = filled or sorted(groups, key=lambda group: group.rich is None)[:1]
+    filled = filled or sorted(groups, key=lambda group: group.auxiliary is None)[:1]
     if len(filled) == 1:
         return filled[0]
-    riches = [group.rich for group in filled if group.rich is not None]
+    auxiliaries = [group.auxiliary for group in filled if group.auxiliary is not None]
     labels = [group.label for group in filled if group.label is not None]
     return PixelGroup(
         np.concatenate([group.position for group in filled]),
         joined_patches([group.target for group in filled]),
-        joined_patches(riches) if len(riches) == len(filled) else None,
+        joined_patches(auxiliaries) if len(auxiliaries) == len(filled) else None,
         np.concatenate(labels) if len(labels) == len(filled) else None,
     )

@@ -29,10 +29,10 @@ def command(*arguments: str) -> None:
         sys.exit(status)
 
 
-def without_rich_sensors(scene: gx.Scene, folder: Path) -> None:
+def without_auxiliary_sensors(scene: gx.Scene, folder: Path) -> None:
     """A copy of the scene that only has the sensor to map from."""
     shutil.copytree(scene.folder, folder)
-    for name in scene.rich_modalities:
+    for name in scene.auxiliary_modalities:
         hidden = folder / scene.modality(name).file
         hidden.unlink()
         print(f"\nhidden from here on: {hidden}")
@@ -47,7 +47,7 @@ def main() -> None:
         "train", "--scene", SCENE, "--budget", BUDGET, "--control", "--set", UNLABELLED,
         "--out", str(OUT / "run"),
     )  # fmt: skip
-    without_rich_sensors(scene, OUT / "scene")
+    without_auxiliary_sensors(scene, OUT / "scene")
     command(
         "map", "--model", str(OUT / "run"), "--scene", str(OUT / "scene"), "--out", str(OUT / "map.tif"),
         "--probability", "--picture", str(OUT / "map.png"),

@@ -213,7 +213,7 @@ def worldcereal_flanders(data: Path, out: Path) -> None:
         target=gx.SensorColumns(
             bands=("SAR-*",), kind="sar", scale="db", sensor="Sentinel-1, features of 2018"
         ),
-        rich=gx.SensorColumns(bands=("OPTICAL-*",), kind="msi", sensor="Sentinel-2, features of 2018"),
+        auxiliary=gx.SensorColumns(bands=("OPTICAL-*",), kind="msi", sensor="Sentinel-2, features of 2018"),
         leave_out=("OPTICAL-l2a*", "SAR-*sigma0*"),
         label="OUTPUT",
         places="location_id",
@@ -226,7 +226,7 @@ def worldcereal_corsica(data: Path, out: Path) -> None:
     """Monthly Sentinel-1 and Sentinel-2 at points of fields; whole cells of 0.1 degrees test."""
     request = gx.PointsRequest(
         target=gx.SensorColumns(bands=("S1-*",), kind="sar", scale="dn", sensor="Sentinel-1, monthly"),
-        rich=gx.SensorColumns(bands=("S2-L2A-B*",), kind="msi", sensor="Sentinel-2 L2A, monthly"),
+        auxiliary=gx.SensorColumns(bands=("S2-L2A-B*",), kind="msi", sensor="Sentinel-2 L2A, monthly"),
         label="ewoc_code",
         no_data=(65535, 0),
         series=("sample_id", "timestamp"),

@@ -46,14 +46,14 @@ def main() -> None:
     options = options_for(method, settings, scene.modality(scene.target).kind)
     for seed in range(seeds):
         wanted = GatherOptions(
-            margin=margin, rich_margin=options.rich_margin, labels_per_class=labels and int(labels),
+            margin=margin, auxiliary_margin=options.auxiliary_margin, labels_per_class=labels and int(labels),
             validation=HELD_OUT, unlabelled=PAIRS, unlabelled_target=PAIRS, seed=seed,
         )  # fmt: skip
         gathered = gather(scene, wanted)
         if not len(gathered.validation):
             sys.exit(f"no block is {2 * margin} pixels from training pixels: give a smaller margin=N")
-        data = gathered.cropped(options.margin, options.rich_margin)
-        learner = method.learner(data if method.uses_rich else data.without_rich(), options, seed)
+        data = gathered.cropped(options.margin, options.auxiliary_margin)
+        learner = method.learner(data if method.uses_auxiliary else data.without_auxiliary(), options, seed)
         fit(learner, options, seed)
         scores.append(scored(learner, data.validation))
     cells = [f"{mean:.1f} ± {sd:.1f}" for mean, sd in zip(np.mean(scores, 0), np.std(scores, 0), strict=True)]

@@ -121,12 +121,14 @@ def main() -> None:
         for scene in scenes.values():
             for seed in seeds:
                 wanted = GatherOptions(
-                    margin=options.margin, rich_margin=options.rich_margin,
+                    margin=options.margin, auxiliary_margin=options.auxiliary_margin,
                     labels_per_class=count, validation=0,
                     unlabelled_target=0, seed=seed,
                 )  # fmt: skip
                 data = with_transform(gather(scene, wanted), transform)
-                learner = method.learner(data if method.uses_rich else data.without_rich(), options, seed)
+                learner = method.learner(
+                    data if method.uses_auxiliary else data.without_auxiliary(), options, seed
+                )
                 fit(learner, options, seed)
                 scores.append(scored(scene, learner, data))
         oa, aa = 100 * np.mean(scores, 0)

@@ -111,7 +111,7 @@ THERE = frozenset({0, 2})
 
 PRETRAIN = (
     "pretrain", *SCENE, "--out", "work/run", *SETTINGS, "--set", "unlabelled=200", "--set", "dimensions=8",
-    "--set", "projector_width=8", "--set", "rich_widths=8,8",
+    "--set", "projector_width=8", "--set", "auxiliary_widths=8,8",
 )  # fmt: skip
 
 CASES = {

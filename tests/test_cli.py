@@ -137,7 +137,7 @@ def test_an_unusable_scene_is_listed_with_its_problem(
 def test_methods_lists_the_registry_and_the_settings_of_one(capsys: pytest.CaptureFixture[str]) -> None:
     known = {one["name"]: one for one in result_of(capsys, "methods")["methods"]}
     assert list(known) == list(gx.METHODS)
-    assert known["hgr"]["uses_rich"] and not known["svm"]["uses_rich"]
+    assert known["hgr"]["uses_auxiliary"] and not known["svm"]["uses_auxiliary"]
     settings = {one["name"]: one["default"] for one in known["hgr"]["settings"]}
     assert settings["epochs"] == gx.METHODS["hgr"].Options().model_dump()["epochs"]
     assert run(["methods", "hgr"]) == 0

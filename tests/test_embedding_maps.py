@@ -80,7 +80,7 @@ def test_a_radar_map_needs_no_features_that_helped_in_training(files: Path, tmp_
     scene = aligned(files, tmp_path / "scene", "--reference", files / "sar.tif", "--embedding", features)
     ok("train", "--scene", scene, *tiny.QUICK, "--out", tmp_path / "run")
     card = gx.read_card(tmp_path / "run")
-    assert (card.target.kind, card.rich) == ("sar", "embedding")
+    assert (card.target.kind, card.auxiliary) == ("sar", "embedding")
     features.unlink()
     ok("map", "--model", tmp_path / "run", "--scene", scene, "--out", tmp_path / "map.tif")
     with rasterio.open(tmp_path / "map.tif") as made:

@@ -200,7 +200,12 @@ def test_the_python_interface_gives_the_same_bytes(world: World, finished_map: P
 
 def test_info_says_what_a_run_is(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     found = json_of(capsys, "info", world.run)
-    assert (found["type"], found["method"], found["rich"], found["scene"]) == ("model", "hgr", "hsi", "tiny")
+    assert (found["type"], found["method"], found["auxiliary"], found["scene"]) == (
+        "model",
+        "hgr",
+        "hsi",
+        "tiny",
+    )
     assert [one["name"] for one in found["classes"]] == ["Wheat", "Maize", "Water"]
     ok("info", world.run / "model")
     assert "tiny (simulated)" in capsys.readouterr().out
@@ -235,7 +240,7 @@ def test_two_files_of_different_grids_become_a_map(tmp_path: Path) -> None:
         "--hsi", tmp_path / "hyper.tif", "--labels", f"{polygons}:class",
     )  # fmt: skip
     opened = gx.open_scene(scene)
-    assert opened.target == "sar" and opened.rich_modalities == ("hsi",)
+    assert opened.target == "sar" and opened.auxiliary_modalities == ("hsi",)
     assert [land.name for land in opened.classes] == ["Maize", "Water", "Wheat"]
     ok("train", "--scene", scene, "--out", out, *tiny.QUICK)
     ok("map", "--model", out, "--scene", scene, "--out", tmp_path / "map.tif")
@@ -408,8 +413,8 @@ def nan_everywhere(world: World, folder: Path) -> list[object]:
     return train(scene_with(world, folder, sar=np.full((2, tiny.SIDE, tiny.SIDE), np.nan, np.float32)))
 
 
-@bad(r"hsi|rich|both sensors")
-def rich_sensor_without_data(world: World, folder: Path) -> list[object]:
+@bad(r"hsi|auxiliary|both sensors")
+def auxiliary_sensor_without_data(world: World, folder: Path) -> list[object]:
     return train(scene_with(world, folder, hsi=np.full((8, tiny.SIDE, tiny.SIDE), np.nan, np.float32)))
 
 

@@ -35,13 +35,13 @@ def make_group(
     label: IntArray,
     *,
     margin: int,
-    rich_margin: int = 0,
-    rich: bool = True,
+    auxiliary_margin: int = 0,
+    auxiliary: bool = True,
     labelled: bool = True,
     noise: float = 1.0,
 ) -> PixelGroup:
-    """Pixels of given classes: 4 target bands with `noise`, 12 rich bands with little."""
-    side, reach = 2 * margin + 1, 2 * rich_margin + 1
+    """Pixels of given classes: 4 target bands with `noise`, 12 auxiliary bands with little."""
+    side, reach = 2 * margin + 1, 2 * auxiliary_margin + 1
     centres = np.array([[0, 0, 1, 0], [1, 0, 0, 1], [0, 1, 0, -1]], np.float32)
     target = centres[label][:, :, None, None] + noise * rng.normal(size=(len(label), 4, side, side))
     axes = np.random.default_rng(99).normal(size=(3, 12))
@@ -50,7 +50,7 @@ def make_group(
     return PixelGroup(
         position.astype(np.int64),
         HeldPatches(target.astype(np.float32)),
-        HeldPatches(spectra.astype(np.float32)) if rich else None,
+        HeldPatches(spectra.astype(np.float32)) if auxiliary else None,
         label.astype(np.int64) if labelled else None,
     )
 
@@ -58,7 +58,7 @@ def make_group(
 def make_training_data(
     margin: int = 3,
     *,
-    rich_margin: int = 0,
+    auxiliary_margin: int = 0,
     labels: int = 8,
     pairs: int = 300,
     seed: int = 0,
@@ -71,21 +71,23 @@ def make_training_data(
     return TrainingData(
         classes=CLASSES,
         target=ModalitySummary("sar", "sar", "made up", identity_statistics(4)),
-        rich=ModalitySummary("hsi", "hsi", "made up", identity_statistics(12)),
-        labelled_pairs=make_group(rng, some[paired], margin=margin, rich_margin=rich_margin, noise=noise),
-        labelled_target=make_group(rng, some[~paired], margin=margin, rich=False, noise=noise),
+        auxiliary=ModalitySummary("hsi", "hsi", "made up", identity_statistics(12)),
+        labelled_pairs=make_group(
+            rng, some[paired], margin=margin, auxiliary_margin=auxiliary_margin, noise=noise
+        ),
+        labelled_target=make_group(rng, some[~paired], margin=margin, auxiliary=False, noise=noise),
         unlabelled_pairs=make_group(
             rng,
             rng.integers(3, size=pairs),
             margin=margin,
-            rich_margin=rich_margin,
+            auxiliary_margin=auxiliary_margin,
             labelled=False,
             noise=noise,
         ),
         unlabelled_target=make_group(
-            rng, rng.integers(3, size=40), margin=margin, rich=False, labelled=False, noise=noise
+            rng, rng.integers(3, size=40), margin=margin, auxiliary=False, labelled=False, noise=noise
         ),
-        validation=make_group(rng, np.repeat(np.arange(3), 20), margin=margin, rich=False, noise=noise),
+        validation=make_group(rng, np.repeat(np.arange(3), 20), margin=margin, auxiliary=False, noise=noise),
         margin=margin,
-        rich_margin=rich_margin,
+        auxiliary_margin=auxiliary_margin,
     )

@@ -77,7 +77,7 @@ def scene_layers(session: str, scene: gx.Scene, *, visible: bool = False) -> Pre
             title = "Training labels" if split == "train" else "Test labels"
             show = partial(_label_layer, session, scene.classes, split, title)
             found += _shown(title, partial(prepared_labels, session, scene, split), show)
-    for name in (scene.target, *scene.rich_modalities):
+    for name in (scene.target, *scene.auxiliary_modalities):
         if name in scene.missing_modalities:
             found += Prepared(problems=(f"{name}: its file is not there",))
             continue

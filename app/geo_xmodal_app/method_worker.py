@@ -36,8 +36,8 @@ def _method(name: str) -> Method:
     return Method(
         name=name,
         summary=known.summary,
-        uses_rich=known.uses_rich,
-        needs_rich=known.needs_rich,
+        uses_auxiliary=known.uses_auxiliary,
+        needs_auxiliary=known.needs_auxiliary,
         options=options,
     )
 

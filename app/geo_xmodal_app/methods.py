@@ -66,8 +66,8 @@ class Method(BaseModel):
 
     name: str
     summary: str
-    uses_rich: bool
-    needs_rich: bool
+    uses_auxiliary: bool
+    needs_auxiliary: bool
     options: tuple[Option, ...]
 
 

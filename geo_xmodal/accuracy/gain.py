@@ -45,16 +45,16 @@ class PairedGain:
 
 
 def compare(
-    with_rich: Sequence[Mapping[str, Any]], control: Sequence[Mapping[str, Any]], measure: str
+    with_auxiliary: Sequence[Mapping[str, Any]], control: Sequence[Mapping[str, Any]], measure: str
 ) -> PairedGain:
     """The gain of one measure; entry k of both sequences is the same seed.
 
     Raises:
         ValueError: if the sequences are empty or of different length.
     """
-    if not with_rich or len(with_rich) != len(control):
-        raise ValueError(f"{len(with_rich)} runs cannot be paired with {len(control)} control runs")
-    pairs = [(run[measure], other[measure]) for run, other in zip(with_rich, control, strict=True)]
+    if not with_auxiliary or len(with_auxiliary) != len(control):
+        raise ValueError(f"{len(with_auxiliary)} runs cannot be paired with {len(control)} control runs")
+    pairs = [(run[measure], other[measure]) for run, other in zip(with_auxiliary, control, strict=True)]
     if any(value is None for pair in pairs for value in pair):
         return PairedGain(None, None, None, None)
     difference = [ours - theirs for ours, theirs in pairs]
@@ -68,23 +68,23 @@ def compare(
 
 
 def paired_gain(
-    with_rich: Sequence[Mapping[str, Any]], control: Sequence[Mapping[str, Any]]
+    with_auxiliary: Sequence[Mapping[str, Any]], control: Sequence[Mapping[str, Any]]
 ) -> dict[str, dict[str, float | None]]:
     """Gain over a control for every measure, as metrics.json has it: `{"oa": {"mean", "se"}, ...}`.
 
     Args:
-        with_rich: metrics of each seed's run.
+        with_auxiliary: metrics of each seed's run.
         control: metrics of each seed's control, in the same order of seeds.
 
     Raises:
         ValueError: if the sequences are empty or of different length.
     """
-    gains = {measure: compare(with_rich, control, measure) for measure in MEASURES}
+    gains = {measure: compare(with_auxiliary, control, measure) for measure in MEASURES}
     return {measure: {"mean": gain.mean, "se": gain.se} for measure, gain in gains.items()}
 
 
 def gains_by_seed(
-    with_rich: Sequence[Mapping[str, Any]], control: Sequence[Mapping[str, Any]]
+    with_auxiliary: Sequence[Mapping[str, Any]], control: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, float | None]]:
     """The gain of each seed in every measure; None where a run lacks it."""
     return [
@@ -92,7 +92,7 @@ def gains_by_seed(
             measure: None if None in (run[measure], other[measure]) else run[measure] - other[measure]
             for measure in MEASURES
         }
-        for run, other in zip(with_rich, control, strict=True)
+        for run, other in zip(with_auxiliary, control, strict=True)
     ]
 
 

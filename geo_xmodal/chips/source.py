@@ -32,13 +32,13 @@ class ChipSource:
     Attributes:
         chips: The set.
         target_name: The sensor that maps are made from.
-        rich_name: The auxiliary sensor, or None.
+        auxiliary_name: The auxiliary sensor, or None.
         notes: What is taken for granted, a line each.
     """
 
     chips: ChipSet
     target_name: str
-    rich_name: str | None
+    auxiliary_name: str | None
     notes: tuple[str, ...] = ()
 
     several = False
@@ -110,11 +110,11 @@ class ChipSource:
 
     @cached_property
     def _member(self) -> ChipMember:
-        return ChipMember(self.chips, Sensor(self.target_name), self._rich)
+        return ChipMember(self.chips, Sensor(self.target_name), self._auxiliary)
 
     @property
-    def _rich(self) -> Sensor | None:
-        return None if self.rich_name is None else Sensor(self.rich_name)
+    def _auxiliary(self) -> Sensor | None:
+        return None if self.auxiliary_name is None else Sensor(self.auxiliary_name)
 
     @cached_property
     def _digest(self) -> str:
@@ -132,12 +132,12 @@ class ChipMember:
     Attributes:
         chips: The set.
         target: The sensor that maps are made from.
-        rich: The auxiliary sensor, or None.
+        auxiliary: The auxiliary sensor, or None.
     """
 
     chips: ChipSet
     target: Sensor
-    rich: Sensor | None
+    auxiliary: Sensor | None
 
     number = 0
     held_out = False
@@ -243,14 +243,14 @@ class ChipPicture:
 
 
 def chips_for(
-    chips: ChipSet, target: str | None = None, rich: str | None = None, *, labels_needed: bool = True
+    chips: ChipSet, target: str | None = None, auxiliary: str | None = None, *, labels_needed: bool = True
 ) -> ChipSource:
     """A set with the sensors of a run.
 
     Args:
         chips: The set.
         target: Modality that maps are made from; None is the set's.
-        rich: Modality that only training has; None is the HSI, else any that a training chip has.
+        auxiliary: Modality that only training has; None is the HSI, else any that a training chip has.
         labels_needed: Whether it is an error that no chip with labels trains, or none tests.
 
     Raises:
@@ -259,10 +259,12 @@ def chips_for(
     """
     target = target or chips.target
     chips.kind(target)
-    if rich is not None:
-        chips.kind(rich)
-    if rich == target:
-        raise UsageError(f"{rich} is both the target and the rich modality; name another one as rich")
+    if auxiliary is not None:
+        chips.kind(auxiliary)
+    if auxiliary == target:
+        raise UsageError(
+            f"{auxiliary} is both the target and the auxiliary modality; name another one as auxiliary"
+        )
     train = [chip for chip in chips.of("train") if target in chip.sensors]
     if not train:
         raise ChipError(f"{chips.folder}: no chip with {target} trains: see geo-xmodal info {chips.folder}")
@@ -276,10 +278,10 @@ def chips_for(
         raise ChipError(
             f"{chips.folder}: no chip with labels tests: name some in a chips.toml ([splits.test])"
         )
-    others = [chips.target, *chips.config.auxiliary] if rich is None else [rich]
+    others = [chips.target, *chips.config.auxiliary] if auxiliary is None else [auxiliary]
     present = [name for name in others if name != target and any(name in chip.sensors for chip in train)]
-    if rich is not None and not present:
-        raise ChipError(f"{chips.folder}: no training chip has {rich}")
+    if auxiliary is not None and not present:
+        raise ChipError(f"{chips.folder}: no training chip has {auxiliary}")
     return ChipSource(chips, target, present[0] if present else None, chips.notes)
 
 

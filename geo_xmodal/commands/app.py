@@ -96,7 +96,7 @@ _EXAMPLES = {
     "import": (
         "geo-xmodal import --list",
         "geo-xmodal import berlin FOLDER --out my_berlin",
-        "geo-xmodal import points fields.parquet --target-bands 'S1-*' --rich-bands 'S2-*' --label crop "
+        "geo-xmodal import points fields.parquet --target-bands 'S1-*' --auxiliary-bands 'S2-*' --label crop "
         "--places field_id --out fields",
     ),
     "correlate": (

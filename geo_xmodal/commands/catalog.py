@@ -83,7 +83,7 @@ def methods(
         {
             "name": method.name,
             "summary": method.summary,
-            "uses_rich": method.uses_rich,
+            "uses_auxiliary": method.uses_auxiliary,
             "settings": _settings(method.Options.model_fields),
             "data_settings": _settings(gx.DATA_SETTINGS),
             "recipes": {kind: dict(recipe) for kind, recipe in method.recipes.items()},
@@ -96,7 +96,7 @@ def methods(
                 "name",
                 "second sensor",
                 "summary",
-                rows=[(one["name"], one["uses_rich"], one["summary"]) for one in known],
+                rows=[(one["name"], one["uses_auxiliary"], one["summary"]) for one in known],
             )
         ]
     else:
@@ -225,7 +225,7 @@ def describe_card(card: gx.Card) -> dict[str, Any]:
             "sensor": card.target.sensor,
             "bands": card.statistics.bands,
         },
-        "rich": card.rich,
+        "auxiliary": card.auxiliary,
         "margin": card.margin,
         "classes": [entry.model_dump() for entry in card.classes],
         "resolution": card.resolution,
@@ -256,7 +256,7 @@ def _show_card(folder: Path, console: Console, accuracy: inspecting.RunMetrics |
             method=card.method,
             maps_from=f"{card.target.modality} ({card.target.kind}) {card.target.sensor}".rstrip(),
             bands=", ".join(card.statistics.bands),
-            trained_with=card.rich,
+            trained_with=card.auxiliary,
             trained_on=card.trained_on,
             pixel=pixel,
             margin=f"{card.margin} pixels",

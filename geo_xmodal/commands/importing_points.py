@@ -66,17 +66,18 @@ def _request(given: Mapping[str, Any]) -> gx.PointsRequest:
     ):
         if name not in given:
             raise UsageError(f"import points needs {option(name)}: {what}")
-    for name in ("rich_kind", "rich_scale"):
-        if name in given and "rich_bands" not in given:
+    for name in ("auxiliary_kind", "auxiliary_scale"):
+        if name in given and "auxiliary_bands" not in given:
             raise UsageError(
-                f"{option(name)} is of the auxiliary sensor: say which columns it has, {option('rich_bands')}"
+                f"{option(name)} is of the auxiliary sensor: say which columns it has, "
+                f"{option('auxiliary_bands')}"
             )
     sensors = {
         side: {
             "bands": _parts(given[f"{side}_bands"]),
             **{key: given[f"{side}_{key}"] for key in ("kind", "scale") if f"{side}_{key}" in given},
         }
-        for side in ("target", "rich")
+        for side in ("target", "auxiliary")
         if f"{side}_bands" in given
     }
     values: dict[str, Any] = {

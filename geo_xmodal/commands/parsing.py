@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -13,6 +15,7 @@ import typer
 from geo_xmodal.commands import events, process
 from geo_xmodal.commands.console import Console
 from geo_xmodal.commands.options import known_models, known_scenes
+from geo_xmodal.old_names import OldNameWarning, old_name
 from geo_xmodal.requests import Described, Request
 
 R = TypeVar("R", bound=Request)
@@ -33,12 +36,16 @@ def command(request: type[R]) -> Callable[[Callable[[R, Console], None]], Callab
         def run(**given: Any) -> None:
             given.pop(_PROGRESS, None)  # what is written before the parser is done needs it too (`events`)
             console = Console(given.pop("json"), silent=process.follows())
-            values = {name: _value(options[name], value) for name, value in given.items()}
-            function(request.checked(values), console)
+            with _warnings_as_notes(console):
+                values = {
+                    name: _value(options[name], value) for name, value in _named(given, options).items()
+                }
+                function(request.checked(values), console)
 
         run.__name__ = function.__name__
         run.__doc__ = request.__doc__
         parameters = [_parameter(request, one) for one in options.values()]
+        parameters += [_parameter(request, one, old=True) for one in options.values() if one.option.formerly]
         if request.has_progress:
             parameters.append(_of(_PROGRESS, events.Form, _PROGRESS_OPTION, "text"))
         parameters.append(_of("json", bool, _JSON_OPTION, False))
@@ -65,7 +72,38 @@ def _value(option: Described, value: Any) -> Any:
     return tuple(each.value if isinstance(each, StrEnum) else each for each in value)
 
 
-def _parameter(request: type[Request], one: Described) -> inspect.Parameter:
+def _named(given: dict[str, Any], options: Mapping[str, Described]) -> dict[str, Any]:
+    """What the parser gives, by the names that options have now."""
+    values = {name: value for name, value in given.items() if name in options}
+    for name, one in options.items():
+        old = given.get(one.option.formerly) if one.option.formerly else None
+        if old is not None:
+            warnings.warn(old_name(_flag(one.option.formerly), one.flag), OldNameWarning, stacklevel=2)
+            values[name] = old
+    return values
+
+
+@contextmanager
+def _warnings_as_notes(console: Console) -> Iterator[None]:
+    """Say what has an old name as a note; whatever else is warned of goes its usual way."""
+    usual = warnings.showwarning
+
+    def show(message: Any, category: type[Warning], *where: Any, **more: Any) -> None:
+        if issubclass(category, OldNameWarning):
+            console.warn(str(message))
+        else:
+            usual(message, category, *where, **more)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _parameter(request: type[Request], one: Described, old: bool = False) -> inspect.Parameter:
     kind: Any = Literal[one.choices] if one.choices else _TYPES[one.type]
     if one.many and one.choices:
         kind = _enumeration(one.field, one.choices)
@@ -88,6 +126,9 @@ def _parameter(request: type[Request], one: Described) -> inspect.Parameter:
         told["show_default"] = one.option.default_text
     if one.type == "integer":
         told |= {key: None if told[key] is None else int(told[key]) for key in ("min", "max")}
+    if old:
+        told |= {"hidden": True}
+        return _of(one.option.formerly, kind, typer.Option(_flag(one.option.formerly), **told), default)
     if one.option.positional:
         return _of(one.field, kind, typer.Argument(**told), default)
     return _of(one.field, kind, typer.Option(one.flag, **told), default)

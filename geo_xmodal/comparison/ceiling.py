@@ -126,7 +126,7 @@ def _scores(fold: Fold, learner: ModalityDropoutLearner, data: TrainingData) -> 
     ids = [land.id for land in data.classes]
     options = learner.options
     for member in fold.judged:
-        for pixels, label in _both(member, options.margin, options.rich_margin):
+        for pixels, label in _both(member, options.margin, options.auxiliary_margin):
             for batch, reference in _batches(learner, pixels, label):
                 probability = learner.probabilities_of_pairs(batch).cpu().numpy()
                 predicted = np.array(ids)[probability.argmax(1)]
@@ -143,18 +143,18 @@ def _batches(
         yield learner.draw(pool, index), label[index.numpy()]
 
 
-def _both(member: Member, margin: int, rich_margin: int) -> Iterator[tuple[PixelGroup, IntArray]]:
+def _both(member: Member, margin: int, auxiliary_margin: int) -> Iterator[tuple[PixelGroup, IntArray]]:
     """Test pixels of a scene that have both sensors, with their class ids, some at a time."""
-    if member.rich is None:
+    if member.auxiliary is None:
         return
     tested = member.labels("test")
-    target, rich = member.reader(member.target), member.reader(member.rich)
+    target, auxiliary = member.reader(member.target), member.reader(member.auxiliary)
     for start in range(0, len(tested), _CHUNK):
         position = tested.position[start : start + _CHUNK]
         label = tested.label[start : start + _CHUNK].astype(np.int64)
         patches, spectra = (
             read_patches(reader, position, radius)
-            for reader, radius in ((target, margin), (rich, rich_margin))
+            for reader, radius in ((target, margin), (auxiliary, auxiliary_margin))
         )
         there = _middle_finite(patches) & _middle_finite(spectra)
         pixels = PixelGroup(position[there], HeldPatches(patches[there]), HeldPatches(spectra[there]))

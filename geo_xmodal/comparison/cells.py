@@ -160,7 +160,7 @@ def _gathered(
 def _places(data: TrainingData) -> str:
     """One word for the places and labels of all training pixels."""
     digest = hashlib.sha256()
-    alone = data.without_rich()
+    alone = data.without_auxiliary()
     groups: tuple[PixelGroup, ...] = (alone.labelled_target, alone.unlabelled_target, alone.validation)
     for group in groups:
         for array in (group.position, group.label):

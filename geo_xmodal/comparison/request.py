@@ -17,6 +17,7 @@ from geo_xmodal.methods.cnn import SelfTrainingOptions, control_options
 from geo_xmodal.methods.means import COMMON_MEANS, TUNED, means_not_taken, taken_means
 from geo_xmodal.methods.pretrained_start import Start
 from geo_xmodal.named_options import option
+from geo_xmodal.old_names import Settings
 from geo_xmodal.requests import CompareOptions
 from geo_xmodal.requests.comparing import Study as Study
 from geo_xmodal.samples import DataOptions, GatherOptions
@@ -65,7 +66,7 @@ class CompareRequest(CompareOptions):
     methods: tuple[str, ...] = ()
     options: dict[str, SerializeAsAny[Options]] = Field(default_factory=dict)
     data: DataOptions | None = None
-    settings: dict[str, str] = Field(default_factory=dict)
+    settings: Settings = Field(default_factory=dict)
     studies: tuple[Study, ...] = ()
 
     @property

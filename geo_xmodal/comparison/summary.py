@@ -220,7 +220,7 @@ def _row(folds: Sequence[Fold], row: Row, results: Results) -> dict[str, Any]:
     return {
         **_means(folds, runs),
         "summary": row.method.summary,
-        "uses_rich": row.method.uses_rich,
+        "uses_auxiliary": row.method.uses_auxiliary,
         "transductive": row.cell.transductive,
         "cell": _folder(row.cell),
         **_trials(row.cell, results),

@@ -206,7 +206,7 @@ def _sensors(
     scene: Scene, folder: Path, warnings: list[str], progress: Progress | None
 ) -> Iterator[ProjectLayer]:
     """The sensors' files as they are, the one that maps are made from first."""
-    names = [scene.target, *scene.rich_modalities]
+    names = [scene.target, *scene.auxiliary_modalities]
     for done, name in enumerate(names, start=1):
         if name in scene.missing_modalities:
             warnings.append(f"sensor {name} is left out: {scene.modality(name).named} is not there")

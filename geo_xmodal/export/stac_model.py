@@ -82,10 +82,10 @@ def describe_model(item: pystac.Item, folder: Path, out: Path) -> list[str]:
 def _description(card: Card) -> str:
     scene = f"scenes {card.trained_on}" if card.scenes else f"scene {card.scene}"
     made_up = " (simulated)" if card.simulated and not card.scenes else ""
-    rich = f" with the help of {card.rich}" if card.rich else ""
+    auxiliary = f" with the help of {card.auxiliary}" if card.auxiliary else ""
     return (
         f"Maps {len(card.classes)} land-cover classes from {card.target.modality} ({card.target.kind}); "
-        f"trained by method {card.method} on {scene}{made_up}{rich}"
+        f"trained by method {card.method} on {scene}{made_up}{auxiliary}"
     )
 
 

@@ -41,7 +41,7 @@ class AbsentSensorOptions(PairOptions):
     weight_decay: float = Field(0.0, ge=0, description="weight decay (decoupled in adamw)")
     noise: float = Field(0.0, ge=0, description="noise on standardised input, in standard deviations")
     balance: bool = Field(False, description="weigh classes alike, however many labels each has")
-    rich_width: int = Field(
+    auxiliary_width: int = Field(
         128, ge=1, le=4096, description="hidden features of the auxiliary sensor's encoder"
     )
 
@@ -62,13 +62,13 @@ class Seen:
 
     Attributes:
         target: (n, ...) prepared patches, augmented.
-        rich: (pairs, ...) what pools hold of the auxiliary sensor, of those pixels that have it.
+        auxiliary: (pairs, ...) what pools hold of the auxiliary sensor, of those pixels that have it.
         paired: (n,) which have it.
         label: (labels,) classes of the first pixels.
     """
 
     target: Tensor
-    rich: Tensor
+    auxiliary: Tensor
     paired: Tensor
     label: Tensor
 
@@ -90,7 +90,7 @@ class AbsentSensorLearner(PairLearner, ABC):
 
     def __init__(self, data: TrainingData, options: AbsentSensorOptions) -> None:
         super().__init__(data, options)
-        self.rich_encoder = self.new_rich_encoder(options.rich_width)
+        self.auxiliary_encoder = self.new_auxiliary_encoder(options.auxiliary_width)
 
     def seen(self, labelled: Batch, unlabelled: Batch | None = None) -> Seen:
         """The pixels of a step, with some labelled pairs added where hardly any is there."""
@@ -103,15 +103,15 @@ class AbsentSensorLearner(PairLearner, ABC):
             label = torch.cat([label, cast(Tensor, batches[-1].label)])
         if unlabelled is not None:
             batches.append(unlabelled)
-        rich = torch.cat([cast(Tensor, batch.rich) for batch in batches])
-        paired = rich.isfinite().all(1)
+        auxiliary = torch.cat([cast(Tensor, batch.auxiliary) for batch in batches])
+        paired = auxiliary.isfinite().all(1)
         target = self.augmented(torch.cat([batch.target for batch in batches]))
-        return Seen(target, rich[paired], paired, label)
+        return Seen(target, auxiliary[paired], paired, label)
 
     def kept(self, seen: Seen, share: float) -> Tensor:
         """(pairs, 1): 1 for the pairs that keep the auxiliary sensor in this step, 0 for the others."""
-        drawn = torch.rand(len(seen.rich), 1, device=seen.rich.device)
-        return (drawn >= share).to(seen.rich.dtype)
+        drawn = torch.rand(len(seen.auxiliary), 1, device=seen.auxiliary.device)
+        return (drawn >= share).to(seen.auxiliary.dtype)
 
 
 def joined(f: Tensor, g: Tensor, paired: Tensor) -> Tensor:
@@ -128,7 +128,7 @@ def joined(f: Tensor, g: Tensor, paired: Tensor) -> Tensor:
 class AbsentSensorMethod(Method):
     """A method that learns from labelled pairs how to do without the auxiliary sensor."""
 
-    uses_rich = True
+    uses_auxiliary = True
     recipes: ClassVar[Mapping[str, Mapping[str, str]]] = BRANCH_RECIPES
 
     def controls(self, options: AbsentSensorOptions) -> Mapping[str, Control]:

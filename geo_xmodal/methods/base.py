@@ -17,6 +17,7 @@ from geo_xmodal.class_shares import Floats, HeldOut
 from geo_xmodal.errors import TrainingDataError
 from geo_xmodal.methods.rows import Rows, rows_of
 from geo_xmodal.networks import PixelModel, Tiling
+from geo_xmodal.old_names import with_new_names
 from geo_xmodal.patches import AbsentPatches, joined_patches
 from geo_xmodal.types import IntArray, PixelGroup, Progress, TrainingData
 
@@ -47,6 +48,7 @@ class Options(BaseModel):
     def _split_lists(cls, raw: Any) -> Any:
         if not isinstance(raw, Mapping):
             return raw
+        raw = with_new_names(raw)
         lists = {
             name
             for name, info in cls.model_fields.items()
@@ -65,7 +67,7 @@ class Options(BaseModel):
         return 0
 
     @property
-    def rich_margin(self) -> int:
+    def auxiliary_margin(self) -> int:
         """Radius of the auxiliary sensor's patches that the method learns from."""
         return 0
 
@@ -158,11 +160,11 @@ class Stage:
 
 @dataclass(frozen=True)
 class Batch:
-    """Pixels of one step. `index` says where in their pool they stand; `rich` rows are NaN where absent."""
+    """Pixels of one step. `index` says where in their pool they stand; `auxiliary` is NaN where absent."""
 
     index: Tensor
     target: Tensor
-    rich: Tensor | None
+    auxiliary: Tensor | None
     label: Tensor | None
 
     def to(self, device: torch.device) -> Batch:
@@ -170,7 +172,7 @@ class Batch:
         return Batch(
             self.index.to(device),
             self.target.to(device),
-            None if self.rich is None else self.rich.to(device),
+            None if self.auxiliary is None else self.auxiliary.to(device),
             None if self.label is None else self.label.to(device),
         )
 
@@ -180,7 +182,7 @@ class Pool:
     """Pixels that batches are drawn from: a labelled or an unlabelled pool."""
 
     target: Rows
-    rich: Rows | None
+    auxiliary: Rows | None
     label: Tensor | None
 
     def __len__(self) -> int:
@@ -189,19 +191,19 @@ class Pool:
     @property
     def held(self) -> bool:
         """Whether all that is known of the pixels lies in memory."""
-        return self.target.held is not None and (self.rich is None or self.rich.held is not None)
+        return self.target.held is not None and (self.auxiliary is None or self.auxiliary.held is not None)
 
     @property
     def chunk(self) -> int:
         """Pixels that are looked at at a time where all are."""
-        return self.target.chunk if self.rich is None else min(self.target.chunk, self.rich.chunk)
+        return self.target.chunk if self.auxiliary is None else min(self.target.chunk, self.auxiliary.chunk)
 
     def draw(self, index: Tensor) -> Batch:
         """The pixels at `index` as a batch."""
         return Batch(
             index,
             self.target.take(index),
-            None if self.rich is None else self.rich.take(index),
+            None if self.auxiliary is None else self.auxiliary.take(index),
             None if self.label is None else self.label[index],
         )
 
@@ -210,23 +212,23 @@ class Pool:
         none = torch.arange(0)
         return Pool(
             self.target.some(none),
-            None if self.rich is None else self.rich.some(none),
+            None if self.auxiliary is None else self.auxiliary.some(none),
             None if self.label is None else self.label[none],
         )
 
 
 def joined_pool(pairs: PixelGroup, target_only: PixelGroup, labelled: bool) -> Pool:
-    """Pairs first, then target-only pixels, whose `rich` is NaN; `rich` is None where there are no pairs."""
+    """Pairs first, then target-only pixels, whose `auxiliary` is NaN; None where there are no pairs."""
     target = joined_patches([pairs.target, target_only.target])
-    rich = None
-    if pairs.rich is not None and len(pairs):
-        unseen = AbsentPatches((len(target_only), *pairs.rich.shape[1:]))
-        rich = rows_of(joined_patches([pairs.rich, unseen]))
+    auxiliary = None
+    if pairs.auxiliary is not None and len(pairs):
+        unseen = AbsentPatches((len(target_only), *pairs.auxiliary.shape[1:]))
+        auxiliary = rows_of(joined_patches([pairs.auxiliary, unseen]))
     label = None
     if labelled:
         parts = [group.label for group in (pairs, target_only) if group.label is not None and len(group)]
         label = torch.from_numpy(np.concatenate(parts).astype(np.int64))
-    return Pool(rows_of(target), rich, label)
+    return Pool(rows_of(target), auxiliary, label)
 
 
 @dataclass(frozen=True)
@@ -344,7 +346,7 @@ class Control:
 _SINGLE_PIXEL: Mapping[str, str] = {
     "contrasts": "",
     "kernels": "1,1",
-    "rich_radius": "0",
+    "auxiliary_radius": "0",
     "context": "",
     "openings": "",
     "single_pixels": "true",
@@ -358,7 +360,7 @@ class Method(ABC):
 
     name: ClassVar[str]
     summary: ClassVar[str]
-    uses_rich: ClassVar[bool]
+    uses_auxiliary: ClassVar[bool]
     holds_out: ClassVar[bool] = True
     """Whether labels are held out of training, unless somebody says otherwise, to show how it learns."""
     needs_windows: ClassVar[bool] = False
@@ -387,19 +389,19 @@ class Method(ABC):
 
     def seen(self, data: TrainingData, options: Any) -> TrainingData:
         """What it learns from: patches as far as it looks, and the auxiliary sensor only if it uses it."""
-        cropped = data.cropped(options.margin, options.rich_margin)
+        cropped = data.cropped(options.margin, options.auxiliary_margin)
         if options.tiling is None:
             cropped = dataclasses.replace(cropped, windows=None)
-        return options.auxiliary_seen(cropped) if self.uses_rich else cropped.without_rich()
+        return options.auxiliary_seen(cropped) if self.uses_auxiliary else cropped.without_auxiliary()
 
     def of_single_pixels(self) -> dict[str, str]:
         """Settings with which it looks no further than a pixel."""
         return {key: value for key, value in _SINGLE_PIXEL.items() if key in self.Options.model_fields}
 
     @property
-    def needs_rich(self) -> bool:
+    def needs_auxiliary(self) -> bool:
         """Whether it cannot learn without the auxiliary sensor."""
-        return self.uses_rich
+        return self.uses_auxiliary
 
     def controls(self, options: Any) -> Mapping[str, Control]:
         """The controls by name; none for a method that does not see the auxiliary sensor."""

@@ -135,7 +135,7 @@ class Boosting(Method):
 
     name = "boosting"
     summary = "gradient-boosted trees (XGBoost) on the target sensor's bands and their surroundings"
-    uses_rich = False
+    uses_auxiliary = False
     holds_out = False
     Options = BoostingOptions
     recipes = CONTEXT_RECIPES

@@ -1,13 +1,13 @@
 """Linear CCA between the sensors, then a linear SVM: X-ModalNet's second baseline (section 4.3, "CCA").
 
-Canonical variates of single target pixels and their rich spectra are fitted on every pair, labelled or not;
-the SVM learns from the target's variates of the labelled pixels. Both are linear, so they fold into one
+Canonical variates of single target pixels and their auxiliary spectra are fitted on every pair, labelled or
+not; the SVM learns from the target's variates of the labelled pixels. Both are linear, so they fold into one
 linear model of the target's bands.
 
-There are at most min(target bands, rich bands) components: 4 for dual-polarisation SAR with its covariance.
-With all of them the target's variates are an invertible linear re-mix of its bands, and a linear classifier
-of them can say nothing that one of the bands cannot: only the strength of the regularisation differs by
-direction. Whatever the auxiliary sensor may add is in which components are left out.
+There are at most min(target bands, auxiliary bands) components: 4 for dual-polarisation SAR with its
+covariance. With all of them the target's variates are an invertible linear re-mix of its bands, and a linear
+classifier of them can say nothing that one of the bands cannot: only the strength of the regularisation
+differs by direction. Whatever the auxiliary sensor may add is in which components are left out.
 """
 
 from __future__ import annotations
@@ -66,19 +66,21 @@ class CcaLearner(LinearLearner):
     def __init__(self, data: TrainingData, options: CcaOptions, seed: int) -> None:
         super().__init__(data, options)
         pairs = [group for group in (data.labelled_pairs, data.unlabelled_pairs) if len(group)]
-        sensor = cast(ModalitySummary, data.rich)
+        sensor = cast(ModalitySummary, data.auxiliary)
         statistics, bands = data.target.statistics, data.target.bands
         solver_memory("cca", data.pairs + len(self.labelled), "pairs and labels", bands + sensor.bands)
         target = _spectra([group.target for group in pairs], statistics)
-        rich = _spectra([group.rich for group in pairs if group.rich is not None], sensor.statistics)
+        auxiliary = _spectra(
+            [group.auxiliary for group in pairs if group.auxiliary is not None], sensor.statistics
+        )
         components = options.components or min(bands, sensor.bands)
-        fitted = fit_cca(target, rich, components, options.ridge)
+        fitted = fit_cca(target, auxiliary, components, options.ridge)
         features = fitted.f(_spectra([labelled_patches(data)], statistics))
         label = label_of(self.labelled)
         strength = self.strength(data, features, options, seed)
         if options.train_on == "both":
             labelled = len(data.labelled_pairs)
-            features = np.concatenate([features, fitted.g(rich[:labelled])])
+            features = np.concatenate([features, fitted.g(auxiliary[:labelled])])
             label = np.concatenate([label, label[:labelled]])
         weight, bias = hyperplanes(features, label, len(data.classes), options, strength, seed)
         offset = fitted.f(np.zeros((1, bands)))[0]
@@ -97,7 +99,7 @@ class Cca(Method):
 
     name = "cca"
     summary = "linear CCA over pairs, then a linear SVM on the target's variates (X-ModalNet's baseline)"
-    uses_rich = True
+    uses_auxiliary = True
     Options = CcaOptions
 
     def controls(self, options: CcaOptions) -> Mapping[str, Control]:
@@ -111,7 +113,7 @@ class Cca(Method):
 
     def check(self, data: TrainingData, options: CcaOptions) -> None:
         """Correlation needs pairs."""
-        if data.rich is None or data.pairs < MIN_PAIRS:
+        if data.auxiliary is None or data.pairs < MIN_PAIRS:
             raise TrainingDataError(
                 f"{data.pairs} pixels have both sensors, cca needs {MIN_PAIRS}: "
                 "use `svm`, which learns without the auxiliary sensor"

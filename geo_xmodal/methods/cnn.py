@@ -142,7 +142,7 @@ class Cnn(Method):
 
     name = "cnn"
     summary = "target sensor alone, on labels (target_only) or self-trained (self_training): the controls"
-    uses_rich = False
+    uses_auxiliary = False
     uses_unlabelled_target = True
     Options = CnnOptions
     recipes = BRANCH_RECIPES

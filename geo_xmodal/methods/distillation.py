@@ -35,7 +35,7 @@ from geo_xmodal.types import TrainingData
 class DistillationOptions(TeacherOptions, StudentOptions, TaughtOptions, PixelBranchOptions):
     """Options of `distillation`; those of a network are for `student=cnn`."""
 
-    means: ClassVar[Mapping[str, str]] = same_names("student", "components", "rich_radius")
+    means: ClassVar[Mapping[str, str]] = same_names("student", "components", "auxiliary_radius")
     search: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "distill_weight": ("0.5", "1", "2"),
         "own_share": ("0", "0.3", "0.6"),
@@ -59,10 +59,10 @@ class DistillationOptions(TeacherOptions, StudentOptions, TaughtOptions, PixelBr
         return self.network.margin if self.student == "cnn" else StudentOptions.margin.fget(self)  # type: ignore[attr-defined]
 
     @property
-    def rich_margin(self) -> int:
-        """Radius of the rich patches."""
-        own = max(self.rich_radius, self.auxiliary_margin)
-        return self.of_network.rich_margin if self.student == "cnn" else own
+    def auxiliary_margin(self) -> int:
+        """Radius of the auxiliary patches."""
+        own = max(self.auxiliary_radius, self.published_margin)
+        return self.of_network.auxiliary_margin if self.student == "cnn" else own
 
     @property
     def of_network(self) -> HgrOptions:
@@ -83,7 +83,7 @@ class Distillation(Method):
     summary = (
         "a student (trees, network, linear) of a teacher of both sensors that is chosen on held-out labels"
     )
-    uses_rich = True
+    uses_auxiliary = True
     holds_out = False
     Options = DistillationOptions
     recipes: Mapping[str, Mapping[str, str]] = {  # type: ignore[misc]
@@ -114,8 +114,8 @@ class Distillation(Method):
         """The student, solved; or a network that learns from the teacher."""
         self.check(data, options)
         teacher = teacher_of(
-            data, teacher=options.teacher, components=options.components, rich_radius=options.rich_radius,
-            balance=options.balance, seed=seed, work=work,
+            data, teacher=options.teacher, components=options.components,
+            auxiliary_radius=options.auxiliary_radius, balance=options.balance, seed=seed, work=work,
         )  # fmt: skip
         if options.student == "cnn":
             torch.manual_seed(seed)

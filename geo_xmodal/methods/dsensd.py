@@ -27,8 +27,8 @@ from pydantic import Field
 from torch import Tensor
 
 from geo_xmodal.methods.absent_sensor import AbsentSensorLearner, AbsentSensorMethod, DroppedOptions
+from geo_xmodal.methods.auxiliary_side import embedding_head
 from geo_xmodal.methods.base import Batch, Stage, Work, same_names
-from geo_xmodal.methods.rich_side import embedding_head
 from geo_xmodal.objectives import Distillation, Sum, Terms
 from geo_xmodal.types import TrainingData
 
@@ -65,7 +65,7 @@ class DsensdLearner(AbsentSensorLearner):
     def __init__(self, data: TrainingData, options: DsensdOptions) -> None:
         super().__init__(data, options)
         self.stages = (Stage("joint", unlabelled=options.unlabelled_pairs),)
-        self.rich_head = embedding_head(options.embedding, len(data.classes), options.dropout)
+        self.auxiliary_head = embedding_head(options.embedding, len(data.classes), options.dropout)
         individual = options.individual_weight / SENSORS
         mutual = options.mutual_weight * options.temperature**2 / SENSORS
         self.terms = Terms(
@@ -81,18 +81,18 @@ class DsensdLearner(AbsentSensorLearner):
         """The four terms of a step."""
         seen = self.seen(labelled, unlabelled)
         target = self.classified(self.embedded(seen.target))
-        rich = cast(Tensor, self.rich_head(self.rich_embedded(seen.rich)))
+        auxiliary = cast(Tensor, self.auxiliary_head(self.auxiliary_embedded(seen.auxiliary)))
         known = len(seen.label)
-        every = average(target, rich, seen.paired)
-        kept = average(target, rich, seen.paired, self._weights(seen.paired))
-        own = rich[: seen.labelled_pairs]
+        every = average(target, auxiliary, seen.paired)
+        kept = average(target, auxiliary, seen.paired, self._weights(seen.paired))
+        own = auxiliary[: seen.labelled_pairs]
         hot = self.options.temperature
         soft = (every[seen.paired].detach() / hot).softmax(1)
         return self.terms.of(
             kept=(kept[:known], seen.label),
             all=(every[:known], seen.label),
             individual=((target[:known], seen.label), (own, seen.pair_label)),
-            mutual=tuple((logits / hot, soft) for logits in (target[seen.paired], rich)),
+            mutual=tuple((logits / hot, soft) for logits in (target[seen.paired], auxiliary)),
         )
 
     def _weights(self, paired: Tensor) -> Tensor:
@@ -103,19 +103,19 @@ class DsensdLearner(AbsentSensorLearner):
         return torch.cat([(drawn >= lone), (drawn < 1 - lone)], 1)
 
 
-def average(target: Tensor, rich: Tensor, paired: Tensor, weights: Tensor | None = None) -> Tensor:
+def average(target: Tensor, auxiliary: Tensor, paired: Tensor, weights: Tensor | None = None) -> Tensor:
     """(n, classes): logits averaged over the sensors that each pixel has, or that its pair keeps.
 
     Args:
         target: (n, classes) logits.
-        rich: (pairs, classes) logits of the pixels that have the auxiliary sensor.
+        auxiliary: (pairs, classes) logits of the pixels that have the auxiliary sensor.
         paired: (n,) which have it.
         weights: (pairs, 2), 1 or 0 for the target and the auxiliary sensor; None keeps both.
     """
     if weights is None:
-        weights = rich.new_ones(len(rich), SENSORS)
-    weights = weights.to(rich.dtype)
-    both = (target[paired] * weights[:, :1] + rich * weights[:, 1:]) / weights.sum(1, keepdim=True)
+        weights = auxiliary.new_ones(len(auxiliary), SENSORS)
+    weights = weights.to(auxiliary.dtype)
+    both = (target[paired] * weights[:, :1] + auxiliary * weights[:, 1:]) / weights.sum(1, keepdim=True)
     mean = target.clone()
     mean[paired] = both
     return mean

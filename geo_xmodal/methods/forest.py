@@ -111,7 +111,7 @@ class Forest(Method):
 
     name = "forest"
     summary = "extra trees or a random forest on the target sensor's bands and their surroundings"
-    uses_rich = False
+    uses_auxiliary = False
     holds_out = False
     Options = ForestOptions
     recipes = CONTEXT_RECIPES

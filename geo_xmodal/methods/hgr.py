@@ -1,4 +1,4 @@
-"""`hgr`: maximal correlation between the sensors, and the rich side as teacher of the target's.
+"""`hgr`: maximal correlation between the sensors, and the auxiliary side as teacher of the target's.
 
 First a teacher that sees both sensors learns the few labels; then the branch that maps learns, from the
 target sensor alone, the labels, what the teacher says of every pair, and features that correlate maximally
@@ -20,10 +20,10 @@ from torch import Tensor, nn
 
 from geo_xmodal import processes
 from geo_xmodal.correlation import OBJECTIVES
+from geo_xmodal.methods.auxiliary_side import SpectralHead, embedding_head
 from geo_xmodal.methods.base import Batch, Control, Method, Stage, Work
 from geo_xmodal.methods.cnn import branch_controls
 from geo_xmodal.methods.pairs import MIN_PAIRS, PairLearner, PairOptions, check_pairs
-from geo_xmodal.methods.rich_side import SpectralHead, embedding_head
 from geo_xmodal.methods.target_branch import BRANCH_RECIPES, TaughtOptions
 from geo_xmodal.methods.teaching import Teacher, TeacherName, teacher_of
 from geo_xmodal.objectives import Correlation, Distillation, Sum, Terms
@@ -46,7 +46,7 @@ class HgrOptions(TaughtOptions, PairOptions):
     correlation_weight: float = Field(
         0.3, ge=0, description="correlation of the two embeddings, every pair; less where pairs are few"
     )
-    rich_weight: float = Field(
+    auxiliary_weight: float = Field(
         1.0, ge=0, description="head on the auxiliary sensor alone, beside the correlation"
     )
     joint_weight: float = Field(1.0, ge=0, description="head on both embeddings, beside the correlation")
@@ -80,7 +80,7 @@ class HgrLearner(PairLearner):
         # nothing here learns from an unlabelled pixel that the auxiliary sensor does not see
         unseen = data.unlabelled_target.take(np.empty(0, np.int64))
         super().__init__(dataclasses.replace(data, unlabelled_target=unseen), options)
-        features, classes = self.rich_input.features, len(data.classes)
+        features, classes = self.auxiliary_input.features, len(data.classes)
         width, drop = options.teacher_width, options.dropout
         self.teachers = nn.ModuleList(
             SpectralHead(features + data.target.bands, width, options.embedding, classes, drop)
@@ -91,8 +91,8 @@ class HgrLearner(PairLearner):
         self.has_soft = options.distill_weight > 0 and heard
         self.correlates = options.correlation_weight > 0 and heard
         if self.correlates:
-            self.rich_encoder = self.new_rich_encoder(width)
-            self.rich_head = embedding_head(options.embedding, classes, drop)
+            self.auxiliary_encoder = self.new_auxiliary_encoder(width)
+            self.auxiliary_head = embedding_head(options.embedding, classes, drop)
             self.joint_head = embedding_head(2 * options.embedding, classes, drop)
         self.terms = self._composed()
         student = Stage("student", 1 - options.teacher_share, unlabelled=heard)
@@ -120,7 +120,7 @@ class HgrLearner(PairLearner):
                 "correlation": Correlation(
                     options.objective, options.correlation_weight if beside else 0.0, options.batch_size
                 ),
-                "rich": Sum(taught, options.rich_weight if beside else 0.0),
+                "auxiliary": Sum(taught, options.auxiliary_weight if beside else 0.0),
                 "joint": Sum(taught, options.joint_weight if beside else 0.0),
             }
         )
@@ -149,7 +149,7 @@ class HgrLearner(PairLearner):
     def _opinion(self, pixels: Batch) -> Tensor:
         """(n, classes) mean probabilities of the teachers, in evaluation mode."""
         self.teachers.eval()
-        seen = self._teacher_input(cast(Tensor, pixels.rich), pixels.target)
+        seen = self._teacher_input(cast(Tensor, pixels.auxiliary), pixels.target)
         return torch.stack([teacher(seen).softmax(1) for teacher in self.teachers]).mean(0)
 
     def _soft(self, labelled: Batch, unlabelled: Batch | None) -> Tensor:
@@ -165,12 +165,12 @@ class HgrLearner(PairLearner):
         said = [self._opinion(batch) for batch in batches]
         return torch.cat([said[0], *(self.taught(one, self.shares) for one in said[1:])])
 
-    def _teacher_input(self, rich: Tensor, target: Tensor) -> Tensor:
-        """What a teacher sees of a pixel: the rich components, and the mean of its 3 x 3 target pixels."""
+    def _teacher_input(self, auxiliary: Tensor, target: Tensor) -> Tensor:
+        """What a teacher sees of a pixel: auxiliary components, and the mean of its 3 x 3 target pixels."""
         m = target.shape[-1] // 2
         bands = target[:, : self.model.bands]
         near = bands[:, :, max(m - 1, 0) : m + 2, max(m - 1, 0) : m + 2].mean((2, 3))
-        return torch.cat([rich[:, : self.rich_input.features].nan_to_num(), near], 1)
+        return torch.cat([auxiliary[:, : self.auxiliary_input.features].nan_to_num(), near], 1)
 
     def loss(self, stage: int, labelled: Batch, unlabelled: Batch | None) -> dict[str, Tensor]:
         """The terms of a stage."""
@@ -183,17 +183,17 @@ class HgrLearner(PairLearner):
         if processes.whole_number(pairs) < MIN_PAIRS:
             first = torch.arange(min(self.labelled_pairs, self.options.label_batch))
             labelled = self.draw(self.labelled, processes.share(first))
-        rich, label = cast(Tensor, labelled.rich), cast(Tensor, labelled.label)
-        paired = rich.isfinite().all(1)
-        seen = self._teacher_input(rich, labelled.target)[paired]
+        auxiliary, label = cast(Tensor, labelled.auxiliary), cast(Tensor, labelled.label)
+        paired = auxiliary.isfinite().all(1)
+        seen = self._teacher_input(auxiliary, labelled.target)[paired]
         said = [teacher(seen + self.options.noise * torch.randn_like(seen)) for teacher in self.teachers]
         return self.terms.of(teacher=tuple((logits, label[paired]) for logits in said))
 
     def _student_loss(self, labelled: Batch, unlabelled: Batch | None) -> dict[str, Tensor]:
         label = cast(Tensor, labelled.label)
         batches = [labelled] if unlabelled is None else [labelled, unlabelled]
-        rich = torch.cat([cast(Tensor, batch.rich) for batch in batches])
-        paired = rich.isfinite().all(1)
+        auxiliary = torch.cat([cast(Tensor, batch.auxiliary) for batch in batches])
+        paired = auxiliary.isfinite().all(1)
         soft = self._soft(labelled, unlabelled)[paired]
         count = len(label)
         embedding = self.embedded(self.augmented(torch.cat([batch.target for batch in batches])))
@@ -201,14 +201,14 @@ class HgrLearner(PairLearner):
         terms = self.terms.of(label=(logits[:count], label), distill=(logits[paired], soft))
         if not self.correlates:
             return terms
-        f, x = embedding[paired], rich[paired]
+        f, x = embedding[paired], auxiliary[paired]
         known = label[paired[:count]]
         labels = torch.cat([known, known.new_full((len(x) - len(known),), UNKNOWN)])
-        g = self.rich_embedded(x)
+        g = self.auxiliary_embedded(x)
         terms |= self.terms.of(correlation=(f, g, labels))
-        alone, both = self.rich_head(g), self.joint_head(torch.cat([f, g], 1))
+        alone, both = self.auxiliary_head(g), self.joint_head(torch.cat([f, g], 1))
         return terms | self.terms.of(
-            rich=self._taught(alone, known, soft), joint=self._taught(both, known, soft)
+            auxiliary=self._taught(alone, known, soft), joint=self._taught(both, known, soft)
         )
 
     def _taught(self, logits: Tensor, known: Tensor, soft: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
@@ -227,7 +227,7 @@ class Hgr(Method):
 
     name = "hgr"
     summary = "maximal correlation and distillation over pairs of both sensors (the flagship)"
-    uses_rich = True
+    uses_auxiliary = True
     Options = HgrOptions
     recipes = BRANCH_RECIPES
     ablation: ClassVar[Mapping[str, Mapping[str, str]]] = {
@@ -256,7 +256,7 @@ class Hgr(Method):
         if options.teacher != "network" and options.distill_weight:
             teacher = teacher_of(
                 data, teacher=options.teacher, components=options.components,
-                rich_radius=options.rich_radius, balance=options.balance, seed=seed, work=work,
+                auxiliary_radius=options.auxiliary_radius, balance=options.balance, seed=seed, work=work,
             )  # fmt: skip
         torch.manual_seed(seed)
         return HgrLearner(data, options, teacher)

@@ -38,7 +38,7 @@ COMMON_MEANS: Mapping[str, str] = MappingProxyType(
         "pass_over": "all",
         "least_steps": "20",
         "components": "15",
-        "rich_radius": "1",
+        "auxiliary_radius": "1",
         "student": "cnn",
         "unlabelled_pairs": "true",
     }
@@ -62,6 +62,6 @@ def means_not_taken(method: Method) -> list[str]:
     anyway, or has no term without labels. Nor is what kind of student learns, where it is always a network.
     """
     needless = {"unlabelled_pairs", "student"} | (
-        set() if method.uses_rich else {"components", "rich_radius"}
+        set() if method.uses_auxiliary else {"components", "auxiliary_radius"}
     )
     return [name for name in COMMON_MEANS if name not in {*method.Options.common_means(), *needless}]

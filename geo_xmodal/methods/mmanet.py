@@ -34,13 +34,13 @@ from geo_xmodal.methods.absent_sensor import (
     Seen,
     joined,
 )
+from geo_xmodal.methods.auxiliary_side import embedding_head
 from geo_xmodal.methods.base import Batch, Stage, Work, same_names
-from geo_xmodal.methods.rich_side import embedding_head
 from geo_xmodal.networks import Branch
 from geo_xmodal.objectives import MarginAwareDistillation, Terms
 from geo_xmodal.types import TrainingData
 
-COMBINATIONS = ("target", "rich", "both")
+COMBINATIONS = ("target", "auxiliary", "both")
 """What a pair is seen with; the first two may be weak."""
 
 UNDECIDED = -1
@@ -84,7 +84,7 @@ class MmaNetLearner(AbsentSensorLearner):
             Stage("student", student, unlabelled=options.unlabelled_pairs),
         )
         self.teacher = self.fresh_model()
-        self.teacher_rich = self.new_rich_encoder(options.rich_width)
+        self.teacher_auxiliary = self.new_auxiliary_encoder(options.auxiliary_width)
         self.weak_head = embedding_head(options.embedding, len(data.classes), options.dropout)
         self.terms = Terms(
             {
@@ -111,7 +111,10 @@ class MmaNetLearner(AbsentSensorLearner):
         total = torch.zeros(2, dtype=torch.double)
         for part in torch.split(torch.arange(self.labelled_pairs), self.labelled.chunk):
             batch = self.draw(self.labelled, part)
-            f, g = self.embedded(batch.target), self.rich_encoder(self.rich_seen(cast(Tensor, batch.rich)))
+            f, g = (
+                self.embedded(batch.target),
+                self.auxiliary_encoder(self.auxiliary_seen(cast(Tensor, batch.auxiliary))),
+            )
             both, *alone = (self.classified(one).log_softmax(1) for one in (f + g, f, g))
             total += torch.stack([(both.exp() * (both - one)).sum().double().cpu() for one in alone])
         return total / self.labelled_pairs
@@ -123,7 +126,7 @@ class MmaNetLearner(AbsentSensorLearner):
             _, logits = self._taught(seen)
             return self.terms.of(teacher=(logits[: seen.labelled_pairs], seen.pair_label))
         seen = self.seen(labelled, unlabelled)
-        f, g = self.embedded(seen.target), self.rich_embedded(seen.rich)
+        f, g = self.embedded(seen.target), self.auxiliary_embedded(seen.auxiliary)
         combination = torch.randint(len(COMBINATIONS), (len(g), 1), device=g.device)
         fused = joined(f, g * (combination > 0), seen.paired)
         fused[seen.paired] = fused[seen.paired] - f[seen.paired] * (combination == 1)
@@ -140,10 +143,10 @@ class MmaNetLearner(AbsentSensorLearner):
         """(pairs, embedding) and (pairs, classes) logits of the teacher; it is fixed once it is learnt."""
         learning = torch.is_grad_enabled()
         self.teacher.train(learning)
-        self.teacher_rich.train(learning)
+        self.teacher_auxiliary.train(learning)
         branch = cast(Branch, self.teacher.network)
         f = branch.encode(seen.target[seen.paired]).flatten(1)
-        fused = f + self.teacher_rich(self.rich_seen(seen.rich))
+        fused = f + self.teacher_auxiliary(self.auxiliary_seen(seen.auxiliary))
         return fused, branch.head(fused[:, :, None, None]).flatten(1)
 
     def _regularised(self, seen: Seen, fused: Tensor, combination: Tensor) -> dict[str, Tensor]:

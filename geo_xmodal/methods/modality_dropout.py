@@ -44,7 +44,7 @@ class ModalityDropoutLearner(AbsentSensorLearner):
     def loss(self, stage: int, labelled: Batch, unlabelled: Batch | None) -> dict[str, Tensor]:
         """Cross-entropy on labels, with the auxiliary sensor or without."""
         seen = self.seen(labelled)
-        g = self.rich_embedded(seen.rich) * self.kept(seen, self.options.drop)
+        g = self.auxiliary_embedded(seen.auxiliary) * self.kept(seen, self.options.drop)
         fused = joined(self.embedded(seen.target), g, seen.paired)
         return self.terms.of(label=(self.classified(fused), seen.label))
 
@@ -52,7 +52,7 @@ class ModalityDropoutLearner(AbsentSensorLearner):
     def probabilities_of_pairs(self, batch: Batch) -> Tensor:
         """(n, classes) of pixels that have both sensors, from both; call it in evaluation mode."""
         f = self.embedded(batch.target)
-        g = self.rich_encoder(self.rich_seen(cast(Tensor, batch.rich)))
+        g = self.auxiliary_encoder(self.auxiliary_seen(cast(Tensor, batch.auxiliary)))
         return self.classified(f + g).softmax(1)
 
 

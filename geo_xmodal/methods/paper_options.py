@@ -26,8 +26,8 @@ class PaperOptions(BranchOptions):
     """
 
     means: ClassVar[Mapping[str, str]] = {
-        **same_names("kernels", "widths", "dropout", "rich_radius"),
-        "components": "rich_components",
+        **same_names("kernels", "widths", "dropout", "auxiliary_radius"),
+        "components": "auxiliary_components",
     }
     search: ClassVar[Mapping[str, tuple[str, ...]]] = {"dropout": ("0.1", "0.3", "0.5")}
 
@@ -49,14 +49,14 @@ class PaperOptions(BranchOptions):
     balance: bool = Field(False, description="weigh classes alike, however many labels each has")
     kernels: tuple[int, ...] = Field((5, 3), description="sizes of the valid convolutions on the target")
     widths: tuple[int, ...] = Field((32, 64), description="features of each convolution")
-    rich_widths: tuple[Width, ...] = Field(
+    auxiliary_widths: tuple[Width, ...] = Field(
         (160, 64), min_length=1, description="features of each layer on the auxiliary sensor"
     )
-    rich_components: int | None = Field(
-        None, ge=1, le=4096, description="principal components of the rich bands; the bands if left out"
+    auxiliary_components: int | None = Field(
+        None, ge=1, le=4096, description="principal components of the auxiliary bands; the bands if left out"
     )
-    rich_radius: int = Field(
-        0, ge=0, le=8, description="rich pixels around that are averaged, where components are seen"
+    auxiliary_radius: int = Field(
+        0, ge=0, le=8, description="auxiliary pixels around that are averaged, where components are seen"
     )
     dropout: float = Field(0.3, ge=0, lt=1, description="share of features dropped in every layer")
     batch_norm: bool = Field(True, description="batch norm in every layer")
@@ -69,6 +69,6 @@ class PaperOptions(BranchOptions):
     )
 
     @property
-    def rich_margin(self) -> int:
-        """Radius of the rich patches."""
-        return 0 if self.rich_components is None else self.rich_radius
+    def auxiliary_margin(self) -> int:
+        """Radius of the auxiliary patches."""
+        return 0 if self.auxiliary_components is None else self.auxiliary_radius

@@ -71,7 +71,7 @@ class AuxiliaryOptions(Options):
         )
 
     @property
-    def auxiliary_margin(self) -> int:
+    def published_margin(self) -> int:
         """Pixels of the auxiliary sensor on each side that its encoder looks at; 0 without one."""
         return 0 if self.auxiliary_encoder is None else self.auxiliary_patch // 2
 
@@ -81,33 +81,36 @@ class AuxiliaryOptions(Options):
         Raises:
             TrainingDataError: The encoder is for other bands or another kind, or the file is not for it.
         """
-        if self.auxiliary_encoder is None or data.rich is None:
+        if self.auxiliary_encoder is None or data.auxiliary is None:
             return data
-        encoder, taken = self._encoder(data.rich)
-        standardize = Standardize(data.rich.statistics)
+        encoder, taken = self._encoder(data.auxiliary)
+        standardize = Standardize(data.auxiliary.statistics)
         groups: dict[str, Any] = {
             name: _embedded(getattr(data, name), encoder, standardize)
             for name in ("labelled_pairs", "unlabelled_pairs", "validation")
         }
-        pairs = [groups["labelled_pairs"].rich, groups["unlabelled_pairs"].rich]
+        pairs = [groups["labelled_pairs"].auxiliary, groups["unlabelled_pairs"].auxiliary]
         vectors = np.concatenate([one.held for one in pairs if one is not None and one.held is not None])
         summary = dataclasses.replace(
-            data.rich,
+            data.auxiliary,
             kind="embedding",
-            sensor=f"{data.rich.sensor} through {self.auxiliary_encoder}".lstrip(),
+            sensor=f"{data.auxiliary.sensor} through {self.auxiliary_encoder}".lstrip(),
             statistics=_statistics(vectors[:, :, 0, 0]),
             unit="",
         )
-        assumptions = [*data.notes.get("assumptions", ()), *([f"{data.rich.name}: {taken}"] if taken else [])]
+        assumptions = [
+            *data.notes.get("assumptions", ()),
+            *([f"{data.auxiliary.name}: {taken}"] if taken else []),
+        ]
         notes = {**data.notes, "assumptions": assumptions}
-        return dataclasses.replace(data, rich=summary, rich_margin=0, notes=notes, **groups)
+        return dataclasses.replace(data, auxiliary=summary, auxiliary_margin=0, notes=notes, **groups)
 
-    def _encoder(self, rich: ModalitySummary) -> tuple[PublishedEncoder, str]:
+    def _encoder(self, auxiliary: ModalitySummary) -> tuple[PublishedEncoder, str]:
         """The frozen encoder, and what was taken for granted about the sensor's values."""
-        made = PublishedEncoder(rich.bands, self._network_options())
+        made = PublishedEncoder(auxiliary.bands, self._network_options())
         weights = read_weights(Path(str(self.auxiliary_weights)), str(self.auxiliary_weights_sha256))
         try:
-            taken = made.fit_input(rich.statistics, rich.kind)
+            taken = made.fit_input(auxiliary.statistics, auxiliary.kind)
         except ValueError as error:
             raise TrainingDataError(f"the auxiliary sensor: {error}") from None
         try:
@@ -120,15 +123,15 @@ class AuxiliaryOptions(Options):
 
 def _embedded(group: PixelGroup, encoder: PublishedEncoder, standardize: Standardize) -> PixelGroup:
     """The pixels with vectors (n, features, 1, 1), NaN where the auxiliary sensor has no data."""
-    if group.rich is None:
+    if group.auxiliary is None:
         return group
-    return dataclasses.replace(group, rich=HeldPatches(_vectors(group.rich, encoder, standardize)))
+    return dataclasses.replace(group, auxiliary=HeldPatches(_vectors(group.auxiliary, encoder, standardize)))
 
 
 @torch.no_grad()
-def _vectors(rich: Patches, encoder: PublishedEncoder, standardize: Standardize) -> FloatArray:
+def _vectors(auxiliary: Patches, encoder: PublishedEncoder, standardize: Standardize) -> FloatArray:
     parts = [np.zeros((0, encoder.vector_width), np.float32)]
-    for part in rich.parts(_BATCH):
+    for part in auxiliary.parts(_BATCH):
         patches = torch.from_numpy(part)
         middle = patches.shape[-1] // 2
         known = patches[:, :, middle, middle].isfinite().all(1, keepdim=True)

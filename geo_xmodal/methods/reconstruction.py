@@ -13,9 +13,9 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from geo_xmodal.methods.auxiliary_side import AuxiliaryInput
 from geo_xmodal.methods.base import Pool
 from geo_xmodal.methods.paper_options import PaperOptions
-from geo_xmodal.methods.rich_side import RichInput
 from geo_xmodal.methods.rows import CHUNK, absent
 from geo_xmodal.networks import Standardize
 from geo_xmodal.types import BandStatistics, ModalitySummary, TrainingData
@@ -84,7 +84,7 @@ class PatchDecoder(nn.Sequential):
 
 
 class SpectrumDecoder(nn.Sequential):
-    """(n, features) to rich spectra of values in 0..1, (n, band).
+    """(n, features) to auxiliary spectra of values in 0..1, (n, band).
 
     Fully-connected layers with the encoder's `widths` in the order of Table 2's rows: FC 64, 160, bands.
     Batch norm, then Tanh, the last one a sigmoid; no dropout.
@@ -114,7 +114,7 @@ def corrupted(x: Tensor, share: float) -> Tensor:
     return x * (torch.rand_like(x) >= share) if share else x
 
 
-class RichView(nn.Module):
+class AuxiliaryView(nn.Module):
     """The auxiliary sensor as a spectrum a pixel: its standardised bands, or their principal components.
 
     Attributes:
@@ -124,21 +124,21 @@ class RichView(nn.Module):
 
     def __init__(self, data: TrainingData, options: PaperOptions) -> None:
         super().__init__()
-        self.statistics = cast(ModalitySummary, data.rich).statistics
-        self.input: RichInput | None = None
-        if options.rich_components is None:
+        self.statistics = cast(ModalitySummary, data.auxiliary).statistics
+        self.input: AuxiliaryInput | None = None
+        if options.auxiliary_components is None:
             self.features, self.unit = len(self.statistics.bands), cast(nn.Module, UnitScale(self.statistics))
         else:
-            self.input = RichInput(data, options.rich_components, options.rich_radius)
+            self.input = AuxiliaryInput(data, options.auxiliary_components, options.auxiliary_radius)
             self.features, self.unit = self.input.features, ComponentScale()
 
     def of(self, pool: Pool) -> Pool:
-        """The pool with rich pixels as spectra (n, features); NaN where a pixel has none."""
+        """The pool with auxiliary pixels as spectra (n, features); NaN where a pixel has none."""
         if self.input is None:
-            return standardised_rich(pool, self.statistics)
-        if pool.rich is None:
-            return dataclasses.replace(pool, rich=absent(len(pool), self.features))
-        return dataclasses.replace(pool, rich=self.input.condensed(pool.rich, around=False))
+            return standardised_auxiliary(pool, self.statistics)
+        if pool.auxiliary is None:
+            return dataclasses.replace(pool, auxiliary=absent(len(pool), self.features))
+        return dataclasses.replace(pool, auxiliary=self.input.condensed(pool.auxiliary, around=False))
 
 
 class ComponentScale(nn.Module):
@@ -149,17 +149,17 @@ class ComponentScale(nn.Module):
         return (components / 6 + 0.5).clamp(0, 1)
 
 
-def standardised_rich(pool: Pool, statistics: BandStatistics) -> Pool:
-    """The pool with rich pixels (n, band, 1, 1) as standardised spectra (n, band).
+def standardised_auxiliary(pool: Pool, statistics: BandStatistics) -> Pool:
+    """The pool with auxiliary pixels (n, band, 1, 1) as standardised spectra (n, band).
 
-    Rows stay NaN where a pixel has no rich data, and are all NaN where the pool has none.
+    Rows stay NaN where a pixel has no auxiliary data, and are all NaN where the pool has none.
     """
-    if pool.rich is None:
-        return dataclasses.replace(pool, rich=absent(len(pool), len(statistics.bands)))
+    if pool.auxiliary is None:
+        return dataclasses.replace(pool, auxiliary=absent(len(pool), len(statistics.bands)))
     standardize = Standardize(statistics)
 
-    def spectra(rich: Tensor) -> Tensor:
-        present = rich.flatten(1).isfinite().any(1, keepdim=True)
-        return torch.where(present, cast(Tensor, standardize(rich)).flatten(1), torch.nan)
+    def spectra(auxiliary: Tensor) -> Tensor:
+        present = auxiliary.flatten(1).isfinite().any(1, keepdim=True)
+        return torch.where(present, cast(Tensor, standardize(auxiliary)).flatten(1), torch.nan)
 
-    return dataclasses.replace(pool, rich=pool.rich.mapped(spectra, CHUNK))
+    return dataclasses.replace(pool, auxiliary=pool.auxiliary.mapped(spectra, CHUNK))

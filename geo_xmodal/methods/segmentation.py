@@ -185,7 +185,7 @@ class SegmentationLearner(Learner):
 class SegmentationMethod(Method):
     """A segmentation network on the target sensor alone."""
 
-    uses_rich = False
+    uses_auxiliary = False
     needs_windows = True
 
     def check(self, data: TrainingData, options: SegmentationOptions) -> None:

@@ -67,7 +67,7 @@ class ShaSpecLearner(AbsentSensorLearner):
         super().__init__(data, options)
         width = options.embedding
         self.stages = (Stage("joint", unlabelled=options.unlabelled_pairs),)
-        self.rich_specific = TanhLayer(width, width, 1, options.dropout, batch_norm=True)
+        self.auxiliary_specific = TanhLayer(width, width, 1, options.dropout, batch_norm=True)
         self.domain = nn.Linear(width, SENSORS)
         self.terms = Terms(
             {
@@ -86,23 +86,23 @@ class ShaSpecLearner(AbsentSensorLearner):
         """Classes, with the auxiliary sensor or without, and the two tasks."""
         seen = self.seen(labelled, unlabelled)
         shared, specific = self.net.parts(seen.target)
-        h = self.rich_embedded(seen.rich).tanh()[:, :, None, None]
-        rich_shared, rich_specific = self.net.shared(h), self.rich_specific(h)
+        h = self.auxiliary_embedded(seen.auxiliary).tanh()[:, :, None, None]
+        auxiliary_shared, auxiliary_specific = self.net.shared(h), self.auxiliary_specific(h)
         kept = self.kept(seen, self.options.drop)[:, :, None, None]
         place = shared.clone()  # of the auxiliary sensor, where it is absent
-        fused = self.net.fusion(rich_shared, rich_specific)
+        fused = self.net.fusion(auxiliary_shared, auxiliary_specific)
         place[seen.paired] = kept * fused + (1 - kept) * shared[seen.paired]
         logits = self.net.head(torch.cat([self.net.fusion(shared, specific), place], 1)).flatten(1)
         return self.terms.of(
             label=(logits[: len(seen.label)], seen.label),
-            alignment=(shared[seen.paired].flatten(1), rich_shared.flatten(1)),
-            domain=self._domains(seen, specific, rich_specific),
+            alignment=(shared[seen.paired].flatten(1), auxiliary_shared.flatten(1)),
+            domain=self._domains(seen, specific, auxiliary_specific),
         )
 
-    def _domains(self, seen: Seen, specific: Tensor, rich_specific: Tensor) -> tuple[Tensor, Tensor]:
+    def _domains(self, seen: Seen, specific: Tensor, auxiliary_specific: Tensor) -> tuple[Tensor, Tensor]:
         """What the classifier says of specific features of pairs, and which sensor they are of."""
-        both = torch.cat([specific[seen.paired], rich_specific]).flatten(1)
-        sensor = torch.arange(SENSORS, device=both.device).repeat_interleave(len(rich_specific))
+        both = torch.cat([specific[seen.paired], auxiliary_specific]).flatten(1)
+        sensor = torch.arange(SENSORS, device=both.device).repeat_interleave(len(auxiliary_specific))
         return self.domain(both), sensor
 
 

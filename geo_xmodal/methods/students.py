@@ -262,7 +262,7 @@ class SelfTraining(Method):
 
     name = "self_training"
     summary = "a student of the target sensor that learns its own answers: the control of `distillation`"
-    uses_rich = False
+    uses_auxiliary = False
     uses_unlabelled_target = True
     holds_out = False
     Options = SelfTrainingOptions

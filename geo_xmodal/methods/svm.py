@@ -200,7 +200,7 @@ class Svm(Method):
 
     name = "svm"
     summary = "linear SVM on single target pixels (X-ModalNet's baseline)"
-    uses_rich = False
+    uses_auxiliary = False
     Options = SvmOptions
 
     def learner(

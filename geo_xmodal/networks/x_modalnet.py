@@ -82,7 +82,8 @@ class Stream(nn.Module):
 class JointHead(nn.Module):
     """Layers over the embeddings of both sensors: (B, 128, H, W) twice to (B, classes, H, W) logits.
 
-    The first layer's weights on the rich embedding belong to whoever has one: without it, zeros stand there.
+    The first layer's weights on the auxiliary embedding belong to whoever has one: without it, zeros stand
+    there.
     """
 
     def __init__(self, classes: int, options: XModalNetOptions) -> None:
@@ -93,12 +94,12 @@ class JointHead(nn.Module):
             nn.Conv2d(JOINT[1], classes, 1),
         )
 
-    def forward(self, embedding: Tensor, rich: Tensor | None = None) -> Tensor:
-        """Logits; `rich` (B, 256, H, W) is the rich embedding, already times its part of the first layer."""
+    def forward(self, embedding: Tensor, auxiliary: Tensor | None = None) -> Tensor:
+        """Logits; `auxiliary` (B, 256, H, W) is that embedding, already times its part of the first layer."""
         convolution, *after = self.first
         x = convolved(cast(nn.Conv2d, convolution), embedding)
-        if rich is not None:
-            x = x + rich
+        if auxiliary is not None:
+            x = x + auxiliary
         for layer in after:
             x = layer(x)
         return cast(Tensor, self.rest(x))
@@ -116,7 +117,7 @@ class XModalNet(Branch):
     - `off`: z itself.
 
     `test_head` is `unimodal`, one linear layer (Table 2, the unlabelled stream), or `joint_zero`, the joint
-    layers with zeros for the rich embedding (as MDL-RS is tested).
+    layers with zeros for the auxiliary embedding (as MDL-RS is tested).
     """
 
     def __init__(self, bands: int, classes: int, options: XModalNetOptions) -> None:

@@ -122,8 +122,8 @@ def import_points(
         for one in classes
     }
     both = np.zeros(len(index), bool)
-    if samples.rich is not None:
-        both = np.asarray(np.isfinite(samples.rich.values[index]).all(axis=1))
+    if samples.auxiliary is not None:
+        both = np.asarray(np.isfinite(samples.auxiliary.values[index]).all(axis=1))
         if not both.all():
             notes.append(
                 f"{counted(int((~both).sum()), 'point')} without the auxiliary sensor, in part or whole"
@@ -255,8 +255,8 @@ def _legend(
 def _repeated(samples: Samples, ids: ClassArray, kept: BoolArray, notes: list[str]) -> BoolArray:
     """Samples that are the same as an earlier one: coordinates, label and all values."""
     parts = [samples.coordinates, ids[:, None], samples.target.values]
-    if samples.rich is not None:
-        parts.append(samples.rich.values)
+    if samples.auxiliary is not None:
+        parts.append(samples.auxiliary.values)
     seen: set[bytes] = set()
     repeated = np.zeros(len(samples), bool)
     rows = [np.ascontiguousarray(part) for part in parts]
@@ -352,10 +352,13 @@ class _Scene:
     @property
     def sensors(self) -> dict[str, SensorValues]:
         """By name in the scene: what they measure, which is told apart where both measure the same."""
-        target, rich = self.samples.target, self.samples.rich
-        if rich is None:
+        target, auxiliary = self.samples.target, self.samples.auxiliary
+        if auxiliary is None:
             return {target.kind: target}
-        return {target.kind: target, rich.kind if rich.kind != target.kind else f"{rich.kind}_rich": rich}
+        return {
+            target.kind: target,
+            auxiliary.kind if auxiliary.kind != target.kind else f"{auxiliary.kind}_auxiliary": auxiliary,
+        }
 
     def write(
         self,

@@ -49,7 +49,7 @@ class PointsRequest(BaseModel):
 
     Attributes:
         target: Bands that models map from.
-        rich: Bands of the auxiliary sensor; None for a scene of one sensor.
+        auxiliary: Bands of the auxiliary sensor; None for a scene of one sensor.
         leave_out: Patterns of columns that are no bands, whatever `bands` says.
         label: Column of the class.
         legend: TOML with [[classes]], or a table whose first two columns are values and names.
@@ -72,7 +72,7 @@ class PointsRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     target: SensorColumns
-    rich: SensorColumns | None = None
+    auxiliary: SensorColumns | None = None
     leave_out: tuple[Pattern, ...] = ()
     label: str
     legend: Path | None = None

@@ -52,7 +52,7 @@ class Samples:
 
     Attributes:
         target: The sensor that models map from.
-        rich: The auxiliary one, or None.
+        auxiliary: The auxiliary one, or None.
         label: (n) texts, empty without one.
         coordinates: (n, 2) x and y, NaN where there are none.
         crs: Theirs as text; empty where nobody says.
@@ -62,7 +62,7 @@ class Samples:
     """
 
     target: SensorValues
-    rich: SensorValues | None
+    auxiliary: SensorValues | None
     label: tuple[str, ...]
     coordinates: Numbers
     crs: str
@@ -92,25 +92,30 @@ def read_samples(table: Table, request: PointsRequest) -> Samples:
         table.require(name, "coordinates")
     taken = (*about, *(axes or ()))
     target = _bands(table, request.target, request, taken, "target")
-    rich = [] if request.rich is None else _bands(table, request.rich, request, taken, "rich")
-    if both := [name for name in target if name in set(rich)]:
+    auxiliary = (
+        [] if request.auxiliary is None else _bands(table, request.auxiliary, request, taken, "auxiliary")
+    )
+    if both := [name for name in target if name in set(auxiliary)]:
         raise UsageError(
             f"{shortened(both[0])!r} is meant as a band of both sensors"
             f"{f', as are {len(both) - 1} more' if len(both) > 1 else ''}: give patterns that are apart"
         )
-    numbers, texts = table.read([*target, *rich, *(axes or ())], list(dict.fromkeys(about)))
+    numbers, texts = table.read([*target, *auxiliary, *(axes or ())], list(dict.fromkeys(about)))
     notes: list[str] = []
     coordinates, crs = _coordinates(table, numbers, axes, len(texts[request.label]))
     rows = _Rows(table, request, numbers, texts, coordinates)
     made = [
         None if not names else _sensor(rows, names, columns, who, notes)
-        for names, columns, who in ((target, request.target, "target"), (rich, request.rich, "rich"))
+        for names, columns, who in (
+            (target, request.target, "target"),
+            (auxiliary, request.auxiliary, "auxiliary"),
+        )
     ]
     assert made[0] is not None
     first = rows.first
     return Samples(
         target=made[0],
-        rich=made[1],
+        auxiliary=made[1],
         label=tuple(texts[request.label][row] for row in first),
         coordinates=coordinates[first],
         crs=request.crs or crs,

@@ -35,10 +35,10 @@ def as_published(data: TrainingData) -> TrainingData:
         if len(group)
     ]
     target = _clipped(data.target, [group.target for group in groups])
-    rich = data.rich
-    if rich is not None:
-        rich = _clipped(rich, [group.rich for group in groups if group.rich is not None])
-    return dataclasses.replace(data, target=target, rich=rich)
+    auxiliary = data.auxiliary
+    if auxiliary is not None:
+        auxiliary = _clipped(auxiliary, [group.auxiliary for group in groups if group.auxiliary is not None])
+    return dataclasses.replace(data, target=target, auxiliary=auxiliary)
 
 
 def _clipped(summary: ModalitySummary, patches: list[Patches]) -> ModalitySummary:

@@ -130,7 +130,7 @@ def _pairs(scenes: Learned, plan: PretrainPlan, storage: Storage, progress: Prog
 
 
 def _notes(scenes: Learned, data: TrainingData) -> list[str]:
-    return [*scenes.notes, f"{data.pairs:,} pairs of {data.target.name} and {cast(Any, data.rich).name}"]
+    return [*scenes.notes, f"{data.pairs:,} pairs of {data.target.name} and {cast(Any, data.auxiliary).name}"]
 
 
 def _run(
@@ -149,7 +149,7 @@ def _run(
         "pretraining": plan.method,
         "options": plan.options.model_dump(mode="json"),
         "target": data.target.name,
-        "rich": None if data.rich is None else data.rich.name,
+        "auxiliary": None if data.auxiliary is None else data.auxiliary.name,
         "seed": request.seed,
         "transductive": plan.gather.transductive,
         "data": {**data.notes, "sha256": data_digest(data)},

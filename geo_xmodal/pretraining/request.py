@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from geo_xmodal.errors import TrainingDataError, UsageError
 from geo_xmodal.methods.pretraining.options import PRETRAINING_METHODS, PretrainingOptions, recipe
+from geo_xmodal.old_names import Settings
 from geo_xmodal.requests import PretrainOptions
 from geo_xmodal.samples import DataOptions, GatherOptions
 from geo_xmodal.training.request import (
@@ -40,7 +41,7 @@ class PretrainRequest(PretrainOptions):
 
     options: PretrainingOptions | None = None
     data: DataOptions | None = None
-    settings: dict[str, str] = Field(default_factory=dict)
+    settings: Settings = Field(default_factory=dict)
 
     @property
     def given(self) -> dict[str, Any]:
@@ -81,8 +82,10 @@ def resolve(request: PretrainRequest, scenes: Learned) -> PretrainPlan:
             f"unknown method of pretraining '{request.method}'{near}: choose one of "
             f"{', '.join(PRETRAINING_METHODS)}"
         )
-    rich = next((one.reader(one.rich).kind for one in scenes.members if one.rich is not None), None)
-    if rich is None:
+    auxiliary = next(
+        (one.reader(one.auxiliary).kind for one in scenes.members if one.auxiliary is not None), None
+    )
+    if auxiliary is None:
         raise TrainingDataError(
             f"{names_text([one.name for one in scenes.members])}: there is one sensor alone, and pretraining "
             "learns from pairs of two; add another one that overlaps it"
@@ -94,7 +97,7 @@ def resolve(request: PretrainRequest, scenes: Learned) -> PretrainPlan:
             f"pretraining has no setting '{unknown[0]}'{near_match(unknown[0], sorted(known))}; it has "
             f"{', '.join(sorted(known))}"
         )
-    beneath = recipe(scenes.kind, rich)
+    beneath = recipe(scenes.kind, auxiliary)
     if given.get("optimizer") == "lars":
         beneath |= _LARS
     own = {name: value for name, value in given.items() if name in PretrainingOptions.model_fields}
@@ -106,7 +109,7 @@ def resolve(request: PretrainRequest, scenes: Learned) -> PretrainPlan:
             "unlabelled_target": 0,
             **data,
             "margin": options.margin,
-            "rich_margin": options.rich_margin,
+            "auxiliary_margin": options.auxiliary_margin,
             "seed": request.seed,
         },
     )

@@ -18,28 +18,30 @@ PointScale = Literal["linear", "db", "dn"]
 _OF_POINTS = {"name": (POINTS,)}
 
 
-def _bands_of(sensor: str, label: str) -> Option:
+def _bands_of(sensor: str, label: str, formerly: str = "") -> Option:
     return Option(
         label,
         f"Of a table of points: columns that are bands of the {sensor} sensor, such as SAR-*.",
         metavar="PATTERN,...",
         applies=_OF_POINTS,
+        formerly=formerly,
     )
 
 
-def _kind_of(sensor: str, label: str) -> Option:
+def _kind_of(sensor: str, label: str, formerly: str = "") -> Option:
     return Option(
         label, f"What the {sensor} sensor measures (default: by the names of its columns).",
-        expert=True, applies=_OF_POINTS,
+        expert=True, applies=_OF_POINTS, formerly=formerly,
     )  # fmt: skip
 
 
-def _scale_of(sensor: str, label: str) -> Option:
+def _scale_of(sensor: str, label: str, formerly: str = "") -> Option:
     return Option(
         label,
         f"How a radar as {sensor} sensor holds power: linear (default), db, or dn for digital numbers "
         "(20 log10 DN - 83 dB).",
         expert=True,
+        formerly=formerly,
         applies=_OF_POINTS,
     )
 
@@ -80,9 +82,15 @@ class ImportRequest(Request):
     target_bands: Annotated[str | None, _bands_of("target", "Columns of the target sensor")] = None
     target_kind: Annotated[Kind | None, _kind_of("target", "Kind of the target sensor")] = None
     target_scale: Annotated[PointScale | None, _scale_of("target", "Scale of the target sensor")] = None
-    rich_bands: Annotated[str | None, _bands_of("auxiliary", "Columns of the auxiliary sensor")] = None
-    rich_kind: Annotated[Kind | None, _kind_of("auxiliary", "Kind of the auxiliary sensor")] = None
-    rich_scale: Annotated[PointScale | None, _scale_of("auxiliary", "Scale of the auxiliary sensor")] = None
+    auxiliary_bands: Annotated[
+        str | None, _bands_of("auxiliary", "Columns of the auxiliary sensor", "rich_bands")
+    ] = None
+    auxiliary_kind: Annotated[
+        Kind | None, _kind_of("auxiliary", "Kind of the auxiliary sensor", "rich_kind")
+    ] = None
+    auxiliary_scale: Annotated[
+        PointScale | None, _scale_of("auxiliary", "Scale of the auxiliary sensor", "rich_scale")
+    ] = None
     leave_out: Annotated[
         str | None,
         Option(

@@ -65,6 +65,7 @@ class Option:
         positional: Whether the command line takes it by its place.
         default_text: What stands for a default that is worked out.
         suffix: Of a file that it takes, such as `csv`.
+        formerly: Its public name in the version before, which the command line takes with a note.
         pages: How pages show it; `hidden` is what whoever runs the server decides, such as processes.
     """
 
@@ -80,6 +81,7 @@ class Option:
     positional: bool = False
     default_text: str = ""
     suffix: str = ""
+    formerly: str = ""
     pages: OnPages = "as forms"
 
 

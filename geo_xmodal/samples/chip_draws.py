@@ -163,14 +163,18 @@ class _Part:
 
 def _windows(source: ChipSource, chip: Chip, with_labels: bool) -> Iterator[_Part]:
     reader = source.reader(chip, source.target_name)
-    rich = None
-    if source.rich_name is not None and source.rich_name in chip.sensors:
-        rich = source.reader(chip, source.rich_name)
+    auxiliary = None
+    if source.auxiliary_name is not None and source.auxiliary_name in chip.sensors:
+        auxiliary = source.reader(chip, source.auxiliary_name)
     ids = source.chips.labels(chip, source.target_name) if with_labels else None
     height, width = reader.grid.shape
     for window in windows_over(int(height), int(width), _WINDOW):
         target = reader.valid(window)
-        both = np.zeros_like(target) if rich is None or not target.any() else target & rich.valid(window)
+        both = (
+            np.zeros_like(target)
+            if auxiliary is None or not target.any()
+            else target & auxiliary.valid(window)
+        )
         yield _Part(window, None if ids is None else ids[window.slices], target, both)
 
 

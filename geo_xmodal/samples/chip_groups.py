@@ -75,7 +75,7 @@ def gather_chips(
     """
     refuse_scene_options(options)
     among = [chip for chip in source.chips.of("train") if source.usable(chip)]
-    sensors = [source.target_name, *([] if source.rich_name is None else [source.rich_name])]
+    sensors = [source.target_name, *([] if source.auxiliary_name is None else [source.auxiliary_name])]
     assumptions = chip_assumptions(source.chips, among, sensors)
     draw = draw_chips(
         source,
@@ -90,13 +90,17 @@ def gather_chips(
     )
     member = source.members[0]
     target = member.reader(member.target)
-    rich = None if member.rich is None else member.reader(member.rich)
+    auxiliary = None if member.auxiliary is None else member.reader(member.auxiliary)
     groups = _groups(source, draw, options, progress)
-    kept = storage if beyond_memory(*needed(groups, target, rich, options), options.memory, storage) else None
-    read = read_groups(groups, target, rich, options, kept, progress)
+    kept = (
+        storage
+        if beyond_memory(*needed(groups, target, auxiliary, options), options.memory, storage)
+        else None
+    )
+    read = read_groups(groups, target, auxiliary, options, kept, progress)
     windows = _windows(source, draw, groups, options) if options.tile else None
     training = [group for name, group in read.items() if name != "validation"]
-    riches = [group.rich for group in training if group.rich is not None]
+    auxiliaries = [group.auxiliary for group in training if group.auxiliary is not None]
     modalities = source.chips.config.modalities
     return TrainingData(
         classes=source.classes,
@@ -108,12 +112,19 @@ def gather_chips(
             [group.target for group in training],
             kept,
         ),
-        rich=None
-        if rich is None
-        else summary_of(rich.sensor, rich.kind, modalities[rich.sensor].sensor, [rich], riches, kept),
+        auxiliary=None
+        if auxiliary is None
+        else summary_of(
+            auxiliary.sensor,
+            auxiliary.kind,
+            modalities[auxiliary.sensor].sensor,
+            [auxiliary],
+            auxiliaries,
+            kept,
+        ),
         margin=options.margin,
         windows=windows,
-        rich_margin=options.rich_margin,
+        auxiliary_margin=options.auxiliary_margin,
         notes=_notes(source, groups, draw, options, assumptions)
         | ({} if kept is None else {"values": STORED}),
         **read,
@@ -124,19 +135,19 @@ def _groups(
     source: ChipSource, draw: ChipDraw, options: GatherOptions, progress: Progress | None
 ) -> dict[str, Pixels]:
     member = source.members[0]
-    has_rich = np.zeros(len(draw.labelled), bool)
-    if member.rich is not None:
-        has_rich = availability(member.reader(member.rich), draw.labelled.position, progress).pixels
-        if not has_rich.any() and not len(draw.pairs):
+    has_auxiliary = np.zeros(len(draw.labelled), bool)
+    if member.auxiliary is not None:
+        has_auxiliary = availability(member.reader(member.auxiliary), draw.labelled.position, progress).pixels
+        if not has_auxiliary.any() and not len(draw.pairs):
             raise TrainingDataError(
                 f"{source.chips.folder}: no pixel that was drawn has values in every band of "
-                f"{member.rich.name} and {member.target.name}; check that the files overlap, and that "
+                f"{member.auxiliary.name} and {member.target.name}; check that the files overlap, and that "
                 "unlabelled pixels may be drawn"
             )
     index = _places(source, draw.labelled)
     return {
-        "labelled_pairs": Pixels(draw.labelled.position[has_rich], index[has_rich], True),
-        "labelled_target": Pixels(draw.labelled.position[~has_rich], index[~has_rich], False),
+        "labelled_pairs": Pixels(draw.labelled.position[has_auxiliary], index[has_auxiliary], True),
+        "labelled_target": Pixels(draw.labelled.position[~has_auxiliary], index[~has_auxiliary], False),
         "validation": Pixels(draw.validation.position, _places(source, draw.validation), False),
         "unlabelled_pairs": Pixels(draw.pairs, None, True),
         "unlabelled_target": Pixels(draw.target, None, False),

@@ -21,12 +21,12 @@ class ChipWindows:
 
     Attributes:
         target: (n, band, row, col) of the target sensor.
-        rich: (n, band, row, col) of the auxiliary sensor, or None where the set has none.
+        auxiliary: (n, band, row, col) of the auxiliary sensor, or None where the set has none.
         label: (n, row, col) int64, place of the class in the legend, `UNLABELLED` without one.
     """
 
     target: FloatArray
-    rich: FloatArray | None
+    auxiliary: FloatArray | None
     label: IntArray
 
     def __len__(self) -> int:
@@ -74,11 +74,11 @@ class ChipSamples:
             IndexError: There are fewer.
             ChipError, LabelError, RasterError: A chip cannot be read.
         """
-        size, (bands, rich_bands) = (self.size, self.size), self._bands
+        size, (bands, auxiliary_bands) = (self.size, self.size), self._bands
         target = np.full((len(index), bands, *size), np.nan, np.float32)
-        rich = None
-        if rich_bands is not None:
-            rich = np.full((len(index), rich_bands, *size), np.nan, np.float32)
+        auxiliary = None
+        if auxiliary_bands is not None:
+            auxiliary = np.full((len(index), auxiliary_bands, *size), np.nan, np.float32)
         label = np.full((len(index), *size), UNLABELLED, np.int64)
         for place, sample in enumerate(index.tolist()):
             if not 0 <= sample < len(self):
@@ -87,10 +87,10 @@ class ChipSamples:
             reader = self.source.reader(chip, self.source.target_name)
             window = self._window(reader.grid.shape, [seed, epoch, sample])
             target[place] = reader.read(window)
-            if rich is not None and self.source.rich_name in chip.sensors:
-                rich[place] = self.source.reader(chip, str(self.source.rich_name)).read(window)
+            if auxiliary is not None and self.source.auxiliary_name in chip.sensors:
+                auxiliary[place] = self.source.reader(chip, str(self.source.auxiliary_name)).read(window)
             self._label(chip, window, label[place])
-        return ChipWindows(target, rich, label)
+        return ChipWindows(target, auxiliary, label)
 
     @cached_property
     def _members(self) -> tuple[Chip, ...]:
@@ -104,8 +104,8 @@ class ChipSamples:
     def _bands(self) -> tuple[int, int | None]:
         """Of the target and of the auxiliary sensor."""
         member = self.source.members[0]
-        rich = None if member.rich is None else len(member.reader(member.rich).bands)
-        return len(member.reader(member.target).bands), rich
+        auxiliary = None if member.auxiliary is None else len(member.reader(member.auxiliary).bands)
+        return len(member.reader(member.target).bands), auxiliary
 
     def _window(self, shape: Sequence[int], key: Sequence[int]) -> Window:
         rng = np.random.default_rng(key)

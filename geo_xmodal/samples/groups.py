@@ -123,7 +123,7 @@ def gather(
     together = (
         scenes
         if isinstance(scenes, SceneSet)
-        else join_scenes(scenes, target=options.target, rich=options.rich)
+        else join_scenes(scenes, target=options.target, auxiliary=options.auxiliary)
     )
     _check_single_pixels(together, options)
     sources = [_opened(member, options.seed) for member in together.training]
@@ -132,7 +132,7 @@ def gather(
         if labels_needed or _are_labelled(sources)
         else [_Labelled(_NOWHERE, _NOWHERE[:, 0], {}, 0) for _ in sources]
     )
-    reach = max(options.margin, options.rich_margin if any(one.rich for one in sources) else 0)
+    reach = max(options.margin, options.auxiliary_margin if any(one.auxiliary for one in sources) else 0)
     sides = [
         validation_split(
             one.position,
@@ -145,10 +145,11 @@ def gather(
         for source, one in zip(sources, labelled, strict=True)
     ]
     pools = _pools(sources, labelled, sides, reach, options, progress)
-    has_rich = _pairs(sources, labelled, pools, progress)
-    groups = [_groups(*parts) for parts in zip(labelled, sides, has_rich, pools, strict=True)]
+    has_auxiliary = _pairs(sources, labelled, pools, progress)
+    groups = [_groups(*parts) for parts in zip(labelled, sides, has_auxiliary, pools, strict=True)]
     sizes = [
-        needed(own, source.target, source.rich, options) for source, own in zip(sources, groups, strict=True)
+        needed(own, source.target, source.auxiliary, options)
+        for source, own in zip(sources, groups, strict=True)
     ]
     pixels, size = (sum(parts) for parts in zip(*sizes, strict=True))
     kept = storage if beyond_memory(pixels, size, options.memory, storage) else None
@@ -157,12 +158,16 @@ def gather(
         windows = _windows(sources, groups, options)
     read = join_values(
         [
-            _at_places(source, read_groups(own, source.target, source.rich, options, kept, progress))
+            _at_places(source, read_groups(own, source.target, source.auxiliary, options, kept, progress))
             for source, own in zip(sources, groups, strict=True)
         ]
     )
     training = [group for name, group in read.items() if name != "validation"]
-    riches = [(one.member, one.member.rich, one.rich) for one in sources if one.member.rich and one.rich]
+    auxiliaries = [
+        (one.member, one.member.auxiliary, one.auxiliary)
+        for one in sources
+        if one.member.auxiliary and one.auxiliary
+    ]
     trained = {
         one.member.name: np.concatenate(
             [own[name].position for name in ("labelled_pairs", "labelled_target")]
@@ -182,13 +187,16 @@ def gather(
             [group.target for group in training],
             kept,
         ),
-        rich=_summary(
-            riches[0][1].name, riches, [group.rich for group in training if group.rich is not None], kept
+        auxiliary=_summary(
+            auxiliaries[0][1].name,
+            auxiliaries,
+            [group.auxiliary for group in training if group.auxiliary is not None],
+            kept,
         )
-        if riches
+        if auxiliaries
         else None,
         margin=options.margin,
-        rich_margin=options.rich_margin,
+        auxiliary_margin=options.auxiliary_margin,
         windows=windows,
         notes=join_notes(together, notes, shares)
         | ({} if kept is None else {"values": STORED})
@@ -243,7 +251,7 @@ class _Source:
 
     member: Member
     target: WindowReader
-    rich: WindowReader | None
+    auxiliary: WindowReader | None
     test: LabelledPixels
     seed: int
     assumptions: tuple[str, ...]
@@ -260,12 +268,12 @@ def _are_labelled(sources: Sequence[_Source]) -> bool:
 
 def _opened(member: Member, seed: int) -> _Source:
     target = member.reader(member.target)
-    rich = None if member.rich is None else member.reader(member.rich)
+    auxiliary = None if member.auxiliary is None else member.reader(member.auxiliary)
     assumptions = [
-        str(one) for reader in (target, rich) if reader is not None for one in checked_values(reader)
+        str(one) for reader in (target, auxiliary) if reader is not None for one in checked_values(reader)
     ]
     own = scene_seed(seed, member.number)
-    return _Source(member, target, rich, member.labels("test"), own, tuple(assumptions))
+    return _Source(member, target, auxiliary, member.labels("test"), own, tuple(assumptions))
 
 
 def _labelled(
@@ -353,11 +361,12 @@ def _check_single_pixels(together: SceneSet, options: GatherOptions) -> None:
         UsageError: A share of places, of a scene that is not made of points.
     """
     points = next((one.name for one in together.members if one.scene.points is not None), None)
-    side = max(2 * max(options.margin, options.rich_margin) + 1, options.tile)
+    side = max(2 * max(options.margin, options.auxiliary_margin) + 1, options.tile)
     if points is not None and side > 1:
         raise TrainingDataError(
             f"{points} holds single pixels, and the method looks at {side} x {side}: choose one that looks "
-            "at single pixels, such as svm, or settings that do (kernels=1,1, no contrasts, rich_radius=0)"
+            "at single pixels, such as svm, or settings that do (kernels=1,1, no contrasts, "
+            "auxiliary_radius=0)"
         )
     if options.labelled is not None:
         raster = next((one.name for one in together.training if one.scene.points is None), None)
@@ -468,7 +477,7 @@ def _pool(
         )
     return unlabelled_pools(
         source.target,
-        source.rich,
+        source.auxiliary,
         labelled,
         validation if options.transductive else np.concatenate([validation, test]),
         reach,
@@ -487,20 +496,21 @@ def _pairs(
 ) -> list[BoolArray]:
     """Which labelled pixels of each scene the auxiliary sensor has data for."""
     found = [
-        None if one.rich is None else availability(one.rich, own.position, progress)
+        None if one.auxiliary is None else availability(one.auxiliary, own.position, progress)
         for one, own in zip(sources, labelled, strict=True)
     ]
     known = [
-        (one.rich, Path(one.target.name).name, seen)
+        (one.auxiliary, Path(one.target.name).name, seen)
         for one, seen in zip(sources, found, strict=True)
-        if one.rich is not None and seen is not None
+        if one.auxiliary is not None and seen is not None
     ]
     unseen = not any(seen.pixels.any() for *_, seen in known) and not any(len(one.pairs) for one in pools)
     if known and unseen:
-        rich, target, seen = known[0]
+        auxiliary, target, seen = known[0]
         raise TrainingDataError(
-            f"{rich.name}: no pixel has values in every band of it and of {target}"
-            f"{_empty(rich, seen)}; check that the files overlap, and that unlabelled pixels may be drawn"
+            f"{auxiliary.name}: no pixel has values in every band of it and of {target}"
+            f"{_empty(auxiliary, seen)}; check that the files overlap, and that unlabelled pixels may be "
+            "drawn"
         )
     return [
         np.zeros(len(own.position), bool) if has is None else has.pixels
@@ -509,11 +519,11 @@ def _pairs(
 
 
 def _groups(
-    labelled: _Labelled, sides: Partition, has_rich: BoolArray, pools: UnlabelledPools
+    labelled: _Labelled, sides: Partition, has_auxiliary: BoolArray, pools: UnlabelledPools
 ) -> dict[str, Pixels]:
     chosen = {
-        "labelled_pairs": np.flatnonzero(sides.train & has_rich),
-        "labelled_target": np.flatnonzero(sides.train & ~has_rich),
+        "labelled_pairs": np.flatnonzero(sides.train & has_auxiliary),
+        "labelled_target": np.flatnonzero(sides.train & ~has_auxiliary),
         "validation": np.flatnonzero(sides.test),
     }
     return {
@@ -584,7 +594,7 @@ def _why_no_unlabelled(pools: UnlabelledPools, options: GatherOptions) -> str | 
     if not pools.free:
         return "every pixel of the scene is a training pixel; labels_per_class=N trains on some of them"
     if pools.excluded == 1.0:
-        reach = 2 * max(options.margin, options.rich_margin) + 1
+        reach = 2 * max(options.margin, options.auxiliary_margin) + 1
         held_out = "a validation pixel" if options.transductive else "a test or validation pixel"
         return (
             f"each patch of {reach} x {reach} pixels around one holds {held_out}, and patches that do are "

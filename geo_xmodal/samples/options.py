@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from geo_xmodal.errors import UsageError
+from geo_xmodal.old_names import with_new_names
 
 MAX_CHIPS = 2_000
 """Training chips of a set that are read where nobody says how many; more add little to what is drawn."""
@@ -20,7 +22,9 @@ class DataOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     target: str | None = Field(None, description="modality that maps are made from (default: the scene's)")
-    rich: str | None = Field(None, description="modality that only training has (default: the HSI, else any)")
+    auxiliary: str | None = Field(
+        None, description="modality that only training has (default: the HSI, else any)"
+    )
     labels_per_class: int | None = Field(None, ge=1, description="training labels a class, drawn at random")
     labelled: float | None = Field(
         None,
@@ -46,6 +50,11 @@ class DataOptions(BaseModel):
         description=f"most training chips that are read of a set, drawn at random ({MAX_CHIPS:,})",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _old_names(cls, raw: Any) -> Any:
+        return with_new_names(raw) if isinstance(raw, Mapping) else raw
+
     @model_validator(mode="after")
     def _test_pixels_are_confessed(self) -> Self:
         if self.unlabelled_from == "test" and not self.transductive:
@@ -57,7 +66,9 @@ class GatherOptions(DataOptions):
     """Which pixels train, with what methods and seeds make of them."""
 
     margin: int = Field(3, ge=0, le=64, description="patch radius of the target modality in pixels")
-    rich_margin: int = Field(0, ge=0, le=64, description="patch radius of the rich modality in pixels")
+    auxiliary_margin: int = Field(
+        0, ge=0, le=64, description="patch radius of the auxiliary modality in pixels"
+    )
     tile: int = Field(0, ge=0, le=1024, description="side of the tiles of networks on windows, 0 for none")
     overlap: int = Field(0, ge=0, le=512, description="pixels that the image of a tile reaches beyond it")
     seed: int = Field(0, ge=0, description="of every random draw")

@@ -75,7 +75,7 @@ def availability(reader: WindowReader, positions: IntArray, progress: Progress |
 
 def unlabelled_pools(
     target: WindowReader,
-    rich: WindowReader | None,
+    auxiliary: WindowReader | None,
     labelled: IntArray,
     held_out: IntArray,
     reach: int,
@@ -89,7 +89,7 @@ def unlabelled_pools(
 
     Args:
         target: The target modality, whose grid is drawn from.
-        rich: The modality that only training has, or None.
+        auxiliary: The modality that only training has, or None.
         labelled: (n, 2) pixels that are left out themselves.
         held_out: (n, 2) pixels that no patch may contain.
         reach: Patch radius in pixels.
@@ -102,7 +102,7 @@ def unlabelled_pools(
     """
     pairs, alone = PixelPool(pairs_size, seed), PixelPool(alone_size, seed)
     own, others = _marks(labelled), _marks(held_out)
-    bands = len(target.bands) + (0 if rich is None else len(rich.bands))
+    bands = len(target.bands) + (0 if auxiliary is None else len(auxiliary.bands))
     height, width = target.grid.shape
     windows = list(windows_over(height, width, block_side(bands))) if pairs_size or alone_size else []
     if max_windows is not None and len(windows) > max_windows:
@@ -118,7 +118,7 @@ def unlabelled_pools(
         if free.any():
             free &= target.valid(window)
         if free.any():
-            both = free & rich.valid(window) if rich is not None else np.zeros_like(free)
+            both = free & auxiliary.valid(window) if auxiliary is not None else np.zeros_like(free)
             pairs.add(_positions(both, window))
             alone.add(_positions(free & ~both, window))
             with_pairs += bool(both.any())
@@ -140,7 +140,7 @@ def test_pool(
     seed: int,
     progress: Progress | None = None,
 ) -> UnlabelledPools:
-    """Draw test pixels as unlabelled ones, as if none had rich data: the protocol of some papers.
+    """Draw test pixels as unlabelled ones, as if none had auxiliary data: the protocol of some papers.
 
     Args:
         target: The target modality.

@@ -36,14 +36,14 @@ class Pixels:
 
 
 def needed(
-    groups: dict[str, Pixels], target: WindowReader, rich: WindowReader | None, options: GatherOptions
+    groups: dict[str, Pixels], target: WindowReader, auxiliary: WindowReader | None, options: GatherOptions
 ) -> tuple[int, int]:
     """Pixels of all groups, and bytes that their patches take."""
     count = sum(len(group.position) for group in groups.values())
     values = count * len(target.bands) * (2 * options.margin + 1) ** 2
-    if rich is not None:
+    if auxiliary is not None:
         pairs = sum(len(group.position) for group in groups.values() if group.pair)
-        values += pairs * len(rich.bands) * (2 * options.rich_margin + 1) ** 2
+        values += pairs * len(auxiliary.bands) * (2 * options.auxiliary_margin + 1) ** 2
     return count, 4 * values
 
 
@@ -53,11 +53,13 @@ def beyond_memory(pixels: int, needed: int, memory: float, storage: Storage | No
     if storage is None and beyond:
         raise UsageError(
             f"patches of {pixels} pixels take {needed / 2**30:.3g} GiB, more than memory = {memory:g}; lower "
-            "labels_per_class, unlabelled, margin or rich_margin, or raise memory"
+            "labels_per_class, unlabelled, margin or auxiliary_margin, or raise memory"
         )
     if storage is None or storage.begun is False:
         check_memory(
-            f"patches of {pixels} pixels", needed, "lower labels_per_class, unlabelled, margin or rich_margin"
+            f"patches of {pixels} pixels",
+            needed,
+            "lower labels_per_class, unlabelled, margin or auxiliary_margin",
         )
         return False
     room = least()
@@ -79,17 +81,21 @@ def beyond_memory(pixels: int, needed: int, memory: float, storage: Storage | No
 def read_groups(
     groups: dict[str, Pixels],
     target: WindowReader,
-    rich: WindowReader | None,
+    auxiliary: WindowReader | None,
     options: GatherOptions,
     kept: Storage | None,
     progress: Progress | None,
 ) -> dict[str, PixelGroup]:
     """Every group with its patches; all groups at once, so that no block of a file is read twice."""
-    with_rich = {name: group for name, group in groups.items() if group.pair}
+    with_auxiliary = {name: group for name, group in groups.items() if group.pair}
     targets = _patches(groups, target, options.margin, kept, progress)
-    riches = {} if rich is None else _patches(with_rich, rich, options.rich_margin, kept, progress)
+    auxiliaries = (
+        {}
+        if auxiliary is None
+        else _patches(with_auxiliary, auxiliary, options.auxiliary_margin, kept, progress)
+    )
     return {
-        name: PixelGroup(group.position, targets[name], riches.get(name), group.index)
+        name: PixelGroup(group.position, targets[name], auxiliaries.get(name), group.index)
         for name, group in groups.items()
     }
 

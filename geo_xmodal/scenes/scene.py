@@ -74,7 +74,7 @@ class Scene:
         return self.config.target
 
     @property
-    def rich_modalities(self) -> tuple[str, ...]:
+    def auxiliary_modalities(self) -> tuple[str, ...]:
         """Names of the modalities that only training has."""
         return tuple(name for name in self.config.modalities if name != self.target)
 

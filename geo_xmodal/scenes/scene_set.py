@@ -62,7 +62,7 @@ class Member:
         number: Its place among those given, from 0.
         held_out: Whether nothing of it trains: all its labels test.
         target: The sensor that maps are made from.
-        rich: The auxiliary sensor; None where it has none, or is held out.
+        auxiliary: The auxiliary sensor; None where it has none, or is held out.
         ids: The joined class id of each of its own.
     """
 
@@ -70,7 +70,7 @@ class Member:
     number: int
     held_out: bool
     target: Sensor
-    rich: Sensor | None
+    auxiliary: Sensor | None
     ids: Mapping[int, int]
 
     @property
@@ -244,7 +244,7 @@ class SceneSet:
                     "simulated": one.scene.simulated,
                     "held_out": one.held_out,
                     "target": one.target.name,
-                    "rich": None if one.rich is None else one.rich.name,
+                    "auxiliary": None if one.auxiliary is None else one.auxiliary.name,
                 }
                 for one in self.members
             ],
@@ -303,7 +303,7 @@ def join_scenes(
     scenes: Scene | Sequence[Scene],
     *,
     target: str | None = None,
-    rich: str | None = None,
+    auxiliary: str | None = None,
     hold_out: Sequence[str] = (),
 ) -> SceneSet:
     """Scenes as one: what of each is the same as of the others, by name.
@@ -315,7 +315,7 @@ def join_scenes(
     Args:
         scenes: One or several, the first of which others are compared with.
         target: Modality that maps are made from; None is the first scene's.
-        rich: Modality that only training has; None is the HSI, else any.
+        auxiliary: Modality that only training has; None is the HSI, else any.
         hold_out: Scenes that only test, by name or folder.
 
     Raises:
@@ -329,15 +329,17 @@ def join_scenes(
     first = given[0]
     target_name = first.target if target is None else target
     kind = first.modality(target_name).kind
-    if rich == target_name:
-        raise UsageError(f"{rich} is both the target and the rich modality; name another one as rich")
+    if auxiliary == target_name:
+        raise UsageError(
+            f"{auxiliary} is both the target and the auxiliary modality; name another one as auxiliary"
+        )
     training = [one for one in given if one.name not in held_out]
     classes, ids = _joined_classes(given)
     notes = [*_pixel_sizes(given), *_common_ground(given)]
     targets = _targets(given, target_name, kind, notes)
-    riches = _auxiliaries(training, targets, rich, notes)
+    auxiliaries = _auxiliaries(training, targets, auxiliary, notes)
     members = tuple(
-        Member(one, number, one.name in held_out, targets[one.name], riches.get(one.name), ids[one.name])
+        Member(one, number, one.name in held_out, targets[one.name], auxiliaries.get(one.name), ids[one.name])
         for number, one in enumerate(given)
     )
     return SceneSet(members, classes, tuple(notes))

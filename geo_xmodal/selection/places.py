@@ -52,7 +52,7 @@ def unlabelled_places(data: TrainingData) -> Places:
 def _scene_of(data: TrainingData, name: str, group: PixelGroup) -> IntArray:
     """(n,) number of the scene of each pixel of a group, which has those of one scene after the other.
 
-    Of data without the auxiliary sensor (`TrainingData.without_rich`), target-only pixels are what were
+    Of data without the auxiliary sensor (`TrainingData.without_auxiliary`), target-only pixels are what were
     pairs, scene after scene, and then the others.
     """
     scenes = [one["counts"] for one in data.notes.get("scenes", {}).values() if "counts" in one]

@@ -233,20 +233,20 @@ def _config(
     labels: Mapping[str, tuple[Path, LabelsConfig]],
 ) -> dict[str, Any]:
     """What scene.toml holds, but for the name."""
-    rich = hsi.modality.sensor or hsi.reader.files[0].name
+    auxiliary = hsi.modality.sensor or hsi.reader.files[0].name
     sensor = response.sensor or "spectral responses"
-    said = [f"The MSI is simulated: {sensor}, from {rich} by spectral responses"]
+    said = [f"The MSI is simulated: {sensor}, from {auxiliary} by spectral responses"]
     if left_out:
         said.append(f"without {', '.join(left_out)}, which the HSI does not cover")
     modalities: dict[str, Any] = {
-        "msi": {"file": "msi.tif", "kind": "msi", "sensor": f"{sensor}, simulated from {rich}"}
+        "msi": {"file": "msi.tif", "kind": "msi", "sensor": f"{sensor}, simulated from {auxiliary}"}
     }
     if coarse is not None:
         said.append(f"the HSI is degraded to pixels {coarse} times as large by a Gaussian point spread")
         modalities["hsi"] = {
             "file": "hsi.tif",
             "kind": "hsi",
-            "sensor": f"{rich}, pixels {coarse} times as large (simulated)",
+            "sensor": f"{auxiliary}, pixels {coarse} times as large (simulated)",
             "resampling": hsi.modality.resampling,
         }
     elif hsi.scene is not None:

@@ -103,8 +103,10 @@ def _description(
         **which,
         "Maps from": f"{card.target.modality} ({card.target.kind}, "
         f"{counted(len(card.statistics.bands), 'band')})",
-        "Trained with": f"{card.rich} on {notes['counts']['labelled_pairs']} labelled and "
-        f"{notes['counts']['unlabelled_pairs']} unlabelled pairs" if card.rich else "the target sensor alone",
+        "Trained with": f"{card.auxiliary} on {notes['counts']['labelled_pairs']} labelled and "
+        f"{notes['counts']['unlabelled_pairs']} unlabelled pairs"
+        if card.auxiliary
+        else "the target sensor alone",
         "Method": plan.main.name,
         "Looks at": seen,
         **({"Taken for granted": "; ".join(assumed)} if assumed else {}),

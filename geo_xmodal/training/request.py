@@ -16,6 +16,7 @@ from geo_xmodal.methods import METHODS
 from geo_xmodal.methods.base import Method, Options
 from geo_xmodal.methods.pretrained_start import Start
 from geo_xmodal.named_options import option
+from geo_xmodal.old_names import Settings
 from geo_xmodal.requests import TrainOptions
 from geo_xmodal.samples import DataOptions, GatherOptions
 from geo_xmodal.scenes import Scene, SceneSet, join_scenes
@@ -40,7 +41,7 @@ class TrainRequest(TrainOptions):
 
     options: SerializeAsAny[Options] | None = None
     data: DataOptions | None = None
-    settings: dict[str, str] = Field(default_factory=dict)
+    settings: Settings = Field(default_factory=dict)
 
     @property
     def given(self) -> dict[str, Any]:
@@ -85,7 +86,7 @@ class Variant:
         Raises:
             TrainingDataError: It does not.
         """
-        self.method.check(data if self.method.uses_rich else data.without_rich(), self.options)
+        self.method.check(data if self.method.uses_auxiliary else data.without_auxiliary(), self.options)
 
 
 @dataclass(frozen=True)
@@ -193,7 +194,9 @@ def scenes_for(
     Raises:
         UsageError, SceneError, LabelError: as `join_scenes`.
     """
-    return join_scenes(scenes, target=settings.get("target"), rich=settings.get("rich"), hold_out=hold_out)
+    return join_scenes(
+        scenes, target=settings.get("target"), auxiliary=settings.get("auxiliary"), hold_out=hold_out
+    )
 
 
 def find_method(name: str) -> Method:
@@ -317,7 +320,7 @@ def gather_options(
     target_pool = any(method.uses_unlabelled_target for method in methods)
     if not target_pool:
         values.setdefault("unlabelled_target", 0)
-    if not (target_pool or any(method.uses_rich for method in methods)):
+    if not (target_pool or any(method.uses_auxiliary for method in methods)):
         values["unlabelled"] = 0
     return _checked(GatherOptions, values, who)
 
@@ -327,7 +330,7 @@ def looked_at(variants: Sequence[Variant]) -> dict[str, int]:
     tilings = [one for one in (variant.options.tiling for variant in variants) if one is not None]
     return {
         "margin": max(variant.options.margin for variant in variants),
-        "rich_margin": max(variant.options.rich_margin for variant in variants),
+        "auxiliary_margin": max(variant.options.auxiliary_margin for variant in variants),
         "tile": max((one.step for one in tilings), default=0),
         "overlap": max((one.crop + one.blend for one in tilings), default=0),
     }

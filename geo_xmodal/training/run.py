@@ -121,7 +121,7 @@ def run_variant(
         "method": variant.method.name,
         "options": variant.options.model_dump(mode="json"),
         "target": data.target.name,
-        "rich": None if data.rich is None else data.rich.name,
+        "auxiliary": None if data.auxiliary is None else data.auxiliary.name,
         "seed": seed,
         "transductive": transductive,
         "data": {**data.notes, "sha256": data_digest(data)},
@@ -266,7 +266,7 @@ def _card(
         target=bundle.describe_target(
             target.name, target.kind, target.sensor, target.statistics, target.unit, target.scaled
         ),
-        rich=None if data.rich is None else data.rich.kind,
+        auxiliary=None if data.auxiliary is None else data.auxiliary.kind,
         classes=tuple(bundle.ClassEntry(id=c.id, name=c.name, color=c.color) for c in data.classes),
         resolution=None if grid is None else (row_size, col_size),
         resolution_unit=unit,
@@ -315,8 +315,8 @@ def data_digest(data: TrainingData) -> str:
     ):
         digest.update(np.ascontiguousarray(group.position).data)
         group.target.tell(digest.update)
-        if group.rich is not None:
-            group.rich.tell(digest.update)
+        if group.auxiliary is not None:
+            group.auxiliary.tell(digest.update)
         if group.label is not None:
             digest.update(np.ascontiguousarray(group.label).data)
     for windows in (data.windows.train, data.windows.held_out) if data.windows is not None else ():

@@ -35,4 +35,4 @@ def learned_from(
         raise UsageError(
             f"{hold_out[0]!r} is to be held out, and is no scene: which chips test is said by their splits"
         )
-    return chips_for(given, settings.get("target"), settings.get("rich"), labels_needed=labels_needed)
+    return chips_for(given, settings.get("target"), settings.get("auxiliary"), labels_needed=labels_needed)

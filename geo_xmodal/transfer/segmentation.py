@@ -115,7 +115,7 @@ def _bundle(learner: SegmentationLearner, sensors: Sensors) -> Bundle:
         classes=tuple(
             ClassEntry(id=one.id, name=one.name, color=one.color) for one in sensors.source.classes
         ),
-        rich=None,
+        auxiliary=None,
         resolution_unit="",
         scene=sensors.source.name,
         simulated=sensors.source.chips.simulated,

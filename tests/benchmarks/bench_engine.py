@@ -42,7 +42,7 @@ def timed(way: str, batch: int, steps: int, encoder: str, patch: int) -> float:
     }  # fmt: skip
     options = METHODS["cnn"].Options.model_validate(settings)
     assert isinstance(options, LoopOptions)
-    data = make_training_data(margin=options.margin, labels=batch, pairs=1).without_rich()
+    data = make_training_data(margin=options.margin, labels=batch, pairs=1).without_auxiliary()
     learner = METHODS["cnn"].learner(data, options, 0)
     if way == "bare":
         optimizer = torch.optim.AdamW(learner.parameters(), fused=True)

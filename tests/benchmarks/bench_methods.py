@@ -48,7 +48,7 @@ def berlin_sized(margin: int) -> TrainingData:
     rng = np.random.default_rng(0)
     axes = rng.normal(size=(CLASSES, SAR_BANDS + HSI_BANDS)).astype(np.float32)
 
-    def group(n: int, labelled: bool, rich: bool) -> PixelGroup:
+    def group(n: int, labelled: bool, auxiliary: bool) -> PixelGroup:
         label = rng.integers(CLASSES, size=n)
         side = 2 * margin + 1
         shift = 0.3 * axes[label][:, :, None, None]
@@ -56,18 +56,21 @@ def berlin_sized(margin: int) -> TrainingData:
         spectra = rng.normal(size=(n, HSI_BANDS, 1, 1)).astype(np.float32) + shift[:, SAR_BANDS:]
         position = np.stack([np.arange(n), np.arange(n)], axis=1)
         return PixelGroup(
-            position, HeldPatches(target), HeldPatches(spectra) if rich else None, label if labelled else None
+            position,
+            HeldPatches(target),
+            HeldPatches(spectra) if auxiliary else None,
+            label if labelled else None,
         )
 
     return TrainingData(
         classes=tuple(LandClass(i + 1, f"class {i + 1}", f"#0000{i:02x}") for i in range(CLASSES)),
         target=ModalitySummary("sar", "sar", "random", statistics(SAR_BANDS)),
-        rich=ModalitySummary("hsi", "hsi", "random", statistics(HSI_BANDS)),
-        labelled_pairs=group(LABELLED, labelled=True, rich=True),
-        labelled_target=group(0, labelled=True, rich=False),
-        unlabelled_pairs=group(0, labelled=False, rich=True),
-        unlabelled_target=group(UNLABELLED, labelled=False, rich=False),
-        validation=group(0, labelled=True, rich=False),
+        auxiliary=ModalitySummary("hsi", "hsi", "random", statistics(HSI_BANDS)),
+        labelled_pairs=group(LABELLED, labelled=True, auxiliary=True),
+        labelled_target=group(0, labelled=True, auxiliary=False),
+        unlabelled_pairs=group(0, labelled=False, auxiliary=True),
+        unlabelled_target=group(UNLABELLED, labelled=False, auxiliary=False),
+        validation=group(0, labelled=True, auxiliary=False),
         margin=margin,
     )
 

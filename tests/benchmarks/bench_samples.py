@@ -111,7 +111,7 @@ def drawn(count: int) -> IntArray:
     return np.stack([flat // SIDE, flat % SIDE], axis=1)
 
 
-def made_data(samples: int, rich: Made | None, target: Made, storage: Storage | None) -> TrainingData:
+def made_data(samples: int, auxiliary: Made | None, target: Made, storage: Storage | None) -> TrainingData:
     """Labelled and unlabelled pairs of a raster (or the target alone), as `gather` has."""
     positions = np.random.default_rng(1).permutation(drawn(samples + LABELLED))
     parts = {"labelled": positions[:LABELLED].copy(), "unlabelled": drawn_order(positions[LABELLED:])}
@@ -132,29 +132,31 @@ def made_data(samples: int, rich: Made | None, target: Made, storage: Storage | 
         )
 
     targets = patches(target)
-    riches = None if rich is None else patches(rich)
+    auxiliaries = None if auxiliary is None else patches(auxiliary)
     label = classes(*parts["labelled"].T)
     groups = {
         name: PixelGroup(
             parts[name],
             targets[name],
-            riches[name] if riches else None,
+            auxiliaries[name] if auxiliaries else None,
             label if name == "labelled" else None,
         )
         for name in parts
     }
     none = np.empty(0, np.int64)
-    pairs = "pairs" if rich else "target"
-    alone = {name: group.without_rich().take(none) for name, group in groups.items()}
+    pairs = "pairs" if auxiliary else "target"
+    alone = {name: group.without_auxiliary().take(none) for name, group in groups.items()}
     whole = {f"{name}_{kind}": alone[name] for name in groups for kind in ("pairs", "target")}
     whole |= {f"{name}_{pairs}": group for name, group in groups.items()}
     return TrainingData(
         classes=tuple(LandClass(k + 1, f"class {k}", f"#0000{k:02x}") for k in range(CLASSES)),
         target=summary(target, "target", "other", targets),
-        rich=None if rich is None or riches is None else summary(rich, "rich", "hsi", riches),
-        validation=groups["labelled"].without_rich(),
+        auxiliary=None
+        if auxiliary is None or auxiliaries is None
+        else summary(auxiliary, "auxiliary", "hsi", auxiliaries),
+        validation=groups["labelled"].without_auxiliary(),
         margin=MARGIN,
-        rich_margin=MARGIN,
+        auxiliary_margin=MARGIN,
         **whole,
     )
 
@@ -191,7 +193,7 @@ def trained(case: str, samples: int, stored: bool, steps: int, folder: Path) -> 
     method = METHODS[method_name]
     options = method.Options.model_validate({**STEPS, **settings, "least_steps": str(steps)})
     storage = Storage(folder / "run") if stored else None
-    rich = Made("rich", 244)
+    auxiliary = Made("auxiliary", 244)
     rows: list[dict[str, Any]] = []
     times: list[float] = []
 
@@ -201,10 +203,10 @@ def trained(case: str, samples: int, stored: bool, steps: int, folder: Path) -> 
 
     with watched() as peak:
         began = time.perf_counter()
-        if method.uses_rich:
-            data = made_data(samples, rich, Made("target", 4), storage)
+        if method.uses_auxiliary:
+            data = made_data(samples, auxiliary, Made("target", 4), storage)
         else:
-            data = made_data(samples, None, rich, storage)
+            data = made_data(samples, None, auxiliary, storage)
         made = time.perf_counter() - began
         variant = Variant(method_name, method, options)
         learner = method.learner(variant.seen(data), options, 0)

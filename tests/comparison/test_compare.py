@@ -114,7 +114,7 @@ def test_every_cell_of_a_seed_has_the_same_pixels(world: World) -> None:
         assert len({one["data"]["pixels"] for one in cells.values()}) == 1
         alone = [one for one in cells.values() if one["variant"] in ("target_only", "self_training")]
         assert len({one["data"]["sha256"] for one in alone}) == 1
-        assert all(one["rich"] is None for one in alone)
+        assert all(one["auxiliary"] is None for one in alone)
     first, second = (
         {one["data"]["pixels"] for one in world.cells(seed).values()} for seed in (0, 1)
     )  # fmt: skip

@@ -49,7 +49,7 @@ def test_networks_get_the_same_training_patch_and_branch() -> None:
     equal = plan(*(name for name in GRADIENT if name != "cnn"), means="equal").tables["equal"]
     chosen = [row.cell.variant.options for row in equal.rows.values()]
     assert {one.margin for one in chosen} == {3}
-    assert {one.rich_margin for one in chosen if hasattr(one, "rich_radius")} <= {1}
+    assert {one.auxiliary_margin for one in chosen if hasattr(one, "auxiliary_radius")} <= {1}
     same = (
         "epochs",
         "augment",
@@ -76,7 +76,7 @@ def test_published_recipes_stay_and_settings_of_the_user_reach_both_tables() -> 
         options(found, means, name)["epochs"] for means in found.tables for name in ("hgr", "x_modalnet")
     } == {7}
     assert options(found, "published", "hgr")["encoder"] == "pixel_cnn"
-    assert (equal["rich_components"], published["rich_components"]) == (15, None)
+    assert (equal["auxiliary_components"], published["auxiliary_components"]) == (15, None)
 
 
 def test_methods_of_one_branch_share_their_controls_under_equal_means() -> None:

@@ -83,7 +83,7 @@ def test_runs_that_several_ask_for_are_there_once() -> None:
 def test_what_does_not_see_the_auxiliary_sensor_has_no_control() -> None:
     rows = plan().rows
     assert {name for name, row in rows.items() if not row.controls} == {
-        name for name, one in METHODS.items() if not one.uses_rich
+        name for name, one in METHODS.items() if not one.uses_auxiliary
     }
     assert not rows["svm"].controls and rows["cca"].controls
 
@@ -104,7 +104,7 @@ def test_all_learn_from_pixels_gathered_for_who_looks_furthest() -> None:
     found = plan("hgr", "svm", settings={"hgr.contrasts": "21"})
     assert {cell.gather for cell in found.cells()} == {found.gather}
     assert found.gather.margin == max(cell.variant.options.margin for cell in found.cells()) == 13
-    assert found.gather.rich_margin == found.rows["hgr"].cell.variant.options.rich_margin
+    assert found.gather.auxiliary_margin == found.rows["hgr"].cell.variant.options.auxiliary_margin
 
 
 def test_test_pixels_train_only_those_that_ask_and_their_controls() -> None:

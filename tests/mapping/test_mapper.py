@@ -142,10 +142,10 @@ def test_all_nodata_is_a_map_without_work(
     assert not read(result.out).any() and (read(tmp_path / "map_probability.tif") == 255).all()
 
 
-def test_rich_sensor_and_training_scene_are_not_needed(
+def test_auxiliary_sensor_and_training_scene_are_not_needed(
     cnn: Bundle, write_input: WriteInput, tmp_path: Path
 ) -> None:
-    card = cnn.card.model_copy(update={"rich": "hsi", "scene": str(tmp_path / "gone")})
+    card = cnn.card.model_copy(update={"auxiliary": "hsi", "scene": str(tmp_path / "gone")})
     bundle.save(tmp_path / "model", cnn.model, card)
     result = map_scene(tmp_path / "model", write_input(scene_values((50, 50))), tmp_path / "map.tif")
     assert sum(result.counts.values()) == 2500

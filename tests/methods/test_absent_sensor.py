@@ -19,7 +19,7 @@ from tests.training_data import make_training_data
 
 SMALL = {
     "contrasts": "", "widths": "8,8", "embedding": "8", "epochs": "2", "label_batch": "64",
-    "rich_width": "16", "learning_rate": "1e-2", "least_steps": "3",
+    "auxiliary_width": "16", "learning_rate": "1e-2", "least_steps": "3",
 }  # fmt: skip
 
 
@@ -38,9 +38,9 @@ def trained(name: str, data: TrainingData, **settings: str) -> Any:
 def other_spectra(data: TrainingData) -> TrainingData:
     """The same pixels, whose spectra belong to other ones."""
     pairs = data.labelled_pairs
-    assert pairs.rich is not None and pairs.rich.held is not None
-    turned = HeldPatches(pairs.rich.held[::-1].copy())
-    return dataclasses.replace(data, labelled_pairs=dataclasses.replace(pairs, rich=turned))
+    assert pairs.auxiliary is not None and pairs.auxiliary.held is not None
+    turned = HeldPatches(pairs.auxiliary.held[::-1].copy())
+    return dataclasses.replace(data, labelled_pairs=dataclasses.replace(pairs, auxiliary=turned))
 
 
 def weights(made: Learner) -> dict[str, torch.Tensor]:
@@ -73,11 +73,11 @@ def test_a_joint_classifier_sees_more_than_the_target_alone() -> None:
 
 
 def test_logits_are_averaged_over_the_sensors_that_are_there() -> None:
-    target, rich = torch.tensor([[2.0, 0.0], [4.0, 0.0]]), torch.tensor([[0.0, 6.0]])
+    target, auxiliary = torch.tensor([[2.0, 0.0], [4.0, 0.0]]), torch.tensor([[0.0, 6.0]])
     paired = torch.tensor([False, True])
-    assert average(target, rich, paired).tolist() == [[2, 0], [2, 3]]
+    assert average(target, auxiliary, paired).tolist() == [[2, 0], [2, 3]]
     for kept, expected in (([1, 0], [4, 0]), ([0, 1], [0, 6]), ([1, 1], [2, 3])):
-        assert average(target, rich, paired, torch.tensor([kept])).tolist() == [[2, 0], expected]
+        assert average(target, auxiliary, paired, torch.tensor([kept])).tolist() == [[2, 0], expected]
 
 
 @pytest.mark.parametrize(("drop", "lone"), [("0", 0.0), ("0.5", 1 / 3)])
@@ -115,7 +115,7 @@ def test_alignment_draws_shared_features_together() -> None:
         made.eval()
         batch = made.labelled.draw(torch.arange(len(data.labelled_pairs)))
         shared, _ = made.net.parts(batch.target)
-        h = made.rich_encoder(batch.rich).tanh()[:, :, None, None]
+        h = made.auxiliary_encoder(batch.auxiliary).tanh()[:, :, None, None]
         far[weight] = float((shared - made.net.shared(h)).abs().mean().detach())
     assert far["10"] < far["0"] / 3
 
@@ -126,23 +126,23 @@ def test_domains_are_told_apart_by_specific_features() -> None:
     made.eval()
     seen = made.seen(made.labelled.draw(torch.arange(len(data.labelled_pairs))))
     _, specific = made.net.parts(seen.target)
-    rich = made.rich_specific(made.rich_embedded(seen.rich).tanh()[:, :, None, None])
-    said, sensor = made._domains(seen, specific, rich)
+    auxiliary = made.auxiliary_specific(made.auxiliary_embedded(seen.auxiliary).tanh()[:, :, None, None])
+    said, sensor = made._domains(seen, specific, auxiliary)
     assert (said.argmax(1) == sensor).float().mean() > 0.95
 
 
-@pytest.mark.parametrize(("scale", "weak"), [(0.0, "rich"), (1000.0, "target")])
+@pytest.mark.parametrize(("scale", "weak"), [(0.0, "auxiliary"), (1000.0, "target")])
 def test_the_combination_that_lacks_what_decides_is_the_weak_one(scale: float, weak: str) -> None:
     made, _ = new("mmanet", make_training_data())
     made.eval()
     assert made.findings() == {}
     with torch.no_grad():
-        for weights in made.rich_encoder[-1].parameters():
+        for weights in made.auxiliary_encoder[-1].parameters():
             weights.mul_(scale)
     made.begin(2)
     found = made.findings()["weak_combination"]
     assert found["name"] == weak
-    other = "target" if weak == "rich" else "rich"
+    other = "target" if weak == "auxiliary" else "auxiliary"
     assert found["divergence"][weak] > 100 * found["divergence"][other] >= 0
 
 

@@ -115,7 +115,7 @@ def test_the_control_chooses_among_what_learns_from_the_target_sensor_alone() ->
     method = METHODS["auto"]
     options = options_for(method, {"candidates": "hgr_tanh_cnn,linear,forest", "folds": "3"}, "sar")
     control = method.controls(options)["target_only"]
-    data = exclusive_or(options.margin).without_rich()
+    data = exclusive_or(options.margin).without_auxiliary()
     method.check(data, control.options)
     findings = method.learner(data, control.options, 0, work_in(None)).findings()
     assert {row["name"] for row in findings["choice"]["candidates"]} == {"linear", "forest"}
@@ -128,7 +128,7 @@ def test_the_stricter_control_also_learns_its_own_answers() -> None:
     names = {"candidates": "hgr_tanh_cnn,linear,tanh_cnn,forest", "folds": "2", "epochs": "1"}
     options = options_for(method, names, "sar")
     alone, taught = (method.controls(options)[name].options for name in ("target_only", "self_training"))
-    data = exclusive_or(options.margin).without_rich()
+    data = exclusive_or(options.margin).without_auxiliary()
     first, second = (method.learner(data, one, 0, work_in(None)) for one in (alone, taught))
     assert first.findings()["choice"]["chosen"] == second.findings()["choice"]["chosen"]
     values = [torch.from_numpy(part) for part in data.unlabelled_target.target.parts(64)]

@@ -90,7 +90,7 @@ def test_the_control_of_the_target_sensor_alone_starts_from_no_pairs() -> None:
     options = options_for(METHODS["auto"], QUICK, "sar")
     control = METHODS["auto"].controls(options)["target_only"].options
     data = exclusive_or(margin=0)
-    findings = METHODS["auto"].learner(data.without_rich(), control, 0, work_in(None)).findings()
+    findings = METHODS["auto"].learner(data.without_auxiliary(), control, 0, work_in(None)).findings()
     assert list(findings["choice"]["chosen"]) == ["linear"]
 
 

@@ -24,7 +24,7 @@ NAMES = ("unimodal_dae", "bimodal_dae", "bimodal_sdae", "mdl_cw", "corr_ae", "co
 PAIRED = NAMES[1:]
 JOINT = ("bimodal_dae", "bimodal_sdae", "mdl_cw", "corrnet")
 SMALL = {
-    "widths": "8,8", "dense": "12,8", "rich_widths": "10,8", "epochs": "4", "least_steps": "10",
+    "widths": "8,8", "dense": "12,8", "auxiliary_widths": "10,8", "epochs": "4", "least_steps": "10",
     "batch_size": "64", "label_batch": "64", "learning_rate": "5e-3",
 }  # fmt: skip
 
@@ -32,7 +32,7 @@ SMALL = {
 def made_up(**settings: Any) -> TrainingData:
     """Training data whose clipping limits lie where its values are, so that they are worth reconstructing."""
     data = make_training_data(**settings)
-    assert data.rich is not None
+    assert data.auxiliary is not None
     near = {
         sensor.name: dataclasses.replace(
             sensor,
@@ -40,9 +40,9 @@ def made_up(**settings: Any) -> TrainingData:
                 sensor.statistics, low=(-4.0,) * sensor.bands, high=(4.0,) * sensor.bands
             ),
         )
-        for sensor in (data.target, data.rich)
+        for sensor in (data.target, data.auxiliary)
     }
-    return dataclasses.replace(data, target=near["sar"], rich=near["hsi"])
+    return dataclasses.replace(data, target=near["sar"], auxiliary=near["hsi"])
 
 
 def fresh(name: str, data: TrainingData, seed: int = 0, **settings: Any) -> tuple[Any, Any]:
@@ -131,7 +131,7 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(tmp_path: Path, name: str, stop
 
 
 @pytest.mark.parametrize("name", JOINT)
-def test_a_code_without_the_rich_sensor_is_the_maps_own(name: str) -> None:
+def test_a_code_without_the_auxiliary_sensor_is_the_maps_own(name: str) -> None:
     made, _ = trained(name, made_up())
     assert isinstance(made, JointLearner)
     pixels = made.pixels(made.labelled.draw(torch.arange(20)), None)
@@ -139,21 +139,21 @@ def test_a_code_without_the_rich_sensor_is_the_maps_own(name: str) -> None:
     made.options = made.options.model_copy(update={"corruption": 0.0})
     with torch.no_grad():
         codes, alone = made.codes(pixels, views), made.embedded(pixels.target)
-    target_alone = views.target & ~views.rich
+    target_alone = views.target & ~views.auxiliary
     assert torch.allclose(codes[target_alone], alone[views.pixel[target_alone]], atol=1e-5)
-    both = views.target & views.rich
+    both = views.target & views.auxiliary
     assert not torch.allclose(codes[both], alone[views.pixel[both]], atol=0.05)
-    target, rich = views.alone
-    assert torch.equal(views.pixel[target], views.pixel[rich])
+    target, auxiliary = views.alone
+    assert torch.equal(views.pixel[target], views.pixel[auxiliary])
     other = dataclasses.replace(pixels, target=pixels.target + 1)
     with torch.no_grad():
-        assert torch.allclose(made.codes(other, views)[rich], codes[rich], atol=1e-5)
+        assert torch.allclose(made.codes(other, views)[auxiliary], codes[auxiliary], atol=1e-5)
 
 
 def test_zeroing_makes_thirds_of_every_pair() -> None:
     paired = torch.tensor([True, False, True])
     views = Views.of(paired, zeroing=True)
-    seen = sorted(zip(*(v.tolist() for v in (views.pixel, views.target, views.rich)), strict=True))
+    seen = sorted(zip(*(v.tolist() for v in (views.pixel, views.target, views.auxiliary)), strict=True))
     assert seen == [
         (0, False, True), (0, True, False), (0, True, True),
         (1, True, False),
@@ -162,7 +162,7 @@ def test_zeroing_makes_thirds_of_every_pair() -> None:
     plain = Views.of(paired, zeroing=False)
     assert plain.pixel.tolist() == [0, 1, 2]
     assert plain.target.all()
-    assert torch.equal(plain.rich, paired)
+    assert torch.equal(plain.auxiliary, paired)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_both_sensors_are_reconstructed_from_each_alone(name: str, stage: str) -
     for zeroing in (True, False):
         made, _ = fresh(name, made_up(labels=30), zeroing=zeroing)
         seen: list[int] = []
-        for decoder in (made.decoder, made.rich_decoder):
+        for decoder in (made.decoder, made.auxiliary_decoder):
             decoder.register_forward_hook(lambda _, given, __, seen=seen: seen.append(len(given[0])))
         terms(made, stage)
         rows[zeroing] = seen
@@ -182,17 +182,17 @@ def test_both_sensors_are_reconstructed_from_each_alone(name: str, stage: str) -
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_no_trace_of_the_rich_sensor_is_in_the_map(name: str) -> None:
+def test_no_trace_of_the_auxiliary_sensor_is_in_the_map(name: str) -> None:
     made, _ = trained(name, made_up(), epochs="2")
     keys = set(made.pixel_model().state_dict())
     options = control_options(made.options, "target_only")
-    control = METHODS["cnn"].learner(made_up().without_rich(), options, 0)
+    control = METHODS["cnn"].learner(made_up().without_auxiliary(), options, 0)
     assert keys == set(control.pixel_model().state_dict())
 
 
-def test_unimodal_dae_never_looks_at_the_rich_sensor() -> None:
+def test_unimodal_dae_never_looks_at_the_auxiliary_sensor() -> None:
     data = made_up()
-    states = [trained("unimodal_dae", one)[0].state_dict() for one in (data, data.without_rich())]
+    states = [trained("unimodal_dae", one)[0].state_dict() for one in (data, data.without_auxiliary())]
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
 
 
@@ -235,10 +235,10 @@ def test_corrnet_correlates_the_codes() -> None:
         fit(made, options, 0)
         pixels = made.pixels(made.unlabelled.draw(torch.arange(300)), None)
         views = Views.of(pixels.paired, zeroing=True)
-        target, rich = views.alone
+        target, auxiliary = views.alone
         with torch.no_grad():
             codes = made.codes(pixels, views)
-            reached[weight] = float(objective("corrnet")(codes[target], codes[rich]))
+            reached[weight] = float(objective("corrnet")(codes[target], codes[auxiliary]))
     units = 8
     assert units - reached["2"] < 0.5 * (units - reached["0"])
 
@@ -269,43 +269,43 @@ def test_corr_ae_draws_the_codes_of_a_pair_together() -> None:
         pixels = made.pixels(made.unlabelled.draw(torch.arange(300)), None)
         with torch.no_grad():
             f = made.embedded(pixels.target)
-            g = made.rich_code(made.spectral_features(pixels.rich)[:, :, None, None]).flatten(1)
+            g = made.auxiliary_code(made.spectral_features(pixels.auxiliary)[:, :, None, None]).flatten(1)
         distance[alpha] = float((f - g).square().mean() / f.var(0).mean())
     assert distance["0.5"] < 0.5 * distance["0"]
 
 
 @pytest.mark.parametrize(
-    ("variant", "rich_from_target", "target_from_rich"),
+    ("variant", "auxiliary_from_target", "target_from_auxiliary"),
     [("plain", False, False), ("cross", True, True), ("full", True, True)],
 )
 def test_the_variants_of_corr_ae_say_what_a_code_reconstructs(
-    variant: str, rich_from_target: bool, target_from_rich: bool
+    variant: str, auxiliary_from_target: bool, target_from_auxiliary: bool
 ) -> None:
     made, _ = fresh("corr_ae", made_up(), variant=variant, alpha="0")
-    rich, target = (moved(made, terms(made)[name]) for name in ("rich", "target"))
-    stream, encoder = "rich_stream.0.0.weight", "model.network.encoder.0.0.weight"
-    assert (encoder in rich) == rich_from_target
-    assert (stream in target) == target_from_rich
-    assert (stream in rich) == (variant != "cross")
+    auxiliary, target = (moved(made, terms(made)[name]) for name in ("auxiliary", "target"))
+    stream, encoder = "auxiliary_stream.0.0.weight", "model.network.encoder.0.0.weight"
+    assert (encoder in auxiliary) == auxiliary_from_target
+    assert (stream in target) == target_from_auxiliary
+    assert (stream in auxiliary) == (variant != "cross")
     assert (encoder in target) == (variant != "cross")
 
 
 def test_bimodal_sdae_weighs_labels_and_learns_unlabelled_pixels_by_reconstruction() -> None:
     data = made_up(labels=30)
     once, thrice = (terms(fresh("bimodal_sdae", data, label_weight=w)[0], "finetune") for w in ("1", "3"))
-    assert set(once) == {"target", "rich", "label"}
+    assert set(once) == {"target", "auxiliary", "label"}
     assert float(thrice["label"].detach()) == pytest.approx(3 * float(once["label"].detach()), rel=1e-4)
     assert torch.equal(once["target"], thrice["target"])
     made, _ = fresh("bimodal_sdae", data)
     parts = terms(made)
-    assert not any(name.startswith("rich") for name in moved(made, parts["target"]))
-    assert not any(name.startswith("model") for name in moved(made, terms(made)["rich"]))
+    assert not any(name.startswith("auxiliary") for name in moved(made, parts["target"]))
+    assert not any(name.startswith("model") for name in moved(made, terms(made)["auxiliary"]))
 
 
 def test_mdl_cw_trains_cross_weights_by_themselves_then_all() -> None:
     made, _ = fresh("mdl_cw", made_up(labels=30))
     assert [stage.name for stage in made.stages] == ["layers", "cross", "joint", "finetune"]
-    crossing = {name for name, _ in made.named_parameters() if name.startswith(("to_rich", "to_target"))}
+    crossing = {name for name, _ in made.named_parameters() if name.startswith(("to_auxiliary", "to_target"))}
     assert len(crossing) == 2 + 3
 
     def total(stage: str) -> Tensor:
@@ -364,11 +364,11 @@ def test_without_batch_norm_and_with_other_depths(name: str) -> None:
     settings = {
         "batch_norm": False,
         "dense": "8",
-        "rich_widths": "9,9,9,9,9",
+        "auxiliary_widths": "9,9,9,9,9",
         "augment": True,
         "noise": "0.1",
     }
     made, _ = trained(name, made_up(), **settings)
     assert all(value.isfinite().all() for value in made.state_dict().values())
     if isinstance(made, PairedLearner):
-        assert made.rich_features == 9
+        assert made.auxiliary_features == 9

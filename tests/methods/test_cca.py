@@ -39,12 +39,12 @@ def test_it_is_cca_then_an_svm(train_on: str) -> None:
     data = dataclasses.replace(data, labelled_pairs=backwards)
     labelled, unlabelled, target = data.labelled_pairs, data.unlabelled_pairs, data.labelled_target
     x = np.concatenate([centres(labelled.target.held), centres(unlabelled.target.held)])
-    y = np.concatenate([group.rich.held[:, :, 0, 0] for group in (labelled, unlabelled)])  # type: ignore[union-attr,index]
+    y = np.concatenate([group.auxiliary.held[:, :, 0, 0] for group in (labelled, unlabelled)])  # type: ignore[union-attr,index]
     pair = fit_cca(x, y.astype(np.float64), 2, 1e-3)
     features = pair.f(np.concatenate([centres(labelled.target.held), centres(target.target.held)]))
     label = np.concatenate([labelled.label, target.label])  # type: ignore[arg-type]
     if train_on == "both":
-        features = np.concatenate([features, pair.g(labelled.rich.held[:, :, 0, 0])])  # type: ignore[union-attr,index]
+        features = np.concatenate([features, pair.g(labelled.auxiliary.held[:, :, 0, 0])])  # type: ignore[union-attr,index]
         label = np.concatenate([label, labelled.label])  # type: ignore[arg-type]
     reference = LinearSVC(class_weight="balanced", dual=False, max_iter=10_000).fit(features, label)
     pixels = centres(data.validation.target.held)
@@ -64,23 +64,23 @@ def test_all_components_are_a_re_mix_of_the_bands() -> None:
     )
 
 
-def test_one_component_is_the_direction_that_the_rich_sensor_knows() -> None:
+def test_one_component_is_the_direction_that_the_auxiliary_sensor_knows() -> None:
     data = make_training_data(labels=60, pairs=2000)
     rng = np.random.default_rng(0)
     shared = rng.normal(size=2000)
     target = 0.5 * rng.normal(size=(2000, 4, 7, 7))
     target[:, 2, 3, 3] += shared
-    rich = 0.1 * rng.normal(size=(2000, 12, 1, 1))
-    rich[:, 5, 0, 0] += shared
+    auxiliary = 0.1 * rng.normal(size=(2000, 12, 1, 1))
+    auxiliary[:, 5, 0, 0] += shared
     none = np.empty(0, np.int64)
     data = dataclasses.replace(
         data,
         unlabelled_pairs=dataclasses.replace(
             data.unlabelled_pairs,
             target=HeldPatches(target.astype(np.float32)),
-            rich=HeldPatches(rich.astype(np.float32)),
+            auxiliary=HeldPatches(auxiliary.astype(np.float32)),
         ),
-        labelled_target=dataclasses.replace(data.labelled_pairs, rich=None),
+        labelled_target=dataclasses.replace(data.labelled_pairs, auxiliary=None),
         labelled_pairs=data.labelled_pairs.take(none),
     )
     weight = solved(data, components=1).network.weight.detach()[:, :, 0, 0].numpy()
@@ -102,4 +102,4 @@ def test_the_ridge_holds_back_directions_of_little_variance() -> None:
 
 def test_it_says_when_there_are_no_pairs() -> None:
     with pytest.raises(TrainingDataError, match="0 pixels have both sensors, cca needs 2: use `svm`"):
-        solved(make_training_data().without_rich())
+        solved(make_training_data().without_auxiliary())

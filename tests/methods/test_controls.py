@@ -15,11 +15,11 @@ from geo_xmodal.methods.target_branch import BranchOptions, TaughtOptions
 from geo_xmodal.methods.teaching import choice
 from tests.training_data import make_training_data
 
-PAIRED = [name for name, one in METHODS.items() if one.needs_rich]
+PAIRED = [name for name, one in METHODS.items() if one.needs_auxiliary]
 ASKED = {
     "epochs": "3", "learning_rate": "0.003", "batch_size": "96", "label_batch": "48", "noise": "0.05",
     "dropout": "0.2", "contrasts": "5", "widths": "8,8", "embedding": "8", "dense": "16,8",
-    "rich_widths": "16,8", "C": "0.5", "class_weight": "none", "il": "mixed", "student": "linear",
+    "auxiliary_widths": "16,8", "C": "0.5", "class_weight": "none", "il": "mixed", "student": "linear",
 }  # fmt: skip
 """Settings that differ from every default."""
 
@@ -37,10 +37,10 @@ def asked(name: str, **more: str) -> Any:
 
 def test_only_what_sees_the_auxiliary_sensor_has_controls() -> None:
     declared = {name: set(one.controls(asked(name))) for name, one in METHODS.items()}
-    assert all(not declared[name] for name, one in METHODS.items() if not one.uses_rich)
+    assert all(not declared[name] for name, one in METHODS.items() if not one.uses_auxiliary)
     assert declared.pop("cca") == {"target_only"}
     both = {"target_only", "self_training"}
-    assert all(declared[name] == both for name in declared if METHODS[name].uses_rich)
+    assert all(declared[name] == both for name in declared if METHODS[name].uses_auxiliary)
 
 
 @pytest.mark.parametrize("name", PAIRED)
@@ -54,8 +54,8 @@ def test_a_control_ends_in_the_same_kind_of_model(name: str) -> None:
 
     expected = shapes(name, options, data)
     for control in METHODS[name].controls(options).values():
-        assert not METHODS[control.method].uses_rich
-        assert shapes(control.method, control.options, data.without_rich()) == expected
+        assert not METHODS[control.method].uses_auxiliary
+        assert shapes(control.method, control.options, data.without_auxiliary()) == expected
         assert control.options.margin == options.margin
         assert control.summary
 
@@ -84,7 +84,7 @@ def test_cca_with_all_components_is_its_control() -> None:
         METHODS[name].learner(seen, given, 0).pixel_model()
         for name, given, seen in (
             ("cca", options, data),
-            (control.method, control.options, data.without_rich()),
+            (control.method, control.options, data.without_auxiliary()),
         )
     ]
     cut = data.margin
@@ -103,7 +103,7 @@ def test_too_few_pairs_are_said_without_a_learner(name: str) -> None:
         unlabelled_pairs=data.unlabelled_pairs.take(none),
     )
     METHODS[name].check(data, asked(name))
-    for seen in (alone, data.without_rich()):
+    for seen in (alone, data.without_auxiliary()):
         with pytest.raises(TrainingDataError, match=f"have both sensors, {name} needs 2") as caught:
             METHODS[name].check(seen, asked(name))
         assert "\n" not in str(caught.value)

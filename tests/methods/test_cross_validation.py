@@ -81,7 +81,7 @@ def test_svm_and_cca_choose_their_c_and_say_how() -> None:
 
 def test_x_modalnet_chooses_sigma_once() -> None:
     data = make_training_data(labels=20)
-    options = METHODS["x_modalnet"].Options.model_validate({"widths": "8,8", "rich_widths": "8,8"})
+    options = METHODS["x_modalnet"].Options.model_validate({"widths": "8,8", "auxiliary_widths": "8,8"})
     made = METHODS["x_modalnet"].learner(data, options, 0)
     made.eval()
     assert made.findings() == {}

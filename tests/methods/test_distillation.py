@@ -25,7 +25,7 @@ def learned(data, **options):
 
 def controls(data, **options):
     options = DistillationOptions.model_validate({**SMALL, **options})
-    alone = data.cropped(options.margin, 0).without_rich()
+    alone = data.cropped(options.margin, 0).without_auxiliary()
     found = METHODS["distillation"].controls(options)
     return {
         name: METHODS[one.method].learner(alone, one.options, 0).pixel_model() for name, one in found.items()
@@ -52,7 +52,7 @@ def test_a_student_gains_from_a_teacher_that_knows(student):
 
 @pytest.mark.parametrize("student", ["forest", "linear"])
 def test_a_teacher_that_may_not_teach_leaves_the_student_as_it_is_alone(student):
-    data = made(rich_helps=False, noise=0.7, margin=7 if student == "linear" else 0)
+    data = made(auxiliary_helps=False, noise=0.7, margin=7 if student == "linear" else 0)
     taught = learned(data, student=student)
     assert not taught.findings()["teacher"]["may_teach"]
     alone = controls(data, student=student)["target_only"]
@@ -61,7 +61,7 @@ def test_a_teacher_that_may_not_teach_leaves_the_student_as_it_is_alone(student)
 
 
 def test_the_control_of_a_forest_is_the_forest():
-    data = made().without_rich()
+    data = made().without_auxiliary()
     options = DistillationOptions.model_validate(SMALL)
     control = METHODS["distillation"].controls(options)["target_only"]
     shared = {name: getattr(options, name) for name in ForestOptions.model_fields}
@@ -80,7 +80,7 @@ def test_a_network_learns_from_the_chosen_teacher_alone():
     batch = learner.draw(learner.labelled, torch.arange(20))
     pairs = learner.draw(learner.unlabelled, torch.arange(30))
     assert set(learner.loss(0, batch, pairs)) == {"label", "distill"}
-    untaught = learned(made(rich_helps=False, noise=0.7), **options)
+    untaught = learned(made(auxiliary_helps=False, noise=0.7), **options)
     untaught.begin(0)
     assert set(untaught.loss(0, batch, pairs)) == {"label"}
     asked = DistillationOptions.model_validate(options)
@@ -92,7 +92,7 @@ def test_hgr_takes_a_chosen_teacher():
     data = made()
     method = METHODS["hgr"]
     options = method.Options.model_validate(
-        {"teacher": "linear", "kernels": (1,), "widths": (8,), "contrasts": (), "rich_radius": 0}
+        {"teacher": "linear", "kernels": (1,), "widths": (8,), "contrasts": (), "auxiliary_radius": 0}
     )
     learner = method.learner(data, options, 0)
     assert [stage.name for stage in learner.stages] == ["student"]
@@ -103,17 +103,17 @@ def test_hgr_takes_a_chosen_teacher():
         learner.draw(learner.labelled, torch.arange(20)),
         learner.draw(learner.unlabelled, torch.arange(30)),
     )
-    assert {"label", "distill", "correlation", "rich", "joint"} == set(terms)
+    assert {"label", "distill", "correlation", "auxiliary", "joint"} == set(terms)
 
 
 def test_hgr_is_its_control_where_the_chosen_teacher_may_not_teach():
-    data = made(rich_helps=False, noise=0.7, margin=1)
-    settings = {"teacher": "linear", "kernels": (3,), "widths": (8,), "contrasts": (), "rich_radius": 0}
+    data = made(auxiliary_helps=False, noise=0.7, margin=1)
+    settings = {"teacher": "linear", "kernels": (3,), "widths": (8,), "contrasts": (), "auxiliary_radius": 0}
     options = METHODS["hgr"].Options.model_validate({**settings, "epochs": 2, "least_steps": 3})
     control = METHODS["hgr"].controls(options)["target_only"]
     learners = (
         METHODS["hgr"].learner(data, options, 0),
-        METHODS[control.method].learner(data.without_rich(), control.options, 0),
+        METHODS[control.method].learner(data.without_auxiliary(), control.options, 0),
     )
     assert not learners[0].findings()["teacher"]["may_teach"]
     for learner in learners:

@@ -48,8 +48,8 @@ def accuracy(made: Learner, pixels: PixelGroup) -> float:
 
 
 BASELINES = ("unimodal_dae", "bimodal_dae", "bimodal_sdae", "mdl_cw", "corr_ae", "corrnet")
-AUTOENCODER = {"learning_rate": "1e-2", "least_steps": "20", "dense": "16,8", "rich_widths": "16,8"}
-DROPPING = {"learning_rate": "1e-2", "label_batch": "64", "rich_width": "16"}
+AUTOENCODER = {"learning_rate": "1e-2", "least_steps": "20", "dense": "16,8", "auxiliary_widths": "16,8"}
+DROPPING = {"learning_rate": "1e-2", "label_batch": "64", "auxiliary_width": "16"}
 
 VARIANTS = [
     ("svm", {}),
@@ -68,7 +68,7 @@ VARIANTS = [
     *((name, DROPPING) for name in ("modality_dropout", "dsensd", "shaspec", "mmanet")),
     ("dsensd", {**DROPPING, "unlabelled_pairs": "true"}),
     ("mmanet", {**DROPPING, "unlabelled_pairs": "true"}),
-    ("x_modalnet", {"rich_widths": "8,8", "learning_rate": "0.01", "dropout": "0"}),
+    ("x_modalnet", {"auxiliary_widths": "8,8", "learning_rate": "0.01", "dropout": "0"}),
     *((name, AUTOENCODER) for name in BASELINES),
 ]
 
@@ -95,7 +95,7 @@ def test_the_same_seed_gives_the_same_weights(name: str, settings: dict[str, Any
 
 
 def test_the_pair_of_resnets_maps_what_it_was_trained_on() -> None:
-    data = make_training_data(margin=3, rich_margin=3, pairs=60)
+    data = make_training_data(margin=3, auxiliary_margin=3, pairs=60)
     resnet = {"encoder": "resnet50", "patch": "7", "epochs": "1", "least_steps": "1", "batch_size": "512"}
     made = learner("hgr", data, **resnet)
     model = made.pixel_model()
@@ -104,11 +104,11 @@ def test_the_pair_of_resnets_maps_what_it_was_trained_on() -> None:
     patch = model.probabilities(window[:, :, 1:8, 2:9])
     assert dense.shape == (1, 3, 3, 4)
     assert torch.allclose(dense[:, :, 1, 2], patch[:, :, 0, 0], atol=1e-5)
-    around = data.unlabelled_pairs.rich
+    around = data.unlabelled_pairs.auxiliary
     assert around is not None and around.held is not None
     around.held[:, :, 0, 0] += 5  # a corner of the patch, beyond the teacher's radius
     other = learner("hgr", data, **resnet)
-    assert not torch.equal(made.rich_head[0].running_mean, other.rich_head[0].running_mean)
+    assert not torch.equal(made.auxiliary_head[0].running_mean, other.auxiliary_head[0].running_mean)
 
 
 def test_svm_is_scikit_learns() -> None:
@@ -146,12 +146,14 @@ def test_the_teacher_alone_teaches_the_target() -> None:
     assert accuracy(learner("hgr", data, **off), data.validation) > 0.8  # chance is 1/3
 
 
-def test_the_target_model_never_sees_the_rich_sensor() -> None:
-    """Other rich values, same student: with all its terms off, nothing of the rich side is left."""
+def test_the_target_model_never_sees_the_auxiliary_sensor() -> None:
+    """Other auxiliary values, same student: with all its terms off, nothing of the auxiliary side is left."""
     off = {"distill_weight": "0", "correlation_weight": "0"}
     data = make_training_data()
-    turned = HeldPatches(data.labelled_pairs.rich.held[::-1].copy())  # type: ignore[union-attr,index]
-    other = dataclasses.replace(data, labelled_pairs=dataclasses.replace(data.labelled_pairs, rich=turned))
+    turned = HeldPatches(data.labelled_pairs.auxiliary.held[::-1].copy())  # type: ignore[union-attr,index]
+    other = dataclasses.replace(
+        data, labelled_pairs=dataclasses.replace(data.labelled_pairs, auxiliary=turned)
+    )
     a, b = (learner("hgr", one, **off).pixel_model().state_dict() for one in (data, other))
     assert all(torch.equal(a[key], b[key]) for key in a)
 
@@ -166,12 +168,12 @@ def test_each_term_of_hgr_can_be_switched_off() -> None:
     data = make_training_data()
     full = METHODS["hgr"].learner(data, METHODS["hgr"].Options.model_validate(SMALL), 0)
     assert [stage.name for stage in full.stages] == ["teacher", "student"]
-    assert terms(full, 1) == {"label", "distill", "correlation", "rich", "joint"}
+    assert terms(full, 1) == {"label", "distill", "correlation", "auxiliary", "joint"}
     for weight, gone in [
         ("label_weight", {"label"}),
         ("distill_weight", {"distill"}),
-        ("correlation_weight", {"correlation", "rich", "joint"}),
-        ("rich_weight", {"rich"}),
+        ("correlation_weight", {"correlation", "auxiliary", "joint"}),
+        ("auxiliary_weight", {"auxiliary"}),
         ("joint_weight", {"joint"}),
     ]:
         options = METHODS["hgr"].Options.model_validate({**SMALL, weight: "0"})
@@ -181,7 +183,7 @@ def test_each_term_of_hgr_can_be_switched_off() -> None:
 
 def test_hgr_says_when_there_are_no_pairs() -> None:
     with pytest.raises(TrainingDataError, match="hgr needs 2"):
-        learner("hgr", make_training_data().without_rich())
+        learner("hgr", make_training_data().without_auxiliary())
 
 
 def test_hgr_does_without_unlabelled_pairs() -> None:
@@ -206,7 +208,7 @@ def test_hgr_needs_two_labelled_pairs(pairs: int) -> None:
 
 
 def test_self_training_says_when_nothing_is_unlabelled() -> None:
-    data = make_training_data().without_rich()
+    data = make_training_data().without_auxiliary()
     none = np.empty(0, np.int64)
     with pytest.raises(TrainingDataError, match="unlabelled"):
         learner("cnn", dataclasses.replace(data, unlabelled_target=data.unlabelled_target.take(none)),
@@ -246,7 +248,7 @@ def test_class_weights_make_classes_equal() -> None:
     assert weights[label][label == 0].sum() == pytest.approx(weights[label][label == 2].sum())
 
 
-def test_hgr_learns_from_no_unlabelled_pixel_without_the_rich_sensor() -> None:
+def test_hgr_learns_from_no_unlabelled_pixel_without_the_auxiliary_sensor() -> None:
     data = make_training_data()
     none = dataclasses.replace(data, unlabelled_target=data.unlabelled_target.take(np.empty(0, np.int64)))
     first, second = (learner("hgr", one).state_dict() for one in (data, none))

@@ -104,9 +104,9 @@ NEAR = {
 
 def seen_through(file: Path, method: str, kind: Kind = "msi") -> tuple[TrainingData, TrainingData, Any]:
     """Training data as they are, as a method sees them, and its options."""
-    data = make_training_data(margin=3, rich_margin=1)
-    assert data.rich is not None
-    data = dataclasses.replace(data, rich=dataclasses.replace(data.rich, kind=kind))
+    data = make_training_data(margin=3, auxiliary_margin=1)
+    assert data.auxiliary is not None
+    data = dataclasses.replace(data, auxiliary=dataclasses.replace(data.auxiliary, kind=kind))
     settings = {**AUXILIARY, **NEAR[method], "auxiliary_weights": str(file)}
     options = METHODS[method].Options.model_validate(settings)
     return data, METHODS[method].seen(data, options), options
@@ -115,23 +115,23 @@ def seen_through(file: Path, method: str, kind: Kind = "msi") -> tuple[TrainingD
 @pytest.mark.parametrize("method", NEAR)
 def test_the_auxiliary_sensor_is_seen_through_a_frozen_encoder(method: str, file: Path) -> None:
     data, seen, options = seen_through(file, method)
-    assert options.rich_margin == 1 and options.auxiliary_weights_sha256
-    assert seen.rich is not None and seen.rich.bands == 512 and seen.rich.kind == "embedding"
+    assert options.auxiliary_margin == 1 and options.auxiliary_weights_sha256
+    assert seen.auxiliary is not None and seen.auxiliary.bands == 512 and seen.auxiliary.kind == "embedding"
     assert seen.notes["assumptions"][-1].endswith("taken to be reflectance times 10,000")
-    assert data.unlabelled_pairs.rich is not None and seen.unlabelled_pairs.rich is not None
+    assert data.unlabelled_pairs.auxiliary is not None and seen.unlabelled_pairs.auxiliary is not None
     net = timm.create_model("resnet18", in_chans=13, num_classes=0, checkpoint_path=str(file)).eval()
-    bands = torch.from_numpy(data.unlabelled_pairs.rich.take(np.array([5]))).clamp(-1000, 1000)
+    bands = torch.from_numpy(data.unlabelled_pairs.auxiliary.take(np.array([5]))).clamp(-1000, 1000)
     images = torch.cat([bands[:, :10], torch.zeros(1, 1, 3, 3), bands[:, 10:]], 1) / 10_000
     with torch.inference_mode():
         wanted = net(torch.nn.functional.interpolate(images, (32, 32), mode="bilinear"))
-    found = torch.from_numpy(seen.unlabelled_pairs.rich.take(np.array([5]))).flatten(1)
+    found = torch.from_numpy(seen.unlabelled_pairs.auxiliary.take(np.array([5]))).flatten(1)
     torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-4)
 
 
 def test_a_method_learns_from_what_the_encoder_sees(file: Path) -> None:
     _, seen, options = seen_through(file, "hgr")
     made: Any = METHODS["hgr"].learner(seen, options, 0)
-    assert made.rich_input.radius == 0 and made.rich_input.features == 4
+    assert made.auxiliary_input.radius == 0 and made.auxiliary_input.features == 4
     labelled, unlabelled = (made.draw(pool, torch.arange(8)) for pool in (made.labelled, made.unlabelled))
     assert all(term.isfinite() for term in made.loss(1, labelled, unlabelled).values())
 

@@ -11,7 +11,7 @@ from geo_xmodal.methods.reconstruction import (
     SpectrumDecoder,
     UnitScale,
     corrupted,
-    standardised_rich,
+    standardised_auxiliary,
 )
 from geo_xmodal.methods.rows import HeldRows
 from geo_xmodal.networks import Standardize
@@ -93,15 +93,15 @@ def test_corruption_hides_a_share_and_leaves_the_rest() -> None:
     assert torch.equal(corrupted(x, 0.0), x)
 
 
-def test_rows_without_the_rich_sensor_stay_missing() -> None:
-    rich = torch.rand(4, 3, 1, 1)
-    rich[1] = torch.nan
-    pool = Pool(HeldRows(torch.zeros(4, 1)), HeldRows(rich), None)
-    rows = standardised_rich(pool, STATISTICS).rich
+def test_rows_without_the_auxiliary_sensor_stay_missing() -> None:
+    auxiliary = torch.rand(4, 3, 1, 1)
+    auxiliary[1] = torch.nan
+    pool = Pool(HeldRows(torch.zeros(4, 1)), HeldRows(auxiliary), None)
+    rows = standardised_auxiliary(pool, STATISTICS).auxiliary
     assert rows is not None
     spectra = rows.take(torch.arange(4))
     assert spectra.isnan().all(1).tolist() == [False, True, False, False]
-    assert torch.equal(spectra[0], Standardize(STATISTICS)(rich[:1]).flatten())
-    nothing = standardised_rich(dataclasses.replace(pool, rich=None), STATISTICS).rich
+    assert torch.equal(spectra[0], Standardize(STATISTICS)(auxiliary[:1]).flatten())
+    nothing = standardised_auxiliary(dataclasses.replace(pool, auxiliary=None), STATISTICS).auxiliary
     assert nothing is not None
     assert nothing.take(torch.arange(4)).shape == (4, 3) and nothing.take(torch.arange(4)).isnan().all()

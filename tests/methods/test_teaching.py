@@ -21,7 +21,7 @@ def scattered(group, rng, side=120):
     return dataclasses.replace(group, position=np.stack([flat // side, flat % side], 1).astype(np.int64))
 
 
-def made(rich_helps=True, labels=20, noise=2.0, margin=0, paired=True, seed=0):
+def made(auxiliary_helps=True, labels=20, noise=2.0, margin=0, paired=True, seed=0):
     """Three classes of which the target sensor tells little, and the auxiliary sensor much or nothing."""
     rng = np.random.default_rng(seed)
     data = make_training_data(margin, labels=labels, noise=noise, seed=seed)
@@ -33,16 +33,18 @@ def made(rich_helps=True, labels=20, noise=2.0, margin=0, paired=True, seed=0):
         none = data.labelled_target.take(np.empty(0, np.int64))
         data = dataclasses.replace(data, labelled_pairs=pairs, labelled_target=none)
     groups = {name: scattered(getattr(data, name), rng) for name in ("labelled_pairs", "labelled_target")}
-    if not rich_helps:
+    if not auxiliary_helps:
         for name in ("labelled_pairs", "unlabelled_pairs"):
             group = groups.get(name) or getattr(data, name)
-            values = rng.normal(size=group.rich.shape).astype(np.float32)
-            groups[name] = dataclasses.replace(group, rich=HeldPatches(values))
+            values = rng.normal(size=group.auxiliary.shape).astype(np.float32)
+            groups[name] = dataclasses.replace(group, auxiliary=HeldPatches(values))
     return dataclasses.replace(data, **groups)
 
 
 def teacher(data, name="auto", work=None, seed=0):
-    return teacher_of(data, teacher=name, components=8, rich_radius=0, balance=True, seed=seed, work=work)
+    return teacher_of(
+        data, teacher=name, components=8, auxiliary_radius=0, balance=True, seed=seed, work=work
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +64,7 @@ def test_a_sensor_that_knows_the_classes_may_teach_and_knows_those_of_unlabelled
 
 def test_a_sensor_of_noise_may_not_teach_and_has_no_word():
     for seed in range(3):
-        found = teacher(made(rich_helps=False, noise=0.7, seed=seed))
+        found = teacher(made(auxiliary_helps=False, noise=0.7, seed=seed))
         assert not found.may_teach
         assert "may not teach" in found.said
         assert not found.unlabelled.any()
@@ -97,13 +99,13 @@ def test_a_teacher_that_is_asked_for_is_judged_too():
     found = teacher(made(), "linear").findings
     assert found["chosen"] == "linear"
     assert [row["name"] for row in found["candidates"] if row["sensors"] == "both"] == ["linear"]
-    assert not teacher(made(rich_helps=False, noise=0.7), "linear").may_teach
+    assert not teacher(made(auxiliary_helps=False, noise=0.7), "linear").may_teach
 
 
 def test_too_few_pairs_to_judge_do_not_teach():
     data = made(labels=20)
     few = data.labelled_pairs.take(np.array([0, 20, 40]))
-    rest = data.labelled_pairs.without_rich().take(np.setdiff1d(np.arange(60), [0, 20, 40]))
+    rest = data.labelled_pairs.without_auxiliary().take(np.setdiff1d(np.arange(60), [0, 20, 40]))
     found = teacher(dataclasses.replace(data, labelled_pairs=few, labelled_target=rest))
     assert not found.may_teach
     assert "cannot be judged" in found.said
@@ -118,7 +120,7 @@ def test_a_class_without_pairs_is_told_by_the_target_sensor():
         dataclasses.replace(
             data,
             labelled_pairs=data.labelled_pairs.take(two),
-            labelled_target=data.labelled_pairs.without_rich().take(third),
+            labelled_target=data.labelled_pairs.without_auxiliary().take(third),
         ),
         "linear",
     )

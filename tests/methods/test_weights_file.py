@@ -35,11 +35,11 @@ def options(**settings: str) -> Any:
 def test_a_method_and_its_controls_start_from_the_file(file: Path) -> None:
     asked = options(weights=str(file))
     assert asked.weights_sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
-    data = make_training_data(margin=1, rich_margin=1)
+    data = make_training_data(margin=1, auxiliary_margin=1)
     weight = timm.create_model("resnet50", num_classes=0, checkpoint_path=str(file)).layer3[0].conv2.weight
     made = [METHODS["hgr"].learner(data, asked, 0)]
     made += [
-        METHODS[one.method].learner(data.without_rich(), one.options, 0)
+        METHODS[one.method].learner(data.without_auxiliary(), one.options, 0)
         for one in METHODS["hgr"].controls(asked).values()
     ]
     for learner in made:
@@ -58,7 +58,7 @@ def test_a_file_that_is_not_the_one_asked_for_is_refused(file: Path, tmp_path: P
 
 
 def test_weights_that_do_not_fit_are_refused_before_training(file: Path, tmp_path: Path) -> None:
-    data = make_training_data(margin=1, rich_margin=1)
+    data = make_training_data(margin=1, auxiliary_margin=1)
     with pytest.raises(TrainingDataError, match="weights of another network than PixelCnn"):
         METHODS["cnn"].learner(
             data, METHODS["cnn"].Options(weights=str(file), contrasts=(), kernels=(3,), widths=(8,)), 0

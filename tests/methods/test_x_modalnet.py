@@ -21,12 +21,18 @@ from geo_xmodal.types import TrainingData
 from tests.training_data import make_training_data
 
 METHOD = METHODS["x_modalnet"]
-FAST = {"epochs": "5", "widths": "8,16", "rich_widths": "16,16", "learning_rate": "0.005", "dropout": "0.1"}
+FAST = {
+    "epochs": "5",
+    "widths": "8,16",
+    "auxiliary_widths": "16,16",
+    "learning_rate": "0.005",
+    "dropout": "0.1",
+}
 
 ALL_TERMS = {
     "joint", "label", "pseudo",
-    "reconstruct_rich", "reconstruct_target", "reconstruct_unlabelled",
-    "adversarial_rich", "adversarial_target", "adversarial_unlabelled",
+    "reconstruct_auxiliary", "reconstruct_target", "reconstruct_unlabelled",
+    "adversarial_auxiliary", "adversarial_target", "adversarial_unlabelled",
 }  # fmt: skip
 UNLABELLED_TERMS = {"pseudo", "reconstruct_unlabelled", "adversarial_unlabelled"}
 
@@ -129,16 +135,16 @@ class TestInteractiveLearning:
         learner, _ = new(il=il)
         learner.eval()
         batch = learner.labelled.draw(torch.arange(len(learner.labelled)))
-        assert batch.rich is not None
-        paired = batch.rich.isfinite().all(1).nonzero()[:, 0]
-        return learner.parts.features(learner.net, batch.target, batch.rich[paired] + change, paired)
+        assert batch.auxiliary is not None
+        paired = batch.auxiliary.isfinite().all(1).nonzero()[:, 0]
+        return learner.parts.features(learner.net, batch.target, batch.auxiliary[paired] + change, paired)
 
     @pytest.mark.parametrize(("il", "crosses"), [("eq4", False), ("off", False), ("mixed", True)])
     def test_only_the_mixed_reading_crosses(self, il: str, crosses: bool) -> None:
         a, b = self.seen(il, 0), self.seen(il, 1)
         assert torch.equal(a.embedding, b.embedding)
         assert torch.equal(a.paired_embedding, b.paired_embedding) != crosses
-        assert not torch.equal(a.rich_embedding, b.rich_embedding)
+        assert not torch.equal(a.auxiliary_embedding, b.auxiliary_embedding)
 
     def test_eq4_adds_both_perceptrons_of_one_sensor(self) -> None:
         learner, _ = new()
@@ -257,7 +263,7 @@ class TestPseudoLabels:
 class TestPairs:
     def test_it_needs_two(self) -> None:
         with pytest.raises(TrainingDataError, match="x_modalnet needs 2"):
-            new(make_training_data().without_rich())
+            new(make_training_data().without_auxiliary())
 
     def test_few_pairs_among_many_labels_are_enough(self) -> None:
         data = make_training_data(labels=60)
@@ -268,8 +274,8 @@ class TestPairs:
 
     def test_other_widths_cannot_share_perceptrons(self) -> None:
         with pytest.raises(ValueError, match="shared by both sensors"):
-            METHOD.Options.model_validate({"sa": "false", "rich_widths": "160,32"})
-        METHOD.Options.model_validate({"sa": "false", "il": "off", "rich_widths": "160,32"})
+            METHOD.Options.model_validate({"sa": "false", "auxiliary_widths": "160,32"})
+        METHOD.Options.model_validate({"sa": "false", "il": "off", "auxiliary_widths": "160,32"})
 
     def test_a_head_that_nothing_trains_is_refused(self) -> None:
         with pytest.raises(ValueError, match="nothing would train"):
@@ -289,12 +295,12 @@ def test_a_patch_and_a_window_give_the_same(test_head: str, il: str) -> None:
         assert torch.allclose(patch[:, :, 0, 0], dense[:, :, row, col], atol=1e-6)
 
 
-def test_joint_zero_maps_with_zeros_for_the_rich_embedding() -> None:
+def test_joint_zero_maps_with_zeros_for_the_auxiliary_embedding() -> None:
     learner, _ = trained(epochs="1", test_head="joint_zero")
     learner.eval()
     joint, single = learner.heads
     embedding = torch.randn(6, 128, 1, 1)
-    zeros = learner.parts.rich_joint(torch.zeros(6, 128, 1, 1))
+    zeros = learner.parts.auxiliary_joint(torch.zeros(6, 128, 1, 1))
     assert torch.equal(learner.net.head(embedding), joint(embedding, zeros))
     assert not torch.allclose(joint(embedding), joint(embedding, torch.ones_like(zeros)))
     assert learner.net.head is joint and single is learner.parts.second_head
@@ -324,7 +330,7 @@ def test_its_controls_train_the_same_network() -> None:
     shapes = [
         {name: value.shape for name, value in made.pixel_model().state_dict().items()}
         for made in (
-            METHODS["cnn"].learner(make_training_data().without_rich(), control, 0),
+            METHODS["cnn"].learner(make_training_data().without_auxiliary(), control, 0),
             METHOD.learner(make_training_data(), options, 0),
         )
     ]

@@ -51,7 +51,7 @@ def write_csv(frame: pd.DataFrame, path: Path, sep: str = ",") -> Path:
 def request(**changes: Any) -> gx.PointsRequest:
     asked: dict[str, Any] = {
         "target": gx.SensorColumns(bands=("S1-*",), scale="db"),
-        "rich": gx.SensorColumns(bands=("S2-*",)),
+        "auxiliary": gx.SensorColumns(bands=("S2-*",)),
         "leave_out": ("*count*",),
         "label": "class",
         "places": "field",

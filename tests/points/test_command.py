@@ -10,7 +10,16 @@ import pytest
 from geo_xmodal.commands.app import run
 from tests.points.tables import table, write_parquet
 
-WORDS = ["--target-bands", "S1-*", "--target-scale", "db", "--rich-bands", "S2-*", "--leave-out", "*count*"]
+WORDS = [
+    "--target-bands",
+    "S1-*",
+    "--target-scale",
+    "db",
+    "--auxiliary-bands",
+    "S2-*",
+    "--leave-out",
+    "*count*",
+]
 
 
 def test_a_table_becomes_a_scene_that_info_describes(

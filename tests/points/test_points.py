@@ -193,14 +193,22 @@ def test_random_keeps_points_at_the_same_coordinates_together(tmp_path: Path) ->
     [
         ({"label": "klass"}, TableError, "no column 'klass' for labels"),
         ({"target": gx.SensorColumns(bands=("X*",))}, UsageError, "no column is a band of the target"),
-        ({"rich": gx.SensorColumns(bands=("S*",))}, UsageError, "meant as a band of both"),
+        ({"auxiliary": gx.SensorColumns(bands=("S*",))}, UsageError, "meant as a band of both"),
         ({"target": gx.SensorColumns(bands=("field",))}, UsageError, "no column is a band"),
-        ({"places": None, "rich": gx.SensorColumns(bands=("field",))}, TableError, "'field' holds .*not num"),
+        (
+            {"places": None, "auxiliary": gx.SensorColumns(bands=("field",))},
+            TableError,
+            "'field' holds .*not num",
+        ),
         ({"coordinates": ("lat", "lom")}, TableError, "no column 'lom'"),
         ({"places": None}, UsageError, "how are test points kept apart"),
         ({"places": None, "cells": 90.0}, TableError, "one place"),
         ({"min_per_class": 1000}, LabelError, "expected two classes"),
-        ({"target": gx.SensorColumns(bands=("S2-B04",), scale="db"), "rich": None}, UsageError, "scale db"),
+        (
+            {"target": gx.SensorColumns(bands=("S2-B04",), scale="db"), "auxiliary": None},
+            UsageError,
+            "scale db",
+        ),
         ({"series": ("field", "class")}, TableError, "rows at"),
     ],
 )
@@ -279,7 +287,7 @@ def test_methods_train_and_test_on_single_pixels(scene: Path, tmp_path: Path, me
 def test_every_method_can_look_at_single_pixels(kind: str) -> None:
     for method in gx.METHODS.values():
         options = method.Options.model_validate(method.beneath(kind, single_pixels=True))
-        assert (options.margin, options.rich_margin) == (0, 0), method.name
+        assert (options.margin, options.auxiliary_margin) == (0, 0), method.name
 
 
 def test_single_pixels_have_no_windows(scene: Path, tmp_path: Path) -> None:

@@ -63,8 +63,8 @@ def made_of_factors(seed: int, n: int, shared: int = 3, private: int = 3) -> Fac
     sensors = [ModalitySummary(name, "other", "", identity_statistics(BANDS)) for name in ("one", "two")]
     labelled = dataclasses.replace(none, label=nowhere[:, 0])
     data = TrainingData(
-        (), sensors[0], sensors[1], labelled, labelled.without_rich(), pairs, none.without_rich(),
-        labelled.without_rich(), margin=0,
+        (), sensors[0], sensors[1], labelled, labelled.without_auxiliary(), pairs, none.without_auxiliary(),
+        labelled.without_auxiliary(), margin=0,
     )  # fmt: skip
     return Factors(data, common, (own[0], own[1]))
 
@@ -75,7 +75,7 @@ def pretrained_on(
     """What a method learns from the pairs; views differ by noise alone."""
     options = PretrainingOptions(
         encoder="pixel_cnn", contrasts=(), kernels=(1, 1), widths=(64, 64), embedding=32,
-        rich_contrasts=(), rich_kernels=(1, 1), rich_widths=(64, 64), dimensions=dimensions,
+        auxiliary_contrasts=(), auxiliary_kernels=(1, 1), auxiliary_widths=(64, 64), dimensions=dimensions,
         projector_width=64, common=common, noise=0.2, crop=1, draws=1, epochs=epochs, least_steps=1,
         learning_rate=3e-3, off_diagonal=0.05,
     )  # fmt: skip
@@ -94,7 +94,7 @@ def recovered(learner: PretrainLearner, held_out: Factors) -> dict[str, float]:
     c = learner.common
     for sensor in (0, 1):
         group = held_out.data.unlabelled_pairs
-        patches = (group.target, group.rich)[sensor]
+        patches = (group.target, group.auxiliary)[sensor]
         assert patches is not None and patches.held is not None
         z = learner.embedded(sensor, torch.from_numpy(patches.held))
         for part, columns in (("common", z[:, :c]), ("unique", z[:, c:])):

@@ -22,7 +22,7 @@ from tests.training_data import make_training_data
 
 SMALL = {
     "unlabelled": "300", "dimensions": "16", "projector_width": "16", "batch_size": "64", "least_steps": "2",
-    "contrasts": "", "kernels": "3", "widths": "8", "embedding": "6", "rich_widths": "8,8",
+    "contrasts": "", "kernels": "3", "widths": "8", "embedding": "6", "auxiliary_widths": "8,8",
 }  # fmt: skip
 
 
@@ -128,8 +128,8 @@ def test_what_has_no_meaning_is_refused(
 
 def learner(method: str = "decur", **options: Any) -> PretrainLearner:
     small = PretrainingOptions(
-        contrasts=(), kernels=(3,), widths=(4,), embedding=4, rich_contrasts=(), rich_kernels=(1,),
-        rich_widths=(4,), dimensions=8, projector_width=8, **options,
+        contrasts=(), kernels=(3,), widths=(4,), embedding=4, auxiliary_contrasts=(), auxiliary_kernels=(1,),
+        auxiliary_widths=(4,), dimensions=8, projector_width=8, **options,
     )  # fmt: skip
     torch.manual_seed(0)
     return PretrainLearner(make_training_data(margin=1), method, small)
@@ -152,7 +152,7 @@ def test_one_projector_serves_both_sensors_as_in_the_released_code() -> None:
 
 def test_pretraining_needs_pairs() -> None:
     with pytest.raises(TrainingDataError, match="needs pixels that two sensors have; there are 0"):
-        PretrainLearner(make_training_data(margin=1).without_rich(), "decur", PretrainingOptions())
+        PretrainLearner(make_training_data(margin=1).without_auxiliary(), "decur", PretrainingOptions())
 
 
 def loss_of(learner: PretrainLearner, seed: int) -> torch.Tensor:

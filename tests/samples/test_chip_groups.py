@@ -35,21 +35,21 @@ def padded(path: Path, margin: int) -> np.ndarray:
 
 def test_values_are_those_of_the_files_and_end_at_the_edge_of_a_chip(folder: Path) -> None:
     source = chips_for(open_chips(folder))
-    data = gather(source, GatherOptions(margin=2, rich_margin=1, labels_per_class=40, unlabelled=50))
-    assert (data.target.name, data.rich and data.rich.name) == ("sar", "msi")
+    data = gather(source, GatherOptions(margin=2, auxiliary_margin=1, labels_per_class=40, unlabelled=50))
+    assert (data.target.name, data.auxiliary and data.auxiliary.name) == ("sar", "msi")
     edges = 0
     for group in (data.labelled_pairs, data.unlabelled_pairs, data.validation):
         patches = group.target.take(np.arange(len(group)))
-        riches = None if group.rich is None else group.rich.take(np.arange(len(group)))
+        auxiliaries = None if group.auxiliary is None else group.auxiliary.take(np.arange(len(group)))
         for place, number in enumerate(numbers_of(group.position).tolist()):
             id_ = source.chips.chips[number].id
             row, col = group.position[place] % 8192
             expected = padded(folder / f"sar/{id_}.tif", 2)[:, row : row + 5, col : col + 5]
             np.testing.assert_array_equal(patches[place], expected)
             edges += int(np.isnan(expected).any())
-            if riches is not None:
-                rich = padded(folder / f"msi/{id_}.png", 1)[:, row : row + 3, col : col + 3]
-                np.testing.assert_array_equal(riches[place], rich)
+            if auxiliaries is not None:
+                auxiliary = padded(folder / f"msi/{id_}.png", 1)[:, row : row + 3, col : col + 3]
+                np.testing.assert_array_equal(auxiliaries[place], auxiliary)
             if group.label is not None:
                 with rasterio.open(folder / f"labels/{id_}.png") as labels:
                     value = labels.read(1)[row, col]
@@ -153,7 +153,7 @@ def test_so_many_chips_are_read_and_no_more(folder: Path) -> None:
 
 def test_values_that_do_not_fit_into_memory_lie_in_a_store(folder: Path, tmp_path: Path) -> None:
     source = chips_for(open_chips(folder))
-    options = GatherOptions(margin=2, rich_margin=1, labels_per_class=40, unlabelled=50)
+    options = GatherOptions(margin=2, auxiliary_margin=1, labels_per_class=40, unlabelled=50)
     held = gather(source, options)
     with storage_for(tmp_path / "run", None, lambda line: None) as storage:
         stored = gather(source, options.model_copy(update={"memory": 0.0}), None, storage)
@@ -195,8 +195,8 @@ def test_a_target_without_data(folder: Path) -> None:
 def test_sets_that_cannot_be_learned_from(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ChipError, match="has no modality 'hsi'; it has sar, msi"):
         chips_for(open_chips(folder), target="hsi")
-    with pytest.raises(UsageError, match="both the target and the rich"):
-        chips_for(open_chips(folder), rich="sar")
+    with pytest.raises(UsageError, match="both the target and the auxiliary"):
+        chips_for(open_chips(folder), auxiliary="sar")
     with pytest.raises(ChipError, match="2 chips train and none has labels"):
         chips_for(open_chips(sets.bigearthnet_v1(tmp_path / "pairs")))
     (folder / "test.txt").write_text("b7\n")

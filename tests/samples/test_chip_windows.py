@@ -28,7 +28,7 @@ def test_a_window_is_cut_from_all_files_of_its_chip(source: ChipSource) -> None:
     assert len(samples) == 12
     found = samples.take(np.arange(12), seed=3)
     folder = source.chips.folder
-    assert found.rich is not None
+    assert found.auxiliary is not None
     for sample in range(12):
         name = f"a{sample // 2}"
         with rasterio.open(folder / f"sar/{name}.tif") as dataset:
@@ -43,10 +43,10 @@ def test_a_window_is_cut_from_all_files_of_its_chip(source: ChipSource) -> None:
         (row, col), across = places[0], slice(None)
         part = (slice(row, row + SIZE), slice(col, col + SIZE))
         if name == "a1":
-            assert np.isnan(found.rich[sample]).all()
+            assert np.isnan(found.auxiliary[sample]).all()
         else:
             with rasterio.open(folder / f"msi/{name}.png") as dataset:
-                np.testing.assert_array_equal(dataset.read()[(across, *part)], found.rich[sample])
+                np.testing.assert_array_equal(dataset.read()[(across, *part)], found.auxiliary[sample])
         if name == "a2":
             assert (found.label[sample] == UNLABELLED).all()
         else:

@@ -29,7 +29,7 @@ from geo_xmodal.types import IntArray, PixelGroup, TrainingData, Window, windows
 from tests import rasters
 
 ROWS, COLS = 90, 70
-RICH_COL = 40
+AUXILIARY_COL = 40
 """The auxiliary sensor covers the columns from here on."""
 
 GROUPS = ("labelled_pairs", "labelled_target", "unlabelled_pairs", "unlabelled_target", "validation")
@@ -58,14 +58,18 @@ def make_scene(
     folder: Path,
     *,
     target: FloatImage | None = None,
-    rich: FloatImage | None = None,
+    auxiliary: FloatImage | None = None,
     ids: tuple[npt.NDArray[np.uint8], ...] | None = None,
     modalities: Mapping[str, Any] | None = None,
     **config: Any,
 ) -> Scene:
     folder.mkdir(exist_ok=True)
     write_tif(folder / "msi.tif", coordinates() if target is None else target)
-    write_tif(folder / "hsi.tif", -coordinates()[:, :, RICH_COL:] if rich is None else rich, col=RICH_COL)
+    write_tif(
+        folder / "hsi.tif",
+        -coordinates()[:, :, AUXILIARY_COL:] if auxiliary is None else auxiliary,
+        col=AUXILIARY_COL,
+    )
     train, test = stripes() if ids is None else (*ids, np.zeros_like(ids[0]))[:2]
     write_tif(folder / "train.tif", train[None])
     write_tif(folder / "test.tif", test[None])
@@ -86,9 +90,9 @@ def options(**given: Any) -> GatherOptions:
 
 
 def equal(first: TrainingData, second: TrainingData) -> bool:
-    same = first.target == second.target and first.rich == second.rich
+    same = first.target == second.target and first.auxiliary == second.auxiliary
     for name in GROUPS:
-        for field in ("position", "target", "rich", "label"):
+        for field in ("position", "target", "auxiliary", "label"):
             one, other = getattr(getattr(first, name), field), getattr(getattr(second, name), field)
             one, other = (getattr(each, "held", each) for each in (one, other))
             same &= one is other if one is None else np.array_equal(one, other, equal_nan=True)
@@ -111,10 +115,10 @@ def scene(tmp_path: Path) -> Scene:
 
 class TestGroups:
     def test_patches_hold_what_lies_around_their_pixel(self, scene: Scene) -> None:
-        data = gather(scene, options(margin=2, rich_margin=1))
+        data = gather(scene, options(margin=2, auxiliary_margin=1))
         padded = np.pad(coordinates(), ((0, 0), (2, 2), (2, 2)), constant_values=np.nan)
-        rich = np.full((2, ROWS + 2, COLS + 2), np.nan, np.float32)
-        rich[:, 1:-1, RICH_COL + 1 : -1] = -coordinates()[:, :, RICH_COL:]
+        auxiliary = np.full((2, ROWS + 2, COLS + 2), np.nan, np.float32)
+        auxiliary[:, 1:-1, AUXILIARY_COL + 1 : -1] = -coordinates()[:, :, AUXILIARY_COL:]
         for name in GROUPS:
             group: PixelGroup = getattr(data, name)
             assert len(group) > 0
@@ -122,19 +126,21 @@ class TestGroups:
                 expected = padded[:, row : row + 5, col : col + 5]
                 assert np.array_equal(group.target.held[place], expected, equal_nan=True)
                 if name.endswith("pairs"):
-                    assert group.rich is not None
+                    assert group.auxiliary is not None
                     assert np.array_equal(
-                        group.rich.held[place], rich[:, row : row + 3, col : col + 3], equal_nan=True
+                        group.auxiliary.held[place],
+                        auxiliary[:, row : row + 3, col : col + 3],
+                        equal_nan=True,
                     )
 
     def test_pairs_are_where_both_sensors_have_data(self, scene: Scene) -> None:
         data = gather(scene, options())
         for name in ("labelled_pairs", "unlabelled_pairs"):
-            assert (getattr(data, name).position[:, 1] >= RICH_COL).all()
+            assert (getattr(data, name).position[:, 1] >= AUXILIARY_COL).all()
         for name in ("labelled_target", "unlabelled_target"):
-            assert (getattr(data, name).position[:, 1] < RICH_COL).all()
-            assert getattr(data, name).rich is None
-        assert data.validation.rich is None
+            assert (getattr(data, name).position[:, 1] < AUXILIARY_COL).all()
+            assert getattr(data, name).auxiliary is None
+        assert data.validation.auxiliary is None
 
     def test_labels_are_indices_into_the_classes(self, scene: Scene) -> None:
         data = gather(scene, options())
@@ -158,25 +164,27 @@ class TestGroups:
         assert drawn == ROWS * COLS - (train > 0).sum() - (test > 0).sum()
 
     def test_holes_of_one_band_are_holes(self, tmp_path: Path) -> None:
-        target, rich = coordinates(), -coordinates()[:, :, RICH_COL:]
+        target, auxiliary = coordinates(), -coordinates()[:, :, AUXILIARY_COL:]
         target[1, :6] = np.nan
-        rich[0, :, 20:] = np.nan
-        data = gather(make_scene(tmp_path / "holes", target=target, rich=rich), options(validation=0))
+        auxiliary[0, :, 20:] = np.nan
+        data = gather(
+            make_scene(tmp_path / "holes", target=target, auxiliary=auxiliary), options(validation=0)
+        )
         for name in GROUPS:
             assert (getattr(data, name).position[:, 0] >= 6).all()
-        assert data.labelled_pairs.position[:, 1].max() < RICH_COL + 20
-        assert data.labelled_target.position[:, 1].max() >= RICH_COL + 20
+        assert data.labelled_pairs.position[:, 1].max() < AUXILIARY_COL + 20
+        assert data.labelled_target.position[:, 1].max() >= AUXILIARY_COL + 20
         assert data.notes["labelled_without_target_data"] == 2 * 24
 
     def test_a_scene_of_one_sensor_has_no_pairs(self, tmp_path: Path) -> None:
         one = make_scene(tmp_path / "one", modalities={"msi": {"file": "msi.tif", "kind": "msi"}})
         data = gather(one, options(unlabelled_target=300))
-        assert data.rich is None and len(data.labelled_pairs) == len(data.unlabelled_pairs) == 0
+        assert data.auxiliary is None and len(data.labelled_pairs) == len(data.unlabelled_pairs) == 0
         assert len(data.labelled_target) > 0 and len(data.unlabelled_target) == 300
 
     def test_the_control_has_the_same_pixels(self, scene: Scene) -> None:
         data = gather(scene, options())
-        control = data.without_rich()
+        control = data.without_auxiliary()
         pairs = flat(data.labelled_pairs.position) | flat(data.labelled_target.position)
         assert flat(control.labelled_target.position) == pairs
 
@@ -191,25 +199,25 @@ class TestModalities:
         write_tif(folder / "dsm.tif", coordinates()[:1])
         return scene
 
-    def test_hyperspectral_is_rich_unless_another_is_named(self, tmp_path: Path) -> None:
+    def test_hyperspectral_is_auxiliary_unless_another_is_named(self, tmp_path: Path) -> None:
         scene = self.many(tmp_path / "many")
         found = gather(scene, options())
-        assert found.rich is not None and found.rich.name == "hsi"
-        named = gather(scene, options(target="hsi", rich="dsm"))
-        assert named.target.name == "hsi" and named.rich is not None and named.rich.name == "dsm"
-        assert named.rich.statistics.transform == ("identity",)
+        assert found.auxiliary is not None and found.auxiliary.name == "hsi"
+        named = gather(scene, options(target="hsi", auxiliary="dsm"))
+        assert named.target.name == "hsi" and named.auxiliary is not None and named.auxiliary.name == "dsm"
+        assert named.auxiliary.statistics.transform == ("identity",)
 
     def test_a_missing_sensor_is_passed_over_unless_it_is_named(self, tmp_path: Path) -> None:
         scene = self.many(tmp_path / "many")
         scene.path("hsi").unlink()
         found = gather(scene, options())
-        assert found.rich is not None and found.rich.name == "dsm"
+        assert found.auxiliary is not None and found.auxiliary.name == "dsm"
         with pytest.raises(RasterError, match=r"hsi\.tif"):
-            gather(scene, options(rich="hsi"))
+            gather(scene, options(auxiliary="hsi"))
 
     def test_names_must_be_two_known_ones(self, scene: Scene) -> None:
         with pytest.raises(UsageError, match="msi is both"):
-            gather(scene, options(rich="msi"))
+            gather(scene, options(auxiliary="msi"))
         with pytest.raises(SceneError, match="no modality 'sar'"):
             gather(scene, options(target="sar"))
 
@@ -220,13 +228,13 @@ class TestModalities:
 
 
 class TestHonesty:
-    @pytest.mark.parametrize(("margin", "rich_margin"), [(0, 0), (3, 0), (1, 4)])
+    @pytest.mark.parametrize(("margin", "auxiliary_margin"), [(0, 0), (3, 0), (1, 4)])
     def test_no_unlabelled_patch_holds_a_test_pixel(
-        self, scene: Scene, margin: int, rich_margin: int
+        self, scene: Scene, margin: int, auxiliary_margin: int
     ) -> None:
-        data = gather(scene, options(margin=margin, rich_margin=rich_margin, unlabelled=10_000))
+        data = gather(scene, options(margin=margin, auxiliary_margin=auxiliary_margin, unlabelled=10_000))
         test = np.argwhere(stripes()[1])
-        reach = max(margin, rich_margin)
+        reach = max(margin, auxiliary_margin)
         for name in ("unlabelled_pairs", "unlabelled_target"):
             position = getattr(data, name).position
             # No further than needed either.
@@ -279,15 +287,15 @@ class TestHonesty:
         spoilt = np.full((2, ROWS, COLS), 1e6, np.float32)
         for rows, cols in (position.T for position in training):
             spoilt[:, rows, cols] = coordinates()[:, rows, cols]
-        spoilt_rich = np.full((2, ROWS, COLS), 1e6, np.float32)
+        spoilt_auxiliary = np.full((2, ROWS, COLS), 1e6, np.float32)
         for rows, cols in (training[0].T, training[2].T):
-            spoilt_rich[:, rows, cols] = -coordinates()[:, rows, cols]
+            spoilt_auxiliary[:, rows, cols] = -coordinates()[:, rows, cols]
         second = gather(
-            make_scene(tmp_path / "spoilt", target=spoilt, rich=spoilt_rich[:, :, RICH_COL:]),
+            make_scene(tmp_path / "spoilt", target=spoilt, auxiliary=spoilt_auxiliary[:, :, AUXILIARY_COL:]),
             options(transductive=transductive),
         )
         assert first.target == second.target
-        assert first.rich == second.rich
+        assert first.auxiliary == second.auxiliary
         values = np.concatenate(
             [coordinates()[:, rows, cols] for rows, cols in (p.T for p in training)], axis=1
         )
@@ -323,7 +331,7 @@ class TestDraws:
     def test_blocks_and_windows_do_not_change_the_data(
         self, scene: Scene, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        given = options(margin=3, rich_margin=1, unlabelled=200)
+        given = options(margin=3, auxiliary_margin=1, unlabelled=200)
         first = gather(scene, given)
         monkeypatch.setattr(patches, "_BLOCK", 17)
         monkeypatch.setattr(patches, "_BLOCK_VALUES", 1)
@@ -444,17 +452,17 @@ class TestRefusals:
             gather(make_scene(tmp_path / "empty", target=empty), options())
 
     def test_an_empty_band_is_named(self, tmp_path: Path) -> None:
-        rich = -coordinates()[:, :, RICH_COL:]
-        rich[1] = np.nan
+        auxiliary = -coordinates()[:, :, AUXILIARY_COL:]
+        auxiliary[1] = np.nan
         with pytest.raises(TrainingDataError, match=r"hsi\.tif: no pixel has .*1 band empty there: band 2;"):
-            gather(make_scene(tmp_path / "band", rich=rich), options())
+            gather(make_scene(tmp_path / "band", auxiliary=auxiliary), options())
 
     def test_no_pair(self, tmp_path: Path) -> None:
-        rich = np.full((2, ROWS, COLS - RICH_COL), np.nan, np.float32)
+        auxiliary = np.full((2, ROWS, COLS - AUXILIARY_COL), np.nan, np.float32)
         with pytest.raises(
             TrainingDataError, match=r"no pixel has values in every band of it and of msi\.tif"
         ):
-            gather(make_scene(tmp_path / "apart", rich=rich), options())
+            gather(make_scene(tmp_path / "apart", auxiliary=auxiliary), options())
 
     def test_more_than_memory_holds(self, scene: Scene) -> None:
         with pytest.raises(UsageError, match=r"GiB, more than memory = 1e-05; lower labels_per_class"):
@@ -539,7 +547,7 @@ class TestRealScene:
         assert (inside >= 0).all() and (inside < 100).all()
         # A random split of dense labels: most test patches overlap a training patch.
         assert data.notes["overlap_share"] > 0.6
-        assert data.rich is not None and data.rich.bands == 64 and data.target.bands == 4
-        for modality in (data.target, data.rich):
+        assert data.auxiliary is not None and data.auxiliary.bands == 64 and data.target.bands == 4
+        for modality in (data.target, data.auxiliary):
             statistics = modality.statistics
             assert np.isfinite([*statistics.mean, *statistics.std, *statistics.low, *statistics.high]).all()

@@ -73,9 +73,9 @@ def test_every_pixel_is_one_of_its_scene(both: SceneSet) -> None:
             assert len(group) > 0 or name.endswith("_target")
             rows, cols = group.position.T
             np.testing.assert_array_equal(centres(group), values(member.scene, "sar")[:, rows, cols].T)
-            if group.rich is not None and len(group):
-                rich = group.rich.take(np.arange(len(group)))[:, :, 0, 0]
-                np.testing.assert_array_equal(rich, values(member.scene, "hsi")[:, rows, cols].T)
+            if group.auxiliary is not None and len(group):
+                auxiliary = group.auxiliary.take(np.arange(len(group)))[:, :, 0, 0]
+                np.testing.assert_array_equal(auxiliary, values(member.scene, "hsi")[:, rows, cols].T)
             if group.label is not None:
                 with rasterio.open(member.scene.folder / "train.tif") as labels:
                     own = labels.read(1)[rows, cols]
@@ -127,7 +127,7 @@ def test_what_is_drawn_together_has_the_smallest_keys() -> None:
 
 
 def same(first: TrainingData, second: TrainingData) -> bool:
-    if (first.target, first.rich) != (second.target, second.rich):
+    if (first.target, first.auxiliary) != (second.target, second.auxiliary):
         return False
     for name in GROUPS:
         one, two = getattr(first, name), getattr(second, name)
@@ -168,8 +168,8 @@ def test_a_scene_without_the_auxiliary_sensor_is_seen_by_the_target_alone(tiny: 
     data = gather(join_scenes([open_scene(other.folder), tiny]), options())
     assert len(parts(data, "labelled_pairs")[0]) == 0
     assert len(parts(data, "labelled_target")[0]) > 0
-    assert data.rich is not None and data.labelled_pairs.rich is not None
-    assert len(data.labelled_pairs.rich) == len(data.labelled_pairs)
+    assert data.auxiliary is not None and data.labelled_pairs.auxiliary is not None
+    assert len(data.labelled_pairs.auxiliary) == len(data.labelled_pairs)
 
 
 def test_no_labels_left_to_train_on(tiny: Scene, other: Scene) -> None:

@@ -68,7 +68,7 @@ def test_scene_of_two_crs_and_vector_labels(tmp_path: Path, files: dict[str, Pat
         progress=lambda done, total, message: seen.append((done, total)),
     )
     assert scene.folder == tmp_path / "my scene"
-    assert (scene.name, scene.target, scene.rich_modalities) == ("my-scene", "sar", ("hsi",))
+    assert (scene.name, scene.target, scene.auxiliary_modalities) == ("my-scene", "sar", ("hsi",))
     assert {name: one.kind for name, one in scene.config.modalities.items()} == {"sar": "sar", "hsi": "hsi"}
     assert scene.grid == GRID
     assert [entry.name for entry in scene.classes] == ["Forest", "Water"]
@@ -135,8 +135,8 @@ def test_scale_without_sar_is_refused(tmp_path: Path, files: dict[str, Path]):
         ("optical", "S2A_MSIL2A_20200101.tif", "msi"),
         ("optical", "LandsatScene.tif", "msi"),
         ("heights", "berlin_DSM.tif", "lidar"),
-        ("rich", "PRISMA_cube.tif", "hsi"),
-        ("rich", "tile_17.tif", "other"),
+        ("auxiliary", "PRISMA_cube.tif", "hsi"),
+        ("auxiliary", "tile_17.tif", "other"),
         ("optical", "demand.tif", "other"),
     ],
 )

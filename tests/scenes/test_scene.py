@@ -61,7 +61,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_what_a_scene_says_of_itself(tmp_path: Path):
     scene = open_scene(make_scene(tmp_path / "valley", simulated=True))
-    assert (scene.name, scene.target, scene.rich_modalities) == ("valley", "sar", ("hsi",))
+    assert (scene.name, scene.target, scene.auxiliary_modalities) == ("valley", "sar", ("hsi",))
     assert scene.classes == (LandClass(1, "Forest", "#1b7837"), LandClass(7, "Water", "#4575b4"))
     assert scene.grid == utm_grid()
     assert scene.has_crs and scene.simulated and scene.source == "path"

@@ -174,7 +174,7 @@ class TestSensors:
         folder = write_other_scene(tmp_path / "other")
         (folder / "hsi.tif").unlink()
         joined = join_scenes([open_scene(folder), tiny])
-        assert [one.rich and one.rich.name for one in joined.members] == [None, "hsi"]
+        assert [one.auxiliary and one.auxiliary.name for one in joined.members] == [None, "hsi"]
         assert any(line == "other has no hsi: its pixels are known to sar alone" for line in joined.notes)
 
 

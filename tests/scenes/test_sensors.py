@@ -245,7 +245,7 @@ def test_a_file_that_is_gone_or_changed_is_one_line(
     assert f"scene.toml: modalities.hsi: {scene.folder}/../hsi.tif has changed since" in said(train, capsys)
     hsi.rename(tmp_path / "away.tif")
     assert open_scene(scene.folder).missing_modalities == ("hsi",)
-    assert "../hsi.tif is not there: move it back" in said([*train, "--set", "rich=hsi"], capsys)
+    assert "../hsi.tif is not there: move it back" in said([*train, "--set", "auxiliary=hsi"], capsys)
     assert run(["info", str(scene.folder)]) == 0
     assert "hsi.tif (missing)" in " ".join(capsys.readouterr().out.split())
     radar.rename(tmp_path / "gone.tif")

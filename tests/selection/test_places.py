@@ -34,5 +34,5 @@ def test_scenes_are_known_without_the_auxiliary_sensor_too():
     data = make_training_data(0)
     counts = [{"labelled_pairs": 5, "labelled_target": 4}, {"labelled_pairs": 7, "labelled_target": 8}]
     scenes = {name: {"counts": one} for name, one in zip("ab", counts, strict=True)}
-    alone = dataclasses.replace(data, notes={"scenes": scenes}).without_rich()
+    alone = dataclasses.replace(data, notes={"scenes": scenes}).without_auxiliary()
     assert labelled_places(alone).scene.tolist() == [0] * 5 + [1] * 7 + [0] * 4 + [1] * 8

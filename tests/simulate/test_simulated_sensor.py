@@ -97,7 +97,7 @@ def test_the_files_say_what_they_are(made: gx.SimulatedSensor, hsi: Path) -> Non
 
 def test_the_scene_says_that_it_is_simulated_and_can_be_read(made: gx.SimulatedSensor) -> None:
     scene = made.scene
-    assert scene.simulated and scene.target == "msi" and scene.rich_modalities == ("hsi",)
+    assert scene.simulated and scene.target == "msi" and scene.auxiliary_modalities == ("hsi",)
     assert "simulated" in scene.config.description and "3 times" in scene.config.description
     assert "simulated" in scene.modality("msi").sensor and not made.left_out
     # on the grid of the MSI, the middle one of nine pixels has the value of the coarse one over it
@@ -112,7 +112,7 @@ def test_wavelengths_in_micrometres_are_the_same(unit: str, tmp_path: Path, made
     source = write_hsi(tmp_path / "um.tif", scale=1e-3, unit=unit)
     other = gx.simulate_sensor(tmp_path / "out", source, RESPONSE)
     assert np.allclose(pixels(other.scene.path("msi")), pixels(made.scene.path("msi")), equal_nan=True)
-    assert other.scene.rich_modalities == ()
+    assert other.scene.auxiliary_modalities == ()
 
 
 @pytest.mark.parametrize("coarse", [2, 9])

@@ -43,22 +43,22 @@ from tests.training_data import make_training_data
 
 _SMALL = {
     "contrasts": "", "widths": "6,6", "embedding": "6", "teachers": "2", "dropout": "0", "noise": "0",
-    "corruption": "0", "dense": "8,6", "rich_widths": "8,6", "epochs": "2", "batch_size": "33",
-    "label_batch": "13", "least_steps": "3", "learning_rate": "0.01", "drop": "0", "rich_width": "6",
+    "corruption": "0", "dense": "8,6", "auxiliary_widths": "8,6", "epochs": "2", "batch_size": "33",
+    "label_batch": "13", "least_steps": "3", "learning_rate": "0.01", "drop": "0", "auxiliary_width": "6",
 }  # fmt: skip
 
 CASES: dict[str, tuple[str, dict[str, str]]] = {
     "hgr": ("hgr", {}),
     "hgr without teachers, objective hgr": ("hgr", {"distill_weight": "0", "objective": "hgr"}),
     "cnn": ("cnn", {"mode": "self_training"}),
-    "x_modalnet": ("x_modalnet", {"rich_widths": "6,6"}),
+    "x_modalnet": ("x_modalnet", {"auxiliary_widths": "6,6"}),
     "x_modalnet, mixed": (
         "x_modalnet",
-        {"rich_widths": "6,6", "il": "mixed", "adversarial": "reversal", "reconstruction": "sum"},
+        {"auxiliary_widths": "6,6", "il": "mixed", "adversarial": "reversal", "reconstruction": "sum"},
     ),
     "x_modalnet, joint_zero": (
         "x_modalnet",
-        {"rich_widths": "6,6", "test_head": "joint_zero", "rounds": "1"},
+        {"auxiliary_widths": "6,6", "test_head": "joint_zero", "rounds": "1"},
     ),
     **{name: (name, {}) for name in ("unimodal_dae", "bimodal_dae", "bimodal_sdae", "mdl_cw", "corrnet")},
     "corr_ae": ("corr_ae", {"variant": "full"}),
@@ -113,8 +113,8 @@ def in_float64(learner: Learner) -> Learner:
 
     def draw(pool: Pool, index: Tensor) -> Batch:
         batch = plain(pool, index)
-        rich = None if batch.rich is None else batch.rich.double()
-        return dataclasses.replace(batch, target=batch.target.double(), rich=rich)
+        auxiliary = None if batch.auxiliary is None else batch.auxiliary.double()
+        return dataclasses.replace(batch, target=batch.target.double(), auxiliary=auxiliary)
 
     learner.draw = draw  # type: ignore[method-assign]
     return learner
@@ -129,23 +129,23 @@ def of_every_method() -> dict[str, Tensor]:
             learner, _ = new(case)
             learner = in_float64(learner) if batch == "few" else learner
             pixels, others = len(learner.labelled), max(1, len(learner.unlabelled))
-            pairs = torch.isfinite(made_rich(learner)) if batch == "few" else torch.zeros(pixels)
+            pairs = torch.isfinite(made_auxiliary(learner)) if batch == "few" else torch.zeros(pixels)
             some = torch.nonzero(pairs == 0).flatten()[:5]
             for stage in range(min(len(learner.stages), 4)):
                 labelled = some if batch == "few" else torch.randint(pixels, (61,), generator=draw)
                 unlabelled = torch.randint(others, (75,), generator=draw)
-                if batch == "few" and learner.unlabelled.rich is not None:
+                if batch == "few" and learner.unlabelled.auxiliary is not None:
                     unlabelled = torch.arange(others - 7, others)  # the last ones are no pairs
                 one = gradients(learner, stage, labelled, unlabelled)
                 found |= {f"{case}, {batch}, {stage}: {name}": value for name, value in one.items()}
     return found
 
 
-def made_rich(learner: Learner) -> Tensor:
+def made_auxiliary(learner: Learner) -> Tensor:
     """(n,) a value of the auxiliary sensor of labelled pixels, NaN where it has none."""
-    rich = learner.labelled.draw(torch.arange(len(learner.labelled))).rich
-    assert rich is not None
-    return rich.flatten(1)[:, 0]
+    auxiliary = learner.labelled.draw(torch.arange(len(learner.labelled))).auxiliary
+    assert auxiliary is not None
+    return auxiliary.flatten(1)[:, 0]
 
 
 def of_every_term() -> dict[str, Tensor]:

@@ -73,7 +73,7 @@ def test_a_run_folder_holds_what_the_contract_says(scene_folder: Path, tmp_path:
     card = bundle.read_card(out)
     assert [entry.id for entry in card.classes] == [1, 4, 9]
     assert card.simulated
-    assert card.rich == "hsi"
+    assert card.auxiliary == "hsi"
     assert "hsi.tif" not in (out / "model" / "card.json").read_text()
     assert "SIMULATED" in (out / "report.html").read_text().upper()
 
@@ -185,7 +185,7 @@ def test_seeds_and_controls(scene_folder: Path, tmp_path: Path) -> None:
         for seed in (3, 4):
             folder = out / "controls" / control / f"seed-{seed}"
             card = bundle.read_card(folder)
-            assert card.rich is None
+            assert card.auxiliary is None
             assert card.network == first.network
             assert read(folder / "config.json")["seed"] == seed
             ours, theirs = read(out / f"seed-{seed}" / "config.json"), read(folder / "config.json")
@@ -332,7 +332,9 @@ def test_training_needs_no_other_folder_but_out(scene_folder: Path, tmp_path: Pa
     assert {path: path.stat().st_mtime_ns for path in scene_folder.iterdir()} == before
 
 
-def test_methods_without_the_rich_sensor_do_not_need_its_file(scene_folder: Path, tmp_path: Path) -> None:
+def test_methods_without_the_auxiliary_sensor_do_not_need_its_file(
+    scene_folder: Path, tmp_path: Path
+) -> None:
     (scene_folder / "hsi.tif").unlink()
     settings = {key: value for key, value in QUICK.items() if key != "teachers"}
     for method, own in (("svm", {}), ("cnn", settings)):
@@ -414,7 +416,7 @@ def test_the_gain_of_cca_is_that_over_the_same_svm(scene_folder: Path, tmp_path:
     ).metrics
     assert scores["gain"]["target_only"]["oa"]["mean"] == pytest.approx(scores["oa"] - alone["oa"])
     config = read(out / "controls" / "target_only" / "seed-0" / "config.json")
-    assert (config["method"], config["rich"], config["options"]["C"]) == ("svm", None, 10)
+    assert (config["method"], config["auxiliary"], config["options"]["C"]) == ("svm", None, 10)
     assert "linear SVM" in (out / "report.html").read_text()
     assert "the unlabelled pixels" not in (out / "report.html").read_text()
 

@@ -17,7 +17,7 @@ from geo_xmodal.scenes.labelled import labelled_pixels
 from geo_xmodal.training import TrainRequest, resolve, train_scene
 from tests.tiny import write_scene
 
-QUICK = {"epochs": "3", "rounds": "1", "widths": "8,16", "rich_widths": "16,16", "legacy": "true"}
+QUICK = {"epochs": "3", "rounds": "1", "widths": "8,16", "auxiliary_widths": "16,16", "legacy": "true"}
 
 
 def request(**changes: Any) -> TrainRequest:

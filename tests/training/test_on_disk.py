@@ -93,7 +93,11 @@ def test_nothing_that_a_learner_keeps_grows_with_its_pixels(
     own = {key: value for key, value in settings.items() if key in METHODS[method].Options.model_fields}
     options = METHODS[method].Options.model_validate(own)
     asked = GatherOptions(
-        margin=options.margin, rich_margin=options.rich_margin, unlabelled=311, unlabelled_target=0, memory=0
+        margin=options.margin,
+        auxiliary_margin=options.auxiliary_margin,
+        unlabelled=311,
+        unlabelled_target=0,
+        memory=0,
     )
     data = gather(open_scene(scene_folder), asked, None, Storage(tmp_path / "run"))
     data = Variant(method, METHODS[method], options).seen(data)

@@ -14,13 +14,14 @@ def test_options_are_settings_and_lie_over_the_recipe(kind: str) -> None:
     typed = TrainRequest(
         method="hgr",
         options=gx.HgrOptions(epochs=3, contrasts=(5, 9), balance=False),
-        data=gx.DataOptions(labels_per_class=10, rich="hsi"),
+        data=gx.DataOptions(labels_per_class=10, auxiliary="hsi"),
         control=True,
     )
     texts = TrainRequest(
         method="hgr",
         settings={
-            "epochs": "3", "contrasts": "5,9", "balance": "false", "labels_per_class": "10", "rich": "hsi",
+            "epochs": "3", "contrasts": "5,9", "balance": "false", "labels_per_class": "10",
+            "auxiliary": "hsi",
         },
         control=True,
     )  # fmt: skip

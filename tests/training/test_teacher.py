@@ -10,7 +10,8 @@ from geo_xmodal.training import TrainRequest, train_scene
 from tests.tiny import write_scene
 
 SETTINGS = {
-    "student": "linear", "unlabelled": "300", "labels_per_class": "15", "validation": "0", "rich_radius": "0",
+    "student": "linear", "unlabelled": "300", "labels_per_class": "15", "validation": "0",
+    "auxiliary_radius": "0",
 }  # fmt: skip
 
 

@@ -91,18 +91,18 @@ def _options(session: str, entry: SceneEntry, scene: gx.Scene, method: str) -> N
         columns[0],
     )
     others, used = [name for name in sensors if name != target], [target]
-    if known.needs_rich and not others:
+    if known.needs_auxiliary and not others:
         problem(f"{method} learns from two sensors, and {scene.name} has one: take auto, forest or svm")
         return
-    if known.uses_rich and others:
-        auxiliary = Field(
+    if known.uses_auxiliary and others:
+        asked_of = Field(
             "auxiliary", "choice", "Auxiliary sensor", others[0], {name: name for name in others},
             help="In training only.",
         )  # fmt: skip
-        rich = form.ask(auxiliary, columns[1])
-        used.append(rich)
+        auxiliary = form.ask(asked_of, columns[1])
+        used.append(auxiliary)
         if len(others) > 1:
-            settings["rich"] = rich
+            settings["auxiliary"] = auxiliary
     fields = option_fields(TrainCommand, dict.fromkeys(_OWN))
     seeds = replace(fields.pop("seeds"), high=_MAX_SEEDS)
     control = fields.pop("control")

@@ -187,7 +187,7 @@ def _images(session: str, entry: MapEntry) -> Mapping[str, gx.WindowReader]:
     found: dict[str, gx.WindowReader] = {}
     if scene is not None and scene.problem is None:
         opened = scene.opened()
-        for name in (*opened.rich_modalities, opened.target):
+        for name in (*opened.auxiliary_modalities, opened.target):
             if name not in opened.missing_modalities:
                 found[name.upper()] = opened.reader(name)
     elif file is not None:

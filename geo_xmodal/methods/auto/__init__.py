@@ -107,7 +107,7 @@ class AutoOptions(Options):
         return max(own, *(one.margin for one in read_pretrained_card(self.init).sensors))
 
     @property
-    def rich_margin(self) -> int:
+    def auxiliary_margin(self) -> int:
         """The same of the auxiliary sensor's."""
         return reach_of(self._names_like, self.single_pixels)[1]
 
@@ -181,7 +181,7 @@ class AutoLearner(Learner):
             if training.progress is not None:
                 training.progress(done, len(members), f"training {one.name}, which was chosen")
             alone = dataclasses.replace(training, progress=None)
-            if options.self_training and not one.uses_rich:
+            if options.self_training and not one.uses_auxiliary:
                 method, own = self_trained(one, data.target.kind)
                 learner = trained(method, own, one.method.seen(data, one.options), seed, alone)
             else:
@@ -241,7 +241,7 @@ def _chosen(data: TrainingData, options: AutoOptions, seed: int, work: Work) -> 
         "chosen": {name: 1.0},
         "temperatures": {name: 1.0},
         "average": None,
-        "auxiliary": options.candidates_for(data.target, [name])[0].uses_rich,
+        "auxiliary": options.candidates_for(data.target, [name])[0].uses_auxiliary,
         "gain": None,
         "pretraining": None,
         "stopped": "",
@@ -255,14 +255,14 @@ def _possible(data: TrainingData, options: AutoOptions) -> list[str]:
     Raises:
         TrainingDataError: None can; the message is that of the first.
     """
-    possible, first, target = [], "", data.without_rich()
+    possible, first, target = [], "", data.without_auxiliary()
     for one in options.candidates_for(data.target):
-        if one.uses_rich and options.sensors == "target":
+        if one.uses_auxiliary and options.sensors == "target":
             continue
         try:
             if one.beginning is not None:
                 one.beginning.check(data)
-            one.method.check(data if one.uses_rich else target, one.options)
+            one.method.check(data if one.uses_auxiliary else target, one.options)
         except TrainingDataError as error:
             first = first or f"{one.name}: {error}"
         else:
@@ -277,13 +277,13 @@ class Auto(Method):
 
     name = "auto"
     summary = "chosen on blocks of training labels: trees and networks, with the auxiliary sensor or without"
-    uses_rich = True
+    uses_auxiliary = True
     holds_out = False
     chooses_start = True
     Options = AutoOptions
 
     @property
-    def needs_rich(self) -> bool:
+    def needs_auxiliary(self) -> bool:
         """Some of the candidates do without."""
         return False
 

@@ -33,7 +33,7 @@ PRETRAINED = {"pretrained_hgr": "hgr_pixel_cnn", "pretrained_pixel_cnn": "pixel_
 """Candidates that start from a pretraining, and which they are without it."""
 
 _NETWORK = ("encoder", "contrasts", "kernels", "widths", "embedding")
-_PIXELWISE = {"rich_contrasts": (), "rich_kernels": (1, 1), "rich_widths": (128, 64)}
+_PIXELWISE = {"auxiliary_contrasts": (), "auxiliary_kernels": (1, 1), "auxiliary_widths": (128, 64)}
 """The auxiliary sensor is encoded pixel by pixel: nobody else asks for patches of it."""
 
 
@@ -81,7 +81,7 @@ class FromPairs:
         Raises:
             TrainingDataError: There are none.
         """
-        if data.rich is None or data.pairs < 2:
+        if data.auxiliary is None or data.pairs < 2:
             raise TrainingDataError("pretraining needs pixels that two sensors have, and there are none")
 
     def prepared(
@@ -106,7 +106,7 @@ class FromPairs:
         """Weights of the target sensor's encoder."""
         assert work.fit is not None
         torch.manual_seed(seed)
-        learner = PretrainLearner(data.cropped(asked.margin, asked.rich_margin), self.method, asked)
+        learner = PretrainLearner(data.cropped(asked.margin, asked.auxiliary_margin), self.method, asked)
         work.fit(learner, asked, seed)
         encoder = cast(BranchEncoder, learner.encoders[0])
         return {name: one.detach().cpu().contiguous() for name, one in encoder.network.state_dict().items()}
@@ -151,7 +151,7 @@ def in_turn(candidates: Sequence[Candidate], pretrained: Sequence[Candidate]) ->
 
 def _word(data: TrainingData, method: str, options: PretrainingOptions, seed: int) -> str:
     """One word for a pretraining: its pairs, and all that it is told."""
-    digest = hashlib.sha256(repr((method, options, seed, data.target, data.rich)).encode())
+    digest = hashlib.sha256(repr((method, options, seed, data.target, data.auxiliary)).encode())
     for group in (data.labelled_pairs, data.unlabelled_pairs):
         digest.update(group.position.tobytes())
     return digest.hexdigest()

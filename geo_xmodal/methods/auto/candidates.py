@@ -96,9 +96,9 @@ class Candidate:
     beginning: Beginning | None = None
 
     @property
-    def uses_rich(self) -> bool:
+    def uses_auxiliary(self) -> bool:
         """Whether the auxiliary sensor takes part in its training, or in what it starts from."""
-        return self.method.uses_rich or self.beginning is not None
+        return self.method.uses_auxiliary or self.beginning is not None
 
 
 def candidates_of(
@@ -163,8 +163,10 @@ def self_trained(candidate: Candidate, kind: str) -> tuple[Method, Options]:
 def reach_of(names: Sequence[str], single_pixels: bool = False) -> tuple[int, int]:
     """Largest radius of target and auxiliary patches that any of the candidates sees, for any kind."""
     seen = [
-        (one.options.margin, one.options.rich_margin)
+        (one.options.margin, one.options.auxiliary_margin)
         for kind in KINDS
         for one in candidates_of(names, kind, single_pixels=single_pixels)
     ]
-    return max((target for target, _ in seen), default=0), max((rich for _, rich in seen), default=0)
+    return max((target for target, _ in seen), default=0), max(
+        (auxiliary for _, auxiliary in seen), default=0
+    )

@@ -207,7 +207,7 @@ def _findings(
         row: dict[str, Any] = {
             "name": name,
             "method": one.candidate.method.name,
-            "auxiliary": one.candidate.uses_rich,
+            "auxiliary": one.candidate.uses_auxiliary,
             "pretraining": None if one.candidate.beginning is None else one.candidate.beginning.says,
             "folds": len(one.logits),
             "seconds": round(one.seconds, 1),
@@ -219,7 +219,7 @@ def _findings(
             row |= standing[name].score.as_json() | {"temperature": standing[name].temperature}
         rows.append(row)
     with_it, without = (
-        [one for one in finalists if one.judged.candidate.uses_rich == side] for side in (True, False)
+        [one for one in finalists if one.judged.candidate.uses_auxiliary == side] for side in (True, False)
     )
     gain = None
     if with_it and without:
@@ -235,7 +235,7 @@ def _findings(
         "chosen": chosen,
         "temperatures": {one.judged.candidate.name: one.temperature for one in members},
         "average": None if average is None else average.as_json(),
-        "auxiliary": any(one.judged.candidate.uses_rich for one in members),
+        "auxiliary": any(one.judged.candidate.uses_auxiliary for one in members),
         "gain": None if gain is None else gain.as_json(),
         "pretraining": pretraining,
         "stopped": stopped,
@@ -246,7 +246,7 @@ def _sentence(members: Sequence[Standing], gain: Score | None) -> str:
     """What was chosen, and what the auxiliary sensor did for it, in words."""
     named = names_text([one.judged.candidate.name for one in members])
     what = f"the average of {named}" if len(members) > 1 else named
-    takes_part = any(one.judged.candidate.uses_rich for one in members)
+    takes_part = any(one.judged.candidate.uses_auxiliary for one in members)
     if gain is None:
         beside = "with the auxiliary sensor" if takes_part else "on the target sensor alone"
         return f"The map is made by {what}, trained {beside}."

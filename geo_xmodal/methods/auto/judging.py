@@ -94,7 +94,7 @@ class Bench:
 
     def word(self, fold: int) -> str:
         """One word for the pixels that train and that test in a fold."""
-        sensors = (self.data.target, self.data.rich)
+        sensors = (self.data.target, self.data.auxiliary)
         digest = hashlib.sha256(repr((sensors, self.folds.block, self.folds.buffer)).encode())
         for array in (
             self.places.position,
@@ -132,7 +132,7 @@ class Bench:
 
     def held_out(self, fold: int) -> PixelGroup:
         """The pixels that test in a fold, as the target sensor alone knows them."""
-        return self.data.without_rich().labelled_target.take(self.folds.test[fold])
+        return self.data.without_auxiliary().labelled_target.take(self.folds.test[fold])
 
 
 def judge(judged: Judged, bench: Bench, fold: int, work: Work) -> None:

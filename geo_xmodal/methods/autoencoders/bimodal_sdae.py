@@ -44,7 +44,7 @@ class BimodalSdaeLearner(JointLearner):
     def __init__(self, data: TrainingData, options: BimodalSdaeOptions) -> None:
         super().__init__(data, options)
         code = self.branch.features
-        self.unroll, self.rich_unroll = (
+        self.unroll, self.auxiliary_unroll = (
             TanhLayer(code, features, 1, 0.0, options.batch_norm) for features in self.decoded_from
         )
 
@@ -55,16 +55,17 @@ class BimodalSdaeLearner(JointLearner):
     @property
     def decoded_from(self) -> tuple[int, int]:
         """The features of each stream, below the code."""
-        return (*self.options.widths, *self.options.dense)[-2], self.rich_features
+        return (*self.options.widths, *self.options.dense)[-2], self.auxiliary_features
 
     def pretraining(self, stage: str, labelled: Batch, unlabelled: Batch | None) -> dict[str, Tensor]:
         """Each sensor from its own stream alone."""
         pixels = self.pixels(labelled, unlabelled)
-        spectra = pixels.rich[pixels.paired]
+        spectra = pixels.auxiliary[pixels.paired]
         patches = self.decoder(self.target_features(self.corrupted(pixels.target)))
-        decoded = self.rich_decoder(self.spectral_features(self.corrupted(spectra)))
+        decoded = self.auxiliary_decoder(self.spectral_features(self.corrupted(spectra)))
         return self.terms.of(
-            target=((patches, self.unit(pixels.target)),), rich=((decoded, self.rich_view.unit(spectra)),)
+            target=((patches, self.unit(pixels.target)),),
+            auxiliary=((decoded, self.auxiliary_view.unit(spectra)),),
         )
 
     def finetuning(self, labelled: Batch, unlabelled: Batch | None) -> dict[str, Tensor]:
@@ -79,9 +80,9 @@ class BimodalSdaeLearner(JointLearner):
         """(n, band, p, p) target patches in 0..1."""
         return cast(Tensor, self.decoder(self.unroll(codes[:, :, None, None]).flatten(1)))
 
-    def decoded_rich(self, codes: Tensor) -> Tensor:
+    def decoded_auxiliary(self, codes: Tensor) -> Tensor:
         """(n, band) spectra in 0..1."""
-        return cast(Tensor, self.rich_decoder(self.rich_unroll(codes[:, :, None, None]).flatten(1)))
+        return cast(Tensor, self.auxiliary_decoder(self.auxiliary_unroll(codes[:, :, None, None]).flatten(1)))
 
 
 class BimodalSdae(PairedMethod):

@@ -46,8 +46,8 @@ class CorrAeLearner(PairedLearner):
 
     def __init__(self, data: TrainingData, options: CorrAeOptions) -> None:
         super().__init__(data, options)
-        self.rich_code = TanhLayer(
-            self.rich_features, self.branch.features, 1, options.dropout, options.batch_norm
+        self.auxiliary_code = TanhLayer(
+            self.auxiliary_features, self.branch.features, 1, options.dropout, options.batch_norm
         )
 
     def composed(self) -> dict[str, Term]:
@@ -56,7 +56,7 @@ class CorrAeLearner(PairedLearner):
         return {
             **super().composed(),
             "target": self.difference(1 - alpha),
-            "rich": self.difference(1 - alpha),
+            "auxiliary": self.difference(1 - alpha),
             "distance": Reconstruction(kind, alpha),
         }
 
@@ -65,19 +65,19 @@ class CorrAeLearner(PairedLearner):
         variant = self.options.variant
         pixels = self.pixels(labelled, unlabelled)
         paired = pixels.paired
-        spectra = pixels.rich[paired]
+        spectra = pixels.auxiliary[paired]
         f = self.embedded(self.corrupted(pixels.target))
         below = self.spectral_features(self.corrupted(spectra))
-        g = cast(Tensor, self.rich_code(below[:, :, None, None])).flatten(1)
-        patches, spectra = self.unit(pixels.target), self.rich_view.unit(spectra)
-        target, rich = [], []
+        g = cast(Tensor, self.auxiliary_code(below[:, :, None, None])).flatten(1)
+        patches, spectra = self.unit(pixels.target), self.auxiliary_view.unit(spectra)
+        target, auxiliary = [], []
         if variant != "cross":
             target.append((self.decoder(f), patches))
-            rich.append((self.rich_decoder(g), spectra))
+            auxiliary.append((self.auxiliary_decoder(g), spectra))
         if variant != "plain":
             target.append((self.decoder(g), patches[paired]))
-            rich.append((self.rich_decoder(f[paired]), spectra))
-        return self.terms.of(target=tuple(target), rich=tuple(rich), distance=(f[paired], g))
+            auxiliary.append((self.auxiliary_decoder(f[paired]), spectra))
+        return self.terms.of(target=tuple(target), auxiliary=tuple(auxiliary), distance=(f[paired], g))
 
 
 class CorrAe(PairedMethod):

@@ -56,9 +56,9 @@ class CorrNetLearner(JointLearner):
         pixels = self.pixels(labelled, unlabelled)
         views = Views.of(pixels.paired, zeroing=True)
         codes = self.codes(pixels, views)
-        target, rich = views.alone
+        target, auxiliary = views.alone
         reconstructed = self.reconstructed(pixels, views, codes)
-        return reconstructed | self.terms.of(correlation=(codes[target], codes[rich]))
+        return reconstructed | self.terms.of(correlation=(codes[target], codes[auxiliary]))
 
 
 class CorrNet(PairedMethod):

@@ -96,7 +96,7 @@ class AutoencoderLearner(BranchLearner, ABC):
 
     def composed(self) -> dict[str, Term]:
         """What is minimised: in the first stages reconstruction of either sensor, in the last one labels."""
-        return {"target": self.difference(), "rich": self.difference(), "label": self.supervised()}
+        return {"target": self.difference(), "auxiliary": self.difference(), "label": self.supervised()}
 
     def difference(self, weight: float = 1.0) -> Sum:
         """Weighted error of one or several reconstructions."""

@@ -52,43 +52,44 @@ class MdlCwLearner(JointLearner):
             Stage("finetune", 1 - options.pretrain_share),
         )
         target = (self.model.bands, *options.widths, *options.dense[:-1])
-        rich = (self.rich_bands, *options.rich_widths)
-        last = len(rich) - 1
+        auxiliary = (self.auxiliary_bands, *options.auxiliary_widths)
+        last = len(auxiliary) - 1
         self.to_target = nn.ModuleList(
-            nn.Linear(rich[min(level, last)], after, bias=False) for level, after in enumerate(target[1:])
+            nn.Linear(auxiliary[min(level, last)], after, bias=False)
+            for level, after in enumerate(target[1:])
         )
-        self.to_rich = nn.ModuleList(
-            nn.Linear(before, after, bias=False) for before, after in zip(target, rich[1:], strict=False)
+        self.to_auxiliary = nn.ModuleList(
+            nn.Linear(before, after, bias=False) for before, after in zip(target, auxiliary[1:], strict=False)
         )
         kernels = (*options.kernels, *(1 for _ in options.dense[:-1]))
         self.undo = nn.ModuleList(
             nn.ConvTranspose2d(after, before, kernel)
             for before, after, kernel in zip(target, target[1:], kernels, strict=False)
         )
-        self.rich_undo = nn.ModuleList(nn.Linear(after, before) for before, after in pairwise(rich))
+        self.auxiliary_undo = nn.ModuleList(nn.Linear(after, before) for before, after in pairwise(auxiliary))
 
     def codes(self, pixels: Pixels, views: Views) -> Tensor:
         """(rows, code) through all levels, each row with the sensors that `views` gives it."""
         x1 = self.corrupted(pixels.target)[views.pixel[views.target]]
-        x2 = self.corrupted(pixels.rich.nan_to_num())[views.pixel[views.rich]]
+        x2 = self.corrupted(pixels.auxiliary.nan_to_num())[views.pixel[views.auxiliary]]
         for level, layer in enumerate(self._target_layers):
             here = _spread(_middle(x1), views.target)
-            pushed = self.to_target[level](_spread(x2, views.rich))[views.target]
-            if level < len(self.rich_stream):
-                crossed = self.to_rich[level](here)[views.rich]
-                x2 = through(self._rich_layers[level], x2[:, :, None, None], crossed).flatten(1)
+            pushed = self.to_target[level](_spread(x2, views.auxiliary))[views.target]
+            if level < len(self.auxiliary_stream):
+                crossed = self.to_auxiliary[level](here)[views.auxiliary]
+                x2 = through(self._auxiliary_layers[level], x2[:, :, None, None], crossed).flatten(1)
             x1 = through(layer, x1, pushed)
-        for layer in self._rich_layers[len(self._target_layers) :]:
+        for layer in self._auxiliary_layers[len(self._target_layers) :]:
             x2 = layer(x2[:, :, None, None]).flatten(1)
-        return self.joined(_spread(_middle(x1), views.target), _spread(x2, views.rich))
+        return self.joined(_spread(_middle(x1), views.target), _spread(x2, views.auxiliary))
 
     @property
     def _target_layers(self) -> list[TanhLayer]:
         return [cast(TanhLayer, layer) for layer in self.encoder][:-1]
 
     @property
-    def _rich_layers(self) -> list[TanhLayer]:
-        return [cast(TanhLayer, layer) for layer in self.rich_stream]
+    def _auxiliary_layers(self) -> list[TanhLayer]:
+        return [cast(TanhLayer, layer) for layer in self.auxiliary_stream]
 
     def pretraining(self, stage: str, labelled: Batch, unlabelled: Batch | None) -> dict[str, Tensor]:
         """The terms of a stage without labels."""
@@ -104,15 +105,15 @@ class MdlCwLearner(JointLearner):
 
     def _layer_by_layer(self, pixels: Pixels) -> dict[str, Tensor]:
         """Every layer at once, each learning from what the one below makes, which it does not change."""
-        spectra = pixels.rich[pixels.paired]
+        spectra = pixels.auxiliary[pixels.paired]
         target = self._reconstructed_layers(
             self._target_layers, self.undo, self.corrupted(pixels.target), self.unit(pixels.target)
         )
-        rich = self._reconstructed_layers(
-            self._rich_layers, self.rich_undo, self.corrupted(spectra)[:, :, None, None],
-            self.rich_view.unit(spectra),
+        auxiliary = self._reconstructed_layers(
+            self._auxiliary_layers, self.auxiliary_undo, self.corrupted(spectra)[:, :, None, None],
+            self.auxiliary_view.unit(spectra),
         )  # fmt: skip
-        return self.terms.of(target=target, rich=rich)
+        return self.terms.of(target=target, auxiliary=auxiliary)
 
     def _reconstructed_layers(
         self, layers: list[TanhLayer], decoders: nn.ModuleList, x: Tensor, wanted: Tensor
@@ -129,32 +130,32 @@ class MdlCwLearner(JointLearner):
 
     def _crossing(self, pixels: Pixels) -> dict[str, Tensor]:
         """|h2_l - tanh(W12 h1_l-1)|^2 and its mirror image, pair by pair; the streams stand still."""
-        target, rich = self._levels(pixels)
-        last = len(rich) - 1
-        to_rich = [
+        target, auxiliary = self._levels(pixels)
+        last = len(auxiliary) - 1
+        to_auxiliary = [
             (cross(before).tanh(), after)
-            for cross, before, after in zip(self.to_rich, target, rich[1:], strict=False)
+            for cross, before, after in zip(self.to_auxiliary, target, auxiliary[1:], strict=False)
         ]
         to_target = [
-            (cross(rich[min(level, last)]).tanh(), target[level + 1])
+            (cross(auxiliary[min(level, last)]).tanh(), target[level + 1])
             for level, cross in enumerate(self.to_target)
         ]
-        return self.terms.of(rich=tuple(to_rich), target=tuple(to_target))
+        return self.terms.of(auxiliary=tuple(to_auxiliary), target=tuple(to_target))
 
     @torch.no_grad()
     def _levels(self, pixels: Pixels) -> tuple[list[Tensor], list[Tensor]]:
         """Middle-pixel representations of each stream by itself at every level, input first, of the pairs."""
         self.encoder.eval()
-        self.rich_stream.eval()
-        x1, x2 = pixels.target[pixels.paired], pixels.rich[pixels.paired][:, :, None, None]
-        target, rich = [_middle(x1)], [x2.flatten(1)]
+        self.auxiliary_stream.eval()
+        x1, x2 = pixels.target[pixels.paired], pixels.auxiliary[pixels.paired][:, :, None, None]
+        target, auxiliary = [_middle(x1)], [x2.flatten(1)]
         for layer in self._target_layers:
             x1 = layer(x1)
             target.append(_middle(x1))
-        for layer in self._rich_layers:
+        for layer in self._auxiliary_layers:
             x2 = layer(x2)
-            rich.append(x2.flatten(1))
-        return target, rich
+            auxiliary.append(x2.flatten(1))
+        return target, auxiliary
 
     def finetuning(self, labelled: Batch, unlabelled: Batch | None) -> dict[str, Tensor]:
         """Cross-entropy on the codes of labelled pixels, with both sensors and with one alone."""

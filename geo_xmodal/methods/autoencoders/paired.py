@@ -20,7 +20,7 @@ from geo_xmodal.methods.autoencoders.learner import (
 from geo_xmodal.methods.autoencoders.unimodal_dae import UnimodalDaeOptions
 from geo_xmodal.methods.base import Batch, Control, Method, Pool
 from geo_xmodal.methods.cnn import branch_controls
-from geo_xmodal.methods.reconstruction import RichView, SpectrumDecoder
+from geo_xmodal.methods.reconstruction import AuxiliaryView, SpectrumDecoder
 from geo_xmodal.networks.tanh_cnn import TanhLayer, tanh_layers
 from geo_xmodal.types import TrainingData
 
@@ -32,7 +32,8 @@ class ZeroingOptions(AutoencoderOptions):
     """Options of a baseline whose code may lack a sensor."""
 
     zeroing: bool = Field(
-        True, description="learn from each pair three times: both sensors, the target alone, the rich alone"
+        True,
+        description="learn from each pair three times: both sensors, the target alone, the auxiliary alone",
     )
 
 
@@ -45,12 +46,12 @@ class Views:
     Attributes:
         pixel: (rows,) which pixel of the step.
         target: (rows,) whether the target sensor is there.
-        rich: (rows,) whether the auxiliary sensor is there.
+        auxiliary: (rows,) whether the auxiliary sensor is there.
     """
 
     pixel: Tensor
     target: Tensor
-    rich: Tensor
+    auxiliary: Tensor
 
     @classmethod
     def of(cls, paired: Tensor, zeroing: bool) -> Views:
@@ -69,8 +70,8 @@ class Views:
     @property
     def alone(self) -> tuple[Tensor, Tensor]:
         """Rows of each sensor alone, pair by pair: the target's and the auxiliary sensor's."""
-        rich = torch.nonzero(~self.target).flatten()
-        return rich - len(rich), rich
+        auxiliary = torch.nonzero(~self.target).flatten()
+        return auxiliary - len(auxiliary), auxiliary
 
 
 @dataclass(frozen=True)
@@ -78,13 +79,13 @@ class Pixels:
     """Pixels of a step: standardised patches (n, band, p, p), spectra (n, band) with NaN, labelled first."""
 
     target: Tensor
-    rich: Tensor
+    auxiliary: Tensor
     labels: int
 
     @property
     def paired(self) -> Tensor:
         """(n,) which have the auxiliary sensor."""
-        return self.rich.isfinite().all(1)
+        return self.auxiliary.isfinite().all(1)
 
 
 class PairedLearner(AutoencoderLearner):
@@ -99,27 +100,34 @@ class PairedLearner(AutoencoderLearner):
     def __init__(self, data: TrainingData, options: AutoencoderOptions) -> None:
         super().__init__(data, options)
         self.first_pairs = (len(data.labelled_pairs), len(data.unlabelled_pairs))
-        self.rich_view = RichView(data, options)
-        self.labelled, self.unlabelled = self.rich_view.of(self.labelled), self.rich_view.of(self.unlabelled)
-        bands = self.rich_bands = self.rich_view.features
-        widths = options.rich_widths
-        self.rich_stream = tanh_layers(bands, widths, (1,) * len(widths), options.dropout, options.batch_norm)
-        self.rich_decoder = SpectrumDecoder(self.decoded_from[1], bands, widths, options.batch_norm)
+        self.auxiliary_view = AuxiliaryView(data, options)
+        self.labelled, self.unlabelled = (
+            self.auxiliary_view.of(self.labelled),
+            self.auxiliary_view.of(self.unlabelled),
+        )
+        bands = self.auxiliary_bands = self.auxiliary_view.features
+        widths = options.auxiliary_widths
+        self.auxiliary_stream = tanh_layers(
+            bands, widths, (1,) * len(widths), options.dropout, options.batch_norm
+        )
+        self.auxiliary_decoder = SpectrumDecoder(self.decoded_from[1], bands, widths, options.batch_norm)
 
     @property
-    def rich_features(self) -> int:
-        """Width of the rich stream."""
-        return self.options.rich_widths[-1]
+    def auxiliary_features(self) -> int:
+        """Width of the auxiliary stream."""
+        return self.options.auxiliary_widths[-1]
 
     def pixels(self, labelled: Batch, unlabelled: Batch | None) -> Pixels:
         """The pixels of a step; where hardly any is a pair, the first pairs of the pools come along."""
         batches = [labelled] if unlabelled is None else [labelled, unlabelled]
-        paired = sum(int(batch.rich.isfinite().all(1).sum()) for batch in batches if batch.rich is not None)
+        paired = sum(
+            int(batch.auxiliary.isfinite().all(1).sum()) for batch in batches if batch.auxiliary is not None
+        )
         if processes.whole_number(paired) < MIN_PAIRS:
             batches += [self._pairs_of(self.labelled, 0), self._pairs_of(self.unlabelled, 1)]
         target = self.augmented(torch.cat([batch.target for batch in batches]))
-        rich = torch.cat([cast(Tensor, batch.rich) for batch in batches])
-        return Pixels(target, rich, len(labelled.target))
+        auxiliary = torch.cat([cast(Tensor, batch.auxiliary) for batch in batches])
+        return Pixels(target, auxiliary, len(labelled.target))
 
     def _pairs_of(self, pool: Pool, which: int) -> Batch:
         first = torch.arange(min(self.first_pairs[which], MIN_PAIRS))
@@ -131,7 +139,7 @@ class PairedLearner(AutoencoderLearner):
 
     def spectral_features(self, spectra: Tensor) -> Tensor:
         """(n, features) of standardised spectra, below the code."""
-        return cast(Tensor, self.rich_stream(spectra[:, :, None, None])).flatten(1)
+        return cast(Tensor, self.auxiliary_stream(spectra[:, :, None, None])).flatten(1)
 
 
 class JointLearner(PairedLearner):
@@ -139,22 +147,22 @@ class JointLearner(PairedLearner):
 
     def __init__(self, data: TrainingData, options: AutoencoderOptions) -> None:
         super().__init__(data, options)
-        self.rich_joint = nn.Linear(self.rich_features, self.branch.features, bias=False)
+        self.auxiliary_joint = nn.Linear(self.auxiliary_features, self.branch.features, bias=False)
 
     def codes(self, pixels: Pixels, views: Views) -> Tensor:
         """(rows, code): W1 h1 + W2 h2, either part 0 where `views` lacks the sensor."""
         paired = pixels.paired
         h1 = self.target_features(self.corrupted(pixels.target))
-        h2 = h1.new_zeros(len(h1), self.rich_features)
-        h2[paired] = self.spectral_features(self.corrupted(pixels.rich[paired]))
+        h2 = h1.new_zeros(len(h1), self.auxiliary_features)
+        h2[paired] = self.spectral_features(self.corrupted(pixels.auxiliary[paired]))
         h1 = h1[views.pixel] * views.target[:, None]
-        h2 = h2[views.pixel] * views.rich[:, None]
+        h2 = h2[views.pixel] * views.auxiliary[:, None]
         return self.joined(h1, h2)
 
     def joined(self, h1: Tensor, h2: Tensor) -> Tensor:
         """(rows, code) of what each stream contributes, 0 where it is absent."""
         last = cast(TanhLayer, self.encoder[-1])
-        return through(last, h1[:, :, None, None], self.rich_joint(h2)).flatten(1)
+        return through(last, h1[:, :, None, None], self.auxiliary_joint(h2)).flatten(1)
 
     def classification(
         self, pixels: Pixels, views: Views, codes: Tensor, labelled: Batch
@@ -168,24 +176,24 @@ class JointLearner(PairedLearner):
         """(n, band, p, p) target patches in 0..1."""
         return cast(Tensor, self.decoder(codes))
 
-    def decoded_rich(self, codes: Tensor) -> Tensor:
+    def decoded_auxiliary(self, codes: Tensor) -> Tensor:
         """(n, band) spectra in 0..1."""
-        return cast(Tensor, self.rich_decoder(codes))
+        return cast(Tensor, self.auxiliary_decoder(codes))
 
     def reconstructed(self, pixels: Pixels, views: Views, codes: Tensor) -> dict[str, Tensor]:
         """Every code reconstructs what its pixel has of the two sensors, there or hidden from it."""
         known = pixels.paired[views.pixel]
-        spectra = pixels.rich[views.pixel[known]]
+        spectra = pixels.auxiliary[views.pixel[known]]
         return self.terms.of(
             target=((self.decoded(codes), self.unit(pixels.target[views.pixel])),),
-            rich=((self.decoded_rich(codes[known]), self.rich_view.unit(spectra)),),
+            auxiliary=((self.decoded_auxiliary(codes[known]), self.auxiliary_view.unit(spectra)),),
         )
 
 
 class PairedMethod(Method):
     """A method of two streams."""
 
-    uses_rich = True
+    uses_auxiliary = True
     uses_unlabelled_target = True
 
     def controls(self, options: AutoencoderOptions) -> Mapping[str, Control]:
@@ -204,7 +212,7 @@ class PairedMethod(Method):
 
     def check(self, data: TrainingData, options: AutoencoderOptions) -> None:
         """Two streams meet in pairs."""
-        if data.rich is None or data.pairs < MIN_PAIRS:
+        if data.auxiliary is None or data.pairs < MIN_PAIRS:
             raise TrainingDataError(
                 f"{data.pairs} pixels have both sensors, {self.name} needs {MIN_PAIRS}: "
                 "use `unimodal_dae`, which learns without the auxiliary sensor"

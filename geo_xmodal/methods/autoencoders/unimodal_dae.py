@@ -42,7 +42,7 @@ class UnimodalDae(Method):
 
     name = "unimodal_dae"
     summary = "denoising autoencoder of the target sensor alone, tuned by labels (X-ModalNet's baseline)"
-    uses_rich = False
+    uses_auxiliary = False
     uses_unlabelled_target = True
     Options = UnimodalDaeOptions
 

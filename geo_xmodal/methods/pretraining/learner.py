@@ -41,14 +41,14 @@ class PretrainLearner(Learner):
 
     def __init__(self, data: TrainingData, method: str, options: PretrainingOptions) -> None:
         super().__init__()
-        if data.rich is None or data.pairs < 2:
+        if data.auxiliary is None or data.pairs < 2:
             raise TrainingDataError(f"pretraining needs pixels that two sensors have; there are {data.pairs}")
         self.options, self.method = options, method
-        self.summaries = (data.target, data.rich)
-        kinds = (data.target.kind, data.rich.kind)
+        self.summaries = (data.target, data.auxiliary)
+        kinds = (data.target.kind, data.auxiliary.kind)
         tells_apart = method == "decur"
         self.common = options.common_dimensions(kinds) if tells_apart else options.dimensions
-        specs = (options.network, options.rich_network)
+        specs = (options.network, options.auxiliary_network)
         encoders = [
             BranchEncoder(spec, summary.bands) for spec, summary in zip(specs, self.summaries, strict=True)
         ]
@@ -77,8 +77,8 @@ class PretrainLearner(Learner):
 
     def loss(self, stage: int, labelled: Batch, unlabelled: Batch | None) -> dict[str, Tensor]:
         """The loss between views of a batch of pairs."""
-        assert unlabelled is not None and unlabelled.rich is not None
-        samples = (unlabelled.target, unlabelled.rich)
+        assert unlabelled is not None and unlabelled.auxiliary is not None
+        samples = (unlabelled.target, unlabelled.auxiliary)
         embeddings = [
             self.embedded(sensor, self.views[sensor](samples[sensor]))
             for _ in range(self.loss_of.views)
@@ -95,7 +95,7 @@ class PretrainLearner(Learner):
         for _ in range(_SETTLED):
             index = torch.randint(len(self.unlabelled), (self.options.batch_size,), generator=draw)
             batch = self.draw(self.unlabelled, index)
-            for sensor, samples in enumerate((batch.target, cast(Tensor, batch.rich))):
+            for sensor, samples in enumerate((batch.target, cast(Tensor, batch.auxiliary))):
                 self.embedded(sensor, self.views[sensor](samples))
         self.eval()
 
@@ -152,7 +152,10 @@ def _pairs(data: TrainingData) -> Pool:
     rows = []
     for summary, patches in (
         (data.target, [group.target for group in groups]),
-        (cast(ModalitySummary, data.rich), [group.rich for group in groups if group.rich is not None]),
+        (
+            cast(ModalitySummary, data.auxiliary),
+            [group.auxiliary for group in groups if group.auxiliary is not None],
+        ),
     ):
         standardize = Standardize(summary.statistics)
         rows.append(rows_of(joined_patches(patches)).mapped(standardize, CHUNK))

@@ -101,10 +101,10 @@ class PretrainingOptions(LoopOptions):
     kernels: tuple[int, ...] = Field((5, 3), description="sizes of the valid convolutions")
     widths: tuple[int, ...] = Field((32, 64), description="features of each convolution")
     embedding: int = Field(64, ge=1, le=4096, description="features that a pixel is described by")
-    rich_encoder: str = Field("pixel_cnn", description="the same of the auxiliary sensor")
-    rich_contrasts: tuple[int, ...] = Field((7, 15), description="the same of the auxiliary sensor")
-    rich_kernels: tuple[int, ...] = Field((5, 3), description="the same of the auxiliary sensor")
-    rich_widths: tuple[int, ...] = Field((32, 64), description="the same of the auxiliary sensor")
+    auxiliary_encoder: str = Field("pixel_cnn", description="the same of the auxiliary sensor")
+    auxiliary_contrasts: tuple[int, ...] = Field((7, 15), description="the same of the auxiliary sensor")
+    auxiliary_kernels: tuple[int, ...] = Field((5, 3), description="the same of the auxiliary sensor")
+    auxiliary_widths: tuple[int, ...] = Field((32, 64), description="the same of the auxiliary sensor")
 
     @property
     def network(self) -> NetworkSpec:
@@ -112,9 +112,9 @@ class PretrainingOptions(LoopOptions):
         return self._network("")
 
     @property
-    def rich_network(self) -> NetworkSpec:
+    def auxiliary_network(self) -> NetworkSpec:
         """The encoder of the auxiliary sensor."""
-        return self._network("rich_")
+        return self._network("auxiliary_")
 
     @property
     def margin(self) -> int:
@@ -122,9 +122,9 @@ class PretrainingOptions(LoopOptions):
         return self._radius(self.network)
 
     @property
-    def rich_margin(self) -> int:
+    def auxiliary_margin(self) -> int:
         """Radius of the samples of the auxiliary sensor."""
-        return self._radius(self.rich_network)
+        return self._radius(self.auxiliary_network)
 
     def common_dimensions(self, kinds: tuple[Kind, Kind]) -> int:
         """How many dimensions are common.
@@ -149,7 +149,7 @@ class PretrainingOptions(LoopOptions):
     def _radius(self, network: NetworkSpec) -> int:
         return max(network.margin, self.window // 2) if network.margin else 0
 
-    @field_validator("encoder", "rich_encoder")
+    @field_validator("encoder", "auxiliary_encoder")
     @classmethod
     def _encoder_exists(cls, name: str) -> str:
         return checked_branch(name)
@@ -163,18 +163,18 @@ class PretrainingOptions(LoopOptions):
 
     @model_validator(mode="after")
     def _networks_exist(self) -> PretrainingOptions:
-        for network in (self.network, self.rich_network):
+        for network in (self.network, self.auxiliary_network):
             check_spec(network)
         return self
 
 
-def recipe(target: Kind, rich: Kind | None) -> dict[str, str]:
+def recipe(target: Kind, auxiliary: Kind | None) -> dict[str, str]:
     """Settings beneath those that a user gives, by kinds of sensors: encoders as training has them.
 
     An HSI, or an embedding, is encoded pixel by pixel, as methods with an auxiliary sensor see it.
     """
     known = PixelBranchOptions.model_fields.keys() & PretrainingOptions.model_fields.keys()
     settings = {name: value for name, value in BRANCH_RECIPES.get(target, {}).items() if name in known}
-    if rich in _PIXELWISE:
-        settings |= {"rich_contrasts": "", "rich_kernels": "1,1", "rich_widths": "128,64"}
+    if auxiliary in _PIXELWISE:
+        settings |= {"auxiliary_contrasts": "", "auxiliary_kernels": "1,1", "auxiliary_widths": "128,64"}
     return settings

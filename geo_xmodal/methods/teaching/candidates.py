@@ -12,8 +12,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from geo_xmodal.methods.auxiliary_side import SpectralHead
 from geo_xmodal.methods.base import Batch, Learner, LoopOptions, Pool, Stage, Work, class_weights
-from geo_xmodal.methods.rich_side import SpectralHead
 from geo_xmodal.methods.rows import HeldRows
 from geo_xmodal.methods.teaching.views import View
 from geo_xmodal.networks import PixelModel

@@ -59,13 +59,13 @@ class TeacherOptions(AuxiliaryOptions):
     teacher: TeacherName = Field(
         "auto", description="auto (chosen by cross-validation), svm, trees, linear, network or average"
     )
-    components: int = Field(15, ge=1, le=4096, description="principal components of the rich bands")
-    rich_radius: int = Field(1, ge=0, le=8, description="rich pixels around that are averaged")
+    components: int = Field(15, ge=1, le=4096, description="principal components of the auxiliary bands")
+    auxiliary_radius: int = Field(1, ge=0, le=8, description="auxiliary pixels around that are averaged")
 
     @property
-    def rich_margin(self) -> int:
-        """Radius of the rich patches."""
-        return max(self.rich_radius, self.auxiliary_margin)
+    def auxiliary_margin(self) -> int:
+        """Radius of the auxiliary patches."""
+        return max(self.auxiliary_radius, self.published_margin)
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Entry:
 
     name: str
     view: View
-    with_rich: bool
+    with_auxiliary: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +102,7 @@ def teacher_of(
     *,
     teacher: str,
     components: int,
-    rich_radius: int,
+    auxiliary_radius: int,
     balance: bool,
     seed: int,
     work: Work | None,
@@ -115,8 +115,8 @@ def teacher_of(
     Args:
         data: with labelled pairs.
         teacher: a candidate, `average`, or `auto`.
-        components: principal components of the rich bands, at most.
-        rich_radius: rich pixels around that are averaged.
+        components: principal components of the auxiliary bands, at most.
+        auxiliary_radius: auxiliary pixels around that are averaged.
         balance: whether classes are weighed alike.
         seed: of folds and of candidates.
         work: trains networks; None, or one that does not, does without them.
@@ -125,11 +125,11 @@ def teacher_of(
         TrainingDataError: Fewer than two pixels have both sensors.
         MemoryShortageError: Features do not fit into memory.
     """
-    key = f"teacher {teacher} {components} {rich_radius} {balance} {seed} {_word(data)}"
+    key = f"teacher {teacher} {components} {auxiliary_radius} {balance} {seed} {_word(data)}"
     if work is not None and key in work.shared:
         found: Teacher = work.shared[key]
         return found
-    bench = _Bench(data, views_of(data, components, rich_radius), balance, seed, work)
+    bench = _Bench(data, views_of(data, components, auxiliary_radius), balance, seed, work)
     findings = bench.judged(teacher) if work is None else work.kept(key, lambda: bench.judged(teacher))
     made = bench.taught(findings)
     if work is not None:
@@ -198,9 +198,9 @@ class _Bench:
                 f"sensors can be held out ({self.folds.describe()})"
             )
             return found | {"may_teach": False, "why": why, "chosen": None, "target_only": None}
-        alone = self._best_views(possible, with_rich=False)
+        alone = self._best_views(possible, with_auxiliary=False)
         self.alone = min(alone, key=self._loss)
-        both = self._best_views([asked_for] if asked_for in CANDIDATES else possible, with_rich=True)
+        both = self._best_views([asked_for] if asked_for in CANDIDATES else possible, with_auxiliary=True)
         members = {AVERAGE: both} if asked_for in ("auto", AVERAGE) else {}
         members |= {} if asked_for == AVERAGE else {entry.name: [entry] for entry in both}
         chosen = self._chosen(members)
@@ -225,7 +225,7 @@ class _Bench:
         may, why = bool(findings["may_teach"]), str(findings["why"])
         labelled = np.eye(self.classes)[self.label[: self.pairs]]
         if not may:
-            nothing = np.zeros((len(self.views.rich_unlabelled), self.classes))
+            nothing = np.zeros((len(self.views.auxiliary_unlabelled), self.classes))
             return Teacher(False, why, labelled, nothing, findings)
         self.alone = Entry(findings["target_only"], findings["target_only_view"], False)
         members = [Entry(name, view, True) for name, view in findings["members"]]
@@ -238,10 +238,10 @@ class _Bench:
         labelled[self.chosen[known]] = np.nanmean(held_out[:, known], axis=0)
         return Teacher(True, why, labelled, unlabelled, findings)
 
-    def _best_views(self, names: Sequence[str], with_rich: bool) -> list[Entry]:
+    def _best_views(self, names: Sequence[str], with_auxiliary: bool) -> list[Entry]:
         """Each candidate on the view on which its log loss is least."""
         return [
-            min((Entry(name, view, with_rich) for view in CANDIDATES[name].views), key=self._loss)
+            min((Entry(name, view, with_auxiliary) for view in CANDIDATES[name].views), key=self._loss)
             for name in names
         ]
 
@@ -268,11 +268,11 @@ class _Bench:
         return {
             "name": name,
             "title": "average of these" if one is None else CANDIDATES[name].title,
-            "sensors": "both" if entries[0].with_rich else "target",
+            "sensors": "both" if entries[0].with_auxiliary else "target",
             "view": one and one.view,
             **self._score(entries).as_json(),
             "temperature": one and self._judge(one).temperature,
-            "seconds": sum(self.seconds[entry.name, entry.with_rich] for entry in entries),
+            "seconds": sum(self.seconds[entry.name, entry.with_auxiliary] for entry in entries),
         }
 
     def _of(self, entries: Sequence[Entry]) -> Probabilities:
@@ -284,13 +284,13 @@ class _Bench:
         if entry in self.done:
             return self.done[entry]
         if self.work is not None and self.work.progress is not None:
-            sensors = "both sensors" if entry.with_rich else "the target sensor"
+            sensors = "both sensors" if entry.with_auxiliary else "the target sensor"
             self.work.progress(0, 0, f"choosing a teacher: {CANDIDATES[entry.name].title} on {sensors}")
         began = time.process_time()
         logits: dict[int, Logits] = {}
         known: dict[int, IntArray] = {}
         for k, (train, test) in enumerate(zip(self.folds.train, self.folds.test, strict=True)):
-            learned, asked = train[self.paired[train]] if entry.with_rich else train, self.paired[test]
+            learned, asked = train[self.paired[train]] if entry.with_auxiliary else train, self.paired[test]
             known[k] = np.unique(self.own[learned]) if len(np.unique(self.own[learned])) > 1 else learned[:0]
             logits[k] = np.full((len(test), self.classes), np.nan)
             if asked.any():
@@ -300,19 +300,19 @@ class _Bench:
         temperature = temperature_of(together[told], np.broadcast_to(self.own, told.shape)[told])
         probability = np.full_like(together, np.nan)
         probability[told] = softened(together[told], temperature)
-        for k in known if entry.with_rich else ():
+        for k in known if entry.with_auxiliary else ():
             rows = self.folds.test[k][self.paired[self.folds.test[k]]]
             own, alone = probability[self.folds.repeat[k]], self._judge(self.alone).probability
             own[rows] = _filled(own[rows], alone[self.folds.repeat[k]][rows], known[k])
         self.done[entry] = _Judged(cast(Probabilities, probability), temperature)
-        self.seconds[entry.name, entry.with_rich] += time.process_time() - began
+        self.seconds[entry.name, entry.with_auxiliary] += time.process_time() - began
         return self.done[entry]
 
     def _answers(self, entry: Entry, learned: IntArray, asked: IntArray, known: IntArray) -> Logits:
         """(asked, classes) logits of labels `asked` by an entry that learned `learned`; all alike of none."""
         if not len(known):
             return np.zeros((len(asked), self.classes))
-        features = self.views.labelled(entry.view, entry.with_rich)
+        features = self.views.labelled(entry.view, entry.with_auxiliary)
         fitted = self._fitted(entry, features[self.chosen[learned]], self.own[learned])
         return fitted(features[self.chosen[asked]])
 
@@ -322,16 +322,16 @@ class _Bench:
 
     def _final(self, entry: Entry) -> tuple[Probabilities, Probabilities]:
         """Probabilities of all labelled pairs, and of the unlabelled ones, by an entry that learned all."""
-        features = self.views.labelled(entry.view, entry.with_rich)
-        learned = self.chosen[self.paired] if entry.with_rich else self.chosen
+        features = self.views.labelled(entry.view, entry.with_auxiliary)
+        learned = self.chosen[self.paired] if entry.with_auxiliary else self.chosen
         asked = self._fitted(entry, features[learned], self.label[learned])
         temperature = self._judge(entry).temperature
         labelled, unlabelled = (
             softened(asked(part), temperature) if len(part) else np.zeros((0, self.classes))
-            for part in (features[: self.pairs], self.views.unlabelled(entry.view, entry.with_rich))
+            for part in (features[: self.pairs], self.views.unlabelled(entry.view, entry.with_auxiliary))
         )
         known = np.unique(self.label[learned])
-        if not entry.with_rich or len(known) == len(np.unique(self.label)):
+        if not entry.with_auxiliary or len(known) == len(np.unique(self.label)):
             return labelled, unlabelled
         alone = self._final(self.alone)
         return _filled(labelled, alone[0], known), _filled(unlabelled, alone[1], known)

@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 import torch
 
+from geo_xmodal.methods.auxiliary_side import CHUNK, AuxiliaryInput
 from geo_xmodal.methods.context_trees import context_features
-from geo_xmodal.methods.rich_side import CHUNK, RichInput
 from geo_xmodal.networks import ContextOptions
 from geo_xmodal.patches import FloatArray, Patches, joined_patches
 from geo_xmodal.types import BandStatistics, TrainingData
@@ -27,44 +27,44 @@ class Views:
     """Features of labelled pixels, pairs first, and of unlabelled pairs.
 
     Attributes:
-        rich: (pairs, components) of the labelled pairs.
-        rich_unlabelled: (unlabelled pairs, components).
+        auxiliary: (pairs, components) of the labelled pairs.
+        auxiliary_unlabelled: (unlabelled pairs, components).
         target: by view, (labelled pixels, features).
         target_unlabelled: by view, (unlabelled pairs, features).
         reach: target pixels on each side that the farther view looks at.
     """
 
-    rich: FloatArray
-    rich_unlabelled: FloatArray
+    auxiliary: FloatArray
+    auxiliary_unlabelled: FloatArray
     target: Mapping[View, FloatArray]
     target_unlabelled: Mapping[View, FloatArray]
     reach: int
 
-    def labelled(self, view: View, with_rich: bool) -> FloatArray:
+    def labelled(self, view: View, with_auxiliary: bool) -> FloatArray:
         """Rows of labelled pixels: of the pairs with the auxiliary sensor, of all without it."""
-        if not with_rich:
+        if not with_auxiliary:
             return self.target[view]
-        return np.concatenate([self.rich, self.target[view][: len(self.rich)]], 1)
+        return np.concatenate([self.auxiliary, self.target[view][: len(self.auxiliary)]], 1)
 
-    def unlabelled(self, view: View, with_rich: bool) -> FloatArray:
+    def unlabelled(self, view: View, with_auxiliary: bool) -> FloatArray:
         """Rows of the unlabelled pairs."""
         seen = self.target_unlabelled[view]
-        return np.concatenate([self.rich_unlabelled, seen], 1) if with_rich else seen
+        return np.concatenate([self.auxiliary_unlabelled, seen], 1) if with_auxiliary else seen
 
 
-def views_of(data: TrainingData, components: int, rich_radius: int) -> Views:
+def views_of(data: TrainingData, components: int, auxiliary_radius: int) -> Views:
     """Features of all pixels that a teacher learns from or is asked about.
 
     Args:
         data: with an auxiliary sensor.
-        components: principal components of the rich bands, at most.
-        rich_radius: rich pixels around that are averaged.
+        components: principal components of the auxiliary bands, at most.
+        auxiliary_radius: auxiliary pixels around that are averaged.
 
     Raises:
         TrainingDataError: Fewer than two pixels have both sensors.
         MemoryShortageError: The features do not fit into memory.
     """
-    rich_input = RichInput(data, components, rich_radius)
+    auxiliary_input = AuxiliaryInput(data, components, auxiliary_radius)
     sizes = tuple(size for size in SIZES if size // 2 <= data.margin)
     context = ContextOptions(context=("mean", "std", "min", "max") if sizes else (), sizes=sizes)
     near = ContextOptions(context=("mean",), sizes=(3,)) if data.margin else ContextOptions()
@@ -77,8 +77,8 @@ def views_of(data: TrainingData, components: int, rich_radius: int) -> Views:
         for patches in (labelled, data.unlabelled_pairs.target)
     )
     return Views(
-        _components(data.labelled_pairs.rich, rich_input),
-        _components(data.unlabelled_pairs.rich, rich_input),
+        _components(data.labelled_pairs.auxiliary, auxiliary_input),
+        _components(data.unlabelled_pairs.auxiliary, auxiliary_input),
         target,  # type: ignore[arg-type]
         unlabelled,  # type: ignore[arg-type]
         context.margin,
@@ -90,9 +90,9 @@ def _near(patches: Patches, statistics: BandStatistics, options: ContextOptions)
     return context_features(patches, statistics, options)[:, -len(statistics.bands) :]
 
 
-def _components(rich: Patches | None, rich_input: RichInput) -> FloatArray:
-    if rich is None or not len(rich):
-        return np.zeros((0, rich_input.features), np.float32)
+def _components(auxiliary: Patches | None, auxiliary_input: AuxiliaryInput) -> FloatArray:
+    if auxiliary is None or not len(auxiliary):
+        return np.zeros((0, auxiliary_input.features), np.float32)
     with torch.inference_mode():
-        parts = [rich_input(torch.from_numpy(part)).numpy() for part in rich.parts(CHUNK)]
+        parts = [auxiliary_input(torch.from_numpy(part)).numpy() for part in auxiliary.parts(CHUNK)]
     return np.concatenate(parts)

@@ -30,7 +30,7 @@ class XModalNet(Method):
 
     name = "x_modalnet"
     summary = "X-ModalNet: adversarial and interactive streams, reconstruction, labels propagated on a graph"
-    uses_rich = True
+    uses_auxiliary = True
     uses_unlabelled_target = True
     ablation = ABLATION
     noise_rows = NOISE_ROWS

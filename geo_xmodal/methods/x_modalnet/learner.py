@@ -15,7 +15,7 @@ from geo_xmodal import processes
 from geo_xmodal.methods.base import Batch, Stage
 from geo_xmodal.methods.cross_validation import Choice, Predict, chosen_value
 from geo_xmodal.methods.pairs import MIN_PAIRS
-from geo_xmodal.methods.reconstruction import RichView, UnitScale, corrupted
+from geo_xmodal.methods.reconstruction import AuxiliaryView, UnitScale, corrupted
 from geo_xmodal.methods.rows import CHUNK
 from geo_xmodal.methods.svm import SvmLearner, SvmOptions
 from geo_xmodal.methods.target_branch import BranchLearner
@@ -55,16 +55,18 @@ class XModalNetLearner(BranchLearner):
         self, data: TrainingData, options: XModalNetOptions, seed: int, kept: Kept = found_anew
     ) -> None:
         super().__init__(data, options)
-        self.rich_view = RichView(data, options)
+        self.auxiliary_view = AuxiliaryView(data, options)
         self.labelled_pairs = len(data.labelled_pairs)
         self.pseudo_labelled = options.propagation != "off"
-        self.labelled = self.rich_view.of(self.labelled)
+        self.labelled = self.auxiliary_view.of(self.labelled)
         self.unlabelled = (
-            dataclasses.replace(self.unlabelled, rich=None)
+            dataclasses.replace(self.unlabelled, auxiliary=None)
             if self.pseudo_labelled
             else self.unlabelled.empty()
         )
-        self.parts = TrainingParts(data.target.bands, self.rich_view.features, self.data_classes, options)
+        self.parts = TrainingParts(
+            data.target.bands, self.auxiliary_view.features, self.data_classes, options
+        )
         self.unit = UnitScale(self.statistics)
         self.terms = Terms(
             {
@@ -179,22 +181,22 @@ class XModalNetLearner(BranchLearner):
     def loss(self, stage: int, labelled: Batch, unlabelled: Batch | None) -> dict[str, Tensor]:
         """The terms of Eq. 5, or the autoencoders' of the first stage."""
         labelled = self._with_pairs(labelled)
-        rich = cast(Tensor, labelled.rich)
-        paired = rich[:, 0].isfinite().nonzero()[:, 0]
-        rich = rich[paired]
+        auxiliary = cast(Tensor, labelled.auxiliary)
+        paired = auxiliary[:, 0].isfinite().nonzero()[:, 0]
+        auxiliary = auxiliary[paired]
         target = labelled.target if unlabelled is None else torch.cat([labelled.target, unlabelled.target])
         target = self.augmented(target)
         count = len(labelled.target)
         dae = self.stages[stage].name == "dae"
         hidden = self.options.corruption if dae else 0.0
         seen = self.parts.features(
-            self.net, corrupted(target, hidden), corrupted(rich, hidden), paired, crossing=not dae
+            self.net, corrupted(target, hidden), corrupted(auxiliary, hidden), paired, crossing=not dae
         )
         if dae:
-            return self._reconstructed(self.pretraining, seen, target, rich, count)
+            return self._reconstructed(self.pretraining, seen, target, auxiliary, count)
         return {
             **self._classification(seen, labelled, paired, unlabelled),
-            **self._reconstructed(self.reconstruction, seen, target, rich, count),
+            **self._reconstructed(self.reconstruction, seen, target, auxiliary, count),
             **self._adversarial(seen, count),
         }
 
@@ -212,12 +214,12 @@ class XModalNetLearner(BranchLearner):
         """L_l, of pairs and of the target sensor alone, and L_pl."""
         label, alone = cast(Tensor, labelled.label), seen.embedding[: len(labelled.target)]
         joint, single = self.heads
-        embeddings, rich = seen.paired_embedding, self.parts.rich_joint(seen.rich_embedding)
+        embeddings, auxiliary = seen.paired_embedding, self.parts.auxiliary_joint(seen.auxiliary_embedding)
         zeros_learn = self.options.label_unimodal_head and joint is self.net.head
         if zeros_learn:
             embeddings = torch.cat([embeddings, alone])
-            rich = torch.cat([rich, rich.new_zeros(len(alone), *rich.shape[1:])])
-        logits = joint(embeddings, rich).flatten(1)
+            auxiliary = torch.cat([auxiliary, auxiliary.new_zeros(len(alone), *auxiliary.shape[1:])])
+        logits = joint(embeddings, auxiliary).flatten(1)
         outputs = {"joint": (logits[: len(paired)], label[paired])}
         if zeros_learn:
             outputs["label"] = logits[len(paired) :], label
@@ -229,15 +231,15 @@ class XModalNetLearner(BranchLearner):
         return self.terms.of(**outputs)
 
     def _reconstructed(
-        self, terms: Terms, seen: Features, target: Tensor, rich: Tensor, count: int
+        self, terms: Terms, seen: Features, target: Tensor, auxiliary: Tensor, count: int
     ) -> dict[str, Tensor]:
         """L_rec (Eq. 6) of each stream, from what the first prediction layers hold."""
         if not terms:
             return {}
         patches, wanted = self.parts.patch_decoder(seen.embedding.flatten(1)), self.unit(target)
-        spectra = self.parts.spectrum_decoder(seen.rich_embedding.flatten(1))
+        spectra = self.parts.spectrum_decoder(seen.auxiliary_embedding.flatten(1))
         pairs = [
-            (spectra, self.rich_view.unit(rich)),
+            (spectra, self.auxiliary_view.unit(auxiliary)),
             (patches[:count], wanted[:count]),
             (patches[count:], wanted[count:]),
         ]
@@ -253,8 +255,8 @@ class XModalNetLearner(BranchLearner):
         if not self.adversary:
             return {}
         real, fake = (half.flatten(1) for half in seen.target)
-        rich_real, rich_fake = (half.flatten(1) for half in seen.rich)
-        pairs = [(rich_real, rich_fake), (real[:count], fake[:count]), (real[count:], fake[count:])]
+        auxiliary_real, auxiliary_fake = (half.flatten(1) for half in seen.auxiliary)
+        pairs = [(auxiliary_real, auxiliary_fake), (real[:count], fake[:count]), (real[count:], fake[count:])]
         there = {
             name: (self.parts.discriminators[name], *pair)
             for name, pair in zip(STREAMS, pairs, strict=True)

@@ -70,9 +70,9 @@ class XModalNetOptions(PaperOptions):
 
     @model_validator(mode="after")
     def _widths_meet(self) -> Self:
-        if self.il != "off" and not self.sa and self.widths[-1] != self.rich_widths[-1]:
+        if self.il != "off" and not self.sa and self.widths[-1] != self.auxiliary_widths[-1]:
             raise ValueError(
-                f"widths end in {self.widths[-1]} and rich_widths in {self.rich_widths[-1]}: the "
+                f"widths end in {self.widths[-1]} and auxiliary_widths in {self.auxiliary_widths[-1]}: the "
                 "interactive-learning module is shared by both sensors and needs the same number"
             )
         return self

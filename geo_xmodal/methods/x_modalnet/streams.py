@@ -20,7 +20,7 @@ from geo_xmodal.networks.x_modalnet import (
 )
 from geo_xmodal.networks.x_modalnet import XModalNetOptions as BranchShape
 
-STREAMS = ("rich", "target", "unlabelled")
+STREAMS = ("auxiliary", "target", "unlabelled")
 """The paper's o, t and u; t and u share all weights but the discriminator's."""
 
 
@@ -30,17 +30,17 @@ class Features:
 
     Attributes:
         target: real and fake features of every target pixel; one entry without the adversarial module.
-        rich: those of every pair.
+        auxiliary: those of every pair.
         embedding: first prediction layer of every target pixel, of the target sensor alone.
-        rich_embedding: first prediction layer of the rich stream, for every pair.
+        auxiliary_embedding: first prediction layer of the auxiliary stream, for every pair.
         paired_embedding: that of the target stream, for every pair: `embedding`, unless the
             interactive-learning module mixes the sensors.
     """
 
     target: tuple[Tensor, ...]
-    rich: tuple[Tensor, ...]
+    auxiliary: tuple[Tensor, ...]
     embedding: Tensor
-    rich_embedding: Tensor
+    auxiliary_embedding: Tensor
     paired_embedding: Tensor
 
 
@@ -55,31 +55,33 @@ class TrainingParts(nn.Module):
     """Everything beside the branch that maps.
 
     Attributes:
-        rich: the auxiliary sensor's stream, fully-connected.
+        auxiliary: the auxiliary sensor's stream, fully-connected.
         second_head: the head that does not map: the joint layers, or the unlabelled stream's own.
         discriminators: one a stream; none without the adversarial module.
     """
 
-    def __init__(self, target_bands: int, rich_bands: int, classes: int, options: XModalNetOptions) -> None:
+    def __init__(
+        self, target_bands: int, auxiliary_bands: int, classes: int, options: XModalNetOptions
+    ) -> None:
         super().__init__()
         shape = BranchShape.model_validate(dict(options.network.options))
-        widths, norm = options.rich_widths, options.batch_norm
-        self.rich = Stream(rich_bands, widths, [1] * len(widths), shape)
-        self.mixer = perceptron(self.rich.features, shape) if options.il == "mixed" else None
-        self.rich_joint = nn.Conv2d(PREDICTION, JOINT[0], 1, bias=False)
+        widths, norm = options.auxiliary_widths, options.batch_norm
+        self.auxiliary = Stream(auxiliary_bands, widths, [1] * len(widths), shape)
+        self.mixer = perceptron(self.auxiliary.features, shape) if options.il == "mixed" else None
+        self.auxiliary_joint = nn.Conv2d(PREDICTION, JOINT[0], 1, bias=False)
         self.second_head = (
             JointHead(classes, shape)
             if options.test_head == "unimodal"
             else nn.Conv2d(PREDICTION, classes, 1)
         )
         self.patch_decoder = PatchDecoder(PREDICTION, target_bands, options.kernels, options.widths, norm)
-        self.spectrum_decoder = SpectrumDecoder(PREDICTION, rich_bands, widths, norm)
+        self.spectrum_decoder = SpectrumDecoder(PREDICTION, auxiliary_bands, widths, norm)
         self.discriminators = nn.ModuleDict(
             {name: Discriminator(ADVERSARIAL[-1]) for name in STREAMS if options.sa}
         )
 
     def features(
-        self, branch: XModalNet, target: Tensor, rich: Tensor, paired: Tensor, crossing: bool = True
+        self, branch: XModalNet, target: Tensor, auxiliary: Tensor, paired: Tensor, crossing: bool = True
     ) -> Features:
         """A batch through both streams.
 
@@ -89,27 +91,30 @@ class TrainingParts(nn.Module):
         Args:
             branch: the target sensor's.
             target: (n, band, p, p) standardised patches.
-            rich: (m, band) standardised spectra.
+            auxiliary: (m, band) standardised spectra.
             paired: (m,) where in `target` they belong.
             crossing: False keeps the sensors apart where they would mix.
         """
-        halves, rich_halves = branch.stream.split(target), self.rich.split(rich[:, :, None, None])
-        own, rich_own = torch.cat(halves, 1), torch.cat(rich_halves, 1)
+        halves, auxiliary_halves = (
+            branch.stream.split(target),
+            self.auxiliary.split(auxiliary[:, :, None, None]),
+        )
+        own, auxiliary_own = torch.cat(halves, 1), torch.cat(auxiliary_halves, 1)
         n = len(own)
         if branch.perceptrons:
-            both = torch.cat([own, rich_own])
-            own, rich_own = branch.interacted(both).tensor_split([n])
+            both = torch.cat([own, auxiliary_own])
+            own, auxiliary_own = branch.interacted(both).tensor_split([n])
             if self.mixer is not None:
-                crossed, rich_crossed = self.mixer(both).tensor_split([n])
+                crossed, auxiliary_crossed = self.mixer(both).tensor_split([n])
                 if crossing:
-                    own = torch.cat([own, own[paired] + rich_own])
-                    rich_crossed = rich_crossed + crossed[paired]
-                rich_own = rich_crossed
+                    own = torch.cat([own, own[paired] + auxiliary_own])
+                    auxiliary_crossed = auxiliary_crossed + crossed[paired]
+                auxiliary_own = auxiliary_crossed
         embedding, mixed = branch.stream.predict(own).tensor_split([n])
         return Features(
             target=halves,
-            rich=rich_halves,
+            auxiliary=auxiliary_halves,
             embedding=embedding,
-            rich_embedding=self.rich.predict(rich_own),
+            auxiliary_embedding=self.auxiliary.predict(auxiliary_own),
             paired_embedding=mixed if len(mixed) else embedding[paired],
         )

@@ -22,8 +22,8 @@ PIXELS = 4096
 """Pixels whose components are computed at a time: their bands fit into the cache."""
 
 
-class RichInput(nn.Module):
-    """Rich patches to whitened principal components of their mean spectrum, from training pairs only.
+class AuxiliaryInput(nn.Module):
+    """Auxiliary patches to whitened principal components of their mean spectrum, from training pairs only.
 
     Hundreds of bands are strongly correlated, labels are few: whitened leading components are what a small
     network learns from them best. (n, band, row, col) raw -> (n, features), the mean of the pixels up to
@@ -32,13 +32,13 @@ class RichInput(nn.Module):
 
     def __init__(self, data: TrainingData, components: int, radius: int) -> None:
         super().__init__()
-        if data.rich is None:
+        if data.auxiliary is None:
             raise TrainingDataError("there is no auxiliary sensor in the training data")
-        self.radius = min(radius, data.rich_margin)
-        self.standardize = Standardize(data.rich.statistics)
+        self.radius = min(radius, data.auxiliary_margin)
+        self.standardize = Standardize(data.auxiliary.statistics)
         groups = (data.labelled_pairs, data.unlabelled_pairs)
-        rich = joined_patches([group.rich for group in groups if group.rich is not None])
-        count, mean, values, axes = self._axes(rich)
+        auxiliary = joined_patches([group.auxiliary for group in groups if group.auxiliary is not None])
+        count, mean, values, axes = self._axes(auxiliary)
         kept = min(components, int((values > values[0] * 1e-6).sum()))
         axes = axes[:kept] * torch.sign(axes[:kept].gather(1, axes[:kept].abs().argmax(1, keepdim=True)))
         self.features = kept
@@ -47,17 +47,17 @@ class RichInput(nn.Module):
         self.register_buffer("mean", mean.float())
         self.register_buffer("whiten", (axes.T / values[:kept] * (count - 1) ** 0.5).float())
 
-    def _axes(self, rich: Patches) -> tuple[int, Tensor, Tensor, Tensor]:
+    def _axes(self, auxiliary: Patches) -> tuple[int, Tensor, Tensor, Tensor]:
         """How many spectra there are, their mean, and singular values and axes around it, float64."""
-        if rich.held is not None:
-            spectra = torch.cat(list(self._spectra(rich)))
+        if auxiliary.held is not None:
+            spectra = torch.cat(list(self._spectra(auxiliary)))
             count, mean = self._enough(len(spectra)), spectra.mean(0)
             _, values, axes = torch.linalg.svd(spectra - mean, full_matrices=False)
             return count, mean, values, axes
-        count, bands = 0, rich.shape[1]
+        count, bands = 0, auxiliary.shape[1]
         total, squares = torch.zeros(bands).double(), torch.zeros(bands, bands).double()
         # standardised bands have means near 0: their squares do not cancel
-        for part in self._spectra(rich.cropped(self.radius)):
+        for part in self._spectra(auxiliary.cropped(self.radius)):
             count += len(part)
             total += part.sum(0)
             squares += part.T @ part
@@ -67,17 +67,17 @@ class RichInput(nn.Module):
 
     def _enough(self, count: int) -> int:
         if count < 2:
-            raise TrainingDataError(f"{count} pixels have rich data; the components need two at least")
+            raise TrainingDataError(f"{count} pixels have auxiliary data; the components need two at least")
         return count
 
-    def _spectra(self, rich: Patches) -> Iterator[Tensor]:
+    def _spectra(self, auxiliary: Patches) -> Iterator[Tensor]:
         """(n, band) mean spectra, of pixels that have any, some at a time."""
-        for part in rich.parts(CHUNK):
+        for part in auxiliary.parts(CHUNK):
             spectra = self._mean_of(torch.from_numpy(part))
             yield spectra[spectra.isfinite().all(1)].double()
 
-    def condensed(self, rich: Rows, around: bool) -> Rows:
-        """(n, features) of rich patches, followed with `around` by those of every pixel, flat.
+    def condensed(self, auxiliary: Rows, around: bool) -> Rows:
+        """(n, features) of auxiliary patches, followed with `around` by those of every pixel, flat.
 
         Patches on disk get the components of every pixel beside them: they are a tenth of the bands.
         """
@@ -93,9 +93,9 @@ class RichInput(nn.Module):
             middle = near.nansum((2, 3)) / near[:, :1].isfinite().sum((2, 3))
             return torch.cat([middle, components.nan_to_num().flatten(1)], 1) if around else middle
 
-        if isinstance(rich, StoredRows):
-            return StoredRows(rich.patches.derived(condense._pixelwise())).mapped(of_components)
-        return rich.mapped(numbers)
+        if isinstance(auxiliary, StoredRows):
+            return StoredRows(auxiliary.patches.derived(condense._pixelwise())).mapped(of_components)
+        return auxiliary.mapped(numbers)
 
     def _pixelwise(self) -> LocalFunction:
         """The components of a pixel, NaN where it has no data."""
@@ -130,28 +130,28 @@ class RichInput(nn.Module):
         single, moved = weights.float(), offset.float()
         return lambda pixels: torch.addmm(moved, pixels.clamp(low, high), single)
 
-    def _mean_spectrum(self, rich: Tensor) -> Tensor:
+    def _mean_spectrum(self, auxiliary: Tensor) -> Tensor:
         """(n, band): the mean over the pixels of a patch that have data; in parts that fit the cache."""
-        return torch.cat([self._mean_of(part) for part in torch.split(rich, CHUNK)])
+        return torch.cat([self._mean_of(part) for part in torch.split(auxiliary, CHUNK)])
 
-    def _mean_of(self, rich: Tensor) -> Tensor:
-        cut = rich.shape[-1] // 2 - self.radius
-        rich = rich[:, :, cut : rich.shape[2] - cut, cut : rich.shape[3] - cut]
-        present = rich.isfinite().all(1, keepdim=True)
-        total = (self.standardize(rich) * present).sum((2, 3))
+    def _mean_of(self, auxiliary: Tensor) -> Tensor:
+        cut = auxiliary.shape[-1] // 2 - self.radius
+        auxiliary = auxiliary[:, :, cut : auxiliary.shape[2] - cut, cut : auxiliary.shape[3] - cut]
+        present = auxiliary.isfinite().all(1, keepdim=True)
+        total = (self.standardize(auxiliary) * present).sum((2, 3))
         return cast(Tensor, total / present.sum((2, 3)))
 
-    def forward(self, rich: Tensor) -> Tensor:
+    def forward(self, auxiliary: Tensor) -> Tensor:
         """(n, features), of unit variance over the training pairs."""
-        return (self._mean_spectrum(rich) - self.mean) @ self.whiten
+        return (self._mean_spectrum(auxiliary) - self.mean) @ self.whiten
 
-    def patches(self, rich: Tensor) -> Tensor:
+    def patches(self, auxiliary: Tensor) -> Tensor:
         """(n, features, row, col): the components of every pixel, 0 where a neighbour has no data."""
-        return torch.cat([self._components_of(part) for part in torch.split(rich, CHUNK)])
+        return torch.cat([self._components_of(part) for part in torch.split(auxiliary, CHUNK)])
 
-    def _components_of(self, rich: Tensor) -> Tensor:
-        spectra = self.standardize(rich).movedim(1, -1) - self.mean
-        present = rich.isfinite().all(1)[..., None]
+    def _components_of(self, auxiliary: Tensor) -> Tensor:
+        spectra = self.standardize(auxiliary).movedim(1, -1) - self.mean
+        present = auxiliary.isfinite().all(1)[..., None]
         return cast(Tensor, ((spectra @ self.whiten) * present).movedim(-1, 1))
 
 
