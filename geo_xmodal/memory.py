@@ -243,11 +243,11 @@ def _mapped_by_torch() -> int:
     own = [path for place in places for path in Path(place).glob("lib/*.so*")]
     cuda = any(path.name.startswith("libtorch_cuda.") for path in own)
     libraries = sum(path.stat().st_size for path in own) + (_CUDA_LIBRARIES if cuda else 0)
-    return libraries + _AFTER_TORCH + _AFTER_TORCH_EACH_THREAD * (_threads() - 1)
+    return libraries + _AFTER_TORCH + _AFTER_TORCH_EACH_THREAD * (threads_asked() - 1)
 
 
-def _threads() -> int:
-    """Threads that libraries start at once."""
+def threads_asked() -> int:
+    """Threads that work is done on: OMP_NUM_THREADS, or as many as there are processors."""
     asked = os.environ.get("OMP_NUM_THREADS", "")
     return min(usable_processors(), int(asked)) if asked.isdigit() and int(asked) else usable_processors()
 

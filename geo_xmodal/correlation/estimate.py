@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from geo_xmodal.correlation.ace import PRIOR_SAMPLES, ace_features
 from geo_xmodal.correlation.cross_fit import MIN_DEVIATION, CrossFit
@@ -25,6 +27,7 @@ from geo_xmodal.correlation.held_out import (
 from geo_xmodal.correlation.linear_cca import FloatArray, linear_features, standardiser
 from geo_xmodal.correlation.neural import fit_neural
 from geo_xmodal.errors import UsageError
+from geo_xmodal.memory import threads_asked
 
 Method = Literal["cca", "ace", "neural"]
 
@@ -200,7 +203,10 @@ def _refitted(
     fits = CrossFit(features(x), features(y), fold, components, ridge)
     spectrum = fits.spectrum()
     variance, units = jackknife_variance(fits.leading_sums(), ids)
-    null = np.stack([fits.refitted(broken_pairing(len(x), ids, rng)) for _ in range(settings.permutations)])
+    broken = [broken_pairing(len(x), ids, rng) for _ in range(settings.permutations)]
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads_asked()) as pool:
+        # a pairing a thread: the products of one are too small to be divided
+        null = np.stack(list(pool.map(fits.refitted, broken)))
     shared = _most_shared(variance, settings.folds)
     if settings.folds > 2:
         shared = min(shared, fits.coupling())

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
-from geo_xmodal.raster import WindowReader
+from geo_xmodal.memory import threads_asked
+from geo_xmodal.raster import WindowReader, kept_open
 from geo_xmodal.types import FloatArray, IntArray, Progress, Window
 
 _BLOCK = 256
@@ -15,6 +19,9 @@ _BLOCK = 256
 
 _BLOCK_VALUES = 2**24
 """Values held for one block (64 MB as float32)."""
+
+_MAX_THREADS = 4
+"""Threads that read at a time: each holds a block, and what it is warped from."""
 
 
 def block_side(bands: int) -> int:
@@ -56,13 +63,33 @@ def read_patches(
     side = 2 * margin + 1
     bands = len(reader.bands)
     out = np.empty((len(positions), bands, side, side), np.float32)
-    done = 0
-    for window, members in blocks_with(positions, block_side(bands)):
-        block = reader.read(window, margin)
-        rows, cols = (positions[members] - (window.row, window.col)).T
-        views = np.lib.stride_tricks.sliding_window_view(block, (side, side), axis=(1, 2))
-        out[members] = views[:, rows, cols].transpose(1, 0, 2, 3)
-        done += len(members)
-        if progress is not None:
-            progress(done, len(positions), f"reading patches of {Path(reader.name).name}")
+    blocks = list(blocks_with(positions, block_side(bands)))
+    done, telling, ended = 0, threading.Lock(), threading.Event()
+
+    @kept_open()
+    def read(part: list[tuple[Window, IntArray]]) -> None:
+        nonlocal done
+        for window, members in part:
+            if ended.is_set():
+                return
+            block = reader.read(window, margin)
+            rows, cols = (positions[members] - (window.row, window.col)).T
+            views = np.lib.stride_tricks.sliding_window_view(block, (side, side), axis=(1, 2))
+            out[members] = views[:, rows, cols].transpose(1, 0, 2, 3)
+            with telling:
+                done += len(members)
+                if progress is not None:
+                    progress(done, len(positions), f"reading patches of {Path(reader.name).name}")
+
+    threads = min(threads_asked(), len(blocks), _MAX_THREADS)
+    if threads < 2:
+        read(blocks)
+        return out
+    with ThreadPoolExecutor(threads, thread_name_prefix="patches") as pool:
+        # neighbours share decoded blocks of a file: each thread reads a part of the scene
+        bounds = np.linspace(0, len(blocks), threads + 1).astype(int)
+        try:
+            list(pool.map(read, (blocks[low:high] for low, high in itertools.pairwise(bounds))))
+        finally:
+            ended.set()  # where one thread fails, or somebody stops it, the others end, too
     return out

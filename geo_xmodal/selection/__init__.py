@@ -6,7 +6,15 @@ from geo_xmodal.selection.blocks import BoolArray, blocks_of, counts_by_block, n
 from geo_xmodal.selection.calibration import softened, temperature_of
 from geo_xmodal.selection.folds import Folds, block_folds
 from geo_xmodal.selection.places import Places, labelled_places, unlabelled_places
-from geo_xmodal.selection.scores import Measure, Probabilities, Score, difference, pooled, score
+from geo_xmodal.selection.scores import (
+    Measure,
+    Probabilities,
+    Score,
+    beyond_chance,
+    difference,
+    pooled,
+    score,
+)
 
 __all__ = [
     "BoolArray",
@@ -15,6 +23,7 @@ __all__ = [
     "Places",
     "Probabilities",
     "Score",
+    "beyond_chance",
     "block_folds",
     "blocks_of",
     "counts_by_block",

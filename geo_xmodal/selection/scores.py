@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import numpy.typing as npt
+import scipy.stats
 
 from geo_xmodal.selection.folds import Folds
 from geo_xmodal.types import IntArray
@@ -39,12 +40,14 @@ class Score:
         aa: mean over classes of the same.
         log_loss: mean of -ln p(class), in nats; lower is better.
         n: how many pixels were tested.
+        blocks: how many blocks these lie in.
     """
 
     oa: Measure
     aa: Measure
     log_loss: Measure
     n: int
+    blocks: int
 
     def as_json(self) -> dict[str, object]:
         """Plain values, ready for JSON."""
@@ -95,6 +98,22 @@ def difference(first: Probabilities, second: Probabilities, label: IntArray, gro
     return _score((hit - less_hit)[seen], (loss - less_loss)[seen], label[seen], group[seen])
 
 
+def beyond_chance(gain: Score, error: float) -> bool:
+    """Whether the mean of overall and average accuracy of a `difference` is above 0 beyond chance.
+
+    Student's t with one degree of freedom less than there are blocks: of few blocks the standard error itself
+    is hardly known. Those of overall and average accuracy are averaged, as the two err together.
+
+    Args:
+        gain: of one less another.
+        error: probability with which this is said of two that are equally good.
+    """
+    if gain.oa.se is None or gain.aa.se is None:
+        return False
+    least = scipy.stats.t.ppf(1 - error, gain.blocks - 1) * (gain.oa.se + gain.aa.se) / 2
+    return bool((gain.oa.value + gain.aa.value) / 2 > least)
+
+
 def _by_pixel(
     probability: Probabilities, label: IntArray
 ) -> tuple[Probabilities, Probabilities, npt.NDArray[np.bool_]]:
@@ -122,6 +141,7 @@ def _score(hit: Probabilities, loss: Probabilities, label: IntArray, group: IntA
         Measure(float(recall.mean()), _se((hit - recall[class_of]) * shares, group)),
         Measure(float(loss.mean()), _se((loss - loss.mean()) / n, group)),
         n,
+        len(np.unique(group)),
     )
 
 

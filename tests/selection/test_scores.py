@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from geo_xmodal.selection import block_folds, difference, pooled, score
+from geo_xmodal.selection import beyond_chance, block_folds, difference, pooled, score
 
 
 def test_scores_of_probabilities_that_can_be_counted():
@@ -66,3 +66,24 @@ def test_folds_are_pooled_where_their_pixels_are():
 def test_nothing_tested_is_no_score():
     with pytest.raises(ValueError, match="nothing to score"):
         score(np.full((1, 3, 2), np.nan), np.zeros(3, np.int64), np.arange(3))
+
+
+@pytest.mark.parametrize("blocks", [3, 4, 20])
+def test_of_two_that_are_equally_good_the_first_is_seldom_said_to_be_better(blocks: int) -> None:
+    rng = np.random.default_rng(blocks)
+    group = np.repeat(np.arange(blocks), 40)
+    label = np.tile([0, 1], 20 * blocks)
+    said = 0
+    for _ in range(400):
+        right = rng.uniform(0.4, 0.9, (2, blocks))  # of a block as a whole, whatever the candidate
+        hits = rng.random((2, len(group))) < right[:, group]
+        first, second = (np.eye(2)[np.where(hit, label, 1 - label)][None] for hit in hits)
+        said += beyond_chance(difference(first, second, label, group), 0.1)
+    assert 0.04 < said / 400 < 0.16
+
+
+def test_a_single_block_proves_nothing() -> None:
+    label = np.zeros(9, np.int64)
+    right, wrong = np.eye(2)[np.zeros((1, 9), int)], np.eye(2)[np.ones((1, 9), int)]
+    assert not beyond_chance(difference(right, wrong, label, label), 0.1)
+    assert beyond_chance(difference(right, wrong, label, np.arange(9)), 0.1)

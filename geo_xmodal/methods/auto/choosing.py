@@ -16,8 +16,20 @@ from geo_xmodal.methods.auto.beginnings import PRETRAINED
 from geo_xmodal.methods.auto.candidates import Candidate
 from geo_xmodal.methods.auto.judging import FIRST_FOLDS, MAX_FINALISTS, Bench, Judged, judge
 from geo_xmodal.methods.base import Work
-from geo_xmodal.selection import Probabilities, Score, difference, pooled, score, softened, temperature_of
+from geo_xmodal.selection import (
+    Probabilities,
+    Score,
+    beyond_chance,
+    difference,
+    pooled,
+    score,
+    softened,
+    temperature_of,
+)
 from geo_xmodal.wording import names_text
+
+MAX_ERROR = 0.025
+"""Probability with which a single candidate that is no better than the average may be taken for better."""
 
 MIN_WEIGHT = 0.05
 """What would weigh less in the average is left out of it."""
@@ -57,7 +69,7 @@ def choose(
 
     All are judged in `FIRST_FOLDS` folds, and the best of each kind of model with the next best in all of
     them. The average of these, in which each weighs exp(-loss), is chosen unless the best single one is
-    better in the same folds by two standard errors.
+    better in the same folds, with a probability of error of at most `MAX_ERROR`.
 
     Args:
         candidates: two at least, the first of which is judged first.
@@ -100,11 +112,10 @@ def choose(
 def _clearly_better(
     best: Standing, members: Sequence[Standing], weights: Sequence[float], bench: Bench
 ) -> bool:
-    """Whether a single one is better than the average by two standard errors: few labels choose badly."""
+    """Whether a single one is better than the average beyond chance: few labels choose badly."""
     single, together = (_on_land(one, bench) for one in (best.probability, _mean(members, weights)))
     gain = difference(single, together, bench.places.label, bench.folds.group)
-    errors = [one.se for one in (gain.oa, gain.aa) if one.se is not None]
-    return len(errors) == 2 and _value(gain) > sum(errors)
+    return beyond_chance(gain, MAX_ERROR)
 
 
 def _mean(members: Sequence[Standing], weights: Sequence[float]) -> Probabilities:
