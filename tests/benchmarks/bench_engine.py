@@ -9,6 +9,8 @@ and the best of each counts, so that what else the machine does falls out of the
 - `engine`: steps of the training loop at batch 64, over those of a bare loop of the same network.
 - `divided`: two processes with 32 pixels each of a batch of 64, over one process with 64.
 - `each`: two processes with 64 pixels each of a batch of 128, over one process with 64: pixels a second.
+- `machine`: two bare loops side by side that know nothing of each other, over one: what two processes could
+  reach at most (processors of a virtual machine may be two threads of one core, and share its memory).
 """
 
 from __future__ import annotations
@@ -63,17 +65,30 @@ def timed(way: str, batch: int, steps: int, encoder: str, patch: int) -> float:
 
 
 def measured(way: str, batch: int, asked: argparse.Namespace) -> float:
-    """`timed` in processes of their own."""
+    """`timed` in processes of their own; of those that know nothing of each other, the sum."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    given = [str(value) for value in (way, batch, asked.steps, asked.encoder, asked.patch)]
+    given = [str(value) for value in (batch, asked.steps, asked.encoder, asked.patch)]
     start = [sys.executable]
     if way == "two":
         start += ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "out"
-        command = [*start, "-m", "tests.benchmarks.bench_engine", "--worker", str(out), *given]
-        subprocess.run(command, env=environment, check=True, capture_output=True)
-        return float(out.read_text())
+        outs = [Path(folder) / f"out-{number}" for number in range(2 if way == "apart" else 1)]
+        running = [
+            subprocess.Popen(
+                [
+                    *start, "-m", "tests.benchmarks.bench_engine", "--worker", str(out),
+                    "bare" if way == "apart" else way, *given,
+                ],
+                env=environment,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            for out in outs
+        ]  # fmt: skip
+        for one in running:
+            if one.wait():
+                raise SystemExit(f"{one.args} ended with status {one.returncode}")
+        return sum(float(out.read_text()) for out in outs)
 
 
 def main() -> None:
@@ -96,6 +111,7 @@ def main() -> None:
         "one": ("one", BATCH),
         "divided": ("two", BATCH),
         "each": ("two", 2 * BATCH),
+        "apart": ("apart", BATCH),
     }
     best = dict.fromkeys(ways, 0.0)
     for _ in range(asked.rounds):
@@ -105,6 +121,7 @@ def main() -> None:
         "engine": best["one"] / best["bare"],
         "divided": best["divided"] / best["one"],
         "each": best["each"] / best["one"],
+        "machine": best["apart"] / best["bare"],
     }
     print(json.dumps({"pixels_per_second": best, **{name: round(one, 3) for name, one in ratios.items()}}))
 
