@@ -34,8 +34,8 @@ from geo_xmodal_app.settings import Settings, settings
 
 _LOG = logging.getLogger(__name__)
 
-COMMANDS = ("train", "map", "evaluate", "compare", "align", "export", "correlate", "simulate")
-SHORT = ("map", "evaluate", "align", "export")
+COMMANDS = ("train", "map", "evaluate", "compare", "align", "export", "correlate", "simulate", "explain")
+SHORT = ("map", "evaluate", "align", "export", "explain")
 """Those that take seconds to minutes, and need not wait for a training."""
 
 TERM_SECONDS, KILL_SECONDS = 20.0, 40.0

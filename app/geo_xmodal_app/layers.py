@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Literal
@@ -23,6 +23,13 @@ from geo_xmodal_app.viewer.layer import Layer
 from geo_xmodal_app.workspace import MapEntry
 
 _PERCENTILES = gx.KINDS["other"].display.stretch
+ROUTINE_TITLES = {
+    "integrated_gradients": "Integrated Gradients",
+    "occlusion": "Occlusion",
+    "gradcam": "Grad-CAM",
+    "shap": "SHAP",
+}
+"""Routines of an explanation as papers write them."""
 _MANY_BANDS = 8
 _PERCENT = 0.01
 
@@ -89,6 +96,27 @@ def scene_layers(session: str, scene: gx.Scene, *, visible: bool = False) -> Pre
 def file_layer(session: str, path: Path, title: str, kind: Kind) -> Prepared:
     """A sensor's file by itself, switched off at first."""
     return _shown(title, partial(prepared, session, path), partial(_file_layer, session, path, title, kind))
+
+
+def explanation_layers(session: str, run: str, maps: Sequence[Path]) -> Prepared:
+    """Where a model looks: the maps of its explanation, each a band a class, of which the first is shown.
+
+    Args:
+        session: Whose page it is.
+        run: What the run is called.
+        maps: GeoTIFFs of the explanation.
+    """
+    found = Prepared()
+    for path in maps:
+        title = f"{run}: {ROUTINE_TITLES.get(path.stem, path.stem)}, by class"
+        show = partial(_attribution_layer, session, path, title)
+        found += _shown(title, partial(prepared, session, path), show)
+    return found
+
+
+def _attribution_layer(session: str, path: Path, title: str, shown: Path) -> Layer:
+    layer = _file_layer(session, path, title, "other", shown)
+    return replace(layer, id=f"explanation-{path.stem}", shown_bands=(0,), visible=True)
 
 
 def _file_layer(session: str, path: Path, title: str, kind: Kind, shown: Path) -> Layer:

@@ -15,15 +15,16 @@ from geo_xmodal.requests import ExplainRequest
 @command(ExplainRequest)
 def explain(request: ExplainRequest, console: Console) -> None:
     """Explain, and say what was found."""
-    check_writable(request.out)
+    out = request.folder
+    check_writable(out)
     scene = opened_scene(request.scene, console, request.allow_addresses)
     with console.progress() as progress:
-        found = gx.explain_model(request.model, scene, request.out, request, progress=progress)
+        found = gx.explain_model(request.model, scene, out, request, progress=progress)
     for note in found.notes:
         console.warn(note, "note")
     parts: list[rich.table.Table | str] = [
         table("routine", "what it found", rows=[(one.name, one.says) for one in found.routines])
     ]
     parts += [f"{name}: left out, {why}" for name, why in found.left_out.items()]
-    parts.append(f"page: {request.out / found.page}")
+    parts.append(f"page: {out / found.page}")
     console.result(found.as_dict(), *parts)

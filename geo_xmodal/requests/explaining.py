@@ -7,8 +7,13 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from geo_xmodal.errors import UsageError
+from geo_xmodal.named_options import option
 from geo_xmodal.requests.common import SCENE, AllowAddresses
 from geo_xmodal.requests.option import Option, Request
+
+RUN_FOLDER = "explanation"
+"""In a run folder, where the explanation of its model lies unless asked otherwise."""
 
 MAX_SAMPLES = 20_000
 """Pixels that are explained."""
@@ -35,7 +40,7 @@ class ExplainOptions(Request):
     ] = None
     samples: Annotated[
         int,
-        Option("Pixels", "Pixels that numbers are of, at most.", unit="pixels"),
+        Option("Samples", "Pixels that numbers are of, at most.", unit="pixels"),
         Field(ge=1, le=MAX_SAMPLES),
     ] = 600
     steps: Annotated[
@@ -78,11 +83,30 @@ class ExplainSource(Request):
     ]
     scene: Annotated[str, Option("Scene", SCENE, takes="scene", metavar="NAME_OR_PATH")]
     out: Annotated[
-        Path,
+        Path | None,
         Option(
-            "Output folder", "Folder for figures, explanation.html and explanation.json.", takes="new folder"
+            "Output folder",
+            "Folder for figures, explanation.html and explanation.json (default: explanation/ in the run "
+            "folder).",
+            takes="new folder",
         ),
-    ]
+    ] = None
+
+    @property
+    def folder(self) -> Path:
+        """Where the explanation goes.
+
+        Raises:
+            UsageError: None is given, and the model is no run folder that has a place for it.
+        """
+        if self.out is not None:
+            return self.out
+        run = Path(self.model)
+        if not any((run / inner / "card.json").is_file() for inner in ("model", "encoders")):
+            raise UsageError(
+                f"{self.model} is no run folder with a place for its explanation: give {option('out')}"
+            )
+        return run / RUN_FOLDER
 
 
 class ExplainRequest(ExplainOptions, ExplainSource):

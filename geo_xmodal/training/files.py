@@ -30,6 +30,7 @@ from geo_xmodal.outputs import (
     write_text,
 )
 from geo_xmodal.pretrained import FOLDER as ENCODERS
+from geo_xmodal.requests.explaining import RUN_FOLDER
 from geo_xmodal.samples import STORED
 from geo_xmodal.small_files import SmallFile, read_json_lines, read_json_object, real_path
 from geo_xmodal.training.checkpoint import FILE as CHECKPOINT
@@ -49,6 +50,7 @@ _NEW, _DROPPED = "partial", "dropped"
 
 _OURS = re.compile(
     rf"{CONFIG}|{LOG}|{FINDINGS}|{METRICS}|{REPORT}|{CHECKPOINT}|{UNFINISHED}|model|{ENCODERS}|controls|"
+    rf"{RUN_FOLDER}|"
     rf"seed-\d+|\.({CONFIG}|{LOG}|{FINDINGS}|{METRICS}|{REPORT}|{CHECKPOINT}|model|{ENCODERS})\.\w+"
 )
 

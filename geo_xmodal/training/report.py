@@ -15,7 +15,7 @@ from geo_xmodal.accuracy import Groups, Picture, Report, curves_from_log, render
 from geo_xmodal.chips import ChipMember, ChipSource
 from geo_xmodal.mapping import preview
 from geo_xmodal.raster import pixel_size
-from geo_xmodal.requests import TrainCommand
+from geo_xmodal.requests import ExplainRequest, TrainCommand
 from geo_xmodal.scenes import SIDES
 from geo_xmodal.training.request import Plan
 from geo_xmodal.training.run import RunResult
@@ -50,6 +50,7 @@ def run_report(
         transductive=plan.gather.transductive,
         description=_description(scenes, plan, trained, notes, threads),
         command=_command(scenes, plan),
+        explained_by=_explained_by(scenes, trained),
         groups=Groups(**{name: int(count) for name, count in notes["counts"].items()}),
         overlap_share=notes.get("overlap_share"),
         unmapped=int(main[0].metrics["unmapped"]),
@@ -114,6 +115,14 @@ def _description(
         **({} if threads is None else {"Threads": f"{threads}; another number gives another model"}),
         "Versions": f"geo_xmodal {card.training['version']}, torch {torch.__version__}",
     }  # fmt: skip
+
+
+def _explained_by(scenes: Learned, trained: bundle.Bundle) -> str:
+    """The command that explains the model on the first scene; none for models on whole images, or chips."""
+    shown = next((one for one in scenes.members if not isinstance(one, ChipMember)), None)
+    if shown is None or trained.model.tiling is not None:
+        return ""
+    return shlex.join(ExplainRequest(model=".", scene=shown.name).words())
 
 
 def _command(scenes: Learned, plan: Plan) -> str:

@@ -151,3 +151,21 @@ def test_names_that_look_like_formulas_are_drawn(tmp_path: Path) -> None:
     losses = Losses({"a": np.ones(3)}, "t", [(name, np.ones(3)) for name in names], "r")
     draw_occlusion(tmp_path / "b.png", names, losses)
     assert {path.name for path in tmp_path.iterdir()} == {"a.png", "b.png"}
+
+
+def test_an_explanation_lies_in_the_run_folder_where_its_report_says(
+    scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, settings = tmp_path / "run", {"trees": "2", "max_depth": "3", "sizes": "3", "openings": ""}
+    asked = gx.TrainRequest(method="forest", settings=settings)
+    gx.train_scene(gx.open_scene(scene), out, asked)
+    report = (out / "report.html").read_text()
+    assert 'href="explanation/explanation.html"' in report and "geo-xmodal explain --model . " in report
+    words = ["explain", "--scene", str(scene), "--routines", "occlusion", "--samples", "12"]
+    assert run([*words, "--model", str(out)]) == 0
+    assert (out / "explanation" / "explanation.html").is_file()
+    assert gx.read_card(out).method == "forest"  # it is a run as before
+    gx.train_scene(gx.open_scene(scene), out, asked)
+    assert not (out / "explanation").exists()  # it was of another model
+    assert run([*words, "--model", "berlin-sar-hgr"]) == 2
+    assert "no run folder with a place for its explanation: give --out" in capsys.readouterr().err

@@ -14,6 +14,7 @@ from geo_xmodal.requests import TrainCommand
 from geo_xmodal.small_files import SmallFile, read_json_object
 from geo_xmodal_app import navigation, workspace
 from geo_xmodal_app.curves import draw_curves, latest_log
+from geo_xmodal_app.explanations import show_explanation
 from geo_xmodal_app.fields import Field, Form
 from geo_xmodal_app.findings import show_assumed
 from geo_xmodal_app.inspection import assumed_of_scene
@@ -202,13 +203,15 @@ def _finished(session: str, found: RunEntry) -> None:
         download(session, found.folder / "report.html", "report", "Report", f"{found.id}-report.html")
     if columns[2].button("All files of this run", width="stretch", icon=":material/folder:"):
         navigation.go("files", run=found.id)
-    report, curves = st.tabs(["Report", "Curves"])
+    report, curves, explained = st.tabs(["Report", "Curves", "Explanation"])
     with report:
         show_report(found.folder / "report.html")
     with curves:
         name, rows = latest_log(found.folder)
         st.caption(literal(name))
         draw_curves(rows)
+    with explained:
+        show_explanation(session, found)
 
 
 def _measures(metrics: dict[str, Any]) -> None:

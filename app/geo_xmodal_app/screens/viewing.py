@@ -12,7 +12,15 @@ import geo_xmodal as gx
 from geo_xmodal.errors import GeoXmodalError
 from geo_xmodal.types import Kind, LandClass
 from geo_xmodal_app import navigation, workspace
-from geo_xmodal_app.layers import Prepared, file_layer, map_layers, map_legend, scene_layers
+from geo_xmodal_app.explanations import explained, maps_of
+from geo_xmodal_app.layers import (
+    Prepared,
+    explanation_layers,
+    file_layer,
+    map_layers,
+    map_legend,
+    scene_layers,
+)
 from geo_xmodal_app.messages import note, problem, said_in_words
 from geo_xmodal_app.parts import choose, heading, scene_label
 from geo_xmodal_app.sessions import current_session
@@ -121,10 +129,19 @@ def _layers(session: str, choice: _Choice) -> Prepared:
         found += _mapped_file(session, choice.first, _reference(choice))
     if choice.scene is not None:
         if choice.scene.grid.crs == _reference(choice).grid.crs:
+            found += _explanation(session, choice.scene_id)
             found += scene_layers(session, choice.scene, visible=choice.first is None)
         else:
             found += Prepared(problems=(f"scene {choice.scene.name} has another CRS than the map",))
     return found
+
+
+def _explanation(session: str, scene_id: str | None) -> Prepared:
+    """Where a model looks, of the run that the address names, over the scene that it was explained on."""
+    run = workspace.run(session, st.query_params.get("explained") or "")
+    if run is None or not explained(run) or run.about.get("scene") != scene_id:
+        return Prepared()
+    return explanation_layers(session, run.id, maps_of(run))
 
 
 def _mapped_file(session: str, entry: MapEntry, reference: gx.RasterInfo) -> Prepared:

@@ -81,6 +81,7 @@ class Report:
         transductive: whether test pixels took part in training, unlabelled.
         description: what the run was: scene, modalities, margin, versions...; shown in this order.
         command: the command line that gives this result again.
+        explained_by: the command line that explains the model, in a folder beside the page; empty for none.
         groups: sizes of the four groups of training data.
         overlap_share: share of test patches that touch a training patch, 0-1.
         unmapped: reference pixels where the map has no data.
@@ -111,6 +112,7 @@ class Report:
     transductive: bool = False
     description: Mapping[str, str] = field(default_factory=dict)
     command: str = ""
+    explained_by: str = ""
     groups: Groups | None = None
     overlap_share: float | None = None
     unmapped: int = 0
