@@ -12,6 +12,15 @@ def counted(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
+def size_words(count: float) -> str:
+    """Bytes in words: `512 bytes`, `1.5 MB`."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if count < 1000 or unit == "GB":
+            return f"{count:,.0f} {unit}" if unit == "bytes" else f"{count:,.1f} {unit}"
+        count /= 1000
+    raise AssertionError
+
+
 def names_text(names: Sequence[str]) -> str:
     """Names as one: `A`, `A and B`, `A, B, C, D and 4 more`."""
     if len(names) > _MAX_LISTED:

@@ -347,7 +347,7 @@ def directory_for_a_file(world: World, folder: Path) -> list[object]:
     return map_file(world, folder / "input")
 
 
-@bad(r"cut\.tif.*truncated")
+@bad(r"cut\.tif.*cut off")
 def truncated_tiff(world: World, folder: Path) -> list[object]:
     whole = (world.scene / "sar.tif").read_bytes()
     (folder / "cut.tif").write_bytes(whole[: len(whole) // 2])

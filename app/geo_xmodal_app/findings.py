@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from geo_xmodal.wording import size_words
 from geo_xmodal_app.fields import Field, Form
 from geo_xmodal_app.images import show_image
 from geo_xmodal_app.inspection import LabelFinding, RasterFinding, shared
 from geo_xmodal_app.messages import note, problem
-from geo_xmodal_app.parts import size_words
 from geo_xmodal_app.pictures import OUTLINES, overlap_picture
 from geo_xmodal_app.texts import literal, plain
 

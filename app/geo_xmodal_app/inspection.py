@@ -171,7 +171,7 @@ def _doubts(info: gx.RasterInfo, holes: float, negative: float) -> list[str]:
     if affine.is_identity:
         lines.append("says nothing of where its pixels lie (no geotransform)")
     elif affine.b or affine.d:
-        lines.append("its grid is turned against north")
+        lines.append("its grid is rotated")
     return lines
 
 

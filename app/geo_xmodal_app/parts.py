@@ -13,6 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from geo_xmodal.errors import GeoXmodalError
 from geo_xmodal.pace import duration
+from geo_xmodal.wording import size_words
 from geo_xmodal_app import navigation, workspace
 from geo_xmodal_app.fields import Field, Form
 from geo_xmodal_app.jobs import Job, queue
@@ -169,15 +170,6 @@ def download(session: str, path: Path, kind: FileKind, label: str, name: str | N
     st.link_button(label, f"/files/{id_}/download", icon=":material/download:", width="stretch")
 
 
-def size_words(count: float) -> str:
-    """Bytes in words."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if count < 1000 or unit == "GB":
-            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
-        count /= 1000
-    raise AssertionError
-
-
 def start(session: str, title: str, argv: Sequence[str], folder: Path) -> bool:
     """Queue a job; says why on the page if that cannot be."""
     try:
@@ -214,6 +206,14 @@ def watch(session: str, job: Job, draw: Callable[[], None] | None = None) -> Non
                 draw()
 
     panel()
+
+
+def state_words(session: str, folder: Path, finished: bool) -> str:
+    """What is said of a thing in a list: how far the job that makes it is; empty for what is finished."""
+    if finished:
+        return ""
+    job = job_of(session, folder)
+    return f" · {_STATES['interrupted' if job is None else job.state].lower()}"
 
 
 def is_active(job: Job) -> bool:
@@ -299,7 +299,7 @@ def uploaded(session: str, *purposes: Purpose) -> None:
 
 
 def _pace(job: Job) -> str:
-    parts = [f"{job.done} of {job.total}" if job.total else "starting"]
+    parts = [f"{job.done / job.total:.0%}" if job.total else "starting"]
     if job.seconds_left is not None:
         parts.append(f"about {duration(job.seconds_left)} left")
     if job.doing:

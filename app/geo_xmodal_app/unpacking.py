@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from geo_xmodal.errors import BundleError
 from geo_xmodal.outputs import new_folder
 from geo_xmodal.small_files import SmallFile, file_errors
+from geo_xmodal.wording import size_words
 
 WEIGHTS, CARD = "model.safetensors", "card.json"
 MAX_BYTES = {WEIGHTS: 4 << 30, CARD: 4 << 20}
@@ -104,8 +105,8 @@ def _wanted(opened: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
             raise BundleError("the zip is encrypted: pack it without a password")
         if entry.file_size > MAX_BYTES[path.name] or entry.file_size > _RATIO * max(entry.compress_size, 1):
             raise BundleError(
-                f"{path.name} unpacks from {entry.compress_size} to {entry.file_size} bytes, "
-                "more than that of a model"
+                f"{path.name} unpacks from {size_words(entry.compress_size)} to "
+                f"{size_words(entry.file_size)}, more than that of a model"
             )
         found[path.name] = entry
     missing = [file for file in MAX_BYTES if file not in found]

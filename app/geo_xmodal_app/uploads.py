@@ -18,9 +18,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+import geo_xmodal as gx
 from geo_xmodal.errors import OutputError, UsageError
 from geo_xmodal.outputs import reason, write_json
 from geo_xmodal.small_files import SmallFile, read_json_object, validated
+from geo_xmodal.wording import size_words
 from geo_xmodal_app.quotas import check_room
 from geo_xmodal_app.sessions import is_id, new_id, session_folder
 from geo_xmodal_app.settings import Settings, settings
@@ -103,7 +105,8 @@ class Uploads:
             raise UsageError(f"{name}: the file is empty")
         if size > self._settings.upload_bytes:
             raise UsageError(
-                f"{name}: {size} bytes, more than the {self._settings.upload_bytes} that an upload may have"
+                f"{name}: {size_words(size)}, more than the {size_words(self._settings.upload_bytes)} that "
+                "an upload may have"
             )
         with self._lock:
             # what was promised to uploads under way is not on the disk yet
@@ -144,7 +147,10 @@ class Uploads:
         partial = folder / _PARTIAL
         with self._alone(upload):
             if partial.stat().st_size != record.size:
-                raise UsageError(f"{record.name}: {partial.stat().st_size} of {record.size} bytes have come")
+                come, whole = size_words(partial.stat().st_size), size_words(record.size)
+                raise UsageError(
+                    f"{record.name}: the file is cut off, {come} of {whole} have come: upload it again"
+                )
             with partial.open("rb") as file:
                 suffix = check_head(record.purpose, record.name, file.read(HEAD_BYTES))
             if record.purpose == "bundle":
@@ -227,7 +233,7 @@ class _Writer:
     def __call__(self, content: bytes) -> None:
         if self._received + len(content) > self._record.size:
             raise UsageError(
-                f"{self._record.name}: more than the {self._record.size} bytes that were announced"
+                f"{self._record.name}: more than the {size_words(self._record.size)} that were announced"
             )
         rest = memoryview(content)
         try:
@@ -254,8 +260,8 @@ def check_head(purpose: Purpose, name: str, head: bytes) -> str:
     if found in allowed:
         return found
     expected = " or ".join(_NAMES[suffix] for suffix in allowed)
-    what = f"is a {_NAMES[found]}" if found else f"begins with {head[:8]!r}"
-    raise UsageError(f"{name}: {what}, expected a {expected}")
+    what = f"a {_NAMES[found]}" if found else gx.format_of(head)
+    raise UsageError(f"{name}: this is {what}, not a {expected}")
 
 
 def _suffix(head: bytes) -> str:

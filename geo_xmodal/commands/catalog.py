@@ -94,7 +94,7 @@ def methods(
         human: list[rich.table.Table | str] = [
             table(
                 "name",
-                "second sensor",
+                "auxiliary sensor",
                 "summary",
                 rows=[(one["name"], one["uses_auxiliary"], one["summary"]) for one in known],
             )

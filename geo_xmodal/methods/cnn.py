@@ -36,7 +36,7 @@ class CnnOptions(SelfTrainingOptions, PixelBranchOptions):
 
 
 class ControlOptions(SelfTrainingOptions):
-    """Options of a control: the branch and the training of another method, without the second sensor."""
+    """Options of a control: the branch and the training of another method, without the auxiliary sensor."""
 
     network_name: str
     network_options: dict[str, Any]

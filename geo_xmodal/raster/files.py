@@ -39,6 +39,7 @@ from geo_xmodal.raster.grid import grid_of
 from geo_xmodal.raster.ground import MAX_PLACE, MIN_PIXEL
 from geo_xmodal.small_files import real_path
 from geo_xmodal.types import Window
+from geo_xmodal.wording import size_words
 
 # A scene without CRS is legal here, and `warnings.catch_warnings` is not safe with threads.
 warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
@@ -281,8 +282,8 @@ def _check_codestream(file: Path, size: int) -> None:
             mark = number(place, 2)
     if mark != _END or size > _MAX_JPEG2000:
         raise RasterError(
-            f"{file}: the parts of this JPEG 2000 of {size} bytes do not reach to its end, or it has more "
-            f"than {_MAX_JPEG2000} bytes: copy it again, or convert it to GeoTIFF"
+            f"{file}: the parts of this JPEG 2000 of {size_words(size)} do not reach to its end, or it has "
+            f"more than {size_words(_MAX_JPEG2000)}: copy it again, or convert it to GeoTIFF"
         )
 
 
@@ -549,13 +550,13 @@ def check_magic(start: bytes, name: str, formats: frozenset[str] = GEOTIFF_ONLY)
         if start.startswith(_FORMATS[format_][1]):
             return format_
     raise RasterError(
-        f"{name}: not a {' or '.join(sorted(formats))} but {_format_of(start)}; "
+        f"{name}: not a {' or '.join(sorted(formats))} but {format_of(start)}; "
         "convert it with: gdal_translate -of GTiff INPUT OUTPUT.tif"
     )
 
 
-def _format_of(start: bytes) -> str:
-    """What a file is by its first bytes, in words."""
+def format_of(start: bytes) -> str:
+    """What a file that is no GeoTIFF is by its first bytes, in words: `a PDF`."""
     if not start:
         return "an empty file"
     for magic, name in _OTHER_FORMATS:
@@ -613,14 +614,15 @@ def _check(
     most = min(limits.block_bytes, max(limits.free_block_bytes, int(limits.block_ratio * stored)))
     if block > most:
         raise RasterError(
-            f"{file}: one block ({rows} x {cols} pixels) decodes to {block} bytes, expected at most {most} "
-            f"of a file of {stored}; cut it in tiles with: gdal_translate -co TILED=YES INPUT OUTPUT.tif"
+            f"{file}: one block ({rows} x {cols} pixels) decodes to {size_words(block)}, expected at most "
+            f"{size_words(most)} of a file of {size_words(stored)}; cut it in tiles with: "
+            "gdal_translate -co TILED=YES INPUT OUTPUT.tif"
         )
     decoded = height * width * count * itemsize
     if decoded > limits.free_bytes and decoded > limits.ratio * stored:
         raise RasterError(
-            f"{file}: {stored} bytes decode to {decoded}, more than {limits.ratio:g} times as many; "
-            "expected a raster that holds data, not an empty frame"
+            f"{file}: {size_words(stored)} decode to {size_words(decoded)}, more than "
+            f"{limits.ratio:g} times as many; expected a raster that holds data, not an empty frame"
         )
 
 
@@ -638,8 +640,8 @@ def _check_complete(dataset: rasterio.DatasetReader, file: Path, stored: int) ->
         size = dataset.get_tag_item(f"BLOCK_SIZE_{place}", "TIFF", bidx=plane + 1)
         if offset and size and int(offset) + int(size) > stored:
             raise RasterError(
-                f"{file}: truncated: block {block} of band {plane + 1} ends at byte "
-                f"{int(offset) + int(size)}, the file has {stored}; fetch it again"
+                f"{file}: the file is cut off: block {block} of band {plane + 1} ends at byte "
+                f"{int(offset) + int(size):,}, and it has {stored:,}; copy or upload it again"
             )
 
 
@@ -649,7 +651,8 @@ def _check_end(file: Path, stored: int) -> None:
         stream.seek(max(0, stored - _PNG_TAIL))
         if _PNG_END not in stream.read():
             raise RasterError(
-                f"{file}: truncated: the {stored} bytes of this PNG lack its end; fetch it again"
+                f"{file}: the file is cut off: the {size_words(stored)} of this PNG lack its end; copy or "
+                "upload it again"
             )
 
 

@@ -252,7 +252,7 @@ def test_hostile_files_are_refused_on_the_page(
     page.locator(".field", has_text="Sensor (GeoTIFF)").locator("input[type=file]").set_input_files(
         tmp_path / "vrt.tif"
     )
-    page.get_by_role("status").filter(has_text="vrt.tif").filter(has_text="expected a GeoTIFF").wait_for()
+    page.get_by_role("status").filter(has_text="vrt.tif").filter(has_text="not a GeoTIFF").wait_for()
     lines = [line for line in reader.errors() if "cut.tif" in line or "bomb.tif" in line]
     assert len(lines) == 2
     assert all(line.startswith("error\n\n") and line.count("\n") == 2 for line in lines)  # its icon, one line

@@ -78,7 +78,7 @@ def test_the_first_wrong_bytes_end_it(server: RunningServer, tmp_path: Path) -> 
     id_ = begin(server, session, size=10**9).json()["id"]
     refused = patch(server, session, id_, 0, vrt)
     assert refused.status == 422
-    assert "expected a GeoTIFF" in refused.json()["error"]
+    assert "not a GeoTIFF" in refused.json()["error"]
     assert files_of(server, session) == []
     assert server.ask("GET", f"/upload/{id_}", session=session).status == 404
 

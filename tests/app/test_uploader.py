@@ -66,7 +66,7 @@ def test_a_wrong_file_is_refused_in_one_line(opened: Any, tmp_path: Path) -> Non
     evil = tmp_path / "evil.tif"
     evil.write_text('<VRTDataset rasterXSize="1" rasterYSize="1"></VRTDataset>')
     opened.get_by_label("A raster").set_input_files(evil)
-    status = opened.get_by_role("status").filter(has_text="evil.tif").filter(has_text="expected a GeoTIFF")
+    status = opened.get_by_role("status").filter(has_text="evil.tif").filter(has_text="not a GeoTIFF")
     status.wait_for()  # that it comes, first, is told there too
     assert "\n" not in status.inner_text()
     assert opened.get_by_text("nothing yet").count() == 1

@@ -45,7 +45,7 @@ def test_a_file_is_seen_once_it_is_whole(store: Uploads, tmp_path: Path) -> None
     assert (half.received, half.path) == (1000, None)
     assert store.uploads(ANNA) == ()
     assert not list(tmp_path.rglob("*.tif"))
-    with pytest.raises(UsageError, match=f"1000 of {len(TIFF)} bytes"):
+    with pytest.raises(UsageError, match=r"cut off, 1\.0 kB of .* have come: upload it again"):
         store.finish(ANNA, begun.id)
     with store.writing(ANNA, begun.id, 1000) as write:
         write(TIFF[1000:])
@@ -96,7 +96,7 @@ def test_the_first_bytes_decide_however_they_come(store: Uploads, size: int) -> 
     content = VRT.ljust(2000)
     with (
         store.writing(ANNA, begun.id, 0) as write,
-        pytest.raises(UsageError, match="expected a GeoTIFF") as refused,
+        pytest.raises(UsageError, match="not a GeoTIFF") as refused,
     ):
         for start in range(0, len(content), size):
             write(content[start : start + size])
@@ -136,8 +136,13 @@ def test_what_is_taken(purpose: Purpose, head: bytes, suffix: str) -> None:
     ],
 )
 def test_what_is_not(purpose: Purpose, head: bytes) -> None:
-    with pytest.raises(UsageError, match="expected a"):
+    with pytest.raises(UsageError, match="not a"):
         check_head(purpose, "a", head)
+
+
+def test_what_it_is_instead_is_said() -> None:
+    with pytest.raises(UsageError, match=r"a\.tif: this is a PDF, not a GeoTIFF$"):
+        check_head("raster", "a.tif", b"%PDF-1.7 ...")
 
 
 @pytest.mark.parametrize(
@@ -184,7 +189,7 @@ def test_quotas_count_what_is_promised(store: Uploads) -> None:
     for size in (0, -1):
         with pytest.raises(UsageError, match="empty"):
             store.begin(ANNA, "raster", "a.tif", size)
-    with pytest.raises(UsageError, match="10000 that an upload may have"):
+    with pytest.raises(UsageError, match=r"10\.0 kB that an upload may have"):
         store.begin(ANNA, "raster", "a.tif", 10_001)
     store.begin(ANNA, "raster", "a.tif", 8_000)  # not a byte of it has come
     with pytest.raises(UsageError, match="your files take"):

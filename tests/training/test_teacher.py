@@ -37,7 +37,7 @@ def test_a_run_says_whether_the_teacher_teaches_before_the_student_learns(few, t
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert metrics["teacher"]["may_teach"]
     assert metrics["teacher"]["why"] in order[told[0]]
-    assert "Whether the second sensor can teach" in (tmp_path / "run" / "report.html").read_text()
+    assert "Whether the auxiliary sensor can teach" in (tmp_path / "run" / "report.html").read_text()
 
 
 def test_a_run_that_goes_on_does_not_choose_again(few, tmp_path, monkeypatch):

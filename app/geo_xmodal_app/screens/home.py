@@ -8,7 +8,7 @@ from geo_xmodal.errors import GeoXmodalError
 from geo_xmodal_app import navigation, workspace
 from geo_xmodal_app.jobs import queue
 from geo_xmodal_app.messages import problem
-from geo_xmodal_app.parts import heading, is_active, watch
+from geo_xmodal_app.parts import heading, is_active, state_words, watch
 from geo_xmodal_app.sessions import current_session
 from geo_xmodal_app.texts import literal
 
@@ -26,7 +26,7 @@ _STEPS = (
         "Any scene or GeoTIFF of the same sensor becomes a land-cover map.", "Map",
     ),
     (
-        "view", ":material/travel_explore:", "4. A look",
+        "view", ":material/travel_explore:", "4. The result",
         "Classes, sensors and probabilities on one map; areas in hectares; two maps compared.", "View",
     ),
 )  # fmt: skip
@@ -74,7 +74,7 @@ def _recent(session: str) -> None:
         st.subheader("Your training runs", anchor=False)
         runs = workspace.runs(session)[:_MAX]
         for one in runs:
-            words = literal(one.id) + ("" if one.finished else " · not finished")
+            words = literal(one.id) + state_words(session, one.folder, one.finished)
             if st.button(words, key=f"run-{one.id}", icon=":material/model_training:", type="tertiary"):
                 navigation.go("train", run=one.id)
         if not runs:

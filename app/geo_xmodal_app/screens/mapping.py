@@ -31,6 +31,7 @@ from geo_xmodal_app.parts import (
     scene_label,
     shown_command,
     start,
+    state_words,
     uploaded,
     watch,
 )
@@ -305,7 +306,7 @@ def _earlier(session: str) -> None:
     with st.expander(f"Your maps ({len(entries)})"):
         for entry in entries:
             words, button = st.columns([5, 1], vertical_alignment="center")
-            state = "" if entry.finished else " · not finished"
+            state = state_words(session, entry.folder, entry.finished)
             words.markdown(
                 f"**{literal(entry.id)}** · {literal(str(entry.about.get('input', '')))} "
                 f"with {literal(str(entry.about.get('model', '')))}{state}"
@@ -323,7 +324,7 @@ def _progress(session: str, found: MapEntry) -> None:
     if job is not None and (is_active(job) or not found.finished):
         watch(session, job)
     elif not found.finished:
-        problem("this map was not finished, and no job is there to resume; start it anew")
+        problem("this map was interrupted, and no job is there to resume; start it anew")
     if found.finished and (job is None or not is_active(job)):
         _finished(found)
     command_line(str(found.about.get("command", "")))

@@ -101,7 +101,7 @@ def _drafts(session: str) -> None:
 def _making(session: str, item: Path) -> None:
     job = job_of(session, item)
     if job is None:
-        problem("this scene was not finished; make it anew")
+        problem("making this scene was interrupted; make it anew")
     else:
         watch(session, job)
     command_line(str(workspace.about(item).get("command", "")))

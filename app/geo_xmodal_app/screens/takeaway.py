@@ -9,6 +9,7 @@ import streamlit as st
 
 from geo_xmodal.errors import GeoXmodalError
 from geo_xmodal.requests import ExportRequest
+from geo_xmodal.wording import size_words
 from geo_xmodal_app import workspace
 from geo_xmodal_app.archives import zip_files, zip_folder
 from geo_xmodal_app.fields import Form
@@ -24,7 +25,6 @@ from geo_xmodal_app.parts import (
     job_of,
     removal,
     shown_command,
-    size_words,
     start,
     watch,
 )

@@ -32,6 +32,7 @@ from geo_xmodal_app.parts import (
     scene_label,
     shown_command,
     start,
+    state_words,
     watch,
 )
 from geo_xmodal_app.reports import show_report
@@ -157,8 +158,7 @@ def _earlier(session: str) -> None:
     with st.expander(f"Earlier runs ({len(runs)})"):
         for one in runs:
             words, button = st.columns([5, 1], vertical_alignment="center")
-            state = "finished" if one.finished else "not finished"
-            words.markdown(f"**{literal(one.id)}** · {state}")
+            words.markdown(f"**{literal(one.id)}**{state_words(session, one.folder, one.finished)}")
             if button.button("Open", key=f"open-{one.id}", width="stretch"):
                 navigation.go("train", run=one.id)
 
@@ -175,7 +175,7 @@ def _run(session: str, found: RunEntry) -> None:
         removal(session, "runs", found.folder.parent, "train", job)
         return
     if not found.finished:
-        problem("this run did not finish, and no job is there to resume; start it anew")
+        problem("this run was interrupted, and no job is there to resume; start it anew")
         removal(session, "runs", found.folder.parent, "train", job)
         return
     _finished(session, found)

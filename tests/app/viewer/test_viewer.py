@@ -103,7 +103,7 @@ def test_a_class_is_switched_off_and_doubtful_pixels_are_dimmed(visit: Visit) ->
     screen.wait(lambda: shown(screen) == without)
     assert entry.get_attribute("aria-pressed") == "false"
     screen.page.get_by_role("button", name="Show all").click()
-    slider = screen.page.get_by_label("Dim pixels whose probability is below")
+    slider = screen.page.get_by_label("Fade pixels whose probability is below")
     slider.fill("60")
     screen.wait(lambda: screen.state()["threshold"] == 0.6)
     bright = [col < scenes.DOUBTFUL_FROM for _, col in CENTRES]
@@ -347,7 +347,7 @@ def test_scene_without_crs(visit: Visit) -> None:
     assert (place["row"], place["col"], place["values"]["map"]) == (112, 401, [scenes.classes()[112, 401]])
     assert "no CRS" in screen.page.locator(".readout").inner_text()
     screen.section("Area")
-    screen.page.get_by_role("button", name="What is seen").click()
+    screen.page.get_by_role("button", name="Current view").click()
     table = screen.page.locator("table.areas")
     table.wait_for()
     assert "150,000 pixels" in table.inner_text()

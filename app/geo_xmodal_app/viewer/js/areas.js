@@ -31,7 +31,7 @@ export function createAreas(app) {
       "div",
       { class: "presets" },
       start,
-      button("What is seen", seen, { title: "The part of the map that is on the screen" }),
+      button("Current view", seen, { title: "The part of the map that is on the screen" }),
       button("Load GeoJSON", () => pick.click()),
       button("Clear", clear),
     ),

@@ -106,7 +106,7 @@ export function createLegend(app) {
     if (!spec.probability || !app.layers.get(spec.probability)) return [];
     const shown = element("output", {}, percentText(app.settings.threshold));
     const input = slider(
-      "Dim pixels whose probability is below",
+      "Fade pixels whose probability is below",
       Math.round(100 * app.settings.threshold),
       async (value) => {
         shown.textContent = percentText(value / 100);
@@ -120,7 +120,7 @@ export function createLegend(app) {
         onpointerenter: () => app.layers.prepareThreshold(),
       },
     );
-    return [element("label", { class: "field threshold" }, element("span", {}, "Dim below"), input, shown)];
+    return [element("label", { class: "field threshold" }, element("span", {}, "Fade below probability"), input, shown)];
   }
 
   function palette() {
