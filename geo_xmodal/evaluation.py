@@ -37,12 +37,16 @@ from geo_xmodal.named_options import option
 from geo_xmodal.outputs import files_together, held
 from geo_xmodal.raster import (
     SQUARE_METRES,
+    AssignedCrs,
     Floats,
     LabelledPoints,
     LabelValues,
+    VectorHints,
     WarpGcps,
     class_table,
+    crs_of_file,
     describe_raster,
+    file_and_rest,
     file_window,
     grid_of,
     label_place,
@@ -53,7 +57,15 @@ from geo_xmodal.raster import (
     read_reference,
     survey_labels,
 )
-from geo_xmodal.scenes import LabelsConfig, conflict_text, free_id, palette
+from geo_xmodal.scenes import (
+    LabelsConfig,
+    Reclass,
+    check_reclass,
+    conflict_text,
+    free_id,
+    palette,
+    reclassed,
+)
 from geo_xmodal.types import ClassArray, IntArray, LandClass, Progress, Window, windows_over
 from geo_xmodal.wording import counted
 
@@ -86,7 +98,10 @@ def evaluate_map(
     layer: str | None = None,
     sampled: bool = False,
     classes: Path | str | None = None,
+    reclass: Reclass | None = None,
     unlabelled: Collection[str] | None = None,
+    assign_crs: AssignedCrs | None = None,
+    coordinates: tuple[str, str] | None = None,
     warp_gcps: WarpGcps | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
@@ -105,8 +120,13 @@ def evaluate_map(
         sampled: the reference is a random sample stratified by the map's classes, so that areas and
             accuracies can be estimated with intervals (Olofsson et al. 2014). Dense labels are no sample.
         classes: TOML file with `[[classes]]`, which names the values of a map of another program.
+        reclass: value in the reference to the name or id of its class, so that values are merged and renamed;
+            a value with an empty name is no reference.
         unlabelled: values of reference and map that are no class, in place of 0 and negative numbers; empty
             where 0 is a class.
+        assign_crs: authority and code (`EPSG:32633`) of the CRS of a vector reference that has none, or its
+            path to it.
+        coordinates: columns of x and y of a CSV, where their names do not tell.
         warp_gcps: what follows the ground control points of a reference raster that has no other place:
             `polynomial` or `tps` (a thin plate spline).
         progress: told of every window.
@@ -124,7 +144,8 @@ def evaluate_map(
         raise OutputError(
             f"{out} holds a training run, whose metrics.json would be lost: choose another folder"
         )
-    place = label_place(reference)
+    crs = crs_of_file(assign_crs, file_and_rest(str(reference))[0])
+    place = label_place(reference, VectorHints(crs, coordinates))
     values = None if unlabelled is None else tuple(unlabelled)
     source = LabelsConfig(
         file=place.path.name,
@@ -132,6 +153,8 @@ def evaluate_map(
         layer=layer or place.layer,
         unlabelled=values,
         warp_gcps=warp_gcps,
+        crs=crs,
+        coordinates=coordinates,
     )
     with contextlib.ExitStack() as stack:
         opened = stack.enter_context(open_class_map(map_file))
@@ -144,7 +167,7 @@ def evaluate_map(
                 f"{shape[0]} x {shape[1]}: the two do not belong together, map again"
             )
         legend = legend_of_map(opened, None if classes is None else Path(classes), values)
-        compared = _compared(legend, source, place.path)
+        compared = _compared(legend, source, place.path, reclass or {})
         grid = grid_of(opened.dataset)
         counts = _count(opened, probability, compared, legend, place.path, grid, progress)
         small = opened.small(_PICTURE, legend)
@@ -189,32 +212,47 @@ class _Compared:
         return dataclasses.replace(self, classes=tuple(self.classes[place] for place in present))
 
 
-def _compared(legend: MapLegend, source: LabelsConfig, reference: Path) -> _Compared:
+def _compared(legend: MapLegend, source: LabelsConfig, reference: Path, reclass: Reclass) -> _Compared:
     """The map's classes, and after them those that only the reference has."""
-    survey = survey_labels(
-        reference, source.column, source.layer, source.unlabelled, warp_gcps=source.warp_gcps
+    found = survey_labels(
+        reference,
+        source.column,
+        source.layer,
+        source.unlabelled,
+        warp_gcps=source.warp_gcps,
+        hints=source.hints,
     )
+    check_reclass(reclass, {str(reference): found})
+    survey, names = reclassed(found, reclass)
     values = {} if legend.zero is None else {"0": legend.zero}
+    values |= {value: 0 for value, name in reclass.items() if not name}
     table = class_table(source.model_copy(update={"classes": values}), legend.classes)
-    unknown = [text for text in survey.counts if name_key(text) not in table]
-    if unknown and len(unknown) == len(survey.counts):
+    known = {value: table[name_key(name)] for value, name in names.items() if name_key(name) in table}
+    unknown = [text for text in names if text not in known]
+    if unknown and not known:
         listed = ", ".join(
             f"{text!r} ({survey.counts[text]} {survey.what})" for text in unknown[:_MAX_LISTED]
         )
-        known = ", ".join(f"{legend.value(entry.id)} {entry.name}" for entry in legend.classes)
+        classes = ", ".join(f"{legend.value(entry.id)} {entry.name}" for entry in legend.classes)
         raise LabelError(
-            f"{reference}: no class in common with the map: the reference has {listed}, the map {known}; "
-            f"name the map's classes as the reference does ({option('classes', 'FILE')})"
+            f"{reference}: no class in common with the map: the reference has {listed}, the map {classes}; "
+            f"name the map's classes as the reference does ({option('classes', 'FILE')}), or say which they "
+            f"are ({option('reclass', 'VALUE=CLASS')})"
         )
+    values |= {value: id_ for value, id_ in known.items() if names[value] != value}
     ids = [entry.id for entry in legend.classes]
-    extra = []
-    for text, color in zip(unknown, reversed(palette(len(ids) + len(unknown))), strict=False):
-        own = number_of(text)
-        id_ = int(own) if own in range(1, 256) and own not in ids else free_id(ids, str(reference))
-        ids.append(id_)
-        values[text] = id_
-        extra.append(LandClass(id_, f"class {text}" if text.isdecimal() else text, color))
-    return _Compared((*legend.classes, *extra), source.model_copy(update={"classes": values or None}), survey)
+    extra: dict[str, LandClass] = {}
+    colors = reversed(palette(len(ids) + len(unknown)))
+    for text in unknown:
+        name = names[text]
+        if name not in extra:
+            own = number_of(name)
+            id_ = int(own) if own in range(1, 256) and own not in ids else free_id(ids, str(reference))
+            ids.append(id_)
+            extra[name] = LandClass(id_, f"class {name}" if name.isdecimal() else name, next(colors))
+        values[text] = extra[name].id
+    classes_of_both = (*legend.classes, *extra.values())
+    return _Compared(classes_of_both, source.model_copy(update={"classes": values or None}), survey)
 
 
 @dataclass(frozen=True)

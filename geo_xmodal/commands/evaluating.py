@@ -8,7 +8,7 @@ import rich.table
 
 import geo_xmodal as gx
 from geo_xmodal.commands.console import Console, table
-from geo_xmodal.commands.options import unlabelled_values
+from geo_xmodal.commands.options import assigned_crs, coordinate_columns, reclass_table, unlabelled_values
 from geo_xmodal.commands.parsing import command
 from geo_xmodal.commands.results import accuracy_tables
 from geo_xmodal.outputs import check_writable
@@ -29,7 +29,10 @@ def evaluate(request: EvaluateRequest, console: Console) -> None:
             layer=request.layer,
             sampled=request.sampled,
             classes=request.classes,
+            reclass=reclass_table(request.reclass),
             unlabelled=unlabelled_values(request.unlabelled),
+            assign_crs=assigned_crs(request.assign_crs),
+            coordinates=coordinate_columns(request.coordinates),
             warp_gcps=request.warp_gcps,
             progress=progress,
         )

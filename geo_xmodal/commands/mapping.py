@@ -10,7 +10,7 @@ from typing import Any
 
 import geo_xmodal as gx
 from geo_xmodal.commands.console import Console, fields, table
-from geo_xmodal.commands.options import chosen_bands, opened_scene
+from geo_xmodal.commands.options import assigned_crs, chosen_bands, opened_scene
 from geo_xmodal.commands.parsing import command
 from geo_xmodal.errors import UsageError
 from geo_xmodal.named_options import option
@@ -84,6 +84,7 @@ def map_(request: MapRequest, console: Console) -> None:
 
 def _given(request: MapRequest, card: gx.Card, console: Console) -> gx.MapInput:
     """What is to be mapped."""
+    crs = assigned_crs(request.assign_crs)
     if request.scene is not None and not request.inputs:
         if request.bands is not None or request.scale is not None or request.warp_gcps is not None:
             raise UsageError(
@@ -92,7 +93,9 @@ def _given(request: MapRequest, card: gx.Card, console: Console) -> gx.MapInput:
             )
         opened = opened_scene(request.scene, console, request.allow_addresses)
         reader = opened.reader(gx.target_modality(opened, card))
-        return gx.fit_input(reader, card, pixels=request.pixels, area=request.area, name=opened.name)
+        return gx.fit_input(
+            reader, card, pixels=request.pixels, area=request.area, assign_crs=crs, name=opened.name
+        )
     if request.inputs and request.scene is None:
         return gx.map_input(
             request.inputs,
@@ -101,6 +104,7 @@ def _given(request: MapRequest, card: gx.Card, console: Console) -> gx.MapInput:
             decibel=request.scale == "db",
             pixels=request.pixels,
             area=request.area,
+            assign_crs=crs,
             warp_gcps=request.warp_gcps,
             remote=True,
         )

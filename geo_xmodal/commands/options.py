@@ -107,6 +107,62 @@ def key_values(pairs: Sequence[str]) -> dict[str, str]:
     return found
 
 
+def assigned_crs(given: Sequence[str]) -> str | dict[Path | str, str] | None:
+    """`EPSG:32633`, or `FILE=EPSG:32633` of each of several files.
+
+    Raises:
+        UsageError: Both are given, or several for all files.
+    """
+    pairs = (one.rpartition("=") for one in given)
+    files: dict[Path | str, str] = {file: crs for file, equals, crs in pairs if equals}
+    of_all = [one for one in given if "=" not in one]
+    if not files and len(of_all) <= 1:
+        return of_all[0] if of_all else None
+    if of_all:
+        raise UsageError(
+            f"{option('assign_crs', ' '.join(given))}: expected one CRS for all files that have none, or "
+            f"{option('assign_crs', 'FILE=EPSG:...')} of each"
+        )
+    return files
+
+
+def coordinate_columns(text: str | None) -> tuple[str, str] | None:
+    """`x,y` as the two columns.
+
+    Raises:
+        UsageError: They are not two.
+    """
+    if text is None:
+        return None
+    names = [part.strip() for part in text.split(",")]
+    if len(names) != 2 or not all(names):
+        raise UsageError(f"{option('coordinates', repr(text))}: expected two columns, such as east,north")
+    return names[0], names[1]
+
+
+def reclass_table(given: Sequence[str]) -> dict[str, str]:
+    """`VALUE=CLASS`, or files of values and classes, as one table.
+
+    Raises:
+        UsageError: One is neither, or a value comes twice.
+        LabelError: A file is no such table.
+    """
+    table: dict[str, str] = {}
+    for one in given:
+        value, equals, name = one.partition("=")
+        if not equals and not Path(one).is_file():
+            raise UsageError(
+                f"{option('reclass', repr(one))}: expected VALUE=CLASS, such as "
+                f"{option('reclass', '3=Grass')}, or a CSV file of values and classes"
+            )
+        more = gx.read_reclass(one) if Path(one).is_file() else {value.strip(): name.strip()}
+        twice = next((key for key in more if key in table), None)
+        if twice is not None:
+            raise UsageError(f"{option('reclass')}: value {twice!r} is given twice")
+        table |= more
+    return table
+
+
 def unlabelled_values(text: str | None) -> tuple[str, ...] | None:
     """`0,99` as values of labels."""
     return None if text is None else tuple(part.strip() for part in text.split(","))

@@ -7,7 +7,13 @@ from pathlib import Path
 
 import geo_xmodal as gx
 from geo_xmodal.commands.console import Console, fields, table
-from geo_xmodal.commands.options import chosen_bands, unlabelled_values
+from geo_xmodal.commands.options import (
+    assigned_crs,
+    chosen_bands,
+    coordinate_columns,
+    reclass_table,
+    unlabelled_values,
+)
 from geo_xmodal.commands.parsing import command
 from geo_xmodal.commands.results import label_counts, label_table
 from geo_xmodal.errors import UsageError
@@ -90,7 +96,10 @@ def align(request: AlignRequest, console: Console) -> None:
             bands=_bands(request.bands),
             scale=request.scale,
             classes=request.classes,
+            reclass=reclass_table(request.reclass),
             unlabelled=unlabelled_values(request.unlabelled),
+            assign_crs=assigned_crs(request.assign_crs),
+            coordinates=coordinate_columns(request.coordinates),
             name=request.name,
             warp_gcps=request.warp_gcps,
             copy=request.copies,
@@ -121,14 +130,14 @@ def _free_name(kind: Kind, taken: Mapping[str, str]) -> str:
     return name
 
 
-def _labels(request: AlignRequest) -> dict[str, str]:
+def _labels(request: AlignRequest) -> dict[str, tuple[str, ...]]:
     both, train, test = request.labels, request.train_labels, request.test_labels
-    if both is not None and (train is not None or test is not None):
+    if both and (train or test):
         raise UsageError(
             f"give either {option('labels')}, or {option('train_labels')} and {option('test_labels')}"
         )
     given = {"all": both, "train": train, "test": test}
-    return {split: labels for split, labels in given.items() if labels is not None}
+    return {split: labels for split, labels in given.items() if labels}
 
 
 def _show(scene: gx.Scene, console: Console) -> None:

@@ -19,6 +19,7 @@ from geo_xmodal.raster import (
     Adaptation,
     InnerDefaults,
     Layer,
+    VectorHints,
     WindowReader,
     extended,
     extent_text,
@@ -42,12 +43,14 @@ class AreaReader(InnerDefaults):
         frame: The pixels of the inner grid that are mapped; they keep their places.
         area: A vector file of polygons, absolute.
         layer: Its layer, where it has several.
+        crs: Authority and code of its CRS, where it has none.
     """
 
     inner: WindowReader
     frame: Window
     area: Path
     layer: str | None = None
+    crs: str | None = None
 
     @property
     def grid(self) -> GeoBox:
@@ -63,6 +66,7 @@ class AreaReader(InnerDefaults):
         """That of the inner reader, and the area's file."""
         area = {"file": str(self.area), **vector_digest(self.area)}
         area |= {} if self.layer is None else {"layer": self.layer}
+        area |= {} if self.crs is None else {"crs": self.crs}
         return {
             **self.inner.identity(),
             **{f"area {name}": value for name, value in area.items()},
@@ -75,7 +79,7 @@ class AreaReader(InnerDefaults):
         Raises:
             AlignmentError, VectorError: The grid lies elsewhere.
         """
-        return cut_to_area(self.inner.on(grid, measured=measured), self.area, self.layer)
+        return cut_to_area(self.inner.on(grid, measured=measured), self.area, self.layer, self.crs)
 
     def adapted(self, how: Adaptation) -> AreaReader:
         """The same area of the inner reader, read otherwise."""
@@ -94,7 +98,7 @@ class AreaReader(InnerDefaults):
 
     def inside(self, window: Window) -> npt.NDArray[np.bool_]:
         """Which pixels (row, col) of `window` have their centre in the area."""
-        tree = _polygons(open_layer(self.area, self.layer), self.grid)
+        tree = _polygons(open_layer(self.area, self.layer, VectorHints(self.crs)), self.grid)
         left, top, right, bottom = (
             window.col,
             window.row,
@@ -116,18 +120,21 @@ class AreaReader(InnerDefaults):
         return np.asarray(mask, np.bool_)
 
 
-def cut_to_area(reader: WindowReader, area: Path, layer: str | None = None) -> AreaReader:
-    """The part of an input that lies in the polygons of a GeoPackage or GeoJSON, of any CRS.
+def cut_to_area(
+    reader: WindowReader, area: Path, layer: str | None = None, crs: str | None = None
+) -> AreaReader:
+    """The part of an input that lies in the polygons of a vector file, of any CRS.
 
     Args:
         reader: The input.
         area: The file.
         layer: Of a file that has several.
+        crs: Authority and code of the CRS of a file that has none.
 
     Raises:
         VectorError: The file is no such file, has no such layer, holds no polygons, or lies elsewhere.
     """
-    polygons = _polygons(open_layer(area, layer), reader.grid).geometries
+    polygons = _polygons(open_layer(area, layer, VectorHints(crs)), reader.grid).geometries
     left, top, right, bottom = shapely.total_bounds(polygons)
     box = Window(
         int(np.floor(top)),
@@ -141,7 +148,7 @@ def cut_to_area(reader: WindowReader, area: Path, layer: str | None = None) -> A
             f"{area}: does not overlap the input: the area covers {extent_text(extended(reader.grid, box))}, "
             f"the input {extent_text(reader.grid)}"
         )
-    return AreaReader(reader, frame, real_path(area), layer)
+    return AreaReader(reader, frame, real_path(area), layer, crs)
 
 
 @lru_cache(maxsize=2)

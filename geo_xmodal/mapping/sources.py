@@ -11,8 +11,10 @@ from geo_xmodal.mapping.area import cut_to_area
 from geo_xmodal.mapping.inputs import differs, model_size_text, resolution_ratio
 from geo_xmodal.raster import (
     Adaptation,
+    AssignedCrs,
     WarpGcps,
     WindowReader,
+    crs_of_file,
     file_and_rest,
     open_source,
     size_text,
@@ -49,6 +51,7 @@ def map_input(
     decibel: bool = False,
     pixels: Pixels = "model",
     area: Path | str | None = None,
+    assign_crs: AssignedCrs | None = None,
     warp_gcps: WarpGcps | None = None,
     remote: bool = False,
 ) -> MapInput:
@@ -66,6 +69,7 @@ def map_input(
         decibel: Files hold decibels.
         pixels: Whether an input with pixels of another size is resampled to the model's.
         area: Polygons to map, `file` or `file:layer`; None maps everything.
+        assign_crs: Authority and code (`EPSG:32633`) of the CRS of an area whose file has none.
         warp_gcps: What follows the ground control points of files that have no other place: `polynomial`, or
             `tps` (a thin plate spline); None leaves such a file on its pixel grid.
         remote: Whether `inputs` may be addresses (s3, https, http). Only for what a person typed.
@@ -88,7 +92,7 @@ def map_input(
     reader = source.reader
     if bands is not None:
         reader = reader.adapted(Adaptation(asked=True))
-    fitted = fit_input(reader, card, pixels=pixels, area=area)
+    fitted = fit_input(reader, card, pixels=pixels, area=area, assign_crs=assign_crs)
     return MapInput(fitted.reader, _name(source.names), (*source.notes, *fitted.notes))
 
 
@@ -98,6 +102,7 @@ def fit_input(
     *,
     pixels: Pixels = "model",
     area: Path | str | None = None,
+    assign_crs: AssignedCrs | None = None,
     name: str = "",
 ) -> MapInput:
     """A reader at the model's pixel size, cut to an area.
@@ -110,6 +115,7 @@ def fit_input(
         card: Of the model.
         pixels: Whether pixels of another size are resampled to the model's.
         area: Polygons to map, `file` or `file:layer`; None maps everything.
+        assign_crs: Authority and code (`EPSG:32633`) of the CRS of an area whose file has none.
         name: What the map's tags call it.
 
     Raises:
@@ -124,7 +130,7 @@ def fit_input(
         notes.append(f"resampled from pixels of {before} to the model's, {model_size_text(card)}")
     if area is not None:
         file, layer = file_and_rest(str(area))
-        reader = cut_to_area(reader, file, layer or None)
+        reader = cut_to_area(reader, file, layer or None, crs_of_file(assign_crs, file))
     return MapInput(reader, name, tuple(notes))
 
 

@@ -29,7 +29,17 @@ from pyarrow import parquet as pq
 
 from geo_xmodal.errors import LabelError, TableError
 from geo_xmodal.memory import check_memory
-from geo_xmodal.raster import Layer, few_names, from_wkb, label_text, open_layer, read_column, read_geometries
+from geo_xmodal.raster import (
+    DELIMITERS,
+    Layer,
+    coordinate_columns,
+    few_names,
+    from_wkb,
+    label_text,
+    open_layer,
+    read_column,
+    read_geometries,
+)
 from geo_xmodal.small_files import SmallFile, file_errors, shortened
 
 MAX_ROWS = 5_000_000
@@ -48,9 +58,6 @@ _TABLE = SmallFile(
     "write it again, or choose another",
     MAX_CSV_BYTES,
 )
-_DELIMITERS = ",;\t|"
-_X = ("lon", "longitude", "x", "easting")
-_Y = ("lat", "latitude", "y", "northing")
 
 Numbers = npt.NDArray[np.float64]
 
@@ -100,9 +107,7 @@ class Table(ABC):
 
     def coordinate_columns(self) -> tuple[str, str] | None:
         """The two columns that are called after coordinates, if there are such."""
-        folded = {name.casefold(): name for name in reversed(self.columns)}
-        found = [next((folded[one] for one in names if one in folded), None) for names in (_X, _Y)]
-        return (found[0], found[1]) if found[0] is not None and found[1] is not None else None
+        return coordinate_columns(self.columns)
 
 
 def open_table(path: Path | str, layer: str | None = None) -> Table:
@@ -232,7 +237,7 @@ class _CsvTable(Table):
             if b"\0" in head:
                 raise _TABLE.refuse(path, "no text")
             line = head.decode("utf-8-sig").strip("\r\n")
-            self._delimiter = max(_DELIMITERS, key=line.count)
+            self._delimiter = max(DELIMITERS, key=line.count)
             names = next(csv.reader(io.StringIO(line), delimiter=self._delimiter, strict=True), [])
         self._names = _checked_names(path, names)
         self.columns = self._names

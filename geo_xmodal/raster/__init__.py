@@ -26,7 +26,7 @@ from geo_xmodal.raster.files import (
     read_window,
     to_nanometres,
 )
-from geo_xmodal.raster.geopackage import Stamp, vector_digest
+from geo_xmodal.raster.geopackage import Stamp
 from geo_xmodal.raster.grid import (
     Points,
     crs_name,
@@ -70,13 +70,17 @@ from geo_xmodal.raster.labels import (
     survey_labels,
 )
 from geo_xmodal.raster.outline import world_outline
+from geo_xmodal.raster.point_tables import DELIMITERS, coordinate_columns
 from geo_xmodal.raster.reader import AlignedReader, ReadOptions, aligned_reader
 from geo_xmodal.raster.remote import is_address
 from geo_xmodal.raster.resampled import covered_window
 from geo_xmodal.raster.sources import Source, open_source
 from geo_xmodal.raster.value_check import checked_sample, checked_values, infinite_values
 from geo_xmodal.raster.vector import (
+    AssignedCrs,
     Layer,
+    VectorHints,
+    crs_of_file,
     file_and_rest,
     layer_names,
     open_layer,
@@ -84,6 +88,8 @@ from geo_xmodal.raster.vector import (
     read_features,
     read_geometries,
     read_polygons,
+    table_columns,
+    vector_digest,
 )
 from geo_xmodal.raster.vector_summary import VectorSummary, describe_vector
 from geo_xmodal.raster.warp import Resampling
@@ -101,10 +107,12 @@ from geo_xmodal.raster.writer import RasterWriter, create_raster
 
 __all__ = [
     "CHIP_FORMATS",
+    "DELIMITERS",
     "MAX_PLACE",
     "SQUARE_METRES",
     "Adaptation",
     "AlignedReader",
+    "AssignedCrs",
     "Assumption",
     "Band",
     "BandMatch",
@@ -125,6 +133,7 @@ __all__ = [
     "Resampling",
     "Source",
     "Stamp",
+    "VectorHints",
     "VectorSummary",
     "WarpGcps",
     "WindowReader",
@@ -135,10 +144,12 @@ __all__ = [
     "class_table",
     "content_digest",
     "control_points",
+    "coordinate_columns",
     "count_conflicts",
     "covered_window",
     "create_raster",
     "crs_name",
+    "crs_of_file",
     "describe_raster",
     "describe_vector",
     "described",
@@ -191,6 +202,7 @@ __all__ = [
     "source_name",
     "stacked_bands",
     "survey_labels",
+    "table_columns",
     "tags_of",
     "to_nanometres",
     "to_pixels",

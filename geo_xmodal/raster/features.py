@@ -73,6 +73,32 @@ class Features:
         return Features(self.ids[near], self.values[near], self.geometries[near], self.broken)
 
 
+@dataclass(frozen=True, eq=False)
+class FeatureTable:
+    """A layer that is held whole: of formats that are read from their first byte to their last.
+
+    Attributes:
+        columns: Name to the values of every feature.
+        geometries: (n,) in two dimensions.
+        broken: Place of a feature to what is wrong with its geometry.
+    """
+
+    columns: Mapping[str, ObjectArray]
+    geometries: ObjectArray
+    broken: Mapping[int, str] = field(default_factory=dict)
+
+    def values(self, column: str) -> ObjectArray:
+        """Every value of a column, in the order of the features."""
+        return self.columns[column]
+
+    def features(self, column: str | None, bounds: Bounds | None) -> Features:
+        """The features whose bounding box meets `bounds` (None: all), in their order."""
+        count = len(self.geometries)
+        values = objects([None] * count) if column is None else self.columns[column]
+        found = collected(range(count), values, self.geometries, self.broken)
+        return found if bounds is None else found.within(bounds)
+
+
 class Source(Protocol):
     """A layer of a file, as its format is read."""
 

@@ -22,17 +22,12 @@ import pyproj
 import shapely
 
 from geo_xmodal.errors import VectorError
+from geo_xmodal.raster.crs_texts import named_crs
 from geo_xmodal.raster.features import Bounds, Contents, Features, ObjectArray, collected, objects
 from geo_xmodal.small_files import LONE_SURROGATE, shortened
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 RECORD_SEPARATOR = "\x1e"
-
-_CRS_NAME = re.compile(
-    r"(?:urn:(?:ogc|x-ogc):def:crs:|https?://www\.opengis\.net/def/crs/)?(\w+)[:/](?:[\w.]*[:/])?(\w+)",
-    re.ASCII,
-)
-"""Authority and code in the ways that name a CRS."""
 
 _BETWEEN = re.compile(rf"[\s{RECORD_SEPARATOR}]*")
 _STANDARD_CRS = "OGC:CRS84"
@@ -278,9 +273,7 @@ def _crs(path: Path, member: object) -> pyproj.CRS | None:
                 'name it ("crs": {"type": "name", ...}), or convert it with: ogr2ogr -a_srs EPSG:...'
             )
         name = f"EPSG:{inside.get('code')}" if kind == "EPSG" else inside.get("name")
-    found = _CRS_NAME.fullmatch(name) if isinstance(name, str) else None
+    found = named_crs(name) if isinstance(name, str) else None
     if found is None:
         raise VectorError(f"{path}: its CRS {str(name)!r} is not understood, expected a name like EPSG:32633")
-    authority, code = found.groups()
-    # longitude before latitude either way, and one with the grids that are in degrees
-    return pyproj.CRS.from_authority(*(("EPSG", "4326") if code == "CRS84" else (authority, code)))
+    return found

@@ -9,7 +9,6 @@ beside it, and nothing that lies beside it is obeyed.
 from __future__ import annotations
 
 import datetime
-import re
 import shutil
 import sqlite3
 import stat
@@ -29,6 +28,7 @@ import pyproj.exceptions
 import shapely
 
 from geo_xmodal.errors import VectorError
+from geo_xmodal.raster.crs_texts import defined_crs
 from geo_xmodal.raster.features import (
     Bounds,
     Contents,
@@ -41,7 +41,6 @@ from geo_xmodal.raster.features import (
     meets,
     objects,
 )
-from geo_xmodal.raster.files import content_digest
 from geo_xmodal.small_files import real_path
 
 SQLITE_MAGIC = b"SQLite format 3\0"
@@ -82,13 +81,6 @@ _AT_ONCE = 500
 """Variables of one statement; older SQLite allows 999."""
 
 _SHORTEST_LIMIT = 1_000_000
-_MAX_DEFINITION = 100_000
-"""Characters of a CRS; a long one has some thousand."""
-
-_GRIDS = re.compile(r"grids=", re.IGNORECASE)
-_PARAMETER_FILE = re.compile(r"PARAMETERFILE\s*\[", re.IGNORECASE)
-_PLACE = re.compile(r"[/\\:]")
-
 _STEPS = 10_000
 _FREE_STEPS = 10_000_000
 _STEPS_PER_BYTE = 8
@@ -271,17 +263,6 @@ def side_files(path: Path) -> tuple[Path, Path]:
     """Where SQLite keeps what is not yet in the file: its journal, and its write-ahead log."""
     real = real_path(path)
     return real.with_name(f"{real.name}-journal"), real.with_name(f"{real.name}-wal")
-
-
-def vector_digest(path: Path) -> dict[str, str]:
-    """As `content_digest`, of a vector file of any format with what SQLite keeps beside it.
-
-    Raises:
-        RasterError: It cannot be read.
-    """
-    log = side_files(path)[1]
-    pending = content_digest(log) if log.is_file() and log.stat().st_size else {}
-    return {**content_digest(path), **{f"log {name}": value for name, value in pending.items()}}
 
 
 def _described(path: Path, stamp: Stamp, name: str, geometry: str) -> GeoPackageTable:
@@ -524,28 +505,7 @@ def _crs(path: Path, row: tuple[str, int, str] | None) -> pyproj.CRS | None:
     if str(organization).upper() == "EPSG":
         with suppress(pyproj.exceptions.CRSError):
             return pyproj.CRS.from_epsg(code)
-    if len(str(definition)) > _MAX_DEFINITION:
-        raise VectorError(
-            f"{path}: its CRS has {len(str(definition))} characters, expected at most {_MAX_DEFINITION}; "
-            "write it with a CRS of EPSG"
-        )
-    if _names_grid_file(str(definition)):
-        raise VectorError(f"{path}: its CRS names a grid file by its place; write it with a CRS of EPSG")
-    crs = pyproj.CRS.from_wkt(str(definition))
-    return None if crs.name.lower().startswith("undefined") else crs
-
-
-def _names_grid_file(definition: str) -> bool:
-    """Whether a CRS names the file of a shift of datum by a path or an address, which PROJ would open."""
-    for part in definition.split("]"):
-        named = []
-        if found := _GRIDS.search(part):
-            named.append(part[found.end() :])
-        if found := _PARAMETER_FILE.search(part):
-            named.append(part[found.end() :].partition(",")[2])
-        if any(_PLACE.search(text) for text in named):
-            return True
-    return False
+    return defined_crs(path, str(definition))
 
 
 def _quoted(name: str) -> str:

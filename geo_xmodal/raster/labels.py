@@ -78,6 +78,10 @@ class LabelSource(Protocol):
     def warp_gcps(self) -> WarpGcps | None:
         """What follows the ground control points of a raster that has no other place."""
 
+    @property
+    def hints(self) -> vector.VectorHints:
+        """What a person says of a vector file that does not say it itself."""
+
 
 @dataclass(frozen=True)
 class LabelValues:
@@ -208,6 +212,7 @@ def label_values(
     column: str | None = None,
     layer: str | None = None,
     unlabelled: Collection[str] | None = None,
+    hints: vector.VectorHints = vector.NO_HINTS,
 ) -> dict[str, int]:
     """The values that a label file holds, as text, and how many pixels or features have each.
 
@@ -219,7 +224,7 @@ def label_values(
         RasterError, VectorError: The file cannot be read, or has no such column.
     """
     path = Path(path)
-    return dict(survey_labels(path, column, layer, unlabelled).counts)
+    return dict(survey_labels(path, column, layer, unlabelled, hints=hints).counts)
 
 
 def survey_labels(
@@ -229,6 +234,7 @@ def survey_labels(
     unlabelled: Collection[str] | None = None,
     grid: GeoBox | None = None,
     warp_gcps: WarpGcps | None = None,
+    hints: vector.VectorHints = vector.NO_HINTS,
 ) -> LabelValues:
     """What a label file holds: `label_values`, and what is left out of them and why.
 
@@ -239,6 +245,7 @@ def survey_labels(
         unlabelled: Values that mean unlabelled, in place of zero and negative numbers.
         grid: Tells which labels lie outside of it.
         warp_gcps: What follows the ground control points of a raster that has no other place.
+        hints: What a vector file does not say itself.
 
     Raises:
         As `label_values`; AlignmentError: only one of file and grid has a CRS.
@@ -257,7 +264,7 @@ def survey_labels(
                     outside += _value_counts(block[_pixels_outside(space, grid, window)].compressed(), path)
                 _check_few(path, found)
     else:
-        opened = vector.open_layer(path, layer)
+        opened = vector.open_layer(path, layer, hints)
         values = vector.read_column(opened, opened.require(column))
         texts = [value if isinstance(value, str) else label_text(value, path) for value in values]
         found.update(texts)
@@ -302,7 +309,7 @@ def means_unlabelled(text: str, values: Collection[str] | None) -> bool:
     return text == "" or name_key(text) in {name_key(value) for value in values}
 
 
-def label_place(labels: Path | str) -> LabelPlace:
+def label_place(labels: Path | str, hints: vector.VectorHints = vector.NO_HINTS) -> LabelPlace:
     """`file`, `file:column` or `file:layer:column`, taken apart.
 
     A colon in the name of a file, a layer or a column that exists is its own.
@@ -313,7 +320,7 @@ def label_place(labels: Path | str) -> LabelPlace:
     splits = [(rest[:place], rest[place + 1 :]) for place, letter in enumerate(rest) if letter == ":"]
     for layer, column in [(None, rest), *splits] if splits else ():
         with suppress(VectorError):
-            if column in vector.open_layer(path, layer).columns:
+            if column in vector.open_layer(path, layer, hints).columns:
                 return LabelPlace(path, layer, column)
     layer, column = splits[0] if splits else (None, rest)
     return LabelPlace(path, layer, column)
@@ -389,7 +396,7 @@ def _features(
     source: LabelSource, path: Path, grid: GeoBox, classes: Sequence[LandClass], window: Window
 ) -> tuple[vector.ObjectArray, IntArray]:
     """Labelled points and polygons near a window, in pixels of the grid, and their class ids."""
-    layer = vector.open_layer(path, source.layer)
+    layer = vector.open_layer(path, source.layer, source.hints)
     values, geometries = vector.read_features(layer, layer.require(source.column), grid, window)
     texts = [label_text(value, path) for value in values]
     ids = _ids(Counter(texts), "features", source, path, classes)

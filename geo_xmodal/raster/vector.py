@@ -1,18 +1,20 @@
-"""The one door for vector files: GeoPackage and GeoJSON, read by bounding box.
+"""The one door for vector files: GeoPackage, GeoJSON, shapefile, KML, CSV of points, and zips of these.
 
-Both are read here, by SQLite and by a parser of JSON, and never by GDAL, whose drivers follow what a file
-names: other files, views over virtual tables, addresses. Whatever else is wrong with a file (damaged pages,
-text of another encoding, a CRS that PROJ refuses) is one kind of error here.
+They are read by bounding box, by SQLite and by parsers of text and records, and never by GDAL, whose drivers
+follow what a file names: other files, views over virtual tables, addresses. Whatever else is wrong with a
+file (damaged pages, text of another encoding, a CRS that PROJ refuses) is one kind of error here.
 """
 
 from __future__ import annotations
 
+import csv
 import os
 import sqlite3
+import struct
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -23,15 +25,20 @@ from odc.geo.geobox import GeoBox
 from pyproj.exceptions import ProjError
 
 from geo_xmodal.errors import AlignmentError, GeoXmodalError, VectorError
-from geo_xmodal.raster import geojson, geopackage
+from geo_xmodal.named_options import option
+from geo_xmodal.raster import geojson, geopackage, kml, point_tables, shapefile, zipped
+from geo_xmodal.raster.crs_texts import given_crs
 from geo_xmodal.raster.features import MAX_COORDINATE, Bounds, Contents, Numbers, Source
 from geo_xmodal.raster.features import ObjectArray as ObjectArray
+from geo_xmodal.raster.files import content_digest
 from geo_xmodal.raster.grid import to_pixels
-from geo_xmodal.small_files import shortened
+from geo_xmodal.small_files import real_path, shortened
 from geo_xmodal.types import Window
 
-MAX_GEOJSON = 256 * 2**20
-"""Bytes; a GeoJSON is parsed whole at every opening, a GeoPackage is read by window."""
+MAX_PARSED = 256 * 2**20
+"""Bytes of a file that is parsed whole at every opening; a GeoPackage is read by window."""
+
+_EXPECTED = "a GeoPackage, GeoJSON, shapefile, KML, CSV of points, or a zip of one"
 
 MAX_VERTICES = 20_000_000
 """Vertices read at once; more than any hand-made label set, less than memory."""
@@ -44,6 +51,33 @@ _FILTER_MARGIN = 16
 
 _BOX_OUTLINE = np.array([[0, 0], [0.5, 0], [1, 0], [1, 0.5], [1, 1], [0.5, 1], [0, 1], [0, 0.5]])
 """Corners and middles of the sides of a box of side 1 (x, y)."""
+
+
+@dataclass(frozen=True)
+class VectorHints:
+    """What a person says of a vector file that does not say it itself.
+
+    Attributes:
+        crs: Authority and code (`EPSG:32633`) of its CRS, where it has none.
+        coordinates: Columns of x and y of a CSV; None takes those whose names tell.
+    """
+
+    crs: str | None = None
+    coordinates: tuple[str, str] | None = None
+
+
+NO_HINTS = VectorHints()
+
+AssignedCrs = str | Mapping[Path | str, str]
+"""A CRS for files that have none: of all, or of each by its path."""
+
+
+def crs_of_file(assigned: AssignedCrs | None, path: Path) -> str | None:
+    """The CRS that is assigned to a file, if one is."""
+    if assigned is None or isinstance(assigned, str):
+        return assigned
+    known = {real_path(Path(key)): crs for key, crs in assigned.items()}
+    return known.get(real_path(path))
 
 
 @dataclass(frozen=True)
@@ -77,31 +111,73 @@ class Layer:
         raise VectorError(f"{self.path}: {wrong}; columns of layer {self.name!r}: {known}")
 
 
-def open_layer(path: Path | str, layer: str | None = None) -> Layer:
+def open_layer(path: Path | str, layer: str | None = None, hints: VectorHints = NO_HINTS) -> Layer:
     """Check a vector file and find its layer; `layer` may be left out where only one has geometries.
 
+    A zip holds shapefiles, each of which is a layer, or one file of another format.
+
     Raises:
-        VectorError: Missing, not a GeoPackage or GeoJSON, damaged, in use, or no such layer.
+        VectorError: Missing, no vector file that is read here, damaged, in use, or no such layer.
+        UsageError: The CRS in `hints` is not known.
     """
     path = Path(path)
     with _one_kind(path):
         _check_file(path)
-        return _open_layer(path, layer, geopackage.stamp_of(path))
+        return _open_layer(path, layer, _stamp_of(path), hints)
 
 
 def layer_names(path: Path | str) -> tuple[str, ...]:
     """Names of the layers of a vector file that have geometries.
 
     Raises:
-        VectorError: Missing, not a GeoPackage or GeoJSON, damaged, or in use.
+        VectorError: Missing, no vector file that is read here, damaged, or in use.
     """
     path = Path(path)
     with _one_kind(path):
         _check_file(path)
-        stamp = geopackage.stamp_of(path)
-        if _head(path).startswith(geopackage.SQLITE_MAGIC):
-            return geopackage.layer_names(path, stamp)
-        return (_open_layer(path, None, stamp).name,)
+        return _layer_names(path, _stamp_of(path))
+
+
+def table_columns(path: Path | str) -> tuple[str, ...]:
+    """All columns of a text table of points, those of coordinates too; none of any other format.
+
+    Raises:
+        VectorError: Missing, or its first line is no list of columns.
+    """
+    path = Path(path)
+    with _one_kind(path):
+        _check_file(path)
+        if not _is_table(path, _head(path)):
+            return ()
+        return point_tables.header(path)[0]
+
+
+def vector_digest(path: Path) -> dict[str, str]:
+    """As `content_digest`, of a vector file of any format with all that is read beside it.
+
+    Raises:
+        RasterError: It cannot be read.
+    """
+    found = content_digest(path)
+    for side in _side_files(path):
+        found |= {f"{side.suffix} {name}": value for name, value in content_digest(side).items()}
+    log = geopackage.side_files(path)[1]
+    if log.is_file() and log.stat().st_size:
+        found |= {f"log {name}": value for name, value in content_digest(log).items()}
+    return found
+
+
+def _stamp_of(path: Path) -> geopackage.Stamp:
+    """Time of change and size of a file, and of what is read beside it."""
+    sides = [side.stat() for side in _side_files(path)]
+    return (*geopackage.stamp_of(path), *(part for one in sides for part in (one.st_mtime_ns, one.st_size)))
+
+
+def _side_files(path: Path) -> list[Path]:
+    if path.suffix.lower() != ".shp":
+        return []
+    found = [shapefile.beside(path, suffix) for suffix in shapefile.PARTS[1:]]
+    return [side for side in found if side is not None]
 
 
 def file_and_rest(text: str) -> tuple[Path, str]:
@@ -117,9 +193,10 @@ def file_and_rest(text: str) -> tuple[Path, str]:
 
 
 @lru_cache(maxsize=8)
-def _open_layer(path: Path, layer: str | None, stamp: tuple[int, ...]) -> Layer:
-    contents = _contents(path, stamp, partial(_choose, path, layer))
-    space = GeoBox((1, 1), Affine.identity(), contents.crs)
+def _open_layer(path: Path, layer: str | None, stamp: tuple[int, ...], hints: VectorHints) -> Layer:
+    contents = _contents(path, stamp, partial(_choose, path, layer), hints)
+    crs = given_crs(hints.crs) if contents.crs is None and hints.crs is not None else contents.crs
+    space = GeoBox((1, 1), Affine.identity(), crs)
     return Layer(path, contents.source, contents.name, contents.columns, space)
 
 
@@ -144,7 +221,7 @@ def _one_kind(path: Path) -> Iterator[None]:
         raise VectorError(f"{path}: cannot be read: lists or objects nest too deeply") from None
     except ProjError as error:
         raise VectorError(f"{path}: its CRS cannot be used: {_one_line(error)}") from None
-    except (shapely.errors.ShapelyError, ValueError, OverflowError) as error:
+    except (shapely.errors.ShapelyError, ValueError, OverflowError, struct.error, csv.Error) as error:
         raise VectorError(f"{path}: cannot be read: {_one_line(error)}") from None
 
 
@@ -263,16 +340,18 @@ def _left_out(layer: Layer) -> str:
 
 def _check_comparable(layer: Layer, grid: GeoBox) -> None:
     if (grid.crs is None) != (layer.space.crs is None):
+        say = f"say which CRS it is in ({option('assign_crs', 'EPSG:...')})"
+        both = "give both their CRS (ogr2ogr -a_srs EPSG:..., gdal_edit.py -a_srs EPSG:...), or neither"
         raise VectorError(
             f"{layer.path}: CRS of layer {layer.name!r} is {_name(layer.space)}, of the grid {_name(grid)}; "
-            "give both their CRS (ogr2ogr -a_srs EPSG:..., gdal_edit.py -a_srs EPSG:...), or neither"
+            f"{say if layer.space.crs is None else both}"
         )
 
 
 def _check_file(path: Path) -> None:
     if not path.is_file():
         path.stat()
-        raise VectorError(f"{path}: not a regular file, expected a GeoPackage or a GeoJSON")
+        raise VectorError(f"{path}: not a regular file, expected {_EXPECTED}")
 
 
 def _head(path: Path) -> bytes:
@@ -280,23 +359,76 @@ def _head(path: Path) -> bytes:
         return file.read(1024)
 
 
-def _contents(path: Path, stamp: tuple[int, ...], choose: Callable[[Sequence[str]], str]) -> Contents:
+def _contents(
+    path: Path, stamp: geopackage.Stamp, choose: Callable[[Sequence[str]], str], hints: VectorHints
+) -> Contents:
     head = _head(path)
     if head.startswith(geopackage.SQLITE_MAGIC):
         return geopackage.read_contents(path, stamp, choose)
-    if not geojson.looks_like(head):
-        raise VectorError(
-            f"{path}: neither a GeoPackage nor a GeoJSON (nor a GeoTIFF); {geopackage.how_to_convert(path)}"
-        )
-    size = path.stat().st_size
-    if size > MAX_GEOJSON:
-        raise VectorError(
-            f"{path}: GeoJSON of {size / 2**20:.0f} MiB, more than {MAX_GEOJSON / 2**20:.0f}; "
-            f"{geopackage.how_to_convert(path)}"
-        )
-    contents = geojson.read_contents(path, stamp)
+    if head.startswith(zipped.MAGIC):
+        return _in_zip(path, zipped.unpacked(path, stamp), choose, hints)
+    contents = _parsed(path, head, stamp, hints)
     choose([contents.name])
     return contents
+
+
+def _parsed(path: Path, head: bytes, stamp: geopackage.Stamp, hints: VectorHints) -> Contents:
+    """The one layer of a file that is read as a whole."""
+    reads = (
+        (head.startswith(shapefile.MAGIC), shapefile.read_contents),
+        (kml.looks_like(head), kml.read_contents),
+        (geojson.looks_like(head), geojson.read_contents),
+        (_is_table(path, head), partial(point_tables.read_contents, coordinates=hints.coordinates)),
+    )
+    read = next((read for it_is, read in reads if it_is), None)
+    if read is None:
+        raise VectorError(f"{path}: not {_EXPECTED} (nor a GeoTIFF); {geopackage.how_to_convert(path)}")
+    size = sum(one.stat().st_size for one in (path, *_side_files(path)))
+    if size > MAX_PARSED:
+        raise VectorError(
+            f"{path}: {size / 2**20:.0f} MiB, more than the {MAX_PARSED / 2**20:.0f} that are read of its "
+            f"format; {geopackage.how_to_convert(path)}"
+        )
+    return read(path, stamp)
+
+
+def _in_zip(
+    path: Path, files: zipped.Unpacked, choose: Callable[[Sequence[str]], str], hints: VectorHints
+) -> Contents:
+    with zipped.naming(path, files):
+        if files.shapefiles:
+            inner = files.files[f"{choose(files.stems)}.shp"]
+            contents = _contents(inner, _stamp_of(inner), _first, hints)
+        else:
+            (inner,) = files.files.values()
+            contents = _contents(inner, _stamp_of(inner), choose, hints)
+    return replace(contents, source=zipped.ZippedSource(path, contents.source, files))
+
+
+def _layer_names(path: Path, stamp: geopackage.Stamp) -> tuple[str, ...]:
+    head = _head(path)
+    if head.startswith(geopackage.SQLITE_MAGIC):
+        return geopackage.layer_names(path, stamp)
+    if head.startswith(zipped.MAGIC):
+        files = zipped.unpacked(path, stamp)
+        if files.shapefiles:
+            return tuple(files.stems)
+        (inner,) = files.files.values()
+        with zipped.naming(path, files):
+            return _layer_names(inner, _stamp_of(inner))
+    if _is_table(path, head):
+        return (path.stem,)
+    return (_open_layer(path, None, stamp, NO_HINTS).name,)
+
+
+def _first(layers: Sequence[str]) -> str:
+    return layers[0]
+
+
+def _is_table(path: Path, head: bytes) -> bool:
+    """Whether a file is a text table, by its name: nothing in it says so."""
+    other = head.startswith((geopackage.SQLITE_MAGIC, zipped.MAGIC)) or geojson.looks_like(head)
+    return path.suffix.lower() in point_tables.SUFFIXES and not other
 
 
 def _choose(path: Path, layer: str | None, spatial: Sequence[str]) -> str:

@@ -39,7 +39,7 @@ class VectorSummary:
 
 
 def describe_vector(path: Path | str, layer: str | None = None) -> VectorSummary:
-    """What a layer of a GeoPackage or GeoJSON holds; `layer` may be left out where there is one.
+    """What a layer of a vector file holds; `layer` may be left out where there is one.
 
     Raises:
         VectorError: It cannot be read, or no such layer.

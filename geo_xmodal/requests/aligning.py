@@ -8,10 +8,22 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import create_model
 
 from geo_xmodal.kinds import KINDS, Kind
-from geo_xmodal.requests.common import LABELS_METAVAR, Scale, Unlabelled, WarpGcps
+from geo_xmodal.requests.common import (
+    LABELS_METAVAR,
+    AssignCrs,
+    Coordinates,
+    Reclass,
+    Scale,
+    Unlabelled,
+    WarpGcps,
+)
 from geo_xmodal.requests.option import Option, Request
 
 _FILES_METAVAR = "FILE|FOLDER|LIST.txt|URL"
+_LABELS = (
+    "a raster, or a GeoPackage, GeoJSON, shapefile, KML, CSV of points, or a zip of one, with its class "
+    "column; again for another file"
+)
 
 
 class _Reference(Request):
@@ -59,21 +71,22 @@ class AlignRequest(_WithSensors):
     title: ClassVar[str] = "Align sensors to a scene"
 
     labels: Annotated[
-        str | None,
+        tuple[str, ...],
         Option(
             "Labels, to be split into training and test",
-            "Labels, to be split into training and test.",
+            f"Labels, to be split into training and test: {_LABELS}.",
             takes="labels",
             metavar=LABELS_METAVAR,
         ),
-    ] = None
+    ] = ()
     train_labels: Annotated[
-        str | None,
+        tuple[str, ...],
         Option("Labels for training", "Labels for training.", takes="labels", metavar=LABELS_METAVAR),
-    ] = None
+    ] = ()
     test_labels: Annotated[
-        str | None, Option("Labels for test", "Labels for test.", takes="labels", metavar=LABELS_METAVAR)
-    ] = None
+        tuple[str, ...],
+        Option("Labels for test", "Labels for test.", takes="labels", metavar=LABELS_METAVAR),
+    ] = ()
     classes: Annotated[
         Path | None,
         Option(
@@ -84,7 +97,10 @@ class AlignRequest(_WithSensors):
             suffix="toml",
         ),
     ] = None
+    reclass: Reclass = ()
     unlabelled: Unlabelled = None
+    assign_crs: AssignCrs = ()
+    coordinates: Coordinates = None
     scale: Annotated[
         Scale | None,
         Option(

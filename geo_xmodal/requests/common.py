@@ -63,6 +63,37 @@ Unlabelled = Annotated[
         metavar="VALUE,...",
     ),
 ]
+Reclass = Annotated[
+    tuple[str, ...],
+    Option(
+        "Merge and rename classes",
+        "A value in the labels and the class that it becomes, such as 3=Grass; several values may become one "
+        "class, one without a name is unlabelled. Or a CSV file of values and classes.",
+        expert=True,
+        metavar="VALUE=CLASS|FILE.csv",
+    ),
+]
+AssignCrs = Annotated[
+    tuple[str, ...],
+    Option(
+        "CRS of files that have none",
+        "CRS of vector files that have none, such as EPSG:32633; FILE=EPSG:... of one of several.",
+        expert=True,
+        metavar="[FILE=]EPSG:CODE",
+        surfaces=("command line",),
+    ),
+]
+Coordinates = Annotated[
+    str | None,
+    Option(
+        "Columns of the coordinates",
+        "Columns of x and y of CSV files (default: those called lon and lat, longitude and latitude, "
+        "x and y, or easting and northing).",
+        expert=True,
+        metavar="X,Y",
+        surfaces=("command line",),
+    ),
+]
 AllowAddresses = Annotated[
     bool,
     Option(

@@ -5,7 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from geo_xmodal.requests.common import LABELS_METAVAR, ClassList, Unlabelled, WarpGcps
+from geo_xmodal.requests.common import (
+    LABELS_METAVAR,
+    AssignCrs,
+    ClassList,
+    Coordinates,
+    Reclass,
+    Unlabelled,
+    WarpGcps,
+)
 from geo_xmodal.requests.option import Option, Request
 
 
@@ -49,5 +57,8 @@ class EvaluateRequest(Request):
         ),
     ] = False
     classes: ClassList = None
+    reclass: Reclass = ()
     unlabelled: Unlabelled = None
+    assign_crs: AssignCrs = ()
+    coordinates: Coordinates = None
     warp_gcps: WarpGcps = None

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from geo_xmodal.requests.common import MODEL, SHARES, AllowAddresses, Resume, Scale, WarpGcps
+from geo_xmodal.requests.common import MODEL, SHARES, AllowAddresses, AssignCrs, Resume, Scale, WarpGcps
 from geo_xmodal.requests.option import Option, Request
 
 Engine = Literal["torch", "openvino"]
@@ -146,11 +146,12 @@ class MapSource(Request):
         str | None,
         Option(
             "Map only within these polygons",
-            "Map only these polygons (GeoPackage or GeoJSON, any CRS).",
+            "Map only these polygons (GeoPackage, GeoJSON, shapefile, KML, or a zip of one; any CRS).",
             takes="polygons",
             metavar="FILE[:LAYER]",
         ),
     ] = None
+    assign_crs: AssignCrs = ()
     warp_gcps: WarpGcps = None
 
 

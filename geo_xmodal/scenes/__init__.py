@@ -35,6 +35,7 @@ from geo_xmodal.scenes.label_summary import (
 from geo_xmodal.scenes.labelled import SIDES, LabelledPixels, Side, labelled_pixels, labelled_windows
 from geo_xmodal.scenes.layers import sensor_layer, write_layers
 from geo_xmodal.scenes.legend import color_table, free_id, legend_of, palette
+from geo_xmodal.scenes.reclass import Reclass, check_reclass, read_reclass, reclassed
 from geo_xmodal.scenes.scene import WITHIN_VARIABLE, Scene, SceneSummary, list_scenes, open_scene
 from geo_xmodal.scenes.scene_set import (
     Member,
@@ -70,6 +71,7 @@ __all__ = [
     "Name",
     "Partition",
     "PointsConfig",
+    "Reclass",
     "Scene",
     "SceneConfig",
     "SceneSet",
@@ -78,6 +80,7 @@ __all__ = [
     "Side",
     "align_scene",
     "block_split",
+    "check_reclass",
     "check_target",
     "color_table",
     "conflict_text",
@@ -99,6 +102,8 @@ __all__ = [
     "read_classes",
     "read_config",
     "read_map_classes",
+    "read_reclass",
+    "reclassed",
     "scene_conflicts",
     "scene_file",
     "scene_name",

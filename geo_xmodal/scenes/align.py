@@ -14,21 +14,26 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 from rasterio.errors import RasterioError
 
-from geo_xmodal.errors import AlignmentError, UsageError
+from geo_xmodal.errors import AlignmentError, LabelError, UsageError
 from geo_xmodal.kinds import KINDS, Kind, guess_kind
 from geo_xmodal.named_options import option
 from geo_xmodal.outputs import new_folder
 from geo_xmodal.raster import (
-    LabelValues,
+    AssignedCrs,
     ReadOptions,
     Source,
+    VectorHints,
     WarpGcps,
     checked_values,
+    class_table,
     control_points,
+    crs_of_file,
     described,
+    file_and_rest,
     is_address,
     is_raster,
     label_place,
+    name_key,
     north_up,
     open_source,
     survey_labels,
@@ -42,10 +47,11 @@ from geo_xmodal.scenes.config import (
     read_classes,
     write_config,
 )
-from geo_xmodal.scenes.label_summary import LabelTally, summary_tag
+from geo_xmodal.scenes.label_summary import LabelFile, LabelTally, summary_tag
 from geo_xmodal.scenes.labelled import all_labelled
 from geo_xmodal.scenes.layers import Layer, check_data, sensor_layer, write_layers
 from geo_xmodal.scenes.legend import color_table, legend_of
+from geo_xmodal.scenes.reclass import Reclass, check_reclass, reclassed
 from geo_xmodal.scenes.scene import Scene, Split, open_scene
 from geo_xmodal.scenes.sensors import written_place
 from geo_xmodal.scenes.splits import default_split
@@ -64,9 +70,11 @@ Given = Path | str | Sequence[Path | str]
 @dataclass(frozen=True)
 class _LabelInput:
     split: Split
-    path: Path
-    source: LabelsConfig
-    survey: LabelValues
+    files: tuple[LabelFile, ...]
+
+    @property
+    def names(self) -> str:
+        return ", ".join(str(file.path) for file in self.files)
 
 
 def align_scene(
@@ -74,12 +82,15 @@ def align_scene(
     *,
     reference: Given,
     modalities: Mapping[str, Given],
-    labels: Mapping[str, Path | str] | None = None,
+    labels: Mapping[str, Given] | None = None,
     kinds: Mapping[str, Kind] | None = None,
     bands: Mapping[str, Sequence[int | str]] | None = None,
     scale: Scale | None = None,
     classes: Path | str | None = None,
+    reclass: Reclass | None = None,
     unlabelled: Collection[str] | None = None,
+    assign_crs: AssignedCrs | None = None,
+    coordinates: tuple[str, str] | None = None,
     name: str | None = None,
     warp_gcps: WarpGcps | None = None,
     copy: bool = False,
@@ -99,15 +110,21 @@ def align_scene(
             files, an address, or several of these. The reference may be among them, or is added under the
             kind that its file name tells (`target` if none).
         labels: `train`, `test` or `all` to a raster of class ids, or to a vector as `file.gpkg:column` or
-            `file.gpkg:layer:column`. One of them alone is split in blocks that no window of a default
-            method reaches across, or in smaller ones where labels cover too small an area.
+            `file.gpkg:layer:column`; or to several of these, of which later ones lie over earlier
+            ones. One of the three alone is split in blocks that no window of a default method reaches across,
+            or in smaller ones where labels cover too small an area.
         kinds: Kind of the modalities whose name (`hsi`, `sar2`) and file name do not tell it.
         bands: Of modalities, numbers from 1 up or names; those of a folder of band files are names.
         scale: What SAR files hold. Without it, linear power, and a file of decibels is refused.
         classes: TOML file with `[[classes]]`, such as another scene's `scene.toml`. Without it the
             classes are the values in the labels.
+        reclass: Value in the labels to the name of its class (of `classes`: or its id), so that values are
+            merged and renamed; a value with an empty name is unlabelled, others stay as they are.
         unlabelled: Values in the labels that mean unlabelled, in place of zero and negative numbers; empty
             where every value is a class.
+        assign_crs: Authority and code (`EPSG:32633`) of the CRS of label files that have none, or path of
+            each to that of it; without it such a file is refused where the reference has a CRS.
+        coordinates: Columns of x and y of CSV files, where their names do not tell.
         name: Of the scene; that of the folder if None.
         warp_gcps: What follows the ground control points of files (of sensors and labels) that have no other
             place: `polynomial`, or `tps` (a thin plate spline); None leaves them on their pixel grids.
@@ -149,12 +166,13 @@ def align_scene(
     grid = north_up(open_source(given[target], remote=True, **how[target]).reader.grid)
     sources = {key: open_source(one, grid=grid, remote=True, **how[key]) for key, one in given.items()}
     notes = {key: tuple(map(str, checked_values(one.reader))) for key, one in sources.items()}
-    inputs = _label_inputs(labels or {}, unlabelled, grid, warp_gcps)
+    said = _Said(None if unlabelled is None else tuple(unlabelled), warp_gcps, assign_crs, coordinates)
+    inputs = _label_inputs(labels or {}, said, grid)
     if grid.crs is None:
         files = {key: one.reader.files for key, one in sources.items()}
-        rasters = [item.path for item in inputs if is_raster(item.path)]
+        rasters = [file.path for item in inputs for file in item.files if is_raster(file.path)]
         _check_points(files[target], [*itertools.chain(*files.values()), *rasters])
-    legend, inputs = _legend(inputs, Path(classes) if classes is not None else None)
+    legend, inputs = _legend(inputs, Path(classes) if classes is not None else None, reclass or {})
     config = parse_config(
         {
             "name": scene_name(name or real_path(out).name),
@@ -278,49 +296,107 @@ def scene_name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", text).strip("-._")[:64] or "scene"
 
 
-def _label_inputs(
-    labels: Mapping[str, Path | str],
-    unlabelled: Collection[str] | None,
-    grid: GeoBox,
-    warp_gcps: WarpGcps | None,
-) -> list[_LabelInput]:
+@dataclass(frozen=True)
+class _Said:
+    """What was said of all label files."""
+
+    unlabelled: tuple[str, ...] | None
+    warp_gcps: WarpGcps | None
+    assign_crs: AssignedCrs | None
+    coordinates: tuple[str, str] | None
+
+
+def _label_inputs(labels: Mapping[str, Given], said: _Said, grid: GeoBox) -> list[_LabelInput]:
     given = set(labels)
     if given and given not in ({"train"}, {"all"}, {"train", "test"}):
         raise UsageError(
             f"labels for {', '.join(sorted(given))}; expected train and test, or one of train and all"
         )
-    values = None if unlabelled is None else tuple(unlabelled)
     inputs = []
     for split in get_args(Split):
         if split in labels:
-            place = label_place(labels[split])
-            source = LabelsConfig(
-                file="labels",
-                column=place.column,
-                layer=place.layer,
-                unlabelled=values,
-                warp_gcps=warp_gcps,
-            )
-            survey = survey_labels(place.path, place.column, place.layer, values, grid, warp_gcps)
-            inputs.append(_LabelInput(split, place.path, source, survey))
+            several = labels[split]
+            places = [several] if isinstance(several, Path | str) else several
+            files = tuple(_label_file(place, said, grid) for place in places)
+            if len({file.survey.what for file in files}) > 1:
+                named = ", ".join(file.path.name for file in files)
+                raise UsageError(
+                    f"labels for {split} are rasters and vectors ({named}); expected files of one kind"
+                )
+            inputs.append(_LabelInput(split, files))
     return inputs
 
 
+def _label_file(labels: Path | str, said: _Said, grid: GeoBox) -> LabelFile:
+    crs = crs_of_file(said.assign_crs, file_and_rest(str(labels))[0])
+    hints = VectorHints(crs, said.coordinates)
+    place = label_place(labels, hints)
+    source = LabelsConfig(
+        file="labels",
+        column=place.column,
+        layer=place.layer,
+        unlabelled=said.unlabelled,
+        warp_gcps=said.warp_gcps,
+        crs=crs,
+        coordinates=said.coordinates,
+    )
+    survey = survey_labels(
+        place.path, place.column, place.layer, said.unlabelled, grid, said.warp_gcps, hints
+    )
+    return LabelFile(source, place.path, survey)
+
+
 def _legend(
-    inputs: Sequence[_LabelInput], file: Path | None
+    inputs: Sequence[_LabelInput], file: Path | None, reclass: Reclass
 ) -> tuple[tuple[ClassConfig, ...], list[_LabelInput]]:
     """The classes, and the label inputs with a table of values to ids where their values are no ids."""
-    if file is not None:
-        return read_classes(file), list(inputs)
-    if not inputs:
+    files = [one for item in inputs for one in item.files]
+    check_reclass(reclass, {str(one.path): one.survey for one in files})
+    if not files and file is None:
         return (), []
-    legend, ids = legend_of(
-        [value for item in inputs for value in item.survey.counts],
-        ", ".join(str(item.path) for item in inputs),
+    changed = [(one, *reclassed(one.survey, reclass)) for one in files]
+    if file is None:
+        legend, ids = legend_of(
+            [name for _, _, names in changed for name in names.values()],
+            ", ".join(str(one.path) for one in files),
+        )
+    else:
+        legend, ids = read_classes(file), {}
+    known = class_table(
+        LabelsConfig(file="labels"), [LandClass(one.id, one.name, one.color) for one in legend]
+    )
+    told = iter(
+        LabelFile(
+            one.source.model_copy(update={"classes": _values(names, ids, known, reclass, file)}),
+            one.path,
+            survey,
+        )
+        for one, survey, names in changed
     )
     return legend, [
-        dataclasses.replace(item, source=item.source.model_copy(update={"classes": ids})) for item in inputs
+        dataclasses.replace(item, files=tuple(itertools.islice(told, len(item.files)))) for item in inputs
     ]
+
+
+def _values(
+    names: Mapping[str, str],
+    ids: Mapping[str, int],
+    known: Mapping[str, int],
+    reclass: Reclass,
+    file: Path | None,
+) -> dict[str, int] | None:
+    """Class id of each value of a label file, where that is not its own or the table says otherwise."""
+    found = {value: ids[name] for value, name in names.items()} if ids else {}
+    for value, name in reclass.items():
+        if not name:
+            found[value] = 0
+        elif not ids:
+            if name_key(name) not in known:
+                raise LabelError(
+                    f"{file}: has no class {name!r}, which value {value!r} of the labels is to become"
+                )
+            found[value] = known[name_key(name)]
+    return found or None
 
 
 def _divided(config: SceneConfig, folder: Path, grid: GeoBox) -> SceneConfig:
@@ -335,14 +411,14 @@ def _divided(config: SceneConfig, folder: Path, grid: GeoBox) -> SceneConfig:
 
 
 def _label_layer(item: _LabelInput, grid: GeoBox, legend: Sequence[LandClass]) -> Layer:
-    tally = LabelTally(item.source, item.path, grid, legend, item.survey)
+    tally = LabelTally(item.files, grid, legend)
 
     def read(window: Window) -> ClassArray:
         return tally.read(window)[np.newaxis]
 
     return Layer(
         f"labels_{item.split}.tif",
-        str(item.path),
+        item.names,
         read,
         Window(0, 0, *grid.shape),
         "uint8",

@@ -23,7 +23,7 @@ from pydantic_core import PydanticCustomError
 from geo_xmodal.errors import SceneError
 from geo_xmodal.kinds import KINDS
 from geo_xmodal.outputs import write_text
-from geo_xmodal.raster import Resampling, WarpGcps, is_address, name_key
+from geo_xmodal.raster import Resampling, VectorHints, WarpGcps, is_address, name_key
 from geo_xmodal.scenes.splits import DEFAULT_BLOCK, DEFAULT_BUFFER
 from geo_xmodal.small_files import (
     SmallFile,
@@ -181,6 +181,8 @@ class LabelsConfig(StrictTable):
         unlabelled: Values in the file (as text) that mean unlabelled, in place of zero and negative
             numbers; a missing value and nodata always do.
         warp_gcps: What follows the ground control points of a raster that has no other place.
+        crs: Authority and code (`EPSG:32633`) of the CRS of a vector file that has none.
+        coordinates: Columns of x and y of a CSV whose names do not tell.
     """
 
     file: InsideFile
@@ -189,6 +191,13 @@ class LabelsConfig(StrictTable):
     classes: dict[str, Annotated[int, Field(ge=0, le=255)]] | None = None
     unlabelled: tuple[str, ...] | None = None
     warp_gcps: WarpGcps | None = None
+    crs: Annotated[str, StringConstraints(max_length=100)] | None = None
+    coordinates: tuple[str, str] | None = None
+
+    @property
+    def hints(self) -> VectorHints:
+        """What a vector file does not say itself."""
+        return VectorHints(self.crs, self.coordinates)
 
 
 class LabelsTable(StrictTable):

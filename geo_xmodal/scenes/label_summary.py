@@ -112,44 +112,54 @@ class LabelSummary:
                 )
 
 
-class LabelTally:
-    """Reads the labels of a grid window by window, and counts what they become."""
+@dataclass(frozen=True)
+class LabelFile:
+    """A file of labels: what is said of it, where it lies, and which values it holds."""
 
-    def __init__(
-        self,
-        source: LabelsConfig,
-        path: Path,
-        grid: GeoBox,
-        classes: Sequence[LandClass],
-        survey: LabelValues,
-    ) -> None:
-        self._source, self._path, self._grid, self._classes = source, path, grid, classes
-        self._survey = survey
+    source: LabelsConfig
+    path: Path
+    survey: LabelValues
+
+
+class LabelTally:
+    """Reads the labels of a grid window by window, and counts what they become.
+
+    Of several files, all rasters or all vectors, a later one lies over an earlier one.
+    """
+
+    def __init__(self, files: Sequence[LabelFile], grid: GeoBox, classes: Sequence[LandClass]) -> None:
+        self._files, self._grid, self._classes = files, grid, classes
         self._pixels = np.zeros(256, np.int64)
         self._conflicts = self._small = 0
 
     def read(self, window: Window) -> ClassArray:
         """Class ids (row, col) as `geo_xmodal.raster.read_labels`; each pixel should be read once."""
-        found = read_window_labels(self._source, self._path, self._grid, self._classes, window)
-        self._pixels += np.bincount(found.ids.ravel(), minlength=256)
-        self._conflicts += found.conflicts
-        self._small += found.small
-        return found.ids
+        ids = np.zeros((window.height, window.width), np.uint8)
+        for file in self._files:
+            found = read_window_labels(file.source, file.path, self._grid, self._classes, window)
+            self._conflicts += found.conflicts
+            self._conflicts += int(((ids > 0) & (found.ids > 0) & (ids != found.ids)).sum())
+            self._small += found.small
+            ids = np.where(found.ids > 0, found.ids, ids)
+        self._pixels += np.bincount(ids.ravel(), minlength=256)
+        return ids
 
     def summary(self) -> LabelSummary:
         """What came of the windows that were read."""
-        survey, table = self._survey, class_table(self._source, self._classes)
-
-        def of_class(counts: Mapping[str, int]) -> Counter[int]:
-            summed: Counter[int] = Counter()
-            for text, count in counts.items():
-                summed[table.get(name_key(text), 0)] += count
-            return summed
-
-        found, outside, placeless = map(of_class, (survey.counts, survey.outside, survey.placeless))
+        found, outside, placeless = (Counter[int](), Counter[int](), Counter[int]())
+        unlabelled: Counter[str] = Counter()
+        spellings: dict[str, tuple[str, ...]] = {}
+        for file in self._files:
+            survey, table = file.survey, class_table(file.source, self._classes)
+            found += _of_class(survey.counts, table)
+            outside += _of_class(survey.outside, table)
+            placeless += _of_class(survey.placeless, table)
+            unlabelled.update(survey.unlabelled)
+            for name, ways in survey.spellings.items():
+                spellings[name] = tuple(dict.fromkeys((*spellings.get(name, ()), *ways)))
         return LabelSummary(
-            self._path.name,
-            survey.what,
+            ", ".join(file.path.name for file in self._files),
+            self._files[0].survey.what,
             tuple(
                 ClassLabels(
                     one.id,
@@ -161,12 +171,20 @@ class LabelTally:
                 )
                 for one in self._classes
             ),
-            survey.missing,
-            survey.unlabelled,
-            survey.spellings,
+            sum(file.survey.missing for file in self._files),
+            dict(unlabelled),
+            spellings,
             self._conflicts,
             self._small,
         )
+
+
+def _of_class(counts: Mapping[str, int], table: Mapping[str, int]) -> Counter[int]:
+    """Counts of values as counts of the classes that they become."""
+    summed: Counter[int] = Counter()
+    for text, count in counts.items():
+        summed[table.get(name_key(text), 0)] += count
+    return summed
 
 
 def summarise_labels(
@@ -179,8 +197,10 @@ def summarise_labels(
     """
     if is_raster(path) and (kept := _kept_summary(path)) is not None:
         return kept
-    survey = survey_labels(path, source.column, source.layer, source.unlabelled, grid, source.warp_gcps)
-    tally = LabelTally(source, path, grid, classes, survey)
+    survey = survey_labels(
+        path, source.column, source.layer, source.unlabelled, grid, source.warp_gcps, source.hints
+    )
+    tally = LabelTally([LabelFile(source, path, survey)], grid, classes)
     for window in windows_over(grid.shape[0], grid.shape[1], _WINDOW):
         tally.read(window)
     return tally.summary()

@@ -146,6 +146,47 @@ def vector_seed(path: Path, driver: str) -> None:
         frame.to_crs(4326).to_file(path, driver=driver)
 
 
+def kml_seed(path: Path) -> None:
+    """Polygons as places of folders."""
+    raster(path.with_name("grid.tif"), compress=None)
+    places = []
+    for _, row in label_frame().to_crs(4326).iterrows():
+        corners = " ".join(f"{x},{y},0" for x, y in row.geometry.exterior.coords)
+        places.append(
+            f"<Folder><name>{row['class']}</name><Placemark><name>a</name><ExtendedData><Data name='class'>"
+            f"<value>{row['class']}</value></Data></ExtendedData><Polygon><outerBoundaryIs><LinearRing>"
+            f"<coordinates>{corners}</coordinates></LinearRing></outerBoundaryIs></Polygon></Placemark></Folder>"
+        )
+    path.write_text(f"<?xml version='1.0'?><kml><Document>{''.join(places)}</Document></kml>")
+
+
+def label_table(path: Path) -> None:
+    """Points on the grid."""
+    centres = label_frame().centroid
+    values = label_frame()["class"]
+    rows = [f"{one.x},{one.y},{value}" for one, value in zip(centres, values, strict=True)]
+    path.write_text("\n".join(["x,y,class", *rows]))
+
+
+def read_table(path: Path) -> None:
+    """What align and the pages read of points in a text table."""
+    hints = gx.VectorHints("EPSG:32633")
+    gx.table_columns(path)
+    gx.label_values(path, "class", hints=hints)
+    read_labels(LABELS.model_copy(update={"crs": hints.crs}), path, GRID, CLASSES, WINDOW)
+
+
+def zipped_seed(path: Path) -> None:
+    """A zipped shapefile."""
+    inside = path.with_name("inside")
+    inside.mkdir()
+    vector_seed(inside / "labels.shp", "ESRI Shapefile")
+    (inside / "grid.tif").rename(path.with_name("grid.tif"))
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as out:
+        for file in sorted(inside.iterdir()):
+            out.write(file, file.name)
+
+
 def read_raster(path: Path) -> None:
     """What info, align, train, map and the pages read of a raster."""
     gx.describe_raster(path)
@@ -471,6 +512,34 @@ READERS: Mapping[str, Reader] = {
         lambda f: vector_seed(f / "x.geojson", "GeoJSON"),
         lambda f: read_vector(f / "x.geojson"),
         (_B, _J, _J),
+    ),
+    "shapefile": Reader(
+        "x.shp",
+        lambda f: vector_seed(f / "x.shp", "ESRI Shapefile"),
+        lambda f: read_vector(f / "x.shp"),
+        (_B,),
+    ),
+    "shapefile-table": Reader(
+        "x.dbf",
+        lambda f: vector_seed(f / "x.shp", "ESRI Shapefile"),
+        lambda f: read_vector(f / "x.shp"),
+        (_B,),
+    ),
+    "kml": Reader("x.kml", lambda f: kml_seed(f / "x.kml"), lambda f: read_vector(f / "x.kml"), (_B, _T, _T)),
+    "label-csv": Reader(
+        "x.csv",
+        lambda f: label_table(f / "x.csv"),
+        lambda f: read_table(f / "x.csv"),
+        (_B, _T, mutations.csv_cells),
+    ),
+    "vector-zip": Reader(
+        "x.zip", lambda f: zipped_seed(f / "x.zip"), lambda f: read_vector(f / "x.zip"), (_B,)
+    ),
+    "reclass": Reader(
+        "x.csv",
+        lambda f: (f / "x.csv").write_text("value,class\n1,Forest\n2,\n"),
+        lambda f: gx.read_reclass(f / "x.csv"),
+        (_B, _T, mutations.csv_cells),
     ),
     "scene.toml": Reader("scene.toml", scene_seed, gx.open_scene, (_B, mutations.toml, mutations.toml)),
     "scene-sources": Reader("scene.toml", sources_seed, read_sources, (_B, mutations.toml, mutations.toml)),

@@ -269,7 +269,7 @@ def test_areas_that_cannot_be_are_one_line(reader: AlignedReader, tmp_path: Path
     refused(empty, r"empty.geojson")
     refused(tmp_path / "none.gpkg", "No such file")
     (tmp_path / "shape.shp").write_bytes(b"\0\0\x27\x0a")
-    refused(tmp_path / "shape.shp", "neither a GeoPackage nor a GeoJSON")
+    refused(tmp_path / "shape.shp", r"shape\.dbf is not beside it")
     no_crs = GeoBox(SHAPE, reader.grid.affine, None)
     refused(write_area(tmp_path / "nowhere.gpkg", no_crs), "CRS of layer 'nowhere' is missing")
 

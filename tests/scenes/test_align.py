@@ -16,6 +16,9 @@ from geo_xmodal.errors import AlignmentError, GeoXmodalError, LabelError, Output
 from geo_xmodal.raster.files import describe_raster
 from geo_xmodal.raster.reader import aligned_reader
 from geo_xmodal.scenes.align import align_scene
+from geo_xmodal.scenes.label_summary import label_report
+from geo_xmodal.scenes.reclass import read_reclass
+from geo_xmodal.scenes.scene import open_scene
 from geo_xmodal.types import Window
 from tests import tiny
 from tests.rasters import (
@@ -363,3 +366,98 @@ def test_copies_are_the_same_by_any_number_of_threads(
     with pytest.raises(RasterError, match=r"enmap_level2\.tif: "):
         align_scene(tmp_path / "damaged", **given)
     assert not (tmp_path / "damaged").exists() and not list(tmp_path.glob(".damaged*"))
+
+
+def labels_of(folder: Path, name: str, kind: str, *boxes: tuple[int, int, object]) -> Path:
+    """Squares of 100 m at (x, y) metres into the grid, each with a value."""
+    shapes = [shapely.box(400_000 + x, 4_999_000 + y, 400_100 + x, 4_999_100 + y) for x, y, _ in boxes]
+    frame = geopandas.GeoDataFrame({kind: [value for _, _, value in boxes]}, geometry=shapes, crs=UTM33)
+    frame.to_file(folder / name)
+    return folder / name
+
+
+def test_several_files_of_labels_are_one_set(tmp_path: Path, files: dict[str, Path]):
+    """A later file lies over an earlier one, and classes are joined by their names."""
+    first = labels_of(tmp_path, "a.gpkg", "kind", (0, 0, "Forest"), (1000, 0, "Water"))
+    second = labels_of(tmp_path, "b.gpkg", "what", (50, 0, "water"), (2000, 0, "Road"))
+    scene = align_scene(
+        tmp_path / "scene",
+        reference=files["sar"],
+        modalities={},
+        labels={"all": [f"{first}:kind", f"{second}:what"]},
+    )
+    assert [entry.name for entry in scene.classes] == ["Forest", "Water", "Road"]
+    counts = np.bincount(scene.read_labels("all", WHOLE).ravel())
+    assert list(counts[1:]) == [50, 200, 100]
+    (summary,) = label_report(scene).sources.values()
+    assert summary.source == "a.gpkg, b.gpkg" and summary.conflicts == 50
+    mixed = {"all": [f"{first}:kind", files["raster"]]}
+    with pytest.raises(UsageError, match="rasters and vectors"):
+        align_scene(tmp_path / "other", reference=files["sar"], modalities={}, labels=mixed)
+
+
+def test_values_are_merged_renamed_and_left_out(tmp_path: Path, files: dict[str, Path]):
+    path = labels_of(
+        tmp_path, "a.gpkg", "c", (0, 0, 3), (1000, 0, 4), (2000, 0, 5), (0, -500, 0), (0, -1000, 9)
+    )
+    given = {"reference": files["sar"], "modalities": {}, "labels": {"all": f"{path}:c"}}
+    table = {"3": "Grass", "4": "Grass", "5": "", "0": "Sea"}
+    scene = align_scene(tmp_path / "scene", **given, reclass=table)
+    assert [entry.name for entry in scene.classes] == ["Sea", "Grass", "9"]
+    assert list(np.bincount(scene.read_labels("all", WHOLE).ravel())[1:]) == [100, 200, 100]
+    notes = " ".join(label_report(scene).notes())
+    assert "'3' and '4' are one class, 'Grass'" in notes and "with value '5' taken as unlabelled" in notes
+    with pytest.raises(LabelError, match=r"a\.gpkg: no value '8', which is to become class 'X'"):
+        align_scene(tmp_path / "other", **given, reclass={"8": "X"})
+    (tmp_path / "classes.toml").write_text(
+        '[[classes]]\nid = 3\nname = "Low"\ncolor = "#00ff00"\n'
+        '[[classes]]\nid = 9\nname = "High"\ncolor = "#ff0000"\n'
+    )
+    given["classes"] = tmp_path / "classes.toml"
+    listed = align_scene(tmp_path / "listed", **given, reclass={"4": "low", "5": "9"})
+    assert [entry.name for entry in listed.classes] == ["Low", "High"]
+    assert list(np.bincount(listed.read_labels("all", WHOLE).ravel())[[3, 9]]) == [200, 200]
+    with pytest.raises(LabelError, match=r"classes\.toml: has no class 'Middle', which value '4'"):
+        align_scene(tmp_path / "none", **given, reclass={"4": "Middle"})
+
+
+def test_the_command_assigns_a_crs_and_reads_tables(tmp_path: Path, files: dict[str, Path], capsys):
+    rows = ["e,n,class", *(f"{400_005 + 10 * k},{4_999_005 + 500 * (k % 2)},{k % 2}" for k in range(40))]
+    (tmp_path / "p.csv").write_text("\n".join(rows))
+    (tmp_path / "names.csv").write_text("value,class\n0,Field\n1,Town\n")
+    asked = [
+        "align",
+        str(tmp_path / "s"),
+        "--reference",
+        str(files["sar"]),
+        "--labels",
+        f"{tmp_path / 'p.csv'}:class",
+    ]
+    assert run([*asked, "--coordinates=e,n"]) == 2
+    assert "say which CRS it is in (--assign-crs EPSG:...)" in capsys.readouterr().err
+    asked += ["--coordinates=e,n", f"--reclass={tmp_path / 'names.csv'}"]
+    assert run([*asked, "--assign-crs=EPSG:32633", "--assign-crs=EPSG:4326"]) == 2
+    assert "expected one CRS for all" in capsys.readouterr().err
+    assert run([*asked, f"--assign-crs={tmp_path / 'p.csv'}=EPSG:32633"]) == 0
+    scene = open_scene(tmp_path / "s")
+    assert [entry.name for entry in scene.classes] == ["Field", "Town"]
+    assert list(np.bincount(scene.read_labels("all", WHOLE).ravel())[1:]) == [20, 20]
+    assert (
+        run(["align", str(tmp_path / "t"), "--reference", str(files["sar"]), "--labels=x", "--reclass=3"])
+        == 2
+    )
+    assert "expected VALUE=CLASS" in capsys.readouterr().err
+
+
+def test_tables_of_values_that_are_none(tmp_path: Path):
+    path = tmp_path / "t.csv"
+    for text, why in (
+        ("value,class\n", "no values"),
+        ("value,class\n3\n", "line 2"),
+        ("v,c\n3,a\n3,b\n", "'3' comes twice"),
+    ):
+        path.write_text(text)
+        with pytest.raises(LabelError, match=why):
+            read_reclass(path)
+    path.write_text("\ufeffvalue;class\n3;Grass, dry\n4;\n", encoding="utf-8")
+    assert read_reclass(path) == {"3": "Grass, dry", "4": ""}
