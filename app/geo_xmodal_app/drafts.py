@@ -20,6 +20,7 @@ from geo_xmodal.errors import SceneError, UsageError
 from geo_xmodal.outputs import write_text
 from geo_xmodal.small_files import SmallFile, first_problem, read_json_object, validated
 from geo_xmodal.types import Kind
+from geo_xmodal_app.inspection import LabelFinding
 from geo_xmodal_app.sessions import session_folder
 
 SCENE = "scene"
@@ -34,7 +35,11 @@ _FILE = SmallFile("what was told of a new scene", UsageError, "begin the scene a
 
 
 class DraftFile(BaseModel):
-    """A file of a draft: what it is for, and what it measures or which layer and column hold its classes."""
+    """A file of a draft: what it is for, and what it measures or which layer and column hold its classes.
+
+    CRS and columns of coordinates are what was answered where a file does not say them; while that is not,
+    the file is pending.
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -42,6 +47,9 @@ class DraftFile(BaseModel):
     kind: Kind | None = None
     layer: str | None = None
     column: str | None = None
+    crs: str | None = None
+    coordinates: tuple[str, str] | None = None
+    pending: bool = False
 
 
 class ClassEdit(BaseModel):
@@ -82,7 +90,8 @@ class Draft(BaseModel):
     name: str = ""
     split: SplitEdit = SplitEdit()
     classes: dict[str, tuple[str, str]] = Field(default_factory=dict)
-    """Value in the labels to the name and colour of its class."""
+    """Value in the labels to the name and colour of its class; values of one name are one class, and one
+    without a name is left out."""
 
 
 class SceneEdits(BaseModel):
@@ -100,7 +109,8 @@ class SceneEdits(BaseModel):
 def align_words(
     target: tuple[Kind, Path],
     others: Sequence[tuple[Kind, Path]],
-    labels: Mapping[str, tuple[Path, str | None, str | None]],
+    labels: Mapping[str, Sequence[LabelFinding]],
+    reclass: Mapping[str, str],
     scale: Literal["linear", "db"] | None,
     name: str,
 ) -> list[str]:
@@ -109,15 +119,21 @@ def align_words(
     Args:
         target: Kind and file of the sensor whose grid the scene gets.
         others: Kind and file of the others, in the order of `gx.KINDS`.
-        labels: `labels`, `train-labels` or `test-labels` to file, layer (where it has several) and column.
+        labels: `labels`, `train-labels` or `test-labels` to files.
+        reclass: Value in the labels to the name of its class, where that is another.
         scale: How radar files hold power; None leaves it to the command.
         name: Of the scene.
     """
     kind, reference = target
     words = [f"--reference={reference}", f"--target-kind={kind}"]
     words += [f"--{other}={path}" for other, path in others]
-    for option, (path, *place) in labels.items():
-        words.append(f"--{option}=" + ":".join([str(path), *filter(None, place)]))
+    for option, found in labels.items():
+        for one in found:
+            words.append(f"--{option}=" + ":".join(filter(None, map(str, one.place))))
+            words += [f"--assign-crs={one.path}={one.hints.crs}"] if one.hints.crs else []
+    named = {one.hints.coordinates for found in labels.values() for one in found} - {None}
+    words += [f"--coordinates={','.join(columns)}" for columns in named if columns is not None]
+    words += [f"--reclass={value}={name}" for value, name in reclass.items()]
     words += [f"--scale={scale}"] if scale else []
     # uploads may be removed: a scene that stays has its own copies
     return [*words, f"--name={name}", "--copy"]

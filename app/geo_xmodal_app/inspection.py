@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from rasterio.windows import Window
 import geo_xmodal as gx
 from geo_xmodal.errors import GeoXmodalError
 from geo_xmodal.types import Kind
+from geo_xmodal_app.sources import VECTORS
 
 SIDE = 420
 """Rows and columns of a small picture at most."""
@@ -75,6 +76,7 @@ class LabelFinding:
         column: The one that is read.
         counts: Value to pixels (raster) or features (vector).
         what: "pixels" or "features".
+        hints: What the file does not say itself.
     """
 
     name: str
@@ -85,12 +87,13 @@ class LabelFinding:
     column: str | None
     counts: Mapping[str, int]
     what: str
+    hints: gx.VectorHints = field(default_factory=gx.VectorHints)
     warnings: tuple[str, ...] = ()
 
     @property
-    def place(self) -> tuple[Path, str | None, str | None]:
-        """File, layer and column."""
-        return self.path, self.layer, self.column
+    def place(self) -> tuple[Path | str, ...]:
+        """File, layer where it has several, and column."""
+        return self.path, self.layer or "", self.column or ""
 
 
 def inspect_raster(path: Path, name: str) -> RasterFinding:
@@ -176,7 +179,11 @@ def _doubts(info: gx.RasterInfo, holes: float, negative: float) -> list[str]:
 
 
 def inspect_labels(
-    path: Path, name: str, column: str | None = None, layer: str | None = None
+    path: Path,
+    name: str,
+    column: str | None = None,
+    layer: str | None = None,
+    hints: gx.VectorHints | None = None,
 ) -> LabelFinding:
     """What labels a raster or vector holds.
 
@@ -185,11 +192,12 @@ def inspect_labels(
         name: As the user knows it.
         layer: Of a vector that has several; None takes the first.
         column: Of a vector; None takes the likeliest.
+        hints: What a vector does not say itself.
 
     Raises:
         RasterError, VectorError, LabelError: It cannot be read, or holds no class labels.
     """
-    return _inspect_labels(path, name, column, layer, _changed(path))
+    return _inspect_labels(path, name, column, layer, hints or gx.VectorHints(), _changed(path))
 
 
 def _changed(path: Path) -> int:
@@ -200,7 +208,9 @@ def _changed(path: Path) -> int:
 
 
 @lru_cache(maxsize=64)
-def _inspect_labels(path: Path, name: str, column: str | None, layer: str | None, _when: int) -> LabelFinding:
+def _inspect_labels(
+    path: Path, name: str, column: str | None, layer: str | None, hints: gx.VectorHints, _when: int
+) -> LabelFinding:
     if not is_vector(name):
         return LabelFinding(name, path, (), None, (), None, gx.label_values(path), "pixels")
     layers = gx.layer_names(path)
@@ -208,19 +218,30 @@ def _inspect_labels(path: Path, name: str, column: str | None, layer: str | None
         layer = None
     elif layer not in layers:
         layer = layers[0]
-    columns = gx.open_layer(path, layer).columns
+    columns = gx.open_layer(path, layer, hints).columns
     column = column if column in columns else _likeliest(columns)
-    counts = gx.label_values(path, column, layer)
-    return LabelFinding(name, path, layers, layer, columns, column, counts, "features")
+    counts = gx.label_values(path, column, layer, hints=hints)
+    return LabelFinding(name, path, layers, layer, columns, column, counts, "features", hints)
 
 
 def is_vector(name: str) -> bool:
     """Whether a file of that name is a vector."""
-    return Path(name).suffix.lower() in (".gpkg", ".geojson", ".json")
+    return name.lower().endswith(VECTORS)
 
 
 def _likeliest(columns: Sequence[str]) -> str | None:
-    for word in ("class_name", "class", "label", "landcover", "land_cover", "lc", "code", "name", "id"):
+    for word in (
+        "class_name",
+        "class",
+        "label",
+        "landcover",
+        "land_cover",
+        "lc",
+        "code",
+        "folder",
+        "name",
+        "id",
+    ):
         for column in columns:
             if column.lower() == word:
                 return column

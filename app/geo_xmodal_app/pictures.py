@@ -79,7 +79,14 @@ def overlap_picture(
 def _label_ids(found: LabelFinding, coarse: GeoBox, shape: tuple[int, int]) -> ClassArray:
     """Number (from 1) of each label's value, in the order of its counts, on a coarse grid."""
     numbers = {value: number for number, value in enumerate(found.counts, 1)}
-    source = gx.LabelsConfig(file="labels", layer=found.layer, column=found.column, classes=numbers)
+    source = gx.LabelsConfig(
+        file="labels",
+        layer=found.layer,
+        column=found.column,
+        classes=numbers,
+        crs=found.hints.crs,
+        coordinates=found.hints.coordinates,
+    )
     classes = [LandClass(number, f"value {number}", _UNKNOWN) for number in numbers.values()]
     return gx.read_labels(source, found.path, coarse, classes, Window(0, 0, *shape))
 

@@ -14,7 +14,8 @@ from geo_xmodal.small_files import real_path
 from geo_xmodal_app.settings import settings
 from geo_xmodal_app.uploads import uploads
 
-RASTERS, VECTORS = (".tif", ".tiff"), (".gpkg", ".geojson", ".json")
+RASTERS = (".tif", ".tiff")
+VECTORS = (".gpkg", ".geojson", ".json", ".shp", ".kml", ".kmz", ".csv", ".tsv", ".zip")
 _DEEPEST, _MAX = 4, 2000
 
 

@@ -29,8 +29,8 @@ from geo_xmodal_app.settings import Settings, settings
 from geo_xmodal_app.unpacking import unpack_bundle
 
 Purpose = Literal["raster", "labels", "area", "bundle"]
-"""What a file is uploaded for: a GeoTIFF; labels (GeoTIFF, GeoPackage, GeoJSON); an area (GeoPackage,
-GeoJSON); a model as a zip of model.safetensors and card.json."""
+"""What a file is uploaded for: a GeoTIFF; labels (GeoTIFF, or a vector file, also zipped); an area (a vector
+file); a model as a zip of model.safetensors and card.json."""
 
 ROOM = "uploads"
 HEAD_BYTES = 512
@@ -43,11 +43,21 @@ _GEOPACKAGE = (b"GPKG", b"GP10", b"GP11")
 
 _SUFFIXES: dict[Purpose, tuple[str, ...]] = {
     "raster": (".tif",),
-    "labels": (".tif", ".gpkg", ".geojson"),
-    "area": (".gpkg", ".geojson"),
+    "labels": (".tif", ".gpkg", ".geojson", ".zip", ".kml", ".csv"),
+    "area": (".gpkg", ".geojson", ".zip", ".kml"),
     "bundle": (".zip",),
 }
-_NAMES = {".tif": "GeoTIFF", ".gpkg": "GeoPackage", ".geojson": "GeoJSON", ".zip": "zip"}
+_NAMES = {
+    ".tif": "GeoTIFF",
+    ".gpkg": "GeoPackage",
+    ".geojson": "GeoJSON",
+    ".zip": "zip",
+    ".kml": "KML",
+    ".csv": "CSV",
+}
+_SHAPEFILE = b"\0\0\x27\x0a"
+_TABLES = (".csv", ".tsv")
+"""How names of text tables end, which nothing in them tells."""
 
 
 class _Record(BaseModel):
@@ -255,10 +265,12 @@ def check_head(purpose: Purpose, name: str, head: bytes) -> str:
     Raises:
         UsageError: It is not what is uploaded for this purpose, whatever its name says.
     """
-    found = _suffix(head)
+    found = _suffix(head) or _table(name, head)
     allowed = _SUFFIXES[purpose]
     if found in allowed:
         return found
+    if head.startswith(_SHAPEFILE) and ".zip" in allowed and purpose != "bundle":
+        raise UsageError(f"{name}: a part of a shapefile: zip it with its .dbf and .prj, and upload the zip")
     expected = " or ".join(_NAMES[suffix] for suffix in allowed)
     what = f"a {_NAMES[found]}" if found else gx.format_of(head)
     raise UsageError(f"{name}: this is {what}, not a {expected}")
@@ -271,7 +283,15 @@ def _suffix(head: bytes) -> str:
         return ".gpkg"
     if head.startswith(b"PK\x03\x04"):
         return ".zip"
-    return ".geojson" if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{") else ""
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if start.startswith(b"<") and b"<kml" in head.lower():
+        return ".kml"
+    return ".geojson" if start.startswith(b"{") else ""
+
+
+def _table(name: str, head: bytes) -> str:
+    """`.csv` for what may be a text table."""
+    return ".csv" if name.lower().endswith(_TABLES) and b"\0" not in head else ""
 
 
 def _folder(session: str, upload: str) -> Path:

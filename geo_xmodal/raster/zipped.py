@@ -20,7 +20,7 @@ from geo_xmodal.raster.features import Bounds, Features, ObjectArray, Source
 from geo_xmodal.zip_files import MAGIC as MAGIC
 from geo_xmodal.zip_files import ZipKind, check_entry, opened_zip, plain_files, unpack_entry
 
-MAX_UNPACKED = 1 << 30
+MAX_UNPACKED = 1 << 29
 """Bytes of all vector files of a zip."""
 
 _ZIP = ZipKind(

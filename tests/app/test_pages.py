@@ -464,6 +464,59 @@ def test_the_wizard_shows_what_was_found_and_makes_the_scene(visit: Visit, tmp_p
     assert config.split is not None and config.split.kind == "blocks"
 
 
+def choose(page: AppTest, label: str, value: str) -> AppTest:
+    next(one for one in page.selectbox if label in one.label).set_value(value)
+    return page.run()
+
+
+def test_a_table_of_points_is_asked_for_its_crs_and_columns(visit: Visit, tmp_path: Path) -> None:
+    folder = write_scene(tmp_path / "elsewhere")
+    shutil.copy(folder / "sar.tif", tmp_path / "data" / "radar.tif")
+    grid = gx.describe_raster(folder / "sar.tif").grid
+    spots = [(grid.affine @ (5.5 + k, 5.5), "ab"[k % 2]) for k in range(8)]
+    rows = ["where,there,kind", *(f"{x},{y},{name}" for (x, y), name in spots)]
+    (tmp_path / "data" / "points.csv").write_text("\n".join(rows))
+    page = visit("scenes", new="1")
+    page.multiselect[0].set_value(["data:data/radar.tif", "data:data/points.csv"])
+    page.run()
+    choose(choose(page, "column of x", "where"), "column of y", "there")
+    asked = next(one for one in page.selectbox if "has no CRS: it is in" in one.label)
+    assert asked.value is None and not page.error  # nothing is taken for granted
+    assert not [one for one in page.button if one.label == "Make the scene"]
+    choose(page, "has no CRS", "EPSG:32633")
+    assert not page.error
+    line = page.code[0].value
+    assert "--labels=data/points.csv:kind" in line and "--coordinates=where,there" in line
+    assert "--assign-crs=data/points.csv=EPSG:32633" in line and button(page, "Make the scene")
+    choose(page, "has no CRS", "another")
+    next(one for one in page.text_input if "EPSG" in one.label).set_value("EPSG:99").run()
+    assert any("is not known" in one.value for one in page.error)
+
+
+def test_values_of_one_name_are_one_class_and_one_without_is_left_out(visit: Visit, tmp_path: Path) -> None:
+    folder = write_scene(tmp_path / "elsewhere")
+    for name in ("sar.tif", "train.tif", "test.tif"):
+        shutil.copy(
+            folder / name, tmp_path / "data" / name.replace("t", "labels-t", 1).replace("labels-tif", "tif")
+        )
+    files = [f"data:data/{path.name}" for path in sorted((tmp_path / "data").iterdir())]
+    page = visit("scenes", new="1")
+    page.multiselect[0].set_value(files)
+    page.run()
+    for field in page.text_input:
+        if field.label.startswith("4"):
+            field.set_value("class 1")
+    page.run()
+    assert not page.error
+    line = page.code[0].value
+    assert "'--reclass=1=class 1' '--reclass=4=class 1'" in line
+    for field in page.text_input:
+        if field.label.startswith(("4", "9")):
+            field.set_value("Maize" if field.label.startswith("4") else "")
+    page.run()
+    assert "--reclass=9=" in page.code[0].value
+
+
 def test_classes_of_one_colour_make_no_scene(visit: Visit, tmp_path: Path) -> None:
     folder = write_scene(tmp_path / "elsewhere")
     for name in ("sar.tif", "test.tif"):

@@ -113,6 +113,8 @@ def test_the_first_bytes_decide_however_they_come(store: Uploads, size: int) -> 
         ("labels", b'\xef\xbb\xbf \n{"type": "FeatureCollection"}', ".geojson"),
         ("area", b"{}", ".geojson"),
         ("bundle", b"PK\x03\x04", ".zip"),
+        ("labels", b"PK\x03\x04", ".zip"),
+        ("area", b'<?xml version="1.0"?>\n<kml xmlns="x">', ".kml"),
     ],
 )
 def test_what_is_taken(purpose: Purpose, head: bytes, suffix: str) -> None:
@@ -128,7 +130,8 @@ def test_what_is_taken(purpose: Purpose, head: bytes, suffix: str) -> None:
         ("raster", b"\x89HDF\r\n\x1a\n"),
         ("raster", b""),
         ("labels", b"<OGRVRTDataSource>"),
-        ("labels", b"PK\x03\x04"),
+        ("labels", b"lon,lat,class\n1,2,a\n"),
+        ("area", b"\0\0\x27\x0a"),
         ("labels", b"SQLite format 3\0".ljust(600, b"\0")),
         ("area", b"II*\0"),
         ("bundle", b"\x80\x04\x95"),
@@ -136,13 +139,21 @@ def test_what_is_taken(purpose: Purpose, head: bytes, suffix: str) -> None:
     ],
 )
 def test_what_is_not(purpose: Purpose, head: bytes) -> None:
-    with pytest.raises(UsageError, match="not a"):
+    with pytest.raises(UsageError, match=r"not a|zip it with its \.dbf"):
         check_head(purpose, "a", head)
 
 
 def test_what_it_is_instead_is_said() -> None:
     with pytest.raises(UsageError, match=r"a\.tif: this is a PDF, not a GeoTIFF$"):
         check_head("raster", "a.tif", b"%PDF-1.7 ...")
+
+
+def test_a_text_table_is_known_by_its_name() -> None:
+    head = b"lon,lat,class\n1,2,a\n"
+    assert check_head("labels", "points.CSV", head) == ".csv"
+    for purpose, content in (("area", head), ("raster", head), ("labels", head + b"\0")):
+        with pytest.raises(UsageError, match="not a"):
+            check_head(purpose, "points.csv", content)
 
 
 @pytest.mark.parametrize(

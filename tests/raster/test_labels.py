@@ -325,7 +325,7 @@ class TestVectors:
         shapes = [rectangle(GRID, 2, 2, 3, 3)]
         bare = write_vector(tmp_path / "bare.gpkg", shapes, [1], crs=None)
         with pytest.raises(
-            VectorError, match=r"'bare' is missing, of the grid 'WGS 84 / UTM.*ogr2ogr -a_srs"
+            VectorError, match=r"'bare' is missing, of the grid 'WGS 84 / UTM.*say which CRS it is in"
         ):
             read(bare)
         placed = write_vector(tmp_path / "placed.gpkg", shapes, [1])

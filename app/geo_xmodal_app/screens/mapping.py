@@ -40,6 +40,7 @@ from geo_xmodal_app.shares import Shares, ask_shares
 from geo_xmodal_app.sources import area_files, source_files
 from geo_xmodal_app.texts import literal
 from geo_xmodal_app.uploader import upload_files
+from geo_xmodal_app.vector_hints import ask_hints, hint_options
 from geo_xmodal_app.workspace import MAP, PICTURE, MapEntry
 
 _SCENE, _FILE = "A scene", "A GeoTIFF"
@@ -86,8 +87,12 @@ def _ask(session: str) -> None:
         return
     areas = {one.path: one.name for one in area_files(session).values()}
     try:
-        chosen = _with_area(session, chosen)
-        fitted = gx.fit_input(chosen.reader, card, area=chosen.asked.get("area"))
+        part = _with_area(session, chosen)
+        if part is None:
+            return
+        chosen = part
+        crs = next(iter(chosen.asked.get("assign_crs", ())), None)
+        fitted = gx.fit_input(chosen.reader, card, area=chosen.asked.get("area"), assign_crs=crs)
         fit, chosen = _fit(card, fitted.reader, chosen)
     except GeoXmodalError as error:
         problem(error, {**areas, **chosen.names}, _FIELDS)
@@ -101,8 +106,11 @@ def _ask(session: str) -> None:
     _start(session, card, folder, model_name, chosen)
 
 
-def _with_area(session: str, chosen: _Input) -> _Input:
-    """The part of an input that is to be mapped: polygons of a file, and of a layer where it has several."""
+def _with_area(session: str, chosen: _Input) -> _Input | None:
+    """The part of an input that is to be mapped: polygons of a file, and of a layer where it has several.
+
+    None while it is not answered where they lie.
+    """
     files = area_files(session)
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     with left:
@@ -115,15 +123,21 @@ def _with_area(session: str, chosen: _Input) -> _Input:
             help="Polygons of any CRS; pixels whose centre lies outside stay without a class.",
         )
     with right.popover("Upload polygons", icon=":material/upload:", width="stretch"):
-        upload_files("Polygons (GeoPackage, GeoJSON)", "area", key="map-area")
+        upload_files("Polygons (GeoPackage, GeoJSON, zipped shapefile, KML)", "area", key="map-area")
         uploaded(session, "area", "labels")
     if picked is None or picked == _EVERYWHERE:
         return chosen
     one = files[picked]
     chosen = replace(chosen, names={**chosen.names, one.path: one.name})
-    layer = ask_layer(Form("map", picked), left, gx.layer_names(one.path), "layer")
+    form = Form("map", picked)
+    layer = ask_layer(form, left, gx.layer_names(one.path), "layer")
+    crs = chosen.reader.grid.crs
+    known = {f"EPSG:{crs.epsg}": "as what is mapped"} if crs is not None and crs.epsg else {}
+    told = ask_hints(form, one.path, one.name, layer, known)
+    if told is None:
+        return None
     area = f"{one.path}:{layer}" if layer else str(one.path)
-    return replace(chosen, asked={**chosen.asked, "area": area})
+    return replace(chosen, asked={**chosen.asked, "area": area, **hint_options(told)})
 
 
 def _fit(card: gx.Card, reader: gx.WindowReader, chosen: _Input) -> tuple[gx.Fit | None, _Input]:

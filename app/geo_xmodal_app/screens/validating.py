@@ -42,6 +42,7 @@ from geo_xmodal_app.sessions import current_session
 from geo_xmodal_app.sources import source_files
 from geo_xmodal_app.texts import literal
 from geo_xmodal_app.uploader import upload_files
+from geo_xmodal_app.vector_hints import ask_hints, hint_options
 from geo_xmodal_app.viewer import class_areas
 from geo_xmodal_app.workspace import MapEntry
 
@@ -218,7 +219,11 @@ def _labels(session: str, entry: MapEntry, form: Form) -> None:
     files = {id_: one for id_, one in source_files(session).items() if one.labels or one.is_raster}
     names = {id_: one.name for id_, one in files.items()}
     with right.popover("Upload labels", icon=":material/upload:", width="stretch"):
-        upload_files("Labels (GeoTIFF, GeoPackage, GeoJSON)", "labels", key="validate-labels")
+        upload_files(
+            "Labels (GeoTIFF, GeoPackage, GeoJSON, zipped shapefile, KML, CSV)",
+            "labels",
+            key="validate-labels",
+        )
         uploaded(session, "labels")
     asked = Field(
         "labels", "choice", "Labels", None, names, help="In any CRS; none that the model learned from."
@@ -227,14 +232,22 @@ def _labels(session: str, entry: MapEntry, form: Form) -> None:
     if picked is None:
         return
     one, place = files[picked], ""
+    hints: dict[str, Any] = {}
     if is_vector(one.name):
         own = Form("validate", picked)
         layer = ask_layer(own, left, gx.layer_names(one.path), "layer")
-        columns = {column: column for column in gx.open_layer(one.path, layer).columns}
-        likely = inspect_labels(one.path, one.name, layer=layer).column
+        crs = gx.describe_raster(entry.classes).crs
+        known = {crs: "as the map"} if crs and crs.startswith("EPSG:") else {}
+        told = ask_hints(own, one.path, one.name, layer, known)
+        if told is None:
+            return
+        hints = hint_options(told)
+        columns = {column: column for column in gx.open_layer(one.path, layer, told).columns}
+        likely = inspect_labels(one.path, one.name, layer=layer, hints=told).column
         column = own.ask(Field(f"column of {layer}", "choice", "Class column", likely, columns), left)
         place = "".join(f":{part}" for part in (layer, column) if part)
     asked_for: dict[str, Any] = {"map": entry.classes, "reference": f"{one.path}{place}", "out": None}
+    asked_for |= hints
     values = form.ask_all(option_fields(EvaluateRequest, asked_for).values())
     _ask_start(session, entry, asked_for | given(values), f"{one.name} of {entry.id}", "labels")
     _result(session, entry, "labels")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,7 @@ from geo_xmodal_app.sources import SourceFile, source_files
 from geo_xmodal_app.texts import literal
 from geo_xmodal_app.uploader import upload_files
 from geo_xmodal_app.uploads import uploads
+from geo_xmodal_app.vector_hints import ask_hints
 from geo_xmodal_app.zero_class import with_zero_class
 
 _SENSOR_ROLES: tuple[Role, ...] = ("sensor", "unused")
@@ -130,10 +132,10 @@ def _files(session: str, id_: str, draft: Draft) -> Draft:
         )
     with right:
         labels = upload_files(
-            "Labels (GeoTIFF, GeoPackage, GeoJSON)",
+            "Labels (GeoTIFF, GeoPackage, GeoJSON, zipped shapefile, KML, CSV)",
             "labels",
             key=f"scene-labels {id_}",
-            help="Class ids, or polygons and points with a class column.",
+            help="Class ids, or polygons and points with a class column; several files are one set.",
         )
     offered = source_files(session)
     form = Form(_PAGE, id_)
@@ -149,7 +151,7 @@ def _files(session: str, id_: str, draft: Draft) -> Draft:
     files = {}
     for one in (offered[file] for file in chosen):
         before = draft.files.get(one.id) or _first_guess(one)
-        files[one.id] = _file_row(session, id_, one, before)
+        files[one.id] = _file_row(session, id_, one, before, _known_crs(offered, draft))
     seen = {*draft.uploads, *(one.id for one in (*sensors, *labels))}
     return draft.model_copy(update={"files": files, "uploads": tuple(sorted(seen))})
 
@@ -165,7 +167,9 @@ def _first_guess(one: SourceFile) -> DraftFile:
     return DraftFile(role=role)
 
 
-def _file_row(session: str, id_: str, one: SourceFile, before: DraftFile) -> DraftFile:
+def _file_row(
+    session: str, id_: str, one: SourceFile, before: DraftFile, known: Mapping[str, str]
+) -> DraftFile:
     name, role_field, what, remove = st.columns([4, 2, 2.4, 0.6], vertical_alignment="center")
     name.markdown(f":material/{'pentagon' if is_vector(one.name) else 'grid_on'}: {literal(one.name)}")
     roles = _LABEL_ROLES if is_vector(one.name) else _RASTER_LABEL_ROLES if one.labels else _SENSOR_ROLES
@@ -176,19 +180,55 @@ def _file_row(session: str, id_: str, one: SourceFile, before: DraftFile) -> Dra
     asked = Field("role", "choice", "Use", start, {role: role for role in roles})
     role: Role = form.ask(asked, role_field, hide_label=True)
     kind, layer, column = before.kind, before.layer, before.column
+    hints: gx.VectorHints | None = gx.VectorHints()
     if role == "sensor":
         titles = {key: known.title for key, known in gx.KINDS.items()}
         asked = Field("kind", "choice", "Kind", kind, titles)
         kind = form.ask(asked, what, hide_label=True, placeholder="What it measures")
     elif role != "unused" and is_vector(one.name):
         layer = _layer(form, what, one, layer)
-        column = _column(form, what, one, layer, column)
+        hints = _hints(form, one, layer, before, known)
+        column = None if hints is None else _column(form, what, one, layer, column, hints)
     if one.id.startswith("upload:") and remove.button(
         "", icon=":material/delete:", key=f"remove-{one.id}", help="Remove this upload"
     ):
         uploads().remove(session, one.id.removeprefix("upload:"))
         st.rerun()
-    return DraftFile(role=role, kind=kind, layer=layer, column=column)
+    told = hints or gx.VectorHints()
+    return DraftFile(
+        role=role,
+        kind=kind,
+        layer=layer,
+        column=column,
+        crs=told.crs,
+        coordinates=told.coordinates,
+        pending=hints is None,
+    )
+
+
+def _known_crs(offered: Mapping[str, SourceFile], draft: Draft) -> dict[str, str]:
+    """CRS of the draft's sensors, and whose they are."""
+    known: dict[str, str] = {}
+    for id_, one in offered.items():
+        if id_ in draft.files and draft.files[id_].role == "sensor":
+            try:
+                crs = inspect_raster(one.path, one.name).info.crs
+            except GeoXmodalError:
+                continue  # what is wrong is said with the other findings
+            if crs and crs.startswith("EPSG:"):
+                known.setdefault(crs, f"as {one.name}")
+    return known
+
+
+def _hints(
+    form: Form, one: SourceFile, layer: str | None, before: DraftFile, known: Mapping[str, str]
+) -> gx.VectorHints | None:
+    try:
+        return ask_hints(
+            form, one.path, one.name, layer, known, gx.VectorHints(before.crs, before.coordinates)
+        )
+    except GeoXmodalError:
+        return gx.VectorHints()  # what is wrong is said with the other findings
 
 
 def _layer(form: Form, place: DeltaGenerator, one: SourceFile, before: str | None) -> str | None:
@@ -200,15 +240,20 @@ def _layer(form: Form, place: DeltaGenerator, one: SourceFile, before: str | Non
 
 
 def _column(
-    form: Form, place: DeltaGenerator, one: SourceFile, layer: str | None, before: str | None
+    form: Form,
+    place: DeltaGenerator,
+    one: SourceFile,
+    layer: str | None,
+    before: str | None,
+    hints: gx.VectorHints,
 ) -> str | None:
     try:
-        columns = list(gx.open_layer(one.path, layer).columns)
+        columns = list(gx.open_layer(one.path, layer, hints).columns)
     except GeoXmodalError:
         return before  # what is wrong is said with the other findings
     if before not in columns:
         try:
-            before = inspect_labels(one.path, one.name, layer=layer).column
+            before = inspect_labels(one.path, one.name, layer=layer, hints=hints).column
         except GeoXmodalError:
             before = None
     names = {column: column for column in columns}
@@ -239,7 +284,11 @@ def _inspect(
                         path, folder / f"labels-{hashlib.sha256(file.encode()).hexdigest()[:16]}.tif"
                     )
                     names[path] = one.name
-                labels[file] = inspect_labels(path, one.name, asked.column, asked.layer)
+                if asked.pending:
+                    whole = False
+                    continue
+                hints = gx.VectorHints(asked.crs, asked.coordinates)
+                labels[file] = inspect_labels(path, one.name, asked.column, asked.layer, hints)
         except GeoXmodalError as error:
             whole = False
             problem(error, names)
@@ -279,7 +328,7 @@ def _legend(draft: Draft, found: _Found) -> list[tuple[str, str, str]]:
         return []
     where = ", ".join(one.name for one in found.labels.values())
     try:
-        classes, ids = gx.legend_of([value for one in found.labels.values() for value in one.counts], where)
+        classes, ids = gx.legend_of(_values(draft, found), where)
     except GeoXmodalError as error:
         problem(error)
         return []
@@ -292,6 +341,21 @@ def _legend(draft: Draft, found: _Found) -> list[tuple[str, str, str]]:
         name, color = draft.classes.get(value, (given, entry.color))
         legend.append((value, name, color))
     return legend
+
+
+def _values(draft: Draft, found: _Found) -> list[str]:
+    """Values of all labels in the order in which `align` meets them."""
+    by_role = sorted(found.labels, key=lambda file: list(_OPTIONS).index(draft.files[file].role))
+    return [value for file in by_role for value in found.labels[file].counts]
+
+
+def _merged(legend: list[tuple[str, str, str]]) -> dict[str, str]:
+    """Value to the name of its class, where several values are one class; empty where a value is left out."""
+    times = Counter(name.casefold() for _, name, _ in legend)
+    first = {name.casefold(): name for _, name, _ in reversed(legend)}
+    return {
+        value: first[name.casefold()] for value, name, _ in legend if not name or times[name.casefold()] > 1
+    }
 
 
 def _choices(id_: str, draft: Draft, found: _Found, legend: list[tuple[str, str, str]], target: str) -> Draft:
@@ -320,8 +384,12 @@ def _choices(id_: str, draft: Draft, found: _Found, legend: list[tuple[str, str,
             for one in found.labels.values():
                 for value, count in one.counts.items():
                     counts[value] = counts.get(value, 0) + count
+            st.caption(
+                "Values with one name become one class; a value without a name is left out of the labels."
+            )
             classes |= legend_entries(legend, counts, form)
-    split = _split(id_, draft.split) if len(found.labels) == 1 else draft.split
+    divided = found.labels and "test labels" not in _roles(draft, found)
+    split = _split(id_, draft.split) if divided else draft.split
     return draft.model_copy(
         update={
             "name": name,
@@ -335,8 +403,9 @@ def _choices(id_: str, draft: Draft, found: _Found, legend: list[tuple[str, str,
 
 def _split(id_: str, before: SplitEdit) -> SplitEdit:
     st.caption(
-        "One file of labels: it is divided into training and test. Blocks keep test pixels apart from "
-        "training pixels; at random, neighbours end up on both sides and the map looks better than it is."
+        "Labels without files for test are divided into training and test. Blocks keep test pixels apart "
+        "from training pixels; at random, neighbours end up on both sides and the map looks better than it "
+        "is."
     )
     columns, form = st.columns(4), Form(_PAGE, f"{id_} split")
     kinds = get_args(SplitEdit.model_fields["kind"].annotation)
@@ -379,11 +448,12 @@ def _make(
     by_role: dict[str, list[str]] = {}
     for file in found.labels:
         by_role.setdefault(_OPTIONS[draft.files[file].role], []).append(file)
-    wrong = _label_problem(by_role)
+    wrong = _label_problem(by_role, found.labels)
     if wrong is not None:
         problem(wrong)
         return
-    edits = _edits(draft, found, [target, *others], legend)
+    reclass = _merged([(value, *draft.classes.get(value, (name, color))) for value, name, color in legend])
+    edits = _edits(draft, found, [target, *others], reclass)
     twice = same_twice(edits.classes)
     if twice is not None:
         problem(twice)
@@ -392,7 +462,8 @@ def _make(
     argv += align_words(
         (draft.files[target].kind or "other", found.sensors[target].path),
         [(draft.files[id_].kind or "other", found.sensors[id_].path) for id_ in others],
-        {option: found.labels[ids[0]].place for option, ids in by_role.items()},
+        {option: [found.labels[id_] for id_ in ids] for option, ids in by_role.items()},
+        reclass,
         draft.scale,
         draft.name,
     )
@@ -410,29 +481,36 @@ def _make(
             navigation.go("scenes", scene=f"yours:{item.name}")
 
 
-def _label_problem(by_role: Mapping[str, list[str]]) -> str | None:
+def _label_problem(by_role: Mapping[str, list[str]], labels: Mapping[str, LabelFinding]) -> str | None:
     for option, ids in by_role.items():
-        if len(ids) > 1:
-            return (
-                f"{len(ids)} files are used as {option.replace('-', ' ')}, expected one; set others to unused"
-            )
+        if len({labels[id_].what for id_ in ids}) > 1:
+            return f"files used as {option.replace('-', ' ')} are rasters and vectors, expected one kind"
+    columns = {one.hints.coordinates for one in labels.values()} - {None}
+    if len(columns) > 1:
+        return "CSV files call their coordinates differently: rename the columns, or use one file"
     if set(by_role) not in (set(), {"labels"}, {"train-labels"}, {"train-labels", "test-labels"}):
-        return "give labels for training and for test, or one file of labels to be divided"
+        return "give labels for training and for test, or files of labels to be divided"
     return None
 
 
-def _edits(draft: Draft, found: _Found, sensors: list[str], legend: list[tuple[str, str, str]]) -> SceneEdits:
+def _edits(draft: Draft, found: _Found, sensors: list[str], reclass: Mapping[str, str]) -> SceneEdits:
     files = [found.sensors[id_].name for id_ in sensors]
-    classes = []
-    if legend:
-        _, ids = gx.legend_of([value for value, _, _ in legend], "labels")
-        for value, _, _ in legend:
+    classes: dict[int, ClassEdit] = {}
+    values = [value for value in dict.fromkeys(_values(draft, found)) if reclass.get(value) != ""]
+    if values:
+        _, ids = gx.legend_of([reclass.get(value, value) for value in values], "labels")
+        for value in values:
             name, color = draft.classes.get(value, (value, ""))
-            if color:
-                classes.append(ClassEdit(id=ids[value], name=name or value, color=color))
+            id_ = ids[reclass.get(value, value)]
+            if color and id_ not in classes:
+                classes[id_] = ClassEdit(id=id_, name=reclass.get(value, name), color=color)
     return SceneEdits(
         description=f"Made from {', '.join(files)}",
         sensors=tuple(files),
-        classes=tuple(classes),
-        split=draft.split if len(found.labels) == 1 else None,
+        classes=tuple(classes.values()),
+        split=draft.split if set(_roles(draft, found)) <= {"labels", "train labels"} else None,
     )
+
+
+def _roles(draft: Draft, found: _Found) -> list[Role]:
+    return [draft.files[file].role for file in found.labels]

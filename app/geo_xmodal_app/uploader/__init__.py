@@ -14,8 +14,8 @@ _FOLDER = Path(__file__).parent
 
 _ACCEPT: dict[Purpose, str] = {
     "raster": ".tif,.tiff",
-    "labels": ".tif,.tiff,.gpkg,.geojson,.json",
-    "area": ".gpkg,.geojson,.json",
+    "labels": ".tif,.tiff,.gpkg,.geojson,.json,.zip,.kml,.kmz,.csv,.tsv",
+    "area": ".gpkg,.geojson,.json,.zip,.kml,.kmz",
     "bundle": ".zip",
 }
 """What the browser's file dialog shows first; the server decides by what is in the file."""
