@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from geo_xmodal.evaluation import Evaluation, evaluate_map
     from geo_xmodal.explain import Explanation, explain_model
     from geo_xmodal.export.class_map import ClassMap, read_class_map
+    from geo_xmodal.export.labels import LABEL_COLUMN, export_labels
     from geo_xmodal.export.onnx import ExportedNetwork, export_onnx
     from geo_xmodal.export.polygons import ExportedPolygons, export_polygons
     from geo_xmodal.export.qgis import ExportedProject, export_qgis
@@ -112,6 +113,7 @@ if TYPE_CHECKING:
         Scene,
         SceneConfig,
         SceneSummary,
+        added_class,
         align_scene,
         label_report,
         legend_of,
@@ -120,6 +122,7 @@ if TYPE_CHECKING:
         open_scenes,
         read_config,
         read_reclass,
+        write_classes,
         write_config,
     )
     from geo_xmodal.simulate import SimulatedSensor, simulate_scene, simulate_sensor
@@ -140,6 +143,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DATA_SETTINGS",
     "KINDS",
+    "LABEL_COLUMN",
     "LAYOUTS",
     "METHODS",
     "PRETRAINING_METHODS",
@@ -225,6 +229,7 @@ __all__ = [
     "WindowReader",
     "XModalNetOptions",
     "__version__",
+    "added_class",
     "align_scene",
     "aligned_reader",
     "check_fit",
@@ -240,6 +245,7 @@ __all__ = [
     "estimate_correlation",
     "evaluate_map",
     "explain_model",
+    "export_labels",
     "export_onnx",
     "export_polygons",
     "export_qgis",
@@ -293,6 +299,7 @@ __all__ = [
     "target_modality",
     "train_scene",
     "transfer_chips",
+    "write_classes",
     "write_config",
 ]
 
@@ -307,6 +314,7 @@ _HOMES = {
     "evaluation": ("Evaluation", "evaluate_map"),
     "explain": ("Explanation", "explain_model"),
     "export.class_map": ("ClassMap", "read_class_map"),
+    "export.labels": ("LABEL_COLUMN", "export_labels"),
     "export.onnx": ("ExportedNetwork", "export_onnx"),
     "export.polygons": ("ExportedPolygons", "export_polygons"),
     "export.qgis": ("ExportedProject", "export_qgis"),
@@ -394,6 +402,7 @@ _HOMES = {
         "Scene",
         "SceneConfig",
         "SceneSummary",
+        "added_class",
         "align_scene",
         "label_report",
         "legend_of",
@@ -402,6 +411,7 @@ _HOMES = {
         "open_scenes",
         "read_config",
         "read_reclass",
+        "write_classes",
         "write_config",
     ),
     "simulate": ("SimulatedSensor", "simulate_scene", "simulate_sensor"),

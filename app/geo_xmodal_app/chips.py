@@ -30,10 +30,7 @@ def chip(reader: gx.WindowReader, row: int, col: int, reach: int, side: int) -> 
     height, width = reader.grid.shape
     top, left = max(0, row - reach), max(0, col - reach)
     window = Window(top, left, min(height, row + reach + 1) - top, min(width, col + reach + 1) - left)
-    values = reader.read(window)
-    waves = [band.wavelength for band in reader.bands]
-    bands = first_bands(reader.kind, reader.band_names, waves)
-    shown = np.stack([_stretched(values[band], reader.kind) for band in bands], axis=-1)
+    shown = shown_pixels(reader, window)
     if shown.shape[-1] != 3:
         shown = np.repeat(shown[..., :1], 3, axis=-1)
     scale = side / max(shown.shape[:2])
@@ -44,6 +41,18 @@ def chip(reader: gx.WindowReader, row: int, col: int, reach: int, side: int) -> 
     for grown, color in zip((2, 1), _MARK, strict=True):
         draw.rectangle((x - grown, y - grown, x + scale + grown - 1, y + scale + grown - 1), outline=color)
     return picture
+
+
+def shown_pixels(reader: gx.WindowReader, window: Window) -> npt.NDArray[np.uint8]:
+    """A window of a sensor (row, col, band) in the bands that it is shown in, stretched; 0 without data.
+
+    Raises:
+        RasterError: A file cannot be read.
+    """
+    values = reader.read(window)
+    waves = [band.wavelength for band in reader.bands]
+    bands = first_bands(reader.kind, reader.band_names, waves)
+    return np.stack([_stretched(values[band], reader.kind) for band in bands], axis=-1)
 
 
 def _stretched(band: npt.NDArray[np.float32], kind: gx.Kind) -> npt.NDArray[np.uint8]:

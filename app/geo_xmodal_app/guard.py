@@ -22,8 +22,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from geo_xmodal_app.sessions import COOKIE, is_id, new_id
 
 _READING = ("GET", "HEAD")
-_BY_ID = ("/files/", "/upload/")
-_ADDRESS = re.compile(r"/files/[0-9a-f]{32}(/download)?|/upload/[0-9a-f]{32}", re.ASCII)
+_BY_ID = ("/files/", "/upload/", "/drawing/")
+_ADDRESS = re.compile(
+    r"/files/[0-9a-f]{32}(/download)?|/upload/[0-9a-f]{32}|/drawing/[0-9a-f]{32}(/segments|/package)?",
+    re.ASCII,
+)
 _INLINE = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 _YEAR = 365 * 24 * 3600
 

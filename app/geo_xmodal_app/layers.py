@@ -93,6 +93,15 @@ def scene_layers(session: str, scene: gx.Scene, *, visible: bool = False) -> Pre
     return found
 
 
+def target_file(scene: gx.Scene) -> gx.RasterInfo:
+    """The file of a scene's target sensor, or the first of several: in the scene's CRS.
+
+    Raises:
+        RasterError: It cannot be read.
+    """
+    return gx.describe_raster(scene.path(scene.target) or scene.reader(scene.target).files[0])
+
+
 def file_layer(session: str, path: Path, title: str, kind: Kind) -> Prepared:
     """A sensor's file by itself, switched off at first."""
     return _shown(title, partial(prepared, session, path), partial(_file_layer, session, path, title, kind))

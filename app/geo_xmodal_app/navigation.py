@@ -10,6 +10,7 @@ import streamlit as st
 _PAGES = {
     "home": ("home", "Start", ":material/home:"),
     "scenes": ("scenes", "Scenes", ":material/layers:"),
+    "draw": ("drawing", "Draw", ":material/draw:"),
     "train": ("training", "Train", ":material/model_training:"),
     "map": ("mapping", "Map", ":material/map:"),
     "view": ("viewing", "View", ":material/travel_explore:"),

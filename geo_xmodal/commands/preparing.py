@@ -81,10 +81,10 @@ def align(request: AlignRequest, console: Console) -> None:
             key = _free_name(kind, modalities)
             modalities[key], kinds[key] = path, kind
     labels = _labels(request)
-    if not labels and not set(modalities.values()) - {reference}:
+    if not labels and not request.copies and not set(modalities.values()) - {reference}:
         raise UsageError(
             f"nothing to align: give another sensor beside {option('reference')}, such as "
-            f"{option('hsi', 'FILE')}, or labels"
+            f"{option('hsi', 'FILE')}, or labels, or {option('copy')} for a scene of one sensor"
         )
     with console.progress() as progress:
         scene = gx.align_scene(

@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-import datetime
-import errno
 import math
-import os
-import sqlite3
-import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import geopandas
 import numpy as np
-import pandas
-import pyogrio
-import shapely
-from odc.geo.geobox import GeoBox
 from pyogrio.errors import DataLayerError, DataSourceError
 
 from geo_xmodal.errors import RasterError, UsageError
 from geo_xmodal.export.class_map import ClassMap, MapReader, open_map, read_class_map
+from geo_xmodal.export.geopackage import ClassPackage, placed
 from geo_xmodal.export.outlines import Polygons
 from geo_xmodal.export.regions import RegionMap, Regions, find_regions, strips_of
 from geo_xmodal.export.shapes import Finished, finished_polygons, finished_simplified
 from geo_xmodal.export.sieve import join_small
-from geo_xmodal.mapping import qml
 from geo_xmodal.mapping.attribute_table import printable
 from geo_xmodal.named_options import option
 from geo_xmodal.outputs import folder_beside
-from geo_xmodal.raster import SQUARE_METRES, PixelAreas, Points, pixel_areas, pixel_size
-from geo_xmodal.small_files import real_path
+from geo_xmodal.raster import SQUARE_METRES, PixelAreas, pixel_areas, pixel_size
 from geo_xmodal.types import IntArray, Progress, Window
 
 LAYER = "land_cover"
@@ -42,14 +31,6 @@ MAX_REGIONS = 20_000_000
 _STRIP_PIXELS = 1 << 21
 _BATCH = 50_000
 _STEPS = 500
-_NEVER = "1970-01-01T00:00:00Z"
-"""The time that the file says it was changed at: a real one would change the bytes of the same export."""
-
-_CONFIG = {"OGR_CURRENT_DATE": _NEVER, "OGR_SQLITE_SYNCHRONOUS": "OFF"}
-"""SQLite need not wait for the disk: the file is put in its place when it is whole."""
-
-_READ_BY_ALL = {"VERSION": "1.2"}
-"""Of GeoPackage: GDAL before 3.7, as in QGIS 3.22, warns of later ones."""
 
 
 @dataclass(frozen=True)
@@ -178,60 +159,11 @@ def _write(
     progress: Progress | None,
 ) -> int:
     """The layer and its style; QGIS takes the latter from the file itself."""
-    count = 0
-    crs = None if made.grid.crs is None else made.grid.crs.proj.to_wkt()
-    with _configured():
+    package = ClassPackage(path, LAYER, made.grid)
+    with package.writing(made.legend):
         for numbers, polygons in _batches(shapes, progress):
-            frame = _frame(made, regions, numbers, polygons)
-            pyogrio.write_dataframe(
-                frame if crs is None else frame.set_crs(crs),
-                path,
-                layer=LAYER,
-                driver="GPKG",
-                geometry_type="Polygon",
-                append=count > 0,
-                dataset_options=_READ_BY_ALL,
-            )
-            count += len(frame)
-        pyogrio.write_dataframe(_style(made), path, layer="layer_styles", driver="GPKG", append=True)
-    _check_whole(path, count)
-    return count
-
-
-def _check_whole(path: Path, count: int) -> None:
-    """GDAL does not report a full disk that took the spatial index, or the last pages.
-
-    Raises:
-        OSError: The file does not hold what was written; `geo_xmodal.outputs.output_errors` says why.
-    """
-    queries = (
-        ("PRAGMA quick_check", "ok"),
-        (f'SELECT count(*) FROM "{LAYER}"', count),
-        (f'SELECT count(*) FROM "rtree_{LAYER}_geom_rowid"', count),
-        ("SELECT count(*) FROM layer_styles", 1),
-    )
-    try:
-        with closing(
-            sqlite3.connect(f"{real_path(path).as_uri()}?mode=ro&immutable=1", uri=True)
-        ) as database:
-            whole = all(database.execute(query).fetchone()[0] == wanted for query, wanted in queries)
-    except sqlite3.Error:
-        whole = False
-    if not whole:
-        raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
-
-
-@contextmanager
-def _configured() -> Iterator[None]:
-    before = {name: pyogrio.get_gdal_config_option(name) for name in _CONFIG}
-    pyogrio.set_gdal_config_options(_CONFIG)
-    try:
-        with warnings.catch_warnings():
-            # a map without CRS is legal here
-            warnings.filterwarnings("ignore", message="'crs' was not provided", category=UserWarning)
-            yield
-    finally:
-        pyogrio.set_gdal_config_options(before)
+            package.add(_frame(made, regions, numbers, polygons))
+    return package.count
 
 
 def _batches(shapes: Iterator[Finished], progress: Progress | None) -> Iterator[tuple[IntArray, Polygons]]:
@@ -247,26 +179,6 @@ def _batches(shapes: Iterator[Finished], progress: Progress | None) -> Iterator[
             progress(_STEPS + int(_STEPS * share), 2 * _STEPS, "writing polygons")
     if len(numbers) or not written:
         yield numbers, polygons
-
-
-def _style(made: ClassMap) -> pandas.DataFrame:
-    """The table in which QGIS keeps the styles of a GeoPackage, with the layer's own."""
-    style = qml.categorized_polygons(made.legend, "class_id").decode()
-    row = {
-        "f_table_catalog": "",
-        "f_table_schema": "",
-        "f_table_name": LAYER,
-        "f_geometry_column": "geom",
-        "styleName": LAYER,
-        "styleQML": style,
-        "styleSLD": "",
-        "useAsDefault": True,
-        "description": "",
-        "owner": "",
-        "ui": "",
-        "update_time": datetime.date.fromisoformat(_NEVER[:10]),
-    }
-    return pandas.DataFrame([row])
 
 
 def _frame(
@@ -290,15 +202,4 @@ def _frame(
         "area_ha": np.full(len(index), np.nan) if area is None else area,
         "mean_probability": probability,
     }
-    return geopandas.GeoDataFrame(columns, geometry=_placed(polygons, made.grid))
-
-
-def _placed(polygons: Polygons, grid: GeoBox) -> Polygons:
-    """Polygons in pixels to the grid's CRS; the same vertex always becomes the same coordinates."""
-    a, b, c, d, e, f = tuple(grid.affine)[:6]
-
-    def place(points: Points) -> Points:
-        x, y = points.T
-        return np.stack([a * x + b * y + c, d * x + e * y + f], axis=1)
-
-    return np.asarray(shapely.orient_polygons(shapely.transform(polygons, place)))
+    return geopandas.GeoDataFrame(columns, geometry=placed(polygons, made.grid))

@@ -21,6 +21,7 @@ from geo_xmodal.scenes.config import (
     read_config,
     read_map_classes,
     scene_file,
+    write_classes,
     write_config,
 )
 from geo_xmodal.scenes.label_summary import (
@@ -34,7 +35,7 @@ from geo_xmodal.scenes.label_summary import (
 )
 from geo_xmodal.scenes.labelled import SIDES, LabelledPixels, Side, labelled_pixels, labelled_windows
 from geo_xmodal.scenes.layers import sensor_layer, write_layers
-from geo_xmodal.scenes.legend import color_table, free_id, legend_of, palette
+from geo_xmodal.scenes.legend import added_class, color_table, free_id, legend_of, palette
 from geo_xmodal.scenes.reclass import Reclass, check_reclass, read_reclass, reclassed
 from geo_xmodal.scenes.scene import WITHIN_VARIABLE, Scene, SceneSummary, list_scenes, open_scene
 from geo_xmodal.scenes.scene_set import (
@@ -78,6 +79,7 @@ __all__ = [
     "SceneSummary",
     "Sensor",
     "Side",
+    "added_class",
     "align_scene",
     "block_split",
     "check_reclass",
@@ -110,6 +112,7 @@ __all__ = [
     "sensor_layer",
     "summarise_labels",
     "validation_split",
+    "write_classes",
     "write_config",
     "write_layers",
 ]

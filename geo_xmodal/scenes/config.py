@@ -454,6 +454,18 @@ def write_config(config: SceneConfig, folder: Path | str) -> Path:
     return path
 
 
+def write_classes(classes: Iterable[LandClass], path: Path | str) -> Path:
+    """Write a class list as `align_scene(classes=...)` takes it, atomically; return its path.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    path = Path(path)
+    entries = [{"id": one.id, "name": one.name, "color": one.color} for one in classes]
+    write_text(path, to_toml({"classes": entries}))
+    return path
+
+
 def to_toml(table: Mapping[str, Any]) -> str:
     """TOML text of nested tables of plain values; keys that are None are left out."""
     return "\n".join(_toml_lines(table, ())).strip() + "\n"

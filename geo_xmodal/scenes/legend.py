@@ -76,6 +76,16 @@ def free_id(taken: Iterable[int], where: str = "the class list") -> int:
     raise LabelError(f"{where}: 255 classes and one more, expected at most 255: join some")
 
 
+def added_class(name: str, classes: Sequence[LandClass]) -> LandClass:
+    """A new class of a legend: the least free id, and the colour that its name tells, or a free one.
+
+    Raises:
+        LabelError: The legend has 255 classes already.
+    """
+    color = free_color(colors_of([name])[0], [one.color for one in classes])
+    return LandClass(free_id(one.id for one in classes), name, color)
+
+
 def free_color(wanted: str, taken: Iterable[str]) -> str:
     """The colour wanted, or the first of the palette that no other class has."""
     used = {color.lower() for color in taken}

@@ -30,7 +30,7 @@ from tests.rasters import outline_area, vrt_that_reads, write_sparse
 from tests.tiny import write_raster, write_scene
 
 Visit = Callable[..., AppTest]
-PAGES = ("home", "scenes", "training", "mapping", "viewing", "validating", "takeaway")
+PAGES = ("home", "scenes", "drawing", "training", "mapping", "viewing", "validating", "takeaway")
 EVIL = "**bold** <script>hacked()</script> [x](http://evil.example)"
 
 
@@ -91,7 +91,7 @@ def test_no_page_imports_pytorch(tmp_path: Path) -> None:
 _ALL_PAGES = """
 import sys
 from streamlit.testing.v1 import AppTest
-for name in ("home", "scenes", "training", "mapping", "viewing", "validating", "takeaway"):
+for name in ("home", "scenes", "drawing", "training", "mapping", "viewing", "validating", "takeaway"):
     script = f"from geo_xmodal_app.screens import {name}; {name}.show()"
     page = AppTest.from_string(script, default_timeout=120)
     page.query_params["scene"] = "sample:berlin"

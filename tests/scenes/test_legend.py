@@ -5,7 +5,8 @@ import colorsys
 import pytest
 
 from geo_xmodal.errors import LabelError
-from geo_xmodal.scenes.legend import PALETTE, colors_of, legend_of, palette
+from geo_xmodal.scenes.legend import PALETTE, added_class, colors_of, legend_of, palette
+from geo_xmodal.types import LandClass
 
 
 def test_whole_numbers_are_the_ids():
@@ -87,3 +88,11 @@ def test_colours_follow_what_names_tell() -> None:
     assert colors[3] == PALETTE[0]
     many = colors_of(["water"] * 40 + ["other"] * 40)
     assert len(set(many)) == 80
+
+
+def test_an_added_class_has_the_colour_of_its_name_and_an_id_that_is_free():
+    lake = added_class("Lake", [])
+    assert (lake.id, lake.name, lake.color) == (1, "Lake", colors_of(["Lake"])[0])
+    river = added_class("River", [lake, LandClass(3, "x", "#000000")])
+    assert river.id == 2
+    assert river.color not in (lake.color, "#000000")

@@ -121,13 +121,13 @@ def _one(session: str, entry: SceneEntry) -> None:
     scene = entry.opened()
     if entry.description:
         st.caption(literal(entry.description))
-    columns = st.columns(4)
+    columns = st.columns(5)
     for column, (target, label, icon) in zip(columns, _NEXT, strict=False):
         blocked = not scene.has_labels("train") if target == "train" else scene.points is not None
         if column.button(label, icon=icon, key=target, width="stretch", disabled=blocked):
             navigation.go(target, scene=entry.id)
     if entry.origin == "yours":
-        with columns[3]:
+        with columns[4]:
             removal(session, "scenes", entry.folder.parent, "scenes")
     if scene.points is not None:
         show_points(scene)
@@ -143,6 +143,7 @@ _NEXT = (
     ("train", "Train on it", ":material/model_training:"),
     ("map", "Map it", ":material/map:"),
     ("view", "View it", ":material/travel_explore:"),
+    ("draw", "Draw labels", ":material/draw:"),
 )
 
 

@@ -20,8 +20,9 @@ from geo_xmodal_app.layers import (
     map_layers,
     map_legend,
     scene_layers,
+    target_file,
 )
-from geo_xmodal_app.messages import note, problem, said_in_words
+from geo_xmodal_app.messages import note, problem
 from geo_xmodal_app.parts import choose, heading, scene_label
 from geo_xmodal_app.sessions import current_session
 from geo_xmodal_app.settings import settings
@@ -40,10 +41,10 @@ from geo_xmodal_app.viewer import (
     legend_of_areas,
     view,
 )
+from geo_xmodal_app.waiting import show_waiting
 from geo_xmodal_app.workspace import PICTURE, MapEntry, SceneEntry
 
 HEIGHT = 600
-_POLL = 1.0
 _NONE = "none"
 
 
@@ -66,7 +67,7 @@ def show() -> None:
             return
         viewport = Viewport.of(_reference(choice))
         shown = _layers(session, choice)
-        _waiting(shown)
+        show_waiting(shown, lambda: _layers(session, _chosen(session)))
         if shown.layers:
             _map(choice, shown.layers, viewport)
     except GeoXmodalError as error:
@@ -112,8 +113,7 @@ def _reference(choice: _Choice) -> gx.RasterInfo:
     if choice.first is not None:
         return gx.describe_raster(choice.first.classes)
     assert choice.scene is not None
-    target = choice.scene.target
-    return gx.describe_raster(choice.scene.path(target) or choice.scene.reader(target).files[0])
+    return target_file(choice.scene)
 
 
 def _layers(session: str, choice: _Choice) -> Prepared:
@@ -153,26 +153,6 @@ def _mapped_file(session: str, entry: MapEntry, reference: gx.RasterInfo) -> Pre
         return Prepared(problems=(f"{one.name} has another CRS than its map: it cannot be laid under it",))
     kinds: dict[object, Kind] = {kind: kind for kind in gx.KINDS}
     return file_layer(session, one.path, one.name, kinds.get(entry.about.get("kind"), "other"))
-
-
-def _waiting(shown: Prepared) -> None:
-    for line in shown.problems:
-        note(line)
-    if not shown.waiting:
-        return
-
-    @st.fragment(run_every=_POLL)
-    def wait() -> None:
-        session = current_session()
-        now = Prepared()
-        with said_in_words():
-            now = _layers(session, _chosen(session))
-        if len(now.waiting) < len(shown.waiting):
-            st.rerun()
-        for title, share in now.waiting:
-            st.progress(share, text=f"Preparing {literal(title)} for the viewer")
-
-    wait()
 
 
 def _chosen(session: str) -> _Choice:

@@ -471,14 +471,18 @@ def _make(
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     with left:
         command_line(line)
-        st.caption("Class names, colours and the split are then written to the scene's scene.toml.")
-    if right.button("Make the scene", type="primary", width="stretch", icon=":material/play_arrow:"):
+        if found.labels:
+            st.caption("Class names, colours and the split are then written to the scene's scene.toml.")
+    draws = not found.labels and right.button(
+        "Make it and draw labels", width="stretch", icon=":material/draw:"
+    )
+    if draws or right.button("Make the scene", type="primary", width="stretch", icon=":material/play_arrow:"):
         item = workspace.new_item(session, "scenes", draft.name, {"command": line, "draft": id_})
         keep_edits(item, edits)
         argv[1] = str(item / SCENE)
         if start(session, f"Make scene {item.name}", argv, item):
             save_draft(session, id_, draft.model_copy(update={"made": item.name}))
-            navigation.go("scenes", scene=f"yours:{item.name}")
+            navigation.go("draw" if draws else "scenes", scene=f"yours:{item.name}")
 
 
 def _label_problem(by_role: Mapping[str, list[str]], labels: Mapping[str, LabelFinding]) -> str | None:

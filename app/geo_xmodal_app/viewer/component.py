@@ -72,6 +72,7 @@ def view(
     still: bytes | None = None,
     basemap: str = "",
     height: int = _HEIGHT,
+    drawing: str = "",
 ) -> ViewState:
     """Show a map, and give back what its reader did.
 
@@ -86,14 +87,16 @@ def view(
         still: PNG for browsers without WebGL.
         basemap: Address of map tiles with {z}, {x}, {y}, asked only when the reader asks; empty for none.
         height: Pixels of the screen.
+        drawing: Address of labels to draw on the map, in place of legend and areas; empty for none.
     """
     result = _component()(
         key=key,
         data=_data(layers, viewport, last_state(key, layers, viewport), drawn, comparison, still)
-        | {"basemap": basemap, "height": height},
+        | {"basemap": basemap, "height": height, "drawing": drawing},
         on_place_change=_nothing,
         on_area_change=_nothing,
         on_settings_change=_nothing,
+        on_labels_change=_nothing,
     )
     return parse_state(dict(result), layers, viewport)
 

@@ -5,7 +5,7 @@ import { readArea } from "./geojson.js";
 import { group, hectares, percent } from "./numbers.js";
 
 export function createAreas(app) {
-  const { ol, map } = app;
+  const { ol, map, pen } = app;
   const { node, body } = section("Area", false, "area");
   const source = new ol.source.Vector();
   const line = (color, width, dash) =>
@@ -21,7 +21,7 @@ export function createAreas(app) {
     onchange: load,
   });
   pick.hidden = true;
-  let draw = null;
+  let drawing = false;
 
   const start = button("Draw", begin, {
     title: "Click corners on the map; a double click ends, Escape gives up",
@@ -41,29 +41,29 @@ export function createAreas(app) {
   );
 
   function begin() {
-    if (draw) return end();
-    app.drawing = true;
-    start.textContent = "Stop drawing";
-    draw = new ol.interaction.Draw({ source, type: "Polygon" });
-    draw.on("drawstart", () => source.clear());
-    draw.on("drawend", ({ feature }) => {
-      const rings = feature.getGeometry().getCoordinates();
-      send({
-        type: "Polygon",
-        coordinates: rings.map((ring) => ring.map(([x, y]) => app.geometry.toScene(x, y))),
-      });
-      setTimeout(end); // after the double click that ended it
+    if (drawing) {
+      pen.lay();
+      return;
+    }
+    const draw = pen.polygon({
+      source,
+      begun: () => source.clear(),
+      done: (rings) => {
+        send({
+          type: "Polygon",
+          coordinates: rings.map((ring) => ring.map(([x, y]) => app.geometry.toScene(x, y))),
+        });
+        setTimeout(pen.lay); // after the double click that ended it
+      },
     });
-    map.addInteraction(draw);
-    map.getTargetElement().focus();
-    return undefined;
+    pen.take([draw], end);
+    drawing = true;
+    start.textContent = "Stop drawing";
   }
 
   function end() {
-    map.removeInteraction(draw);
-    draw = null;
+    drawing = false;
     start.textContent = "Draw";
-    setTimeout(() => (app.drawing = false), 300); // a double click is no click that reads a pixel
   }
 
   function seen() {
@@ -111,7 +111,7 @@ export function createAreas(app) {
   }
 
   function clear() {
-    if (draw) end();
+    if (drawing) pen.lay();
     source.clear();
     problem.textContent = "";
     result.replaceChildren();
@@ -129,7 +129,6 @@ export function createAreas(app) {
   }
 
   app.on("data", render);
-  app.on("escape", () => draw && end());
   render();
   return node;
 }

@@ -42,6 +42,8 @@ export function sceneGeometry(ol, proj4, viewport) {
     toScene,
     toPixel,
     fromPixel,
+    /** Rings of columns and rows as the map shows them. */
+    fromRings: (rings) => rings.map((ring) => ring.map(([col, row]) => fromPixel(col, row))),
     toLonLat: known ? (x, y) => finite(ol.proj.transform([x, y], known, "EPSG:4326")) : null,
     fromLonLat: known ? (lon, lat) => finite(ol.proj.transform([lon, lat], "EPSG:4326", known)) : null,
     imageExtent: (own, columns, rows) =>

@@ -7,8 +7,10 @@ import { element, iconButton, section } from "./dom.js";
 import { sceneGeometry } from "./geometry.js";
 import { createLayerList } from "./layer_list.js";
 import { createLayers } from "./layers.js";
+import { createLabels } from "./labels.js";
 import { createLegend } from "./legend.js";
 import { hasWebGL, loadLibraries } from "./libraries.js";
+import { createPen } from "./pen.js";
 import { savePicture } from "./picture.js";
 import { createProbe } from "./probe.js";
 import { createReadout } from "./readout.js";
@@ -123,19 +125,22 @@ function viewer(root, data, send) {
       }),
   };
   app.layers = createLayers(app);
+  app.pen = createPen(app);
   app.layers.sync(data.layers);
   const backdrop = createBackdrop(app);
   const base = section("Background", false, "background");
   base.body.append(backdrop.node);
   stage.append(toolbar(app, panel), createReadout(app), createProbe(app));
-  panel.append(
-    createLayerList(app),
-    createLegend(app),
-    createAreas(app),
-    createSwipe(app),
-    createCompare(app),
-    base.node,
-  );
+  if (data.drawing) panel.append(createLabels(app, data.drawing), createLayerList(app), base.node);
+  else
+    panel.append(
+      createLayerList(app),
+      createLegend(app),
+      createAreas(app),
+      createSwipe(app),
+      createCompare(app),
+      base.node,
+    );
   const whole = () => view.fit(geometry.extent, { padding: [12, 12, 12, 12] });
   whole();
   app.whole = whole;

@@ -104,7 +104,8 @@ export function createProbe(app) {
     if (!app.drawing) read(event.coordinate);
   });
   app.map.getTargetElement().addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && event.target === event.currentTarget) read(app.map.getView().getCenter());
+    if (event.key === "Enter" && event.target === event.currentTarget && !app.drawing)
+      read(app.map.getView().getCenter());
   });
   app.on("escape", () => node.hidden || close());
   return node;
