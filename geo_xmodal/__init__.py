@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from geo_xmodal.explain import Explanation, explain_model
     from geo_xmodal.export.class_map import ClassMap, read_class_map
     from geo_xmodal.export.labels import LABEL_COLUMN, export_labels
+    from geo_xmodal.export.legend_map import ExportedMap, export_map
     from geo_xmodal.export.onnx import ExportedNetwork, export_onnx
     from geo_xmodal.export.polygons import ExportedPolygons, export_polygons
     from geo_xmodal.export.qgis import ExportedProject, export_qgis
@@ -106,6 +107,7 @@ if TYPE_CHECKING:
     from geo_xmodal.requests import REQUESTS, ExplainOptions, MapOptions
     from geo_xmodal.samples import DataOptions
     from geo_xmodal.scenes import (
+        KNOWN_LEGENDS,
         WITHIN_VARIABLE,
         LabelReport,
         LabelsConfig,
@@ -143,6 +145,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DATA_SETTINGS",
     "KINDS",
+    "KNOWN_LEGENDS",
     "LABEL_COLUMN",
     "LAYOUTS",
     "METHODS",
@@ -179,6 +182,7 @@ __all__ = [
     "ExplainOptions",
     "Explanation",
     "ExportedItem",
+    "ExportedMap",
     "ExportedNetwork",
     "ExportedPolygons",
     "ExportedProject",
@@ -246,6 +250,7 @@ __all__ = [
     "evaluate_map",
     "explain_model",
     "export_labels",
+    "export_map",
     "export_onnx",
     "export_polygons",
     "export_qgis",
@@ -316,6 +321,7 @@ _HOMES = {
     "export.class_map": ("ClassMap", "read_class_map"),
     "export.labels": ("LABEL_COLUMN", "export_labels"),
     "export.onnx": ("ExportedNetwork", "export_onnx"),
+    "export.legend_map": ("ExportedMap", "export_map"),
     "export.polygons": ("ExportedPolygons", "export_polygons"),
     "export.qgis": ("ExportedProject", "export_qgis"),
     "export.stac": ("ExportedItem", "export_stac"),
@@ -395,6 +401,7 @@ _HOMES = {
     "requests": ("REQUESTS", "ExplainOptions", "MapOptions"),
     "samples": ("DataOptions",),
     "scenes": (
+        "KNOWN_LEGENDS",
         "WITHIN_VARIABLE",
         "LabelReport",
         "LabelSummary",

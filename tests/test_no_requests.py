@@ -125,6 +125,13 @@ def files(tmp_path: Path, listener: Listener) -> Path:
     for name, definition in (("grids", grids), ("crs", f"{listener.address}/crs.wkt")):
         changed = f"UPDATE gpkg_spatial_ref_sys SET organization = 'none', definition = '{definition}'"
         geopackage(place / f"{name}.gpkg", changed)
+    spot = "<Point><coordinates>13.73,45.14</coordinates></Point>"
+    link = f"<NetworkLink><Link><href>{listener.address}/x.kml</href></Link></NetworkLink>"
+    icon = f"<Style><IconStyle><Icon><href>{listener.address}/x.png</href></Icon></IconStyle></Style>"
+    (place / "links.kml").write_text(f"<kml>{link}<Placemark>{icon}<class>a</class>{spot}</Placemark></kml>")
+    dtd = f'<!DOCTYPE kml SYSTEM "{listener.address}/x.dtd" [<!ENTITY e SYSTEM "{listener.address}/e">]>'
+    with zipfile.ZipFile(place / "dtd.kmz", "w") as packed:
+        packed.writestr("doc.kml", f"{dtd}<kml><Placemark><name>&e;</name>{spot}</Placemark></kml>")
     (place / "tiles.txt").write_text(f"{listener.address}/x.tif\n")
     (place / "vsi.txt").write_text(f"{url}\n")
     return place

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import geo_xmodal as gx
-from geo_xmodal.commands.console import Console, fields
-from geo_xmodal.commands.options import opened_scene
+from geo_xmodal.commands.console import Console, fields, table
+from geo_xmodal.commands.options import opened_scene, reclass_table
 from geo_xmodal.commands.parsing import command
 from geo_xmodal.errors import UsageError
 from geo_xmodal.named_options import option
@@ -26,6 +26,8 @@ def export(request: ExportRequest, console: Console) -> None:
         _qgis(request, request.map, opened, console)
     elif request.to == "gpkg" and request.map is not None:
         _polygons(request, request.map, console)
+    elif request.to == "geotiff" and request.map is not None:
+        _geotiff(request, request.map, console)
     elif request.to == "onnx" and request.model is not None:
         _onnx(request, request.model, console)
     else:
@@ -86,6 +88,28 @@ def _polygons(request: ExportRequest, map_: Path, console: Console) -> None:
             "warnings": made.warnings,
         },
         fields(file=out, layer=made.layer, polygons=made.polygons, pixels_merged=made.merged_pixels),
+    )
+
+
+def _geotiff(request: ExportRequest, map_: Path, console: Console) -> None:
+    with console.progress() as progress:
+        made = gx.export_map(
+            map_,
+            request.out,
+            classes=request.classes,
+            reclass=reclass_table(request.reclass),
+            progress=progress,
+        )
+    for warning in made.warnings:
+        console.note(warning, "note")
+    classes = [
+        {"id": one.id, "name": one.name, "color": one.color, "pixels": made.pixels[one.id]}
+        for one in made.classes
+    ]
+    console.result(
+        {"out": made.out, "classes": classes, "warnings": made.warnings},
+        fields(map=made.out),
+        table("id", "class", "pixels", rows=[(one["id"], one["name"], one["pixels"]) for one in classes]),
     )
 
 

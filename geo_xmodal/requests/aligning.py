@@ -91,7 +91,8 @@ class AlignRequest(_WithSensors):
         Path | None,
         Option(
             "Class list (TOML)",
-            "TOML file with a list of classes, such as another scene.toml.",
+            "TOML file with a list of classes, such as another scene.toml, or a known legend: corine, nlcd, "
+            "worldcover.",
             expert=True,
             takes="file",
             suffix="toml",

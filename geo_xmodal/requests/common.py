@@ -15,7 +15,10 @@ TrainingPrecision = Literal["float32", "bf16"]
 
 MODEL = "A run folder, a model folder, or a shipped model's name."
 SCENE = "A scene folder, or the name of a known scene."
-CLASS_LIST = "TOML file with a list of classes that names the values of a map of another program."
+CLASS_LIST = (
+    "TOML file with a list of classes that names the values of a map of another program, or a known legend: "
+    "corine, dynamic-world, nlcd, worldcover."
+)
 UNLABELLED = (
     "Values that mean unlabelled, in place of 0 and negative numbers (nodata: only what has no "
     "value, so that "

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from geo_xmodal.requests.common import CLASS_LIST, MODEL, AllowAddresses
 from geo_xmodal.requests.option import Option, Request
 
-Format = Literal["qgis", "gpkg", "stac", "onnx"]
+Format = Literal["qgis", "gpkg", "geotiff", "stac", "onnx"]
 """What a map or a model is handed over as."""
 
 
@@ -22,17 +22,20 @@ class ExportRequest(Request):
         Format,
         Option(
             "Format",
-            "qgis: a folder with a project. gpkg: polygons. stac: a catalogue item. onnx: a network.",
+            "qgis: a folder with a project. gpkg: polygons. geotiff: the map with another legend. stac: a "
+            "catalogue item. onnx: a network.",
         ),
     ]
-    out: Annotated[Path, Option("Folder", "Folder (qgis) or file (gpkg, stac, onnx).", takes="new folder")]
+    out: Annotated[
+        Path, Option("Folder", "Folder (qgis) or file (gpkg, geotiff, stac, onnx).", takes="new folder")
+    ]
     map: Annotated[
         Path | None,
         Option(
             "Land-cover map",
             "A classified GeoTIFF.",
             takes="raster",
-            applies={"to": ("qgis", "gpkg", "stac")},
+            applies={"to": ("qgis", "gpkg", "geotiff", "stac")},
         ),
     ] = None
     model: Annotated[str | None, Option("Model", MODEL, takes="model", applies={"to": ("stac", "onnx")})] = (
@@ -67,9 +70,20 @@ class ExportRequest(Request):
             expert=True,
             takes="file",
             suffix="toml",
-            applies={"to": ("qgis", "gpkg", "stac")},
+            applies={"to": ("qgis", "gpkg", "geotiff", "stac")},
         ),
     ] = None
+    reclass: Annotated[
+        tuple[str, ...],
+        Option(
+            "Merge and rename classes",
+            "geotiff: a class of the map, by name or value, and the class that it becomes, such as "
+            "Oak=Forest; several may become one, one without a name is no data. Or a CSV file of both.",
+            expert=True,
+            metavar="CLASS=CLASS|FILE.csv",
+            applies={"to": ("geotiff",)},
+        ),
+    ] = ()
     mmu: Annotated[
         float,
         Option(

@@ -24,6 +24,7 @@ from geo_xmodal.scenes.config import (
     write_classes,
     write_config,
 )
+from geo_xmodal.scenes.known_legends import KNOWN_LEGENDS
 from geo_xmodal.scenes.label_summary import (
     LabelReport,
     LabelSummary,
@@ -58,6 +59,7 @@ from geo_xmodal.scenes.splits import (
 __all__ = [
     "CONFIG_NAME",
     "DEFAULT_BUFFER",
+    "KNOWN_LEGENDS",
     "SIDES",
     "WITHIN_VARIABLE",
     "ClassConfig",

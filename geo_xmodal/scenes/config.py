@@ -24,6 +24,7 @@ from geo_xmodal.errors import SceneError
 from geo_xmodal.kinds import KINDS
 from geo_xmodal.outputs import write_text
 from geo_xmodal.raster import Resampling, VectorHints, WarpGcps, is_address, name_key
+from geo_xmodal.scenes.known_legends import KNOWN_LEGENDS
 from geo_xmodal.scenes.splits import DEFAULT_BLOCK, DEFAULT_BUFFER
 from geo_xmodal.small_files import (
     SmallFile,
@@ -386,7 +387,7 @@ def parse_config(table: Mapping[str, Any], where: str = CONFIG_NAME) -> SceneCon
 
 
 def read_classes(file: Path) -> tuple[ClassConfig, ...]:
-    """The `[[classes]]` of a TOML file, which may be a scene.toml.
+    """The `[[classes]]` of a TOML file, which may be a scene.toml, or a known legend by its name.
 
     Raises:
         SceneError: The file cannot be read, or holds no class list (one line, key named).
@@ -408,11 +409,16 @@ def read_map_classes(file: Path) -> tuple[MapClassConfig, ...]:
 
 
 def _classes_in(file: Path, entry: type[_Class]) -> tuple[_Class, ...]:
-    table = read_toml(file, _FILE)
-    if "classes" not in table:
-        raise SceneError(f"{file}: has no [[classes]] with id, name and color")
+    known = KNOWN_LEGENDS.get(str(file))
+    if known is not None and not file.exists():
+        classes: Any = [dict(zip(("id", "name", "color"), one, strict=True)) for one in known]
+    else:
+        table = read_toml(file, _FILE)
+        if "classes" not in table:
+            raise SceneError(f"{file}: has no [[classes]] with id, name and color")
+        classes = table["classes"]
     try:
-        return TypeAdapter(tuple[entry, ...]).validate_python(table["classes"])  # type: ignore[valid-type]
+        return TypeAdapter(tuple[entry, ...]).validate_python(classes)  # type: ignore[valid-type]
     except ValidationError as error:
         raise SceneError(f"{file}: {first_problem(error, 'classes')}") from None
 

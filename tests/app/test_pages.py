@@ -26,7 +26,8 @@ from geo_xmodal_app.sessions import LOCAL, session_folder
 from geo_xmodal_app.settings import VARIABLE, Settings
 from tests.app.journey import put_upload
 from tests.points import tables
-from tests.rasters import outline_area, vrt_that_reads, write_sparse
+from tests.rasters import outline_area, utm_grid, vrt_that_reads, write_sparse
+from tests.rasters import write_raster as write_grid_raster
 from tests.tiny import write_raster, write_scene
 
 Visit = Callable[..., AppTest]
@@ -359,6 +360,42 @@ def test_a_map_is_validated_by_points_that_hide_what_it_says(
     reference = folder / "validation" / "reference.tif"
     result = gx.evaluate_map(folder / "map.tif", reference, sampled=True)
     assert result.metrics["oa"] == 1 and result.metrics["n"] == len(kept.points) - 1
+
+
+def test_the_legend_of_a_map_is_edited_and_saved_as_another_map(visit: Visit) -> None:
+    visit("home")
+    item = workspace.new_item(LOCAL, "maps", "small", {"scene": "sample:berlin", "command": "geo-xmodal map"})
+    grid = utm_grid(20, 20)
+    place = write_grid_raster(item / "map.tif", np.full((1, 20, 20), 2, np.uint8), grid, nodata=0)
+    names = ((1, "Oak", "#117733"), (2, "Beech", "#44aa99"), (3, "Water", "#2171b5"))
+    with rasterio.open(place, "r+") as dataset:
+        classes = [{"id": id_, "name": name, "color": color} for id_, name, color in names]
+        dataset.update_tags(CLASSES=json.dumps(classes))
+    page = visit("takeaway", map=item.name)
+    assert not page.error
+    for field in page.text_input:
+        if field.label in ("1", "2", "3"):
+            field.set_value({"1": "Forest", "2": "forest", "3": ""}[field.label])
+    page.run()
+    assert any("--to=geotiff" in one.value and "--reclass=3=" in one.value for one in page.code)
+    choose(page, "Classes and colours", "worldcover")
+    choose(page, "Beech", "10")
+    (line,) = (one.value for one in page.code if "--to=geotiff" in one.value)
+    assert "--classes=worldcover" in line and "--reclass=2=10" in line and line.endswith("--reclass=3=")
+    choose(page, "Classes and colours", "")
+    button(page, "Save as a map with this legend").click()  # type: ignore[attr-defined]
+    page.run()
+    (job,) = queue().jobs(LOCAL)
+    argv = dict(word.split("=", 1) for word in job.command.split() if word.startswith("--"))
+    assert job.folder.name == "small-legend"
+    made = gx.export_map(
+        item / "map.tif",
+        job.folder / "map.tif",
+        classes=argv["--classes"],
+        reclass={"1": "Forest", "2": "Forest", "3": ""},
+    )
+    assert [(one.id, one.name, one.color) for one in made.classes] == [(1, "Forest", "#117733")]
+    assert made.pixels == {1: 400}
 
 
 def test_a_downloaded_map_takes_its_class_names_along(

@@ -15,6 +15,7 @@ from geo_xmodal_app.archives import zip_files, zip_folder
 from geo_xmodal_app.fields import Form
 from geo_xmodal_app.images import show_image
 from geo_xmodal_app.jobs import queue
+from geo_xmodal_app.legends import edit_legend
 from geo_xmodal_app.messages import problem
 from geo_xmodal_app.parts import (
     choose,
@@ -95,6 +96,8 @@ def _map(session: str, entry: MapEntry) -> None:
         st.caption("Polygons as GeoPackage, or a folder with a QGIS project.")
         _export(session, entry, GEOPACKAGE, "GeoPackage")
         _export(session, entry, QGIS, "QGIS folder")
+    with st.expander("Legend: names, colours, merged classes"):
+        edit_legend(session, entry)
     command_line(str(entry.about.get("command", "")))
     removal(session, "maps", entry.folder, "files", job_of(session, entry.folder))
 

@@ -8,6 +8,9 @@ from qgis.core import QgsProcessingException, QgsProcessingOutputFile, QgsProces
 
 from ..algorithm import GeoXmodalAlgorithm
 
+_OF_MAP = {"gpkg": ".gpkg", "geotiff": "_legend.tif"}
+"""How the file of a format ends that is called after the map."""
+
 
 class Export(GeoXmodalAlgorithm):
     """`geo-xmodal export`."""
@@ -16,6 +19,7 @@ class Export(GeoXmodalAlgorithm):
     keywords = "polygons vectorize vectorise GeoPackage STAC ONNX project raster vector"
     help = """gpkg: the map as polygons with class, area and mean probability; small areas can join their \
 neighbours, outlines can be straightened without gaps.
+geotiff: the map with another legend: classes merged, renamed and coloured.
 qgis: a folder with a project, layers, styles and a print layout, that can be zipped and mailed.
 stac: a map or a model as an item for a catalogue.
 onnx: a model as a network for other programs, such as QGIS plugins that run models."""
@@ -32,14 +36,15 @@ onnx: a model as a network for other programs, such as QGIS plugins that run mod
         to = given.text("TO")
         if to == "onnx" and not given.is_given("MODEL"):
             raise QgsProcessingException("onnx: choose a model")
-        if to in ("gpkg", "qgis") and not given.is_given("MAP"):
+        if to in ("gpkg", "geotiff", "qgis") and not given.is_given("MAP"):
             raise QgsProcessingException(f"{to}: choose a land-cover map")
 
     def place(self, given):
         """A file in the folder, called after what it is made of."""
         to = given.text("TO")
-        if to == "gpkg":
-            return Path(given.out) / f"{Path(given.text('MAP').partition('|')[0]).stem or 'map'}.gpkg"
+        if to in _OF_MAP:
+            stem = Path(given.text("MAP").partition("|")[0]).stem or "map"
+            return Path(given.out) / f"{stem}{_OF_MAP[to]}"
         return Path(given.out) / f"{Path(given.text('MODEL')).name}.onnx" if to == "onnx" else given.out
 
     def results(self, result, context):
