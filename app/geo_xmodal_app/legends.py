@@ -1,4 +1,7 @@
-"""The legend of a finished map on a page: names, colours, merged classes; saved as a map of its own."""
+"""The legend of a finished map on a page: names, colours, merged classes, and the smallest area shown.
+
+Saved as a map of its own: what a model said stays as it is.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ from geo_xmodal_app.findings import legend_entries
 from geo_xmodal_app.layers import map_legend
 from geo_xmodal_app.messages import problem
 from geo_xmodal_app.parts import command_line, shown_command, start
+from geo_xmodal_app.request_fields import given, option_fields
 from geo_xmodal_app.texts import literal
 from geo_xmodal_app.workspace import MAP, MapEntry
 
@@ -54,6 +58,8 @@ def edit_legend(session: str, entry: MapEntry) -> None:
         return
     words = tuple(f"{value}={name}" for value, name in reclass.items())
     asked = {"to": "geotiff", "map": entry.classes, "reclass": words}
+    own = {**asked, "classes": None, "out": None}
+    asked |= given(form.ask_all(option_fields(ExportRequest, own).values(), 2, "Smallest area in pixels"))
     shown = ExportRequest.checked({**asked, "classes": known or _FILE, "out": "map.tif"})
     line = shown_command(shown.argv(), session, {entry.classes: f"{entry.id}.tif"})
     command_line(line)

@@ -98,6 +98,8 @@ def _geotiff(request: ExportRequest, map_: Path, console: Console) -> None:
             request.out,
             classes=request.classes,
             reclass=reclass_table(request.reclass),
+            mmu=request.mmu,
+            sieve=request.sieve,
             progress=progress,
         )
     for warning in made.warnings:
@@ -107,8 +109,13 @@ def _geotiff(request: ExportRequest, map_: Path, console: Console) -> None:
         for one in made.classes
     ]
     console.result(
-        {"out": made.out, "classes": classes, "warnings": made.warnings},
-        fields(map=made.out),
+        {
+            "out": made.out,
+            "classes": classes,
+            "merged_pixels": made.merged_pixels,
+            "warnings": made.warnings,
+        },
+        fields(map=made.out, pixels_merged=made.merged_pixels),
         table("id", "class", "pixels", rows=[(one["id"], one["name"], one["pixels"]) for one in classes]),
     )
 

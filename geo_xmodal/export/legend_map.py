@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from geo_xmodal.errors import LabelError, UsageError
+from geo_xmodal.export.regions import RegionMap
+from geo_xmodal.export.smallest import Smallest, check_sizes, joined_regions
 from geo_xmodal.mapping import qml
 from geo_xmodal.mapping.attribute_table import MapCounts, class_side_car
 from geo_xmodal.mapping.geotiff import RasterLayer, legend_tag, write_cog
@@ -32,12 +34,14 @@ class ExportedMap:
         out: The GeoTIFF; `.aux.xml` and `.qml` lie beside it.
         classes: Its legend.
         pixels: Class id to pixels.
+        merged_pixels: Pixels that took a neighbour's class.
         warnings: Lines that the user should see.
     """
 
     out: Path
     classes: tuple[LandClass, ...]
     pixels: Mapping[int, int]
+    merged_pixels: int = 0
     warnings: tuple[str, ...] = ()
 
 
@@ -47,6 +51,8 @@ def export_map(
     *,
     classes: Path | str | None = None,
     reclass: Reclass | None = None,
+    mmu: float = 0.0,
+    sieve: int = 0,
     progress: Progress | None = None,
 ) -> ExportedMap:
     """Write a map with other names, colours or classes: colour table, category names and styles follow.
@@ -58,13 +64,16 @@ def export_map(
             `reclass` its ids are the map's values; None keeps the map's legend.
         reclass: Class of the map, by name or value, to the name or id of the class that it becomes: of
             `classes`, else of the map, or a new name. Several may become one; an empty name is no data.
+        mmu: Smallest area in hectares; smaller ones join the neighbour of the longest border.
+        sieve: The same in pixels; the larger of both counts.
         progress: Told of every window.
 
     Raises:
         RasterError: The map cannot be read, or holds values that `classes` lacks.
         LabelError: `reclass` names a class that is not there, or leaves one without a place in `classes`.
         SceneError: `classes` cannot be read.
-        UsageError: `out` is no `.tif`, or the map itself.
+        UsageError: `out` is no `.tif`, or the map itself; a size without meaning, or hectares for a map
+            without a place on the ground.
         OutputError: It cannot be written.
     """
     map_file, out = Path(map_file), Path(out)
@@ -72,6 +81,8 @@ def export_map(
         raise UsageError(f"{out}: a map is a GeoTIFF: give a name that ends in .tif")
     if real_path(out) == real_path(map_file):
         raise UsageError(f"{out}: the map itself lies there: give another name")
+    check_sizes(mmu=mmu, sieve=sieve)
+    smallest = Smallest(mmu, sieve)
     listed = None if classes is None else Path(classes)
     with open_class_map(map_file) as opened:
         if not reclass:
@@ -80,7 +91,19 @@ def export_map(
         else:
             own = legend_of_map(opened)
             legend, ids = _changed(own, reclass, listed)
-        blocks = _Blocks(opened, own, ids)
+        plain = _Blocks(opened, own, ids)
+        blocks: _Blocks | _Joined = plain
+        changed = 0
+        if smallest:
+            found, changed = joined_regions(
+                plain,
+                pixel_areas(grid_of(opened.dataset)),
+                opened.dataset.shape,
+                smallest,
+                str(map_file),
+                progress=progress,
+            )
+            blocks = _Joined(plain, found)
         counts = _counted(blocks, opened, progress)
         tags = {
             key: value
@@ -99,7 +122,8 @@ def export_map(
             out.unlink(missing_ok=True)
             for file, place in moves:
                 file.replace(place)
-    return ExportedMap(out, legend, {entry.id: int(counts.pixels[entry.id]) for entry in legend}, own.notes)
+    pixels = {entry.id: int(counts.pixels[entry.id]) for entry in legend}
+    return ExportedMap(out, legend, pixels, changed, own.notes)
 
 
 @dataclass(frozen=True)
@@ -112,18 +136,35 @@ class _Blocks:
 
     def __iter__(self) -> Iterator[tuple[Window, ClassArray]]:
         for window in windows_over(self.opened.dataset.height, self.opened.dataset.width, _WINDOW):
-            yield window, self.ids[self.opened.ids(window, self.own)]
+            yield window, self.read(window)[0]
+
+    def read(self, window: Window) -> tuple[ClassArray, None]:
+        """Class ids (row, col) of a window, 0 = no data."""
+        return self.ids[self.opened.ids(window, self.own)], None
 
 
-def _counted(blocks: _Blocks, opened: ClassMapReader, progress: Progress | None) -> MapCounts:
+@dataclass(frozen=True)
+class _Joined:
+    """The same once small areas have joined their neighbours."""
+
+    blocks: _Blocks
+    found: RegionMap
+
+    def __iter__(self) -> Iterator[tuple[Window, ClassArray]]:
+        ids = np.concatenate([np.zeros(1, np.uint8), self.found.regions.class_id])
+        for number, strip in enumerate(self.found.strips):
+            yield strip, ids[self.found.read(self.blocks, number)]
+
+
+def _counted(blocks: _Blocks | _Joined, opened: ClassMapReader, progress: Progress | None) -> MapCounts:
     areas = pixel_areas(grid_of(opened.dataset))
     pixels, parts = np.zeros((2, 256), np.int64)
-    total = len(list(windows_over(opened.dataset.height, opened.dataset.width, _WINDOW)))
-    for done, (window, ids) in enumerate(blocks, start=1):
+    height = opened.dataset.height
+    for window, ids in blocks:
         for sums, found in zip((pixels, parts), areas.count(ids, window), strict=True):
             sums += found
         if progress is not None:
-            progress(done, total, "counting")
+            progress(window.row + window.height, height, "counting")
     return MapCounts(pixels, None, areas.hectares(parts))
 
 

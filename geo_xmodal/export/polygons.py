@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,26 +10,20 @@ import geopandas
 import numpy as np
 from pyogrio.errors import DataLayerError, DataSourceError
 
-from geo_xmodal.errors import RasterError, UsageError
-from geo_xmodal.export.class_map import ClassMap, MapReader, open_map, read_class_map
+from geo_xmodal.errors import UsageError
+from geo_xmodal.export.class_map import ClassMap, open_map, read_class_map
 from geo_xmodal.export.geopackage import ClassPackage, placed
 from geo_xmodal.export.outlines import Polygons
-from geo_xmodal.export.regions import RegionMap, Regions, find_regions, strips_of
+from geo_xmodal.export.regions import Regions
 from geo_xmodal.export.shapes import Finished, finished_polygons, finished_simplified
-from geo_xmodal.export.sieve import join_small
+from geo_xmodal.export.smallest import STEPS, Smallest, check_sizes, joined_regions
 from geo_xmodal.mapping.attribute_table import printable
-from geo_xmodal.named_options import option
 from geo_xmodal.outputs import folder_beside
-from geo_xmodal.raster import SQUARE_METRES, PixelAreas, pixel_areas, pixel_size
-from geo_xmodal.types import IntArray, Progress, Window
+from geo_xmodal.raster import pixel_areas, pixel_size
+from geo_xmodal.types import IntArray, Progress
 
 LAYER = "land_cover"
-MAX_REGIONS = 20_000_000
-"""Areas in a map above which it is refused: what is known of them is held in memory."""
-
-_STRIP_PIXELS = 1 << 21
 _BATCH = 50_000
-_STEPS = 500
 
 
 @dataclass(frozen=True)
@@ -84,19 +77,23 @@ def export_polygons(
 
     Raises:
         UsageError: A number without meaning, or hectares for a map without CRS.
-        RasterError: The map cannot be read, or has more than `MAX_REGIONS` areas.
+        RasterError: The map cannot be read, or has more than `geo_xmodal.export.smallest.MAX_REGIONS` areas.
         OutputError: The file cannot be written.
     """
     map_file, out = Path(map_file), Path(out)
     _check(out, mmu, sieve, simplify, strip_rows)
     made = read_class_map(map_file, None, None if classes is None else Path(classes))
-    areas = pixel_areas(made.grid)
-    least_parts = _parts_of(mmu, made, areas)
     height, width = (int(side) for side in made.grid.shape)
-    strips = strips_of((height, width), strip_rows or max(1, _STRIP_PIXELS // width))
     with open_map(made.path, made.probability) as (reader, _):
-        found = _find(reader, made, areas, strips, sieve > 1 or least_parts > 1, progress)
-        found, changed = join_small(found, sieve, least_parts)
+        found, changed = joined_regions(
+            reader,
+            pixel_areas(made.grid),
+            (height, width),
+            Smallest(mmu, sieve),
+            str(made.path),
+            strip_rows=strip_rows,
+            progress=progress,
+        )
         if simplify > 0:
             row, col, _unit = pixel_size(made.grid)
             tolerance = simplify / (row * col) ** 0.5
@@ -113,42 +110,9 @@ def export_polygons(
 def _check(out: Path, mmu: float, sieve: int, simplify: float, strip_rows: int | None) -> None:
     if out.suffix.lower() != ".gpkg":
         raise UsageError(f"{out}: polygons go to a GeoPackage: give a name that ends in .gpkg")
-    for name, value in (("mmu", mmu), ("sieve", sieve), ("simplify", simplify)):
-        if not 0 <= value < 1e12:
-            raise UsageError(f"--{name} {value}: give a number from 0 up")
+    check_sizes(mmu=mmu, sieve=sieve, simplify=simplify)
     if strip_rows is not None and strip_rows < 1:
         raise UsageError(f"strips of {strip_rows} rows: give at least 1")
-
-
-def _parts_of(mmu: float, made: ClassMap, areas: PixelAreas) -> int:
-    """The smallest area that is not less than so many hectares."""
-    if not mmu:
-        return 0
-    if areas.unit != "m":
-        raise UsageError(
-            f"{made.path}: {made.crs_name or 'no CRS'}: no place on the ground, so that hectares mean "
-            f"nothing: give {option('sieve')} in pixels"
-        )
-    return math.ceil(round(mmu * SQUARE_METRES / areas.quantum, 6))
-
-
-def _find(
-    reader: MapReader,
-    made: ClassMap,
-    areas: PixelAreas,
-    strips: Sequence[Window],
-    with_borders: bool,
-    progress: Progress | None,
-) -> RegionMap:
-    for done, found in enumerate(find_regions(reader, areas, strips, with_borders, MAX_REGIONS), start=1):
-        if isinstance(found, RegionMap):
-            return found
-        if progress is not None:
-            progress(_STEPS * done // len(strips), 2 * _STEPS, "finding areas")
-    raise RasterError(
-        f"{made.path}: more than {MAX_REGIONS:,} areas, which no GIS shows as polygons: "
-        "smooth the map first (gdal_sieve.py)"
-    )
 
 
 def _write(
@@ -176,7 +140,7 @@ def _batches(shapes: Iterator[Finished], progress: Progress | None) -> Iterator[
             yield numbers[:_BATCH], polygons[:_BATCH]
             numbers, polygons, written = numbers[_BATCH:], polygons[_BATCH:], True
         if progress is not None:
-            progress(_STEPS + int(_STEPS * share), 2 * _STEPS, "writing polygons")
+            progress(STEPS + int(STEPS * share), 2 * STEPS, "writing polygons")
     if len(numbers) or not written:
         yield numbers, polygons
 

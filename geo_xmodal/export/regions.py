@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from geo_xmodal.export.class_map import MapReader
 from geo_xmodal.mapping.attribute_table import NO_CLASS
 from geo_xmodal.mapping.layers import NO_PROBABILITY
 from geo_xmodal.raster import PixelAreas
@@ -24,6 +24,13 @@ Labels = npt.NDArray[np.int32]
 
 _SHIFT = 32
 _LOW = (1 << _SHIFT) - 1
+
+
+class ClassReader(Protocol):
+    """Class ids of a map, window by window."""
+
+    def read(self, window: Window) -> tuple[ClassArray, ClassArray | None]:
+        """Class ids (row, col), 0 = no data, and percent (row, col), 255 = unknown, where there is any."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +120,7 @@ class RegionMap:
     offsets: tuple[int, ...]
     strips: tuple[Window, ...]
 
-    def read(self, reader: MapReader, strip: int) -> Labels:
+    def read(self, reader: ClassReader, strip: int) -> Labels:
         """(row, col) number of the region from 1 on, 0 = no data, of a strip."""
         ids, _ = reader.read(self.strips[strip])
         labels, _ = label(ids)
@@ -128,7 +135,7 @@ def strips_of(shape: tuple[int, int], rows: int) -> tuple[Window, ...]:
 
 
 def find_regions(
-    reader: MapReader, areas: PixelAreas, strips: Sequence[Window], with_borders: bool, most: int
+    reader: ClassReader, areas: PixelAreas, strips: Sequence[Window], with_borders: bool, most: int
 ) -> Iterator[RegionMap | int]:
     """Go over a map once; yields the number of regions so far after each strip, then the regions.
 

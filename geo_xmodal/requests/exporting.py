@@ -88,21 +88,21 @@ class ExportRequest(Request):
         float,
         Option(
             "Smallest area",
-            "gpkg: smaller areas join their longest neighbour.",
+            "gpkg, geotiff: smaller areas join their longest neighbour.",
             unit="hectares",
             metavar="HECTARES",
-            applies={"to": ("gpkg",)},
+            applies={"to": ("gpkg", "geotiff")},
         ),
     ] = 0.0
     sieve: Annotated[
         int,
         Option(
             "Smallest area in pixels",
-            "gpkg: the same, in pixels; the larger of both counts.",
+            "gpkg, geotiff: the same, in pixels; the larger of both counts.",
             unit="pixels",
             expert=True,
             metavar="PIXELS",
-            applies={"to": ("gpkg",)},
+            applies={"to": ("gpkg", "geotiff")},
         ),
     ] = 0
     simplify: Annotated[

@@ -99,6 +99,20 @@ def test_a_map_in_a_known_legend(map_file: Path, tmp_path: Path, capsys: pytest.
     assert made.pixels[1] == 1000 and next(one for one in made.classes if one.name == "Water").id == 9
 
 
+def test_small_areas_join_their_neighbours(map_file: Path, tmp_path: Path) -> None:
+    values = ids(map_file)[np.newaxis]
+    values[0, 5:7, 5:7] = 5  # four pixels of 100 m2 each
+    with rasterio.open(map_file, "r+") as dataset:
+        dataset.write(values)
+    for size in ({"sieve": 5}, {"mmu": 0.05}):
+        made = gx.export_map(map_file, tmp_path / "out.tif", **size)
+        assert made.merged_pixels == 4 and made.pixels == {1: 500, 2: 500, 5: 1000}
+        assert (ids(made.out)[5:7, 5:7] == 1).all()
+    assert gx.export_map(map_file, tmp_path / "all.tif", sieve=4).merged_pixels == 0
+    joined = gx.export_map(map_file, tmp_path / "f.tif", reclass={"Oak": "Beech"}, sieve=600)
+    assert joined.merged_pixels == 4  # areas of the new classes count
+
+
 def test_what_cannot_be_is_said(map_file: Path, tmp_path: Path) -> None:
     for reclass, why in (
         ({"Pine": "Forest"}, "the map has no class 'Pine'.*1 Oak, 2 Beech, 5 Water"),

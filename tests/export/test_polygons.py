@@ -20,8 +20,7 @@ from scipy import ndimage
 
 import geo_xmodal as gx
 from geo_xmodal.errors import OutputError, RasterError, UsageError
-from geo_xmodal.export import polygons as module
-from geo_xmodal.export import shapes
+from geo_xmodal.export import polygons, shapes, smallest
 from geo_xmodal.raster.grid import grid_of
 from tests import rasters
 from tests.export.conftest import CLASSES, Look, patchy, write_map
@@ -156,7 +155,7 @@ def test_a_larger_map_in_small_batches_is_the_same(tmp_path: Path, monkeypatch: 
     path = write_map(tmp_path / "map.tif", ids)
     whole = exported(path)
     check(whole, ids, 100.0)
-    monkeypatch.setattr(module, "_BATCH", 37)
+    monkeypatch.setattr(polygons, "_BATCH", 37)
     parts = exported(path, strip_rows=11)
     assert parts.equals(whole)
     np.testing.assert_array_equal(burned(whole, ids, rasters.utm_grid(150, 220).affine), ids)
@@ -300,7 +299,7 @@ def test_what_cannot_be_meant_is_one_line(tmp_path: Path, monkeypatch: pytest.Mo
     write_map(tmp_path / "empty.tif", np.zeros((4, 4), np.uint8), legend=None)
     with pytest.raises(RasterError, match="no pixel has data"):
         exported(tmp_path / "empty.tif")
-    monkeypatch.setattr(module, "MAX_REGIONS", 20)
+    monkeypatch.setattr(smallest, "MAX_REGIONS", 20)
     with pytest.raises(RasterError, match="more than 20 areas"):
         exported(path)
     left = {item.name for item in tmp_path.iterdir() if item.suffix not in (".tif",)}

@@ -96,7 +96,7 @@ def _map(session: str, entry: MapEntry) -> None:
         st.caption("Polygons as GeoPackage, or a folder with a QGIS project.")
         _export(session, entry, GEOPACKAGE, "GeoPackage")
         _export(session, entry, QGIS, "QGIS folder")
-    with st.expander("Legend: names, colours, merged classes"):
+    with st.expander("Legend, merged classes and smallest area"):
         edit_legend(session, entry)
     command_line(str(entry.about.get("command", "")))
     removal(session, "maps", entry.folder, "files", job_of(session, entry.folder))
