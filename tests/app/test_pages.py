@@ -320,6 +320,8 @@ def test_a_map_is_viewed_with_its_areas_and_taken_away(visit: Visit, request: py
     assert areas["pixels"].sum() == 460 * 400
     expected = outline_area(gx.open_scene("berlin").grid) / 1e4
     assert areas["hectares"].sum() == pytest.approx(expected, rel=1e-6)
+    table = (session_folder(LOCAL, "maps") / name / "areas.csv").read_text().splitlines()
+    assert table[0] == "class,pixels,hectares,percent" and len(table) == len(areas) + 1
     files = visit("takeaway", map=name)
     assert not files.error
     button(files, "Make the GeoPackage").click()  # type: ignore[attr-defined]

@@ -12,6 +12,7 @@ import geo_xmodal as gx
 from geo_xmodal.errors import GeoXmodalError
 from geo_xmodal.types import Kind, LandClass
 from geo_xmodal_app import navigation, workspace
+from geo_xmodal_app.area_tables import write_areas
 from geo_xmodal_app.explanations import explained, maps_of
 from geo_xmodal_app.layers import (
     Prepared,
@@ -23,7 +24,7 @@ from geo_xmodal_app.layers import (
     target_file,
 )
 from geo_xmodal_app.messages import note, problem
-from geo_xmodal_app.parts import choose, heading, scene_label
+from geo_xmodal_app.parts import choose, download, heading, scene_label
 from geo_xmodal_app.sessions import current_session
 from geo_xmodal_app.settings import settings
 from geo_xmodal_app.sources import source_files
@@ -69,7 +70,7 @@ def show() -> None:
         shown = _layers(session, choice)
         show_waiting(shown, lambda: _layers(session, _chosen(session)))
         if shown.layers:
-            _map(choice, shown.layers, viewport)
+            _map(session, choice, shown.layers, viewport)
     except GeoXmodalError as error:
         problem(error)
 
@@ -166,7 +167,7 @@ def _chosen(session: str) -> _Choice:
     )
 
 
-def _map(choice: _Choice, layers: tuple[Layer, ...], viewport: Viewport) -> None:
+def _map(session: str, choice: _Choice, layers: tuple[Layer, ...], viewport: Viewport) -> None:
     paths = {f"map-{entry.id}": entry.classes for entry in (choice.first, choice.second) if entry is not None}
     legends = {id_: map_legend(path) for id_, path in paths.items()}
     key = f"viewer-{choice.first.id if choice.first else ''}-{choice.scene_id or ''}"
@@ -185,7 +186,7 @@ def _map(choice: _Choice, layers: tuple[Layer, ...], viewport: Viewport) -> None
     )
     for line in state.refused:
         note(line)
-    _tables(paths, legends, drawn, comparison)
+    _tables(session, paths, legends, drawn, comparison)
 
 
 def _drawn(
@@ -219,18 +220,26 @@ def _still(entry: MapEntry | None) -> bytes | None:
 
 
 def _tables(
+    session: str,
     paths: Mapping[str, Path],
     legends: Mapping[str, tuple[LandClass, ...]],
     drawn: DrawnAreas | None,
     comparison: Comparison | None,
 ) -> None:
     for id_, path in paths.items():
-        st.subheader(f"Class areas of {literal(id_.removeprefix('map-'))}", anchor=False)
+        name = id_.removeprefix("map-")
+        st.subheader(f"Class areas of {literal(name)}", anchor=False)
         areas = class_areas(path, legends[id_])
-        _area_table(legend_of_areas(areas, legends[id_]))
+        rows = legend_of_areas(areas, legends[id_])
+        _area_table(rows)
+        out = write_areas(rows, path.with_name("areas.csv"))
+        download(session, out, "other", "Areas (CSV)", f"{name}_areas.csv")
         if drawn is not None and id_ in drawn.areas:
             st.caption("In the area that was drawn")
-            _area_table(legend_of_areas(drawn.areas[id_], legends[id_]))
+            rows = legend_of_areas(drawn.areas[id_], legends[id_])
+            _area_table(rows)
+            out = write_areas(rows, path.with_name("areas_drawn.csv"))
+            download(session, out, "other", "Areas in what was drawn (CSV)", f"{name}_areas_drawn.csv")
     if comparison is not None and comparison.matrix is not None:
         before, after = comparison.pair
         st.subheader("What changed", anchor=False)
