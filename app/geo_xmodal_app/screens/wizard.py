@@ -286,6 +286,7 @@ def _inspect(
                     names[path] = one.name
                 if asked.pending:
                     whole = False
+                    note(f"{one.name}: its labels are used once you have answered what is asked above")
                     continue
                 hints = gx.VectorHints(asked.crs, asked.coordinates)
                 labels[file] = inspect_labels(path, one.name, asked.column, asked.layer, hints)
