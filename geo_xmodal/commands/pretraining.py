@@ -35,11 +35,12 @@ def pretrain(request: PretrainCommand, console: Console) -> None:
     if process.follows():
         return
     console.assumed(run.assumptions)
+    method = "fcn" if pairs.get("image", "0") != "0" else "hgr"
     console.result(
         dict(run.metrics),
         *_summary(run.metrics),
         f"run: {folder}",
-        f"to train from it: geo-xmodal train {_learned(request)} --method hgr --init {folder}",
+        f"to train from it: geo-xmodal train {_learned(request)} --method {method} --init {folder}",
     )
 
 
@@ -78,7 +79,10 @@ def _summary(metrics: Mapping[str, Any]) -> list[rich.table.Table | str]:
     ]
     probe = metrics["probe"]
     if not probe:
-        return [*parts, "no linear probe: there are no training labels with blocks held out"]
+        return [
+            *parts,
+            "no linear probe: of whole images, or without training labels of which blocks are held out",
+        ]
     title = f"linear probe of {probe['pretrained']['held_out']:,} held-out labels, in percent"
     return [
         *parts,

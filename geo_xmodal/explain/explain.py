@@ -119,6 +119,11 @@ def _of_pretraining(
     if asked.classes:
         raise UsageError(f"{option('class')}: a pretraining run knows no classes: leave it out")
     pretrained = load_pretrained(run)
+    if (pretrained.card.training.get("options") or {}).get("image"):
+        raise UsageError(
+            f"{run} was pretrained on whole images, and explanations are of patches around pixels: choose a "
+            "run without image"
+        )
     readers = [_reader_of(one, scene) for one in pretrained.sensors]
     position = paired_positions(scene, readers, asked.samples, asked.seed)
     views = [

@@ -10,6 +10,7 @@ from typing import Any
 
 from geo_xmodal.errors import ModelMismatchError, UsageError
 from geo_xmodal.methods.base import Method, Options
+from geo_xmodal.methods.segmentation import SegmentationOptions
 from geo_xmodal.methods.target_branch import PixelBranchOptions
 from geo_xmodal.networks import NETWORKS, NetworkSpec
 from geo_xmodal.pretrained import PretrainedCard, SensorEntry, encoder_file, read_pretrained_card
@@ -64,8 +65,11 @@ class Start:
 
         if method.chooses_start:
             return {"init": str(self.run)}
+        weights = str(encoder_file(self.run, self.entry.modality))
+        if issubclass(method.Options, SegmentationOptions):
+            return {"backbone": self.entry.network.name, "weights": weights}
         if not _has_encoder(method):
-            serves = [one for one, it in METHODS.items() if it.chooses_start or _has_encoder(it)]
+            serves = [one for one, it in METHODS.items() if _can_start(it)]
             raise UsageError(
                 f"{method.name} has no target branch that starts from pretrained weights; choose one of "
                 f"{', '.join(serves)}"
@@ -75,7 +79,6 @@ class Start:
         if "dense" in options:  # the last layer of such a network is the embedding
             own["embedding"] = options["dense"][-1]
         own = {name: value for name, value in own.items() if name not in _OF_TRAINING}
-        weights = str(encoder_file(self.run, self.entry.modality))
         return {"encoder": self.entry.network.name, **own, "weights": weights}
 
     def check(self, options: Options) -> None:
@@ -84,6 +87,13 @@ class Start:
         Raises:
             UsageError: A setting makes it another one, or no network learns.
         """
+        if isinstance(options, SegmentationOptions):
+            if options.backbone != self.entry.network.name:
+                raise UsageError(
+                    f"{self.run} was pretrained with {self.entry.network.name}; the backbone would be "
+                    f"{options.backbone}: leave that out, or pretrain with it"
+                )
+            return
         if not isinstance(options, PixelBranchOptions):  # what chooses checks what it starts
             return
         if not options.by_steps:
@@ -128,6 +138,11 @@ class Start:
             "encoder_sha256": self.entry.encoder_sha256,
         }
         return dataclasses.replace(data, target=target, notes={**data.notes, "pretrained": pretrained})
+
+
+def _can_start(method: Method) -> bool:
+    """Whether a method starts from a pretraining of some network."""
+    return method.chooses_start or issubclass(method.Options, SegmentationOptions) or _has_encoder(method)
 
 
 def _has_encoder(method: Method) -> bool:

@@ -40,6 +40,10 @@ class Branch(nn.Module, ABC):
     def encode(self, prepared: Tensor) -> Tensor:
         """(B, bands or what `prepare` makes of them, H + 2m, W + 2m) -> (B, features, H, W)."""
 
+    def of_images(self, x: Tensor) -> Tensor:
+        """(B, bands, H, W) standardised -> (B, features): the mean over an image, by default."""
+        return self.encode(self.prepare(x)).mean((2, 3))
+
     def start_from(self, weights: Mapping[str, Tensor]) -> None:
         """Take over weights of all but the head, by their names here: an encoder that was pretrained.
 

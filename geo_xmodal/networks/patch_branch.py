@@ -120,6 +120,10 @@ class PatchBranch(Branch):
         made: Any = self.patch_encoder
         return cast(PatchEncoder, made(bands, options.embedding, cast(PatchBranchOptions, options).attention))
 
+    def of_images(self, x: Tensor) -> Tensor:
+        """(B, bands, H, W) standardised -> (B, features): what the backbone makes of a whole image."""
+        return cast(Tensor, self.encoder.last(self.encoder.backbone(x)))
+
     def start_from(self, weights: Mapping[str, Tensor]) -> None:
         """Weights of the whole encoder, or of the backbone, as `PatchEncoder.start_from` takes them."""
         if weights.keys() == self.encoder_state().keys():

@@ -43,6 +43,10 @@ class BranchEncoder(nn.Module):
         """(B, bands, H + 2m, W + 2m) standardised -> (B, features, H, W)."""
         return self.network.encode(self.network.prepare(x))
 
+    def of_images(self, x: Tensor) -> Tensor:
+        """(B, bands, H, W) standardised -> (B, features): each image as a whole."""
+        return self.network.of_images(x)
+
 
 class Projector(nn.Sequential):
     """Three linear layers with batch norm: (n, features) -> (n, dimensions) of zero mean and unit variance.

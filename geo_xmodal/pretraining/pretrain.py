@@ -230,7 +230,9 @@ def _pretrained(
 
 
 def _probes(data: TrainingData, learner: PretrainLearner, plan: PretrainPlan, seed: int) -> dict[str, Any]:
-    """The probe of what was learned, and of the same networks without learning."""
+    """The probe of what was learned, and of the same networks without learning; none of whole images."""
+    if plan.options.image:
+        return {}
     torch.manual_seed(seed)
     random = PretrainLearner(data, "random", plan.options)
     random.settle(seed)

@@ -120,8 +120,9 @@ class TransferCommand(TransferOptions):
         tuple[str, ...],
         Option(
             "Weights",
-            "A safetensors file that the backbone of a sensor starts from. May be given several times.",
-            metavar="SENSOR=FILE",
+            "A safetensors file that the backbone of a sensor starts from, or a run of pretrain with that "
+            "sensor. May be given several times.",
+            metavar="SENSOR=FILE|RUN",
         ),
     ] = ()
     out: Annotated[

@@ -20,7 +20,8 @@ class TransferRequest(TransferOptions):
             predicts needs all of them: with two or more it is no map from one sensor.
         fractions: shares of the training chips with labels that are learned from, without replacement.
             Within a draw, the chips of a smaller share are among those of a larger one.
-        weights: a safetensors file for each sensor whose backbone starts from it; others start at random.
+        weights: a safetensors file for each sensor whose backbone starts from it, or a pretraining run that
+            has an encoder of a sensor of this name; others start at random.
     """
 
     sensors: tuple[str, ...] = ()

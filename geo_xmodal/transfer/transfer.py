@@ -15,6 +15,7 @@ from geo_xmodal.errors import UsageError
 from geo_xmodal.methods.base import Learner, LoopOptions
 from geo_xmodal.methods.weights_file import weights_checksum
 from geo_xmodal.outputs import check_writable, held, write_json
+from geo_xmodal.pretrained import encoder_file
 from geo_xmodal.training.checkpoint import FILE as CHECKPOINT
 from geo_xmodal.training.checkpoint import fingerprint
 from geo_xmodal.training.engine import Compute, compute_for, repeatable
@@ -101,11 +102,15 @@ def transfer_chips(
 
 
 def _weights(names: Sequence[str], files: Mapping[str, Path]) -> dict[int, Path]:
-    """Files by the number of their sensor."""
+    """Files by the number of their sensor; of a pretraining run, that of the sensor's encoder."""
     for name in files:
         if name not in names:
             raise UsageError(f"weights for {name}, which takes no part: sensors are {', '.join(names)}")
-    return {number: Path(files[name]) for number, name in enumerate(names) if name in files}
+    return {number: _file(Path(files[name]), name) for number, name in enumerate(names) if name in files}
+
+
+def _file(path: Path, sensor: str) -> Path:
+    return encoder_file(path, sensor) if path.is_dir() else path
 
 
 def _run(

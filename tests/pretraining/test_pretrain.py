@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import rasterio
 import torch
+from safetensors.torch import load_file
 
 import geo_xmodal as gx
 from geo_xmodal.commands.app import run as command
@@ -183,3 +184,44 @@ def test_chips_pretrain_with_labels_and_without(tmp_path: Path) -> None:
         label.unlink()
     bare = gx.pretrain_scene(gx.open_chips(folder), tmp_path / "two", request())
     assert bare.metrics["probe"] == {} and bare.metrics["pairs"] == 300
+
+
+# --- whole images
+
+
+@pytest.fixture(scope="module")
+def of_images(folder: Path) -> Path:
+    out = folder.parent / "images"
+    quick = {"encoder": "resnet18", "image": "33", "labels_per_class": "2", "unlabelled": "8"}
+    asked = request(**quick, least_steps="1").model_copy(update={"epochs": 1})
+    gx.pretrain_scene(gx.open_scene(folder), out, asked)
+    return out
+
+
+def test_backbones_see_whole_images_and_encoders_of_pixels_their_mean(of_images: Path) -> None:
+    pretrained = gx.load_pretrained(of_images)
+    assert pretrained.sensors[0].entry.network.name == "resnet18"
+    metrics = json.loads((of_images / "metrics.json").read_text())
+    assert metrics["probe"] == {} and np.isfinite(list(metrics["loss"].values())).all()
+    for one in pretrained.sensors:
+        images = torch.randn(2, one.encoder.bands, 33, 33)
+        assert one.encoder.of_images(images).shape == (2, one.entry.features)
+    dense = pretrained.sensors[1].encoder
+    torch.testing.assert_close(dense.of_images(images), dense(images).mean((2, 3)))
+    with pytest.raises(ValueError, match="image 5 is smaller than the 11 pixels a side"):
+        PretrainingOptions(encoder="resnet18", image=5, auxiliary_contrasts=(), auxiliary_kernels=(1, 1))
+
+
+def test_a_network_on_windows_starts_from_the_backbone_of_a_run(folder: Path, of_images: Path) -> None:
+    scene, out = gx.open_scene(folder), of_images.parent / "fcn"
+    quick = {"tile": "32", "overlap": "0", "least_steps": "1", "label_batch": "2", "learning_rate": "1e-12"}
+    asked = gx.TrainRequest(method="fcn", epochs=1, init=of_images, settings=quick)
+    gx.train_scene(scene, out, asked)
+    encoder = load_file(of_images / "encoders" / "encoder-sar.safetensors")
+    model = load_file(out / "model" / "model.safetensors")
+    got, wanted = model["network.encoders.0.net.conv1.weight"], encoder["encoder.backbone.net.conv1.weight"]
+    torch.testing.assert_close(got, wanted, rtol=0, atol=1e-6)
+    assert gx.read_card(out).target.statistics == gx.load_pretrained(of_images).sensor("sar").entry.statistics
+    other = asked.model_copy(update={"settings": quick | {"backbone": "mit_b0"}})
+    with pytest.raises(UsageError, match="pretrained with resnet18; the backbone would be mit_b0"):
+        gx.train_scene(scene, out.with_name("other"), other)

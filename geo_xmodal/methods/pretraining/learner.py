@@ -56,7 +56,7 @@ class PretrainLearner(Learner):
         self.projectors = nn.ModuleList(self._projectors(encoders))
         self.views = nn.ModuleList(
             Views(
-                summary.kind, summary.statistics, 2 * encoder.margin + 1,
+                summary.kind, summary.statistics, options.side(encoder.margin),
                 crop=options.crop, noise=options.noise, draws=options.draws,
             )
             for summary, encoder in zip(self.summaries, encoders, strict=True)
@@ -114,7 +114,8 @@ class PretrainLearner(Learner):
 
     def embedded(self, sensor: int, views: Tensor) -> Tensor:
         """(n, dimensions) embeddings of views of the target sensor (0) or of the auxiliary one (1)."""
-        features = self.encoders[sensor](views).flatten(1)
+        encoder = cast(BranchEncoder, self.encoders[sensor])
+        features = encoder.of_images(views) if self.options.image else encoder(views).flatten(1)
         projector = self.projectors[min(sensor, len(self.projectors) - 1)]
         return cast(Tensor, projector(features))
 

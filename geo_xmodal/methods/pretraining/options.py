@@ -27,6 +27,9 @@ PRETRAINING_METHODS: Mapping[str, str] = MappingProxyType(
 )
 """What pretrains, by name."""
 
+MAX_IMAGE = 513
+"""Pixels; images have a pixel in the middle."""
+
 _FLAT: frozenset[Kind] = frozenset({"lidar", "dem"})
 _COMMON, _COMMON_WITH_HEIGHTS = 0.875, 0.75
 _BIAS_RATE = 0.0048 / 0.2
@@ -94,6 +97,14 @@ class PretrainingOptions(LoopOptions):
         description="side of the samples that views are cut from, in pixels; 0 for the encoder's",
     )
 
+    image: int = Field(
+        0,
+        ge=0,
+        le=MAX_IMAGE,
+        description="side of images that encoders see whole, in pixels, for backbones of networks on windows "
+        "(fcn, segformer, transfer); 0 for the patch around a pixel",
+    )
+
     encoder: str = Field("pixel_cnn", description=f"of the target sensor: {branch_help()}")
     patch: int = Field(11, ge=1, description="side of the patches that backbones see, in pixels")
     attention: AttentionName = Field("none", description="what follows the last two stages of backbones")
@@ -146,7 +157,13 @@ class PretrainingOptions(LoopOptions):
         }
         return NetworkSpec.chosen(getattr(self, f"{prefix}encoder"), settings | both)
 
+    def side(self, margin: int) -> int:
+        """Side of the views of a sensor: whole images, or what an encoder of this margin sees of a pixel."""
+        return self.image or 2 * margin + 1
+
     def _radius(self, network: NetworkSpec) -> int:
+        if self.image:
+            return max(self.image, self.window) // 2
         return max(network.margin, self.window // 2) if network.margin else 0
 
     @field_validator("encoder", "auxiliary_encoder")
@@ -154,17 +171,22 @@ class PretrainingOptions(LoopOptions):
     def _encoder_exists(cls, name: str) -> str:
         return checked_branch(name)
 
-    @field_validator("window")
+    @field_validator("window", "image")
     @classmethod
-    def _odd(cls, window: int) -> int:
-        if window and window % 2 == 0:
-            raise ValueError(f"window {window} must be odd, so that it has a centre")
-        return window
+    def _odd(cls, side: int) -> int:
+        if side and side % 2 == 0:
+            raise ValueError(f"{side} pixels a side: must be odd, so that there is one in the middle")
+        return side
 
     @model_validator(mode="after")
     def _networks_exist(self) -> PretrainingOptions:
         for network in (self.network, self.auxiliary_network):
             check_spec(network)
+            if 0 < self.image <= 2 * network.margin:
+                raise ValueError(
+                    f"image {self.image} is smaller than the {2 * network.margin + 1} pixels a side that "
+                    f"{network.name} looks at: make it larger, or 0"
+                )
         return self
 
 
