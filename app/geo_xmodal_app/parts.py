@@ -15,6 +15,7 @@ from geo_xmodal.errors import GeoXmodalError
 from geo_xmodal.pace import duration
 from geo_xmodal.wording import size_words
 from geo_xmodal_app import navigation, workspace
+from geo_xmodal_app.bell import keep_word, offer_word
 from geo_xmodal_app.fields import Field, Form
 from geo_xmodal_app.jobs import Job, queue
 from geo_xmodal_app.messages import problem, said_in_words
@@ -199,9 +200,13 @@ def watch(session: str, job: Job, draw: Callable[[], None] | None = None) -> Non
     def panel() -> None:
         now = queue().job(session, job.id)
         if now is None or (active and not is_active(now)):
+            if now is not None:
+                keep_word(now.id, f"{_STATES[now.state]}: {plain(now.title)}")
             st.rerun()
         with said_in_words():
             _show_job(session, now)
+            if active:
+                offer_word(job.id)
             if draw is not None:
                 draw()
 

@@ -12,7 +12,7 @@ import geo_xmodal as gx
 from geo_xmodal.errors import GeoXmodalError
 from geo_xmodal_app.fields import Field, Form
 from geo_xmodal_app.messages import problem
-from geo_xmodal_app.texts import literal
+from geo_xmodal_app.texts import literal, plain
 
 _DEGREES = "EPSG:4326"
 _ANOTHER = "another"
@@ -83,7 +83,7 @@ def _ask_columns(
 
 
 def _ask_crs(form: Form, name: str, known: Mapping[str, str], before: str | None) -> str | None:
-    choices = {crs: f"{crs} ({literal(whose)})" for crs, whose in known.items()}
+    choices = {crs: f"{crs} ({plain(whose)})" for crs, whose in known.items()}
     choices |= {_DEGREES: f"{_DEGREES} (longitude and latitude)", _ANOTHER: "another"}
     start = before if before in choices or before is None else _ANOTHER
     left, right = st.columns(2, vertical_alignment="bottom")

@@ -27,7 +27,7 @@ def make_scene(reader: Reader, folder: Path) -> None:
     reader.settle()
     reader.upload("Sensor (GeoTIFF)", files.hsi)
     reader.settle()
-    reader.upload("Labels (GeoTIFF, GeoPackage, GeoJSON)", files.labels)
+    reader.upload("Labels (GeoTIFF, ", files.labels)
     reader.page.get_by_text("3. The scene").wait_for()
     reader.settle()
     assert reader.errors() == []

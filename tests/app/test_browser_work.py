@@ -175,7 +175,7 @@ def test_vector_labels_make_a_scene(
     reader.settle()
     reader.upload("Sensor (GeoTIFF)", (scene / "hsi.tif").rename(tmp_path / "hyper.tif"))
     reader.settle()
-    reader.upload("Labels (GeoTIFF, GeoPackage, GeoJSON)", fields)
+    reader.upload("Labels (GeoTIFF, ", fields)
     page.get_by_text("--labels=fields.geojson:crop").wait_for()
     field = page.get_by_label("maize · ", exact=False)
     field.fill("Sweet corn")
