@@ -21,7 +21,17 @@ if TYPE_CHECKING:
     from geo_xmodal.class_shares import ClassShares
     from geo_xmodal.comparison import ComparedMethod, CompareRequest, Comparison, compare_methods
     from geo_xmodal.correlation import CorrelationEstimate, estimate_correlation
-    from geo_xmodal.dependence import Study, correlate_arrays, correlate_scene, save_study
+    from geo_xmodal.dependence import (
+        Study,
+        TimedSize,
+        TimingStudy,
+        TwoViewStudy,
+        compare_objectives,
+        correlate_arrays,
+        correlate_scene,
+        save_study,
+        time_correlation,
+    )
     from geo_xmodal.errors import GeoXmodalError
     from geo_xmodal.evaluation import Evaluation, evaluate_map
     from geo_xmodal.explain import Explanation, explain_model
@@ -223,10 +233,13 @@ __all__ = [
     "SimulatedSensor",
     "Study",
     "SvmOptions",
+    "TimedSize",
+    "TimingStudy",
     "TrainRequest",
     "TrainedRun",
     "TransferRequest",
     "TransferResult",
+    "TwoViewStudy",
     "UnimodalDaeOptions",
     "VectorHints",
     "VectorSummary",
@@ -239,6 +252,7 @@ __all__ = [
     "check_fit",
     "checked_values",
     "compare_methods",
+    "compare_objectives",
     "compute_for",
     "coordinate_columns",
     "correlate_arrays",
@@ -302,6 +316,7 @@ __all__ = [
     "survey_chips",
     "table_columns",
     "target_modality",
+    "time_correlation",
     "train_scene",
     "transfer_chips",
     "write_classes",
@@ -314,7 +329,17 @@ _HOMES = {
     "class_shares": ("SHARE_CHOICES", "SHARE_QUESTION", "ClassShares"),
     "comparison": ("CompareRequest", "ComparedMethod", "Comparison", "compare_methods"),
     "correlation": ("CorrelationEstimate", "estimate_correlation"),
-    "dependence": ("Study", "correlate_arrays", "correlate_scene", "save_study"),
+    "dependence": (
+        "Study",
+        "TimedSize",
+        "TimingStudy",
+        "TwoViewStudy",
+        "compare_objectives",
+        "correlate_arrays",
+        "correlate_scene",
+        "save_study",
+        "time_correlation",
+    ),
     "errors": ("GeoXmodalError",),
     "evaluation": ("Evaluation", "evaluate_map"),
     "explain": ("Explanation", "explain_model"),

@@ -18,8 +18,7 @@ import torch
 from geo_xmodal.accuracy import Calibration, ConfusionMatrix, metrics
 from geo_xmodal.comparison.cells import CELLS, gather_pixels
 from geo_xmodal.comparison.request import Cell, ComparisonPlan, Fold
-from geo_xmodal.methods.base import LoopOptions
-from geo_xmodal.methods.modality_dropout import ModalityDropoutLearner
+from geo_xmodal.methods.base import JointClassifier, LoopOptions
 from geo_xmodal.outputs import write_json
 from geo_xmodal.patches import HeldPatches
 from geo_xmodal.samples import Storage, read_patches
@@ -114,13 +113,13 @@ def _run(
         learner = cell.variant.method.learner(seen, cell.variant.options, seed)
         options = cast(LoopOptions, cell.variant.options)
         fit(learner, options, seed, compute=compute, progress=progress)
-        found = _scores(fold, cast(ModalityDropoutLearner, learner.eval()), data)
+        found = _scores(fold, cast(JointClassifier, learner.eval()), data)
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / METRICS, {**found, "seed": seed, "mark": mark})
     return CeilingRun(read_json(folder / METRICS) or {})
 
 
-def _scores(fold: Fold, learner: ModalityDropoutLearner, data: TrainingData) -> dict[str, Any]:
+def _scores(fold: Fold, learner: JointClassifier, data: TrainingData) -> dict[str, Any]:
     """Measures on the test pixels that have both sensors."""
     confusion, calibration = ConfusionMatrix(len(data.classes)), Calibration()
     ids = [land.id for land in data.classes]
@@ -135,9 +134,7 @@ def _scores(fold: Fold, learner: ModalityDropoutLearner, data: TrainingData) -> 
     return dict(metrics(confusion, data.classes, calibration, "test"))
 
 
-def _batches(
-    learner: ModalityDropoutLearner, pixels: PixelGroup, label: IntArray
-) -> Iterator[tuple[Any, IntArray]]:
+def _batches(learner: JointClassifier, pixels: PixelGroup, label: IntArray) -> Iterator[tuple[Any, IntArray]]:
     pool = learner.pool_of(pixels)
     for index in torch.split(torch.arange(len(pool)), pool.chunk):
         yield learner.draw(pool, index), label[index.numpy()]

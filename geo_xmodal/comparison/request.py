@@ -39,8 +39,6 @@ CEILING = "ceiling"
 NO_PRETRAINING = "no_pretraining"
 """The control of a row that starts from a pretraining: the same settings, from random weights."""
 
-_CEILING_METHOD, _NEVER_DROPPED = "modality_dropout", {"drop": "0"}
-
 WHOLE = "whole"
 """The row of an ablation from which nothing is taken, where the method has no name for it."""
 
@@ -306,14 +304,14 @@ def resolve_comparison(
     if twice := [name for name in names if names.count(name) > 1]:
         raise UsageError(f"method '{twice[0]}' is given twice: give each method once")
     methods = {name: training.find_method(name) for name in names if name != CEILING}
+    joint = training.find_method(request.ceiling) if CEILING in names else None
     if not methods:
         raise UsageError(f"'{CEILING}' alone is no comparison: name a method beside it")
-    common, own = _settings(request, methods)
+    taking_part = methods if joint is None else methods | {CEILING: joint}
+    common, own = _settings(request, taking_part)
     asked: tuple[MeansName, ...] = ("published", "equal") if request.means == "both" else (request.means,)
     target = _Target(kind, single_pixels)
-    recipes = {
-        means: _Recipe(means, methods, common, own, target, CEILING in names, starts) for means in asked
-    }
+    recipes = {means: _Recipe(means, methods, common, own, target, joint, starts) for means in asked}
     first = recipes[asked[0]]
     ablation = {
         name: _ablation(first.variants[name], first.settings[name], target)
@@ -474,7 +472,7 @@ class _Recipe:
         common: Mapping[str, Any],
         own: Mapping[str, Mapping[str, Any]],
         target: _Target,
-        ceiling: bool,
+        joint: Method | None,
         starts: Sequence[Start] = (),
     ) -> None:
         self.equal = means == "equal"
@@ -489,7 +487,9 @@ class _Recipe:
             for name, method in methods.items()
         }
         self.controls = {name: training.control_variants(one) for name, one in self.variants.items()}
-        self.ceiling = _ceiling(common, target, self.equal) if ceiling else None
+        self.ceiling = None
+        if joint is not None:
+            self.ceiling = _ceiling(joint, {**common, **own[CEILING]}, target, self.equal)
         self.started: list[_Started] = []
         self.notes: tuple[str, ...] = ()
         for shown, start in named_starts(starts).items():
@@ -582,11 +582,21 @@ class _Recipe:
         return tuple(dict.fromkeys([*same, *self._given[name]]))
 
 
-def _ceiling(common: Mapping[str, Any], target: _Target, equal: bool) -> Variant:
-    """A classifier of both sensors that never learns to do without the auxiliary one."""
-    method = METHODS[_CEILING_METHOD]
-    settings = (target.means(method) if equal else {}) | dict(common) | _NEVER_DROPPED
-    return Variant(CEILING, method, target.options(method, settings))
+def _ceiling(method: Method, settings: Mapping[str, Any], target: _Target, equal: bool) -> Variant:
+    """A classifier of both sensors.
+
+    Raises:
+        UsageError: the method is none with these settings.
+    """
+    taken = (target.means(method) if equal else {}) | dict(settings) | dict(method.joint)
+    variant = Variant(CEILING, method, target.options(method, taken))
+    if not method.classifies_both(variant.options):
+        able = ", ".join(name for name, one in METHODS.items() if one.classifies_both(one.Options()))
+        raise UsageError(
+            f"{option('ceiling', method.name)} has no classifier of both sensors with these settings; choose "
+            f"one of {able}, with its weights above 0"
+        )
+    return variant
 
 
 def _same_cells(first: TablePlan, second: TablePlan) -> bool:

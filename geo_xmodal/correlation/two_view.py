@@ -1,60 +1,258 @@
 """The two-view benchmark of the literature: what do features learned with each objective share?
 
 Two views of the same samples (left and right halves of digits; text and sound; image and sketch) are encoded
-by networks trained with one objective. On samples kept apart, two questions are asked: how much correlation
-did the features capture, and does a classifier that saw only one view work on the other?
+by networks trained with one objective. On samples kept apart, three questions are asked: how much correlation
+did the features capture, does a classifier that saw only one view work on the other, and is the other view of
+a sample found among all?
 """
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse
 
 from geo_xmodal.correlation.corrnet_reference import fit_corrnet
 from geo_xmodal.correlation.features import FeatureError
-from geo_xmodal.correlation.held_out import IntArray, correlation, score_sums
+from geo_xmodal.correlation.held_out import IntArray, correlation, group_ids, score_sums
 from geo_xmodal.correlation.linear_cca import FloatArray, FunctionPair, fit_cca, standardiser
 from geo_xmodal.correlation.neural import Schedule, fit_neural
 from geo_xmodal.correlation.registry import OBJECTIVES, objective
+from geo_xmodal.correlation.retrieval import chance_recall, recall_at, repeated
+from geo_xmodal.errors import UsageError
+
+LINEAR, UNTRAINED, BROKEN = CONTROLS = ("linear_cca", "untrained", "broken_pairing")
+"""CCA on raw views; CCA on networks with random weights; Soft-HGR on training pairs that were shuffled."""
+
+SCHEDULE = Schedule(hidden=128, batch=256, learning_rate=1e-3)
+"""How encoders of the benchmark are trained, with every objective alike."""
+
+MIN_TRAINING = 10
+"""Training rows for which CCA has anything to go by."""
 
 
 @dataclass(frozen=True)
 class TwoViewResult:
-    """What features learned with one objective share, on samples kept apart.
+    """What features learned with one objective share, on samples kept apart; shares are fractions 0 to 1.
 
     Attributes:
-        objective: its name; "linear_cca" is CCA on the raw views, without a network; "corrnet_reference" is
-            `corrnet_benchmark`, which measures otherwise.
+        objective: its name, or that of a control in `CONTROLS`; "corrnet_reference" is `corrnet_benchmark`,
+            which measures otherwise.
         total_correlation: sum of the held-out correlations of the canonical variates; at most `components`.
         spectrum: each of them.
-        transfer_to_y: accuracy on view y of a classifier trained on view x.
+        transfer_to_y: accuracy on view y of a classifier trained on view x; None without labels.
         transfer_to_x: accuracy on view x of a classifier trained on view y.
+        own_x: accuracy on view x of a classifier trained on view x; None where it is not asked.
+        own_y: accuracy on view y of a classifier trained on view y.
+        recall_to_y: by rank k, the share of test samples whose y is among the k that are most similar to x.
+        recall_to_x: the same from y to x.
         seconds: training time.
     """
 
     objective: str
     total_correlation: float
     spectrum: tuple[float, ...]
-    transfer_to_y: float
-    transfer_to_x: float
+    transfer_to_y: float | None
+    transfer_to_x: float | None
+    own_x: float | None
+    own_y: float | None
+    recall_to_y: Mapping[int, float]
+    recall_to_x: Mapping[int, float]
     seconds: float
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows of two views that train, and rows that test.
+
+    Attributes:
+        test: (n,) mask.
+        majority: share of the largest class among labelled test rows; None without labels.
+        chance_to_y: `TwoViewResult.recall_to_y` of test rows in random order.
+        chance_to_x: the same from y to x.
+    """
+
+    test: npt.NDArray[np.bool_]
+    majority: float | None
+    chance_to_y: Mapping[int, float]
+    chance_to_x: Mapping[int, float]
+
+
+class TwoViews:
+    """Two views of the same samples, and their classes.
+
+    Args:
+        x: (n, dx) first view.
+        y: (n, dy) second view, paired with x.
+        labels: (n,) class ids, negative where unknown; None without.
+
+    Raises:
+        FeatureError: Arrays that do not pair up.
+    """
+
+    def __init__(self, x: npt.ArrayLike, y: npt.ArrayLike, labels: npt.ArrayLike | None) -> None:
+        self.x, self.y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+        self.labels = None if labels is None else np.asarray(labels, np.int64)
+        shapes = [self.x.shape, self.y.shape, *(() if self.labels is None else (self.labels.shape,))]
+        if self.x.ndim != 2 or self.y.ndim != 2 or len({shape[0] for shape in shapes}) > 1:
+            raise FeatureError(
+                f"views and labels must be paired row by row, got {' and '.join(map(str, shapes))}"
+            )
+        self.ids = repeated(self.x), repeated(self.y)
+
+    def split(
+        self, test: npt.ArrayLike | None = None, *, share: float, groups: npt.ArrayLike | None, seed: int
+    ) -> Split:
+        """Divide the rows.
+
+        Args:
+            test: (n,) mask of the rows that test; None draws them.
+            share: of the rows that are drawn.
+            groups: (n,) ids of rows that stay together; None keeps those together that repeat a view, as
+                the same image with several captions does.
+            seed: of the draw.
+
+        Raises:
+            FeatureError: Too few rows train or test.
+        """
+        n = len(self.x)
+        if test is None:
+            mask = self._drawn(share, groups, seed)
+        else:
+            mask = np.asarray(test, bool)
+            if mask.shape != (n,):
+                raise FeatureError(f"test must hold one value for each of {n} rows, got shape {mask.shape}")
+        if (~mask).sum() < MIN_TRAINING or mask.sum() < 2:
+            raise FeatureError(
+                f"{(~mask).sum()} rows train and {mask.sum()} test, expected {MIN_TRAINING} and 2 at least; "
+                "rows of one group, and rows that repeat a view of others, stay together: give more rows, or "
+                "say which test"
+            )
+        ids = self._numbers(mask)
+        return Split(mask, self._majority(mask), chance_recall(*ids), chance_recall(*ids[::-1]))
+
+    def _majority(self, mask: npt.NDArray[np.bool_]) -> float | None:
+        """Share of the largest class among labelled rows."""
+        classes = np.empty(0) if self.labels is None else self.labels[mask & (self.labels >= 0)]
+        if not len(classes):
+            return None
+        return float(np.unique(classes, return_counts=True)[1].max() / len(classes))
+
+    def _drawn(self, share: float, groups: npt.ArrayLike | None, seed: int) -> npt.NDArray[np.bool_]:
+        n = len(self.x)
+        together = self._repeating() if groups is None else group_ids(groups, n, 2)
+        assert together is not None
+        rows = np.bincount(together)
+        wanted, chosen = round(share * n), np.zeros(len(rows), dtype=bool)
+        for group in np.random.default_rng(seed).permutation(len(rows)):
+            if rows[group] <= wanted:
+                chosen[group] = True
+                wanted -= rows[group]
+        mask: npt.NDArray[np.bool_] = chosen[together]
+        return mask
+
+    def _repeating(self) -> IntArray:
+        """(n,) group ids: rows that have an x or a y in common, over as many steps as it takes."""
+        n = len(self.x)
+        nodes = [n, *(int(ids.max()) + 1 for ids in self.ids)]
+        ends = np.concatenate([nodes[0] + self.ids[0], nodes[0] + nodes[1] + self.ids[1]])
+        edges = scipy.sparse.coo_array(
+            (np.ones(2 * n), (np.tile(np.arange(n), 2), ends)), shape=(sum(nodes), sum(nodes))
+        )
+        found = scipy.sparse.csgraph.connected_components(edges, directed=False)[1][:n]
+        return np.unique(found, return_inverse=True)[1].astype(np.int64)
+
+    def _numbers(self, mask: npt.NDArray[np.bool_]) -> tuple[IntArray, IntArray]:
+        """Numbers of the distinct views among chosen rows."""
+        first, second = (np.unique(ids[mask], return_inverse=True)[1].astype(np.int64) for ids in self.ids)
+        return first, second
+
+    def measure(
+        self, name: str, split: Split, components: int, schedule: Schedule, seed: int
+    ) -> TwoViewResult:
+        """Fit functions by an objective or a control on the training rows, and measure them on the others.
+
+        Args:
+            name: one of `OBJECTIVES` or `CONTROLS`.
+            split: of the rows.
+            components: how many features a view.
+            schedule: how to train.
+            seed: of initial weights and batches.
+
+        Raises:
+            UsageError: An unknown objective.
+        """
+        train, test = ~split.test, split.test
+        start = time.perf_counter()
+        fitted = self._fit(name, train, components, schedule, seed)
+        seconds = time.perf_counter() - start
+        f, g = (
+            standardiser(function(z[train]))(function(z))
+            for function, z in ((fitted.f, self.x), (fitted.g, self.y))
+        )
+        spectrum = correlation(score_sums(f[test], g[test]).sum(axis=0))
+        ids = self._numbers(test)
+
+        def told(seen: FloatArray, asked: FloatArray) -> float | None:
+            return self._accuracy(seen, asked, split)
+
+        return TwoViewResult(
+            objective=name,
+            total_correlation=float(spectrum.sum()),
+            spectrum=tuple(spectrum.tolist()),
+            transfer_to_y=told(f, g),
+            transfer_to_x=told(g, f),
+            own_x=told(f, f),
+            own_y=told(g, g),
+            recall_to_y=recall_at(f[test], g[test], *ids),
+            recall_to_x=recall_at(g[test], f[test], *ids[::-1]),
+            seconds=seconds,
+        )
+
+    def _fit(
+        self, name: str, train: npt.NDArray[np.bool_], components: int, schedule: Schedule, seed: int
+    ) -> FunctionPair:
+        x, y = self.x[train], self.y[train]
+        if name == LINEAR:
+            return fit_cca(x, y, components)
+        labels = None if self.labels is None else self.labels[train]
+        if name == UNTRAINED:
+            schedule = dataclasses.replace(schedule, epochs=0)
+        elif name == BROKEN:
+            y = y[np.random.default_rng(seed).permutation(len(y))]
+        chosen = objective("soft_hgr" if name in CONTROLS else name)
+        return fit_neural(
+            x, y, components, objective=chosen, labels=labels, width=components, schedule=schedule, seed=seed
+        )
+
+    def _accuracy(self, seen: FloatArray, asked: FloatArray, split: Split) -> float | None:
+        """Of a classifier that learns from training rows of one view, on test rows of another."""
+        if self.labels is None or split.majority is None:
+            return None
+        known = self.labels >= 0
+        train, test = known & ~split.test, known & split.test
+        if not train.any():
+            return None
+        predicted = _classify(seen[train], self.labels[train], asked[test])
+        return float((predicted == self.labels[test]).mean())
 
 
 def two_view_benchmark(
     x: npt.ArrayLike,
     y: npt.ArrayLike,
-    labels: npt.ArrayLike,
+    labels: npt.ArrayLike | None = None,
     *,
     objectives: Sequence[str] = (),
     components: int = 10,
     test_share: float = 0.3,
-    schedule: Schedule | None = None,
+    schedule: Schedule = SCHEDULE,
     seed: int = 0,
 ) -> tuple[TwoViewResult, ...]:
     """Train encoders with each objective and compare what they share.
@@ -62,51 +260,50 @@ def two_view_benchmark(
     Features are compared through CCA fitted on the training samples, for every objective alike: Soft-HGR
     learns f and g only up to f -> A f, g -> A^{-T} g, so that without it a classifier could not move across.
 
-    Source: the protocol (total correlation, transfer learning) of Chandar et al. (Neural Computation 2016).
+    Source: the protocol (total correlation, transfer learning) of Chandar et al. (Neural Computation 2016);
+    recall at ranks 1, 5, 10 as is usual in text-image retrieval.
 
     Args:
         x: (n, dx) first view.
         y: (n, dy) second view, paired with x.
-        labels: (n,) class ids >= 0.
-        objectives: names from `OBJECTIVES`; all by default.
+        labels: (n,) class ids, negative where unknown; without them nothing is classified.
+        objectives: names from `OBJECTIVES`; by default all that can be asked without more than is given.
         components: how many features a view.
-        test_share: share of the samples that are kept apart.
+        test_share: share of the samples that are kept apart; rows that repeat a view stay together.
         schedule: how to train.
         seed: of the split, initial weights and batches.
 
     Returns:
-        One result per objective, after that of linear CCA.
+        One result per control, then one per objective.
 
     Raises:
         FeatureError: arrays that do not pair up.
         UsageError: an unknown objective.
     """
-    fx, fy, classes = np.asarray(x, np.float64), np.asarray(y, np.float64), np.asarray(labels, np.int64)
-    if fx.ndim != 2 or fy.ndim != 2 or not len(fx) == len(fy) == len(classes):
-        raise FeatureError(
-            f"views and labels must be paired row by row, got {fx.shape}, {fy.shape} and {classes.shape}"
-        )
-    test = np.zeros(len(fx), dtype=bool)
-    test[np.random.default_rng(seed).permutation(len(fx))[: round(test_share * len(fx))]] = True
-    schedule = schedule or Schedule(hidden=128, batch=256, learning_rate=1e-3)
+    views = TwoViews(x, y, labels)
+    names = (*CONTROLS, *named_objectives(objectives, labelled=labels is not None))
+    split = views.split(share=test_share, groups=None, seed=seed)
+    return tuple(views.measure(name, split, components, schedule, seed) for name in names)
 
-    def linear() -> FunctionPair:
-        return fit_cca(fx[~test], fy[~test], components)
 
-    def learned(name: str) -> Callable[[], FunctionPair]:
-        return lambda: fit_neural(
-            fx[~test],
-            fy[~test],
-            components,
-            objective=objective(name),
-            labels=classes[~test],
-            width=components,
-            schedule=schedule,
-            seed=seed,
-        )
+def named_objectives(names: Sequence[str], *, labelled: bool) -> tuple[str, ...]:
+    """The objectives of these names, or all that can be asked.
 
-    fits = {"linear_cca": linear} | {name: learned(name) for name in objectives or OBJECTIVES}
-    return tuple(_measure(name, fit, fx, fy, classes, test) for name, fit in fits.items())
+    Args:
+        names: from `OBJECTIVES`; empty for all.
+        labelled: whether there are labels, without which some objectives cannot be asked.
+
+    Raises:
+        UsageError: One is unknown, or needs labels and there are none.
+    """
+    found = {name: objective(name) for name in names or OBJECTIVES}
+    if labelled:
+        return tuple(found)
+    unlabelled = tuple(name for name, one in found.items() if not one.needs_labels)
+    if names and len(unlabelled) < len(names):
+        missing = ", ".join(name for name in names if name not in unlabelled)
+        raise UsageError(f"objective {missing} needs labels, and there are none")
+    return unlabelled
 
 
 def corrnet_benchmark(
@@ -158,8 +355,19 @@ def corrnet_benchmark(
         float(np.mean([_transferred(seen, asked, classes, part) for part in parts]))
         for seen, asked in ((f, g), (g, f))
     )
+    views = repeated(np.asarray(test[0], np.float64)), repeated(np.asarray(test[1], np.float64))
+    centred = f - f.mean(axis=0), g - g.mean(axis=0)
     return TwoViewResult(
-        "corrnet_reference", float(spectrum.sum()), tuple(spectrum.tolist()), to_y, to_x, seconds
+        objective="corrnet_reference",
+        total_correlation=float(spectrum.sum()),
+        spectrum=tuple(spectrum.tolist()),
+        transfer_to_y=to_y,
+        transfer_to_x=to_x,
+        own_x=None,
+        own_y=None,
+        recall_to_y=recall_at(*centred, *views),
+        recall_to_x=recall_at(*centred[::-1], *views[::-1]),
+        seconds=seconds,
     )
 
 
@@ -170,26 +378,6 @@ def _transferred(seen: FloatArray, asked: FloatArray, labels: IntArray, part: In
     solver = importlib.import_module("sklearn.svm").LinearSVC(random_state=0)
     predicted = solver.fit(seen[rest], labels[rest]).predict(asked[part])
     return float((predicted == labels[part]).mean())
-
-
-def _measure(
-    name: str,
-    fit: Callable[[], FunctionPair],
-    x: FloatArray,
-    y: FloatArray,
-    labels: IntArray,
-    test: npt.NDArray[np.bool_],
-) -> TwoViewResult:
-    start = time.perf_counter()
-    fitted = fit()
-    seconds = time.perf_counter() - start
-    f, g = (standardiser(function(z[~test]))(function(z)) for function, z in ((fitted.f, x), (fitted.g, y)))
-    spectrum = correlation(score_sums(f[test], g[test]).sum(axis=0))
-    to_y = _classify(f[~test], labels[~test], g[test]) == labels[test]
-    to_x = _classify(g[~test], labels[~test], f[test]) == labels[test]
-    return TwoViewResult(
-        name, float(spectrum.sum()), tuple(spectrum.tolist()), float(to_y.mean()), float(to_x.mean()), seconds
-    )
 
 
 def _classify(train: FloatArray, labels: IntArray, test: FloatArray) -> IntArray:

@@ -31,6 +31,7 @@ class PairedRows:
         x: (n, dx).
         y: (n, dy).
         blocks: (n,) ids of rows that are alike, or None if rows are exchangeable.
+        kept: (n,) their rows in the files.
         rows: rows in the files.
         dropped: rows left out because they hold NaN or infinity.
     """
@@ -38,6 +39,7 @@ class PairedRows:
     x: FloatArray
     y: FloatArray
     blocks: npt.NDArray[Any] | None
+    kept: npt.NDArray[np.int64]
     rows: int
     dropped: int
 
@@ -62,7 +64,7 @@ def read_pairs(x: Path, y: Path, blocks: Path | None, samples: int, seed: int) -
             f"{x} and {y} must be paired row by row, found {len(first)} and {len(second)} rows; "
             "save the same samples in the same order"
         )
-    ids = None if blocks is None else _block_ids(blocks, len(first))
+    ids = None if blocks is None else read_column(blocks, len(first), "block id")
     whole = np.flatnonzero(_complete(first) & _complete(second))
     if not len(whole):
         raise UsageError(f"{x}, {y}: no row of {len(first)} is free of NaN and infinity; mask or fill them")
@@ -77,6 +79,7 @@ def read_pairs(x: Path, y: Path, blocks: Path | None, samples: int, seed: int) -
         x=np.asarray(first[kept], dtype=np.float64),
         y=np.asarray(second[kept], dtype=np.float64),
         blocks=None if ids is None else np.asarray(ids[kept]),
+        kept=kept,
         rows=len(first),
         dropped=len(first) - len(whole),
     )
@@ -97,12 +100,21 @@ def _matrix(path: Path) -> npt.NDArray[Any]:
     return array
 
 
-def _block_ids(path: Path, rows: int) -> npt.NDArray[Any]:
+def read_column(path: Path, rows: int, what: str) -> npt.NDArray[Any]:
+    """Whole numbers of a .npy file, one a row of the samples.
+
+    Args:
+        path: of the file.
+        rows: of the samples.
+        what: each number is, in words.
+
+    Raises:
+        UsageError: the file is missing, is no .npy file, or holds something else.
+    """
     array = _mapped(path)
-    if array.dtype.kind not in "iu" or array.shape != (rows,):
+    if array.dtype.kind not in "biu" or array.shape != (rows,):
         raise UsageError(
-            f"{path}: expected {rows} integers, one block id a row, found {array.dtype} of shape "
-            f"{array.shape}"
+            f"{path}: expected {rows} integers, one {what} a row, found {array.dtype} of shape {array.shape}"
         )
     return array
 

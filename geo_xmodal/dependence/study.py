@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -61,7 +61,10 @@ class Study:
         views: from the narrowest to the widest; the last stands for the study.
         classes: of a scene, if asked for.
         data: what was compared: samples, blocks, what was left out; plain values.
+        file_name: of its files in a folder, without their endings.
     """
+
+    file_name: ClassVar[str] = "correlation"
 
     first: str
     second: str

@@ -6,7 +6,7 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import torch
@@ -355,6 +355,25 @@ _SINGLE_PIXEL: Mapping[str, str] = {
 as many as the convolutions that they stand for, and no features of what surrounds it."""
 
 
+class JointClassifier(Protocol):
+    """A learner that can also say classes from both sensors; it is asked in evaluation mode.
+
+    Attributes:
+        options: of its method.
+    """
+
+    options: Any
+
+    def pool_of(self, pixels: PixelGroup) -> Pool:
+        """Pixels that have both sensors, without labels."""
+
+    def draw(self, pool: Pool, index: Tensor) -> Batch:
+        """Pixels of a pool."""
+
+    def probabilities_of_pairs(self, batch: Batch) -> Tensor:
+        """(n, classes) of pixels that have both sensors, from both."""
+
+
 class Method(ABC):
     """A method of the registry."""
 
@@ -376,6 +395,8 @@ class Method(ABC):
     """Settings that take a part away, by the name of the row: the ablation study of `compare`."""
     noise_rows: ClassVar[tuple[str, ...]] = ()
     """Rows of `ablation` that the noise study of `compare` shows beside the whole method."""
+    joint: ClassVar[Mapping[str, str]] = {}
+    """Settings with which it classifies both sensors, for the ceiling of `compare`."""
     Options: ClassVar[type[Options]]
 
     def beneath(self, kind: str, single_pixels: bool = False) -> dict[str, str]:
@@ -402,6 +423,10 @@ class Method(ABC):
     def needs_auxiliary(self) -> bool:
         """Whether it cannot learn without the auxiliary sensor."""
         return self.uses_auxiliary
+
+    def classifies_both(self, options: Any) -> bool:
+        """Whether its learner is a `JointClassifier`, which can say a class from both sensors."""
+        return False
 
     def controls(self, options: Any) -> Mapping[str, Control]:
         """The controls by name; none for a method that does not see the auxiliary sensor."""

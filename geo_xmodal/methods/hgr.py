@@ -216,6 +216,13 @@ class HgrLearner(PairLearner):
         labels = (logits[: len(known)], known)
         return (labels, (logits, soft)) if self.has_soft else (labels,)
 
+    @torch.no_grad()
+    def probabilities_of_pairs(self, batch: Batch) -> Tensor:
+        """(n, classes) of pixels that have both sensors, by the head on both embeddings."""
+        f = self.embedded(batch.target)
+        g = self.auxiliary_encoder(self.auxiliary_seen(cast(Tensor, batch.auxiliary)))
+        return cast(Tensor, self.joint_head(torch.cat([f, g], 1))).softmax(1)
+
     def findings(self) -> dict[str, Any]:
         """How the teacher was chosen, if it was."""
         teacher = {} if self.teacher is None else {"teacher": dict(self.teacher.findings)}
@@ -238,6 +245,12 @@ class Hgr(Method):
         "without augmentation": {"augment": "false"},
         "without noise": {"noise": "0"},
     }
+
+    joint: ClassVar[Mapping[str, str]] = {"teacher": "network"}
+
+    def classifies_both(self, options: HgrOptions) -> bool:
+        """Where the head on both embeddings learns."""
+        return options.correlation_weight > 0 and options.joint_weight > 0
 
     def controls(self, options: HgrOptions) -> Mapping[str, Control]:
         """The branch by itself."""

@@ -11,7 +11,8 @@ the auxiliary sensor are as those that it was dropped of.
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Mapping
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor
@@ -62,6 +63,11 @@ class ModalityDropout(AbsentSensorMethod):
     name = "modality_dropout"
     summary = "one network on both sensors, the auxiliary one dropped at random in training (ModDrop)"
     Options = ModalityDropoutOptions
+    joint: ClassVar[Mapping[str, str]] = {"drop": "0"}
+
+    def classifies_both(self, options: ModalityDropoutOptions) -> bool:
+        """Always."""
+        return True
 
     def learner(
         self, data: TrainingData, options: ModalityDropoutOptions, seed: int, work: Work | None = None

@@ -39,6 +39,7 @@ class CompareOptions(Request):
             take it (`geo_xmodal.methods.means`), `both` makes a table of each.
         trials: how many settings of its own search space each method, and each control, may try on
             validation blocks of the training labels before its test run; 0 and 1 take it as it comes.
+        ceiling: the method whose classifier of both sensors is the row `ceiling`.
         device: what trains.
         precision: of activations in training.
         hold_out: names of scenes that only test.
@@ -84,6 +85,16 @@ class CompareOptions(Request):
         ),
         Field(ge=0, le=100),
     ] = 1
+    ceiling: Annotated[
+        str,
+        Option(
+            "Classifier of both sensors",
+            "Method whose classifier of both sensors is the row ceiling of {methods}: modality_dropout "
+            "(nothing dropped), correlation or hgr (their heads on both embeddings).",
+            expert=True,
+            takes="method",
+        ),
+    ] = "modality_dropout"
     device: Device = "auto"
     precision: Precision = "float32"
     hold_out: HoldOut = ()

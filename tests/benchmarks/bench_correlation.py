@@ -17,9 +17,9 @@ from pathlib import Path
 
 import torch
 
+from geo_xmodal.correlation.timing import keep_freed_memory, measure
 from tests.benchmarks.bench_correlation_candidates import compiled_steps, ratio_steps, study_steps
 from tests.benchmarks.bench_correlation_tables import Row, compiled_table, plot, ratio_tables, study_table
-from tests.benchmarks.bench_correlation_timing import keep_freed_memory, measure
 
 KINDS = {
     "ratios": (ratio_steps, ratio_tables, [64, 256, 1024, 4096, 8192], [16, 64, 256, 512, 1024, 2048]),

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from geo_xmodal.correlation import OBJECTIVES, objective
+from geo_xmodal.correlation.timing import (
+    Score,
+    Step,
+    gradient_step,
+    objective_steps,
+    random_features,
+    torch_cosine,
+)
 from geo_xmodal.correlation.trace_term import prefers_gram
-from tests.benchmarks.bench_correlation_timing import Step
 
 try:
     import cca_zoo.deep
     from cca_zoo.deep.objectives import CCALoss, GCCALoss
 except ImportError:
     cca_zoo = None
-
-Score = Callable[..., Tensor]
 
 
 def naive_soft_hgr(f: Tensor, g: Tensor) -> Tensor:
@@ -48,10 +50,6 @@ def matrix_products(f: Tensor, g: Tensor) -> None:
     else:
         a, b = f.T @ f, g.T @ g
         f @ b, g @ a
-
-
-def torch_cosine(f: Tensor, g: Tensor) -> Tensor:
-    return F.cosine_similarity(f, g).mean()
 
 
 OWN: dict[str, Score] = {
@@ -103,26 +101,9 @@ def cca_zoo_losses(width: int) -> dict[str, Score]:
     return dict(zip(COUNTERPARTS, losses, strict=True))
 
 
-def features(m: int, k: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Two standard normal (m, K) matrices that ask for their gradient."""
-    generator = torch.Generator().manual_seed(0)
-    f, g = torch.randn(2, m, k, generator=generator).to(device)
-    return f.requires_grad_(), g.requires_grad_()
-
-
-def gradient_step(score: Score, f: Tensor, g: Tensor, **options: Tensor) -> Step:
-    """Value and gradient once."""
-
-    def step() -> None:
-        f.grad = g.grad = None
-        score(f, g, **options).backward()
-
-    return step
-
-
 def ratio_steps(m: int, k: int, device: torch.device) -> dict[str, Step]:
     """Everything that `ratios` compares."""
-    f, g = features(m, k, device)
+    f, g = random_features(m, k, device)
     scores = OTHERS | OWN | cca_zoo_losses(k)
     steps = {name: gradient_step(score, f, g) for name, score in scores.items()}
     return steps | {"products": lambda: matrix_products(f.detach(), g.detach())}
@@ -130,7 +111,7 @@ def ratio_steps(m: int, k: int, device: torch.device) -> dict[str, Step]:
 
 def compiled_steps(m: int, k: int, device: torch.device) -> dict[str, Step]:
     """Plain and compiled, side by side."""
-    f, g = features(m, k, device)
+    f, g = random_features(m, k, device)
     names = ("own cosine", "soft_hgr", "sketch", "unifast", "optfast")
     scores = {"cosine": torch_cosine, "naive": naive_soft_hgr} | {name: OWN[name] for name in names}
     steps = {name: gradient_step(score, f, g) for name, score in scores.items()}
@@ -143,10 +124,5 @@ def compiled_steps(m: int, k: int, device: torch.device) -> dict[str, Step]:
 
 def study_steps(m: int, k: int, device: torch.device) -> dict[str, Step]:
     """Every objective by its name."""
-    f, g = features(m, k, device)
-    labels = torch.arange(m, device=device) % 10
-    steps = {}
-    for name in OBJECTIVES:
-        score = objective(name)
-        steps[name] = gradient_step(score, f, g, **({"labels": labels} if score.needs_labels else {}))
-    return steps | {"soft_hgr, sketch 16": gradient_step(OWN["sketch"], f, g)}
+    steps = objective_steps(list(OBJECTIVES), m, k, device)
+    return steps | {"soft_hgr, sketch 16": gradient_step(OWN["sketch"], *random_features(m, k, device))}

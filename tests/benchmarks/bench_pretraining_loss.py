@@ -16,9 +16,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from geo_xmodal.correlation.timing import keep_freed_memory, measure
 from geo_xmodal.correlation.trace_term import prefers_gram
 from geo_xmodal.objectives.self_supervised import DeCUR
-from tests.benchmarks.bench_correlation_timing import keep_freed_memory, measure
 
 
 def written_out(z: list[Tensor], common: int) -> Tensor:

@@ -37,6 +37,16 @@ def plan(*methods: str, **asked: Any) -> ComparisonPlan:
         ({"methods": ("hgr", "svm"), "reference": "cnn"}, "reference cnn is none of the methods"),
         ({"methods": ("hgr", "svm"), "reference": "svm"}, "svm has no gain .* choose one of hgr"),
         ({"methods": ("ceiling",)}, "'ceiling' alone is no comparison"),
+        ({"methods": ("svm", "ceiling"), "ceiling": "cnn"}, "cnn has no classifier of both .* correlation"),
+        ({"methods": ("svm",), "settings": {"ceiling.epochs": "3"}}, "'ceiling' takes no part"),
+        (
+            {
+                "methods": ("svm", "ceiling"),
+                "ceiling": "correlation",
+                "settings": {"ceiling.joint_weight": "0"},
+            },
+            "correlation has no classifier of both",
+        ),
         ({"methods": ("svm",), "studies": ("ablation",)}, "hgr"),
     ],
 )
@@ -65,6 +75,16 @@ def test_settings_reach_all_that_have_them_or_one() -> None:
     assert options["svm"]["C"] == 3
     control = rows["hgr"].controls["target_only"].variant.options.model_dump()
     assert (control["epochs"], control["noise"]) == (7, 0.5)
+
+
+def test_the_ceiling_may_be_the_supplements_pair_of_resnets() -> None:
+    settings = {"ceiling.encoder": "resnet50", "ceiling.optimizer": "lion", "epochs": "3"}
+    found = plan("svm", "ceiling", ceiling="correlation", settings=settings, means="published")
+    (cell,) = found.ceilings()
+    options = cell.variant.options.model_dump()
+    assert cell.variant.method.name == "correlation"
+    assert (options["encoder"], options["optimizer"], options["epochs"]) == ("resnet50", "lion", 3)
+    assert options["joint_weight"] == 1 and cell.gather.margin >= 5
 
 
 def test_runs_that_several_ask_for_are_there_once() -> None:

@@ -19,12 +19,18 @@ def halves() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def test_learned_features_share_more_than_linear_ones(halves: tuple) -> None:
-    linear, soft = two_view_benchmark(*halves, objectives=["soft_hgr"])
+    linear, untrained, broken, soft = two_view_benchmark(*halves, objectives=["soft_hgr"])
     assert (linear.objective, soft.objective) == ("linear_cca", "soft_hgr")
     assert soft.total_correlation > linear.total_correlation + 1
     assert min(soft.transfer_to_x, soft.transfer_to_y) > max(linear.transfer_to_x, linear.transfer_to_y)
     assert len(soft.spectrum) == 10
     assert soft.total_correlation == pytest.approx(sum(soft.spectrum))
+    assert (untrained.objective, broken.objective) == ("untrained", "broken_pairing")
+    assert soft.total_correlation > untrained.total_correlation + 1
+    assert abs(broken.total_correlation) < 1
+    for found in (soft.recall_to_y, soft.recall_to_x):
+        assert 5 * broken.recall_to_y[10] < found[10] and found[1] < found[5] < found[10] <= 1
+    assert soft.own_x is not None and soft.own_x > (soft.transfer_to_x or 0) - 0.05
 
 
 def test_nothing_is_shared_when_the_pairing_is_broken(halves: tuple) -> None:
@@ -34,11 +40,12 @@ def test_nothing_is_shared_when_the_pairing_is_broken(halves: tuple) -> None:
     for result in two_view_benchmark(x, y[order], labels, objectives=["soft_hgr"], schedule=schedule):
         assert abs(result.total_correlation) < 1
         assert result.transfer_to_y < 0.3
+        assert result.recall_to_y[10] < 0.08  # chance is 0.02
 
 
 def test_same_seed_same_result(halves: tuple) -> None:
     runs = [
-        two_view_benchmark(*halves, objectives=["deep_lda"], schedule=Schedule(epochs=2), seed=3)[1]
+        two_view_benchmark(*halves, objectives=["deep_lda"], schedule=Schedule(epochs=2), seed=3)[3]
         for _ in range(2)
     ]
     assert runs[0].spectrum == runs[1].spectrum
@@ -47,7 +54,7 @@ def test_same_seed_same_result(halves: tuple) -> None:
 def test_every_objective_is_offered_and_views_may_differ_in_width(halves: tuple) -> None:
     x, y, labels = (v[:300] for v in halves)
     results = two_view_benchmark(x, y[:, :20], labels, components=3, schedule=Schedule(epochs=1, batch=64))
-    assert len(results) == 14
+    assert len(results) == 16
     assert all(-3 <= r.total_correlation <= 3 for r in results)
 
 
@@ -55,6 +62,8 @@ def test_refuses_views_that_do_not_pair_up(halves: tuple) -> None:
     x, y, labels = halves
     with pytest.raises(FeatureError, match="paired row by row"):
         two_view_benchmark(x, y[:-1], labels)
+    with pytest.raises(UsageError, match="deep_lda needs labels"):
+        two_view_benchmark(x, y, objectives=["dot", "deep_lda"])
     with pytest.raises(UsageError, match="unknown"):
         two_view_benchmark(x, y, labels, objectives=["hrg"])
 
