@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from geo_xmodal.correlation.corrnet_reference import fit_corrnet
+from geo_xmodal.correlation.decoupled import Decoupling
 from geo_xmodal.correlation.discrete import DiscreteHGR, exact_hgr
 from geo_xmodal.correlation.estimate import CorrelationEstimate, estimate_correlation
 from geo_xmodal.correlation.features import FeatureError, full_precision
@@ -16,6 +17,7 @@ from geo_xmodal.correlation.two_view import TwoViewResult, corrnet_benchmark, tw
 __all__ = [
     "OBJECTIVES",
     "CorrelationEstimate",
+    "Decoupling",
     "DiscreteHGR",
     "FeatureError",
     "FunctionPair",

@@ -70,13 +70,13 @@ def sum_over_pairs(pair: Callable[[Tensor, Tensor], Tensor], views: Sequence[Ten
     return reduce(torch.add, (pair(f, g) for f, g in combinations(views, 2)))
 
 
-def subtract_mean(x: Tensor) -> Tensor:
+def subtract_mean(x: Tensor, out: Tensor | None = None) -> Tensor:
     """Columns less their batch mean, outside autograd's sight.
 
     From the first row on: a constant column becomes exactly 0, not rounding noise of one sign, which a later
     division by its own size would turn into a perfect correlation.
     """
-    shifted = x - x[0]
+    shifted = torch.sub(x, x[0], out=out)
     return shifted.sub_(shifted.mean(dim=0))
 
 
@@ -90,9 +90,9 @@ class Scaling:
 
     dims: tuple[int, ...] = ()
 
-    def apply(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Scaled features y, and 1 / s, which is None where nothing is divided."""
-        centred = subtract_mean(x)
+    def apply(self, x: Tensor, out: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Scaled features y, in `out` if given, and 1 / s, which is None where nothing is divided."""
+        centred = subtract_mean(x, out)
         if not self.dims:
             return centred, None
         # vector_norm saves a pass along rows, but takes ten times as long as sum down columns.

@@ -3,8 +3,9 @@
     python -m tests.benchmarks.bench_pretraining_loss [--rows 256] [--columns 8192] [--device cuda]
 
 `products` are those of the paper's Algorithm 1 with no element-wise work at all: C1, C2 and the two blocks of
-Cm, and the two products each that their gradients need. `least` are those that the loss really does: squared
-norms of C from n x n products where the batch is small. A time is value and gradient together.
+Cm, and the two products each that their gradients need. `least` are the fewest of each part by itself:
+squared norms of C from n x n products where the batch is small, twelve in all. `shared` are those that are
+left where parts share them, eight: what the loss does. A time is value and gradient together.
 """
 
 from __future__ import annotations
@@ -54,6 +55,12 @@ def least_products(z: list[Tensor], common: int) -> None:
             right @ f, left @ g
 
 
+def shared_products(z: list[Tensor]) -> None:
+    for one in z:
+        square = one @ one.t()
+        square @ one
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rows", type=int, default=256)
@@ -80,6 +87,7 @@ def main() -> None:
     steps: dict[str, Callable[[], object]] = {
         "decur": learned(lambda leaves: loss(*leaves)),
         "least": lambda: least_products(z, common),
+        "shared": lambda: shared_products(z),
     }
     if not chosen.without_k:
         steps |= {

@@ -6,7 +6,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from geo_xmodal.correlation import redundancy
+from geo_xmodal.correlation import Decoupling, redundancy
 from geo_xmodal.objectives.self_supervised.pair_loss import PairLoss
 
 Form = Literal["paper", "code"]
@@ -73,14 +73,8 @@ class DeCUR(PairLoss):
         first, second, first_again, second_again = embeddings
         if self.common > first.shape[1]:
             raise ValueError(f"{self.common} common dimensions of {first.shape[1]}: expected as many at most")
-        within = self._same(first, first_again) + self._same(second, second_again)
-        c, w = self.common, self.off_diagonal
-        common = self._same(first[:, :c], second[:, :c])
-        unique = redundancy(first[:, c:], second[:, c:], target=0.0, off_diagonal=w)
-        return self.within * within + self.across * (common + unique)
-
-    def _same(self, f: Tensor, g: Tensor) -> Tensor:
-        return redundancy(f, g, target=1.0, off_diagonal=self.off_diagonal)
+        weighed = Decoupling(self.common, self.off_diagonal, self.within, self.across)
+        return weighed.of(first, second, first_again, second_again)
 
 
 class BarlowTwins(PairLoss):
