@@ -86,6 +86,7 @@ if TYPE_CHECKING:
     from geo_xmodal.pretraining import PRETRAINING_METHODS, PretrainingRun, PretrainRequest, pretrain_scene
     from geo_xmodal.published import ImportReport, PublishedScene, import_scene, published_scenes
     from geo_xmodal.raster import (
+        VECTOR_SUFFIXES,
         AlignedReader,
         Assumption,
         Band,
@@ -163,6 +164,7 @@ __all__ = [
     "REQUESTS",
     "SHARE_CHOICES",
     "SHARE_QUESTION",
+    "VECTOR_SUFFIXES",
     "WITHIN_VARIABLE",
     "Accuracies",
     "AlignedReader",
@@ -395,6 +397,7 @@ _HOMES = {
     "pretraining": ("PRETRAINING_METHODS", "PretrainRequest", "PretrainingRun", "pretrain_scene"),
     "published": ("ImportReport", "PublishedScene", "import_scene", "published_scenes"),
     "raster": (
+        "VECTOR_SUFFIXES",
         "AlignedReader",
         "Assumption",
         "Band",

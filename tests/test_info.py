@@ -356,3 +356,10 @@ def test_a_set_of_chips_says_what_is_in_its_splits(
     assert any("(a0) without labels" in note for note in found["notes"])
     assert run(["info", str(tmp_path)]) == 0
     assert "train --chips" in capsys.readouterr().out
+
+
+def test_a_table_of_points_has_no_crs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "points.csv").write_text("lon,lat,class\n13.7,45.1,a\n13.8,45.2,b\n")
+    found = result_of(capsys, "info", str(tmp_path / "points.csv"))
+    assert (found["layer"], found["crs"], found["features"]) == ("points", None, 2)
+    assert found["columns"] == {"class": {"a": 1, "b": 1}}

@@ -19,7 +19,6 @@ from rasterio.windows import Window
 import geo_xmodal as gx
 from geo_xmodal.errors import GeoXmodalError
 from geo_xmodal.types import Kind
-from geo_xmodal_app.sources import VECTORS
 
 SIDE = 420
 """Rows and columns of a small picture at most."""
@@ -226,7 +225,7 @@ def _inspect_labels(
 
 def is_vector(name: str) -> bool:
     """Whether a file of that name is a vector."""
-    return name.lower().endswith(VECTORS)
+    return name.lower().endswith(gx.VECTOR_SUFFIXES)
 
 
 def _likeliest(columns: Sequence[str]) -> str | None:

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import geo_xmodal as gx
 from geo_xmodal.small_files import real_path
 from geo_xmodal_app.settings import settings
 from geo_xmodal_app.uploads import uploads
 
 RASTERS = (".tif", ".tiff")
-VECTORS = (".gpkg", ".geojson", ".json", ".shp", ".kml", ".kmz", ".csv", ".tsv", ".zip")
 _DEEPEST, _MAX = 4, 2000
 
 
@@ -67,7 +67,7 @@ def data_files() -> tuple[SourceFile, ...]:
     for root in settings().data:
         for path in _walk(root):
             name = path.relative_to(root.parent).as_posix()
-            found.append(SourceFile(f"data:{name}", name, path, path.suffix.lower() in VECTORS))
+            found.append(SourceFile(f"data:{name}", name, path, path.suffix.lower() in gx.VECTOR_SUFFIXES))
             if len(found) >= _MAX:
                 return tuple(found)
     return tuple(found)
@@ -85,5 +85,6 @@ def _walk(root: Path) -> Iterator[Path]:
         inner[:] = sorted(name for name in inner if not name.startswith(".")) if depth < _DEEPEST else []
         for name in sorted(files):
             path = here / name
-            if path.suffix.lower() in (*RASTERS, *VECTORS) and real_path(path).is_relative_to(root):
+            known = path.suffix.lower() in (*RASTERS, *gx.VECTOR_SUFFIXES)
+            if known and real_path(path).is_relative_to(root):
                 yield path

@@ -172,8 +172,8 @@ def info(
     path: Annotated[
         str,
         typer.Argument(
-            help="A scene, a GeoTIFF, a map, labels (GeoPackage, GeoJSON), chips, a run or model folder, "
-            "or a name."
+            help="A scene, a GeoTIFF, a map, labels (GeoPackage, shapefile, KML, CSV ...), chips, a run "
+            "or model folder, or a name."
         ),
     ],
     layer: Annotated[
@@ -195,7 +195,7 @@ def info(
         pretraining.show_encoders(place, console)
     elif inspecting.is_unfinished_run(place):
         inspecting.show_unfinished_run(place, console)
-    elif file.is_file() and file.suffix.lower() in inspecting.VECTORS:
+    elif file.is_file() and file.suffix.lower() in gx.VECTOR_SUFFIXES:
         inspecting.show_vector(file, layer or rest or None, console)
     elif place.is_file() and place.name != "scene.toml":
         if inspecting.is_map(place):

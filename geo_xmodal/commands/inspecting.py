@@ -15,9 +15,6 @@ from geo_xmodal.commands.results import gain_words
 from geo_xmodal.errors import GeoXmodalError, UsageError
 from geo_xmodal.small_files import SmallFile, inner_file, read_bytes, read_json_object, validated
 
-VECTORS = frozenset([".gpkg", ".geojson", ".json"])
-"""Names of vector files."""
-
 _CONFIG = SmallFile("the settings of a run", UsageError, "train anew", 32 << 20)
 _METRICS = SmallFile("the measures of a run", UsageError, "train again", 32 << 20)
 _LOG = SmallFile("the log of a run, one JSON object an epoch", UsageError, "train again", 64 << 20)

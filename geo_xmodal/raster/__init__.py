@@ -77,6 +77,7 @@ from geo_xmodal.raster.resampled import covered_window
 from geo_xmodal.raster.sources import Source, open_source
 from geo_xmodal.raster.value_check import checked_sample, checked_values, infinite_values
 from geo_xmodal.raster.vector import (
+    VECTOR_SUFFIXES,
     AssignedCrs,
     Layer,
     VectorHints,
@@ -110,6 +111,7 @@ __all__ = [
     "DELIMITERS",
     "MAX_PLACE",
     "SQUARE_METRES",
+    "VECTOR_SUFFIXES",
     "Adaptation",
     "AlignedReader",
     "AssignedCrs",

@@ -35,6 +35,9 @@ from geo_xmodal.raster.grid import to_pixels
 from geo_xmodal.small_files import real_path, shortened
 from geo_xmodal.types import Window
 
+VECTOR_SUFFIXES = (".gpkg", ".geojson", ".json", ".shp", ".kml", ".kmz", ".csv", ".tsv", ".zip")
+"""How names of vector files end; what such a file is, its content tells."""
+
 MAX_PARSED = 256 * 2**20
 """Bytes of a file that is parsed whole at every opening; a GeoPackage is read by window."""
 
