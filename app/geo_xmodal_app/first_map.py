@@ -98,7 +98,7 @@ def begin(session: str, entry: SceneEntry, scene: gx.Scene, drawing: Drawing) ->
         write_package(drawing, scene, item / PACKAGE)
         gx.write_classes(drawing.drawn_classes, item / CLASSES)
         argv = _align(scene, item, item / SCENE, name)
-        queue().submit(session, f"Make scene {item.name}", argv, item)
+        _submit(session, f"Make scene {item.name}", argv, item, item)
         _keep(session, drawing, Steps(scene=item.name))
 
 
@@ -135,7 +135,8 @@ def _begin_training(session: str, drawing: Drawing, steps: Steps, made: SceneEnt
     line = shown_command(_train(scene, made.folder, Path("run")), session, {made.folder: made.name})
     told = {"scene": made.id, "method": "auto", "target": scene.target, "command": line}
     item = workspace.new_item(session, "runs", f"{made.name}-auto", told)
-    queue().submit(session, f"Train auto on {made.name}", _train(scene, made.folder, item / RUN), item / RUN)
+    argv = _train(scene, made.folder, item / RUN)
+    _submit(session, f"Train auto on {made.name}", argv, item / RUN, item)
     return _keep(session, drawing, steps.model_copy(update={"run": item.name}))
 
 
@@ -144,8 +145,18 @@ def _begin_mapping(session: str, drawing: Drawing, steps: Steps, made: SceneEntr
     line = shown_command(_map(made.folder, run, Path()), session, names)
     asked = {"model": steps.run, "input": made.name, "scene": made.id, "file": None, "command": line}
     item = workspace.new_item(session, "maps", steps.run, asked)
-    queue().submit(session, f"Map {made.name} with {steps.run}", _map(made.folder, run, item), item)
+    argv = _map(made.folder, run, item)
+    _submit(session, f"Map {made.name} with {steps.run}", argv, item, item)
     return _keep(session, drawing, steps.model_copy(update={"map": item.name}))
+
+
+def _submit(session: str, title: str, argv: Sequence[str], folder: Path, item: Path) -> None:
+    """Queue a job; an item that gets none goes, as every look at the page would leave another."""
+    try:
+        queue().submit(session, title, argv, folder)
+    except UsageError:
+        workspace.remove(session, item.parent.name, item.name)
+        raise
 
 
 def _align(scene: gx.Scene, files: Path, out: Path, name: str) -> list[str]:

@@ -16,6 +16,7 @@ from geo_xmodal.errors import GeoXmodalError, UsageError
 from geo_xmodal_app import drawings, first_map, workspace
 from geo_xmodal_app.drafts import ClassEdit
 from geo_xmodal_app.drawings import Change, Drawing, DrawnPolygon, OutdatedError, Stroke, changed, drawing_id
+from geo_xmodal_app.jobs import Queue
 from geo_xmodal_app.sessions import LOCAL
 from geo_xmodal_app.settings import VARIABLE, Settings
 from geo_xmodal_app.workspace import SceneEntry
@@ -159,7 +160,11 @@ def test_a_scene_without_classes_begins_with_two() -> None:
     assert names == ["class 1", "class 2"]
 
 
-def test_the_commands_make_a_scene_of_the_labels(entry: SceneEntry, tmp_path: Path) -> None:
+def refuse(*_: object) -> str:
+    raise UsageError("too many jobs wait")
+
+
+def test_the_commands_make_a_scene_of_the_labels(entry: SceneEntry, monkeypatch: pytest.MonkeyPatch) -> None:
     scene = entry.opened()
     begun = drawings.begin(LOCAL, entry.id, scene)
     with pytest.raises(GeoXmodalError, match="0 classes are drawn"):
@@ -176,6 +181,11 @@ def test_the_commands_make_a_scene_of_the_labels(entry: SceneEntry, tmp_path: Pa
         "--set=candidates=taught_forest,forest,linear"
     )
     assert lines[2].startswith("geo-xmodal map --model=tiny-drawn-auto --out=map.tif --scene=tiny-drawn")
+    with monkeypatch.context() as patch:
+        patch.setattr(Queue, "submit", refuse)
+        with pytest.raises(UsageError, match="too many"):
+            first_map.begin(LOCAL, entry, scene, drawn)
+    assert not workspace.unmade(LOCAL)  # nothing is left of what could not be queued
     first_map.begin(LOCAL, entry, scene, drawn)
     way = first_map.go_on(LOCAL, drawn)
     assert way is not None and way.job is not None and way.map is None

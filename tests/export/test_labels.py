@@ -12,6 +12,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 import geo_xmodal as gx
+from geo_xmodal.commands.app import run
 from geo_xmodal.errors import UsageError
 from geo_xmodal.types import LandClass, Window
 from tests import tiny
@@ -74,3 +75,14 @@ def test_what_cannot_be_written_is_refused(
     with pytest.raises(UsageError, match=message):
         gx.export_labels(drawn, GRID, CLASSES, tmp_path / name)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_scene_of_one_sensor_can_be_made_to_draw_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    radar = tiny.write_scene(tmp_path / "tiny") / "sar.tif"
+    asked = ["align", str(tmp_path / "made"), f"--reference={radar}", "--target-kind=sar"]
+    assert run(asked) != 0
+    assert "or --copy for a scene of one sensor" in capsys.readouterr().err
+    assert run([*asked, "--copy"]) == 0
+    assert list(gx.open_scene(tmp_path / "made").config.modalities) == ["sar"]
