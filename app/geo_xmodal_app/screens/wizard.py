@@ -389,7 +389,7 @@ def _choices(id_: str, draft: Draft, found: _Found, legend: list[tuple[str, str,
                 "Values with one name become one class; a value without a name is left out of the labels."
             )
             classes |= legend_entries(legend, counts, form)
-    divided = found.labels and "test labels" not in _roles(draft, found)
+    divided = found.labels and not {"train labels", "test labels"} <= set(_roles(draft, found))
     split = _split(id_, draft.split) if divided else draft.split
     return draft.model_copy(
         update={
