@@ -69,5 +69,6 @@ scene = gx.open_scene("berlin")
 target = gx.target_modality(scene, card)
 gx.check_fit(card, scene.reader(target))
 assert card.legend and card.statistics and gx.read_legend
+assert gx.evaluate_map and gx.export_polygons and gx.export_qgis and gx.export_stac
 print(target, "torch" in sys.modules)
 """

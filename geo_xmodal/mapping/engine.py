@@ -14,12 +14,9 @@ from geo_xmodal.bundle import Bundle
 from geo_xmodal.class_shares import ClassShares
 from geo_xmodal.errors import ModelMismatchError
 from geo_xmodal.mapping.runtimes import RunTile, Runtime
+from geo_xmodal.mapping.seen import TILE
 from geo_xmodal.networks import Tiling
 from geo_xmodal.types import ClassArray, FloatArray, Window
-
-TILE = 64
-"""Side of the tiles that a window is computed in, unless the network asks for others: their activations stay
-in the processor's cache."""
 
 _CUDA_TILE = 512
 """The same on a graphics card, which small tiles would leave idle."""

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from geo_xmodal.mapping.area import AreaReader
-from geo_xmodal.networks import Tiling
 from geo_xmodal.raster import WindowReader
 from geo_xmodal.types import FloatArray, Window
+
+if TYPE_CHECKING:
+    from geo_xmodal.networks import Tiling
+
+TILE = 64
+"""Side of the tiles that a window is computed in, unless the network asks for others: their activations stay
+in the processor's cache."""
 
 
 class Looking(Protocol):

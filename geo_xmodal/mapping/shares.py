@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,12 +17,14 @@ from geo_xmodal.bundle import Card, SharesEntry
 from geo_xmodal.class_shares import Choice, ClassShares, as_shares, equal_shares, estimated_shares
 from geo_xmodal.errors import ClassSharesError, UsageError
 from geo_xmodal.mapping.area import AreaReader
-from geo_xmodal.mapping.engine import TILE, Classifier
-from geo_xmodal.mapping.seen import read_seen, scene_window
+from geo_xmodal.mapping.seen import TILE, read_seen, scene_window
 from geo_xmodal.raster import WindowReader
 from geo_xmodal.small_files import SmallFile, file_errors, read_text, shortened
 from geo_xmodal.types import FloatArray, LandClass, Window, lattice
 from geo_xmodal.wording import names_text
+
+if TYPE_CHECKING:
+    from geo_xmodal.mapping.engine import Classifier
 
 Areas = Mapping[str, float] | Mapping[int, float]
 """Known areas, in any unit, by class id or name."""
