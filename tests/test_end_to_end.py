@@ -219,7 +219,7 @@ def test_the_report_opens_in_a_browser(
             system_program("chromium"), "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom",
             f"--user-data-dir={tmp_path}", (world.run / "report.html").as_uri(),
         ],
-        capture_output=True, text=True, check=True, timeout=120,
+        capture_output=True, text=True, check=True, timeout=240,
     ).stdout  # fmt: skip
     for words in ("tiny", "Maize", "Overall accuracy", "self-training"):
         assert words in shown
@@ -290,7 +290,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(world: World, tmp_path
         if re.match(r"\[[1-9]\d*/", line):
             break
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=240)
     assert process.returncode == 130
     assert said.splitlines()[-1] == f"stopped; to go on: geo-xmodal {' '.join(arguments)} --resume"
     assert not (out / "metrics.json").exists()

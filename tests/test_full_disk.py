@@ -34,7 +34,7 @@ PROGRAM = """
     def sizes():
         yield 4096 * PAGE
         room = pages + 8
-        yield from (PAGE * (room - less) for less in range(20))
+        yield from (PAGE * (room - less) for less in range(0, 20, 2))
         yield from (PAGE * max(1, room * share // 10) for share in range(1, 10, 2))
 
     for size in sizes():

@@ -23,7 +23,7 @@ from tests.killing import EVERY, REPOSITORY, kill_everywhere, tree
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 
-SHORT = (("correlate", "evaluate over"), ("map over",), ("train over",))
+SHORT = (("correlate", "evaluate over", "map over", "train over"),)
 LONG = (
     ("train", "train closed form over", "train seeds", "train from disk"),
     ("map", "correlate over"),
@@ -39,7 +39,7 @@ def test_every_case_is_killed() -> None:
     assert sorted(sum((*SHORT, *LONG), ())) == sorted(CASES)
 
 
-@pytest.mark.timeout(7200 if os.environ.get(EVERY) == "1" else 600)
+@pytest.mark.timeout(7200 if os.environ.get(EVERY) == "1" else 900)
 @pytest.mark.parametrize("names", [*SHORT, *LONG], ids=", ".join)
 def test_killed_anywhere_leaves_the_old_or_the_new_whole_or_says_so(
     names: tuple[str, ...], tmp_path: Path

@@ -164,7 +164,7 @@ def test_the_address_space_counts_files_too(tmp_path: Path) -> None:
         "except MemoryShortageError as error: print(error)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=240, check=True
     )
     assert done.stdout.startswith("this needs 400 MiB of address space") and "ulimit -v" in done.stdout
 
@@ -183,7 +183,7 @@ def limited(mib: int, *arguments: str) -> tuple[int, list[str]]:
         [sys.executable, "-c", LIMITED, str(mib * MIB), *arguments],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
     )
     return done.returncode, done.stderr.splitlines()
 

@@ -121,7 +121,7 @@ def test_a_signal_while_libraries_are_imported(
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=240,
     )
     assert (done.returncode, done.stderr) == (status, "stopped: nothing was written\n")
 
@@ -163,7 +163,7 @@ def test_further_signals_disturb_no_end(name: str, status: int, tmp_path: Path) 
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=240,
     )
     assert (done.returncode, done.stderr) == (status, "")
 

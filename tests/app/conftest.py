@@ -10,14 +10,17 @@ from typing import Any
 import pytest
 
 from tests.app.running import RunningServer, start_server
+from tests.app.script_runs import ScriptRuns
 
 CHROMIUM = (
     "--no-sandbox",
     "--disable-background-networking",
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
+    "--disable-gpu-compositing",
 )
-"""No sandbox: tests may run as root. WebGL without a graphics card."""
+"""No sandbox: tests may run as root. WebGL without a graphics card, which does not put pages together:
+that takes the processor three times as long."""
 
 
 @pytest.fixture(scope="session")
@@ -64,9 +67,10 @@ def guarded_pages(chromium: Any) -> Iterator[Callable[..., Any]]:
         if context is None:
             context = chromium.new_context(**{"viewport": {"width": 1366, "height": 768}, **options})
             contexts.append(context)
-            context.set_default_timeout(60_000)
+            context.set_default_timeout(200_000)  # a busy machine is no fault
             context.route("**/*", lambda route: _inside(route, running, outside))
         page = context.new_page()
+        page.script_runs = ScriptRuns(page)
         page.on("console", lambda message: _check_policy(message.text, outside))
         page.on("websocket", lambda socket: _check_socket(socket.url, running, outside))
         return page
@@ -92,7 +96,6 @@ def shared_page(chromium: Any, server: RunningServer) -> Iterator[Any]:
     """A page, and with it a session, that the tests of a module share; each opens the address it needs."""
     with guarded_pages(chromium) as start:
         page = start(server)
-        page.context.set_default_timeout(120_000)  # a busy machine is no fault
         page.goto(server.url)
         yield page
 

@@ -16,6 +16,7 @@ from rasterio.windows import Window
 import geo_xmodal as gx
 from geo_xmodal_app.sessions import LOCAL
 from geo_xmodal_app.uploads import Purpose, uploads
+from tests.waiting import wait_until
 
 ROWS, COLS = 200, 140
 """Of the radar; the HSI covers them, with pixels more than twice as large."""
@@ -89,14 +90,19 @@ class Reader:
         ]
 
     def settle(self) -> None:
-        """Wait until the page runs no more."""
-        self.page.wait_for_timeout(400)
-        self.page.locator("[data-test-script-state=notRunning]").wait_for(timeout=60_000)
+        """Wait until the page has done what was asked of it, and runs no more."""
+        self.page.wait_for_timeout(100)  # in which what was chosen is sent
+        wait_until(self._rests)
+        self.page.locator("[data-test-script-state=notRunning]").wait_for(timeout=200_000)
+
+    def _rests(self) -> bool:
+        self.page.wait_for_timeout(20)
+        return bool(self.page.script_runs.over)
 
     def drawn(self) -> None:
         """Wait until the map rests."""
         self.page.wait_for_timeout(500)
-        self.page.locator("section.viewer[aria-busy=false]").wait_for(timeout=60_000)
+        self.page.locator("section.viewer[aria-busy=false]").wait_for(timeout=200_000)
         self.page.wait_for_timeout(500)
 
     def place(self, row: float, col: float) -> tuple[float, float]:

@@ -66,7 +66,7 @@ class RunningServer:
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """One request, its path sent as it is."""
-        connection = HTTPConnection(*self.address, timeout=60)
+        connection = HTTPConnection(*self.address, timeout=120)
         cookie = {} if session is None else {"Cookie": f"{COOKIE}={session}"}
         connection.request(method, path, body=body, headers={**cookie, **(headers or {})})
         answer = connection.getresponse()
@@ -109,6 +109,6 @@ def _started(work: Path, arguments: list[str]) -> RunningServer:
     line = process.stdout.readline()
     watchdog.cancel()
     if not line:
-        process.wait(timeout=30)
+        process.wait(timeout=120)
         raise AssertionError(f"the server did not start: {''.join(errors)[-2000:]}")
     return RunningServer(work, process, json.loads(line)["url"], errors)

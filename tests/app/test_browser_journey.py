@@ -38,20 +38,19 @@ def make_scene(reader: Reader, folder: Path) -> None:
         field.press("Enter")
         reader.settle()
     reader.press("Make the scene")
-    reader.page.get_by_role("button", name="Train on it").wait_for(timeout=60_000)
+    reader.page.get_by_role("button", name="Train on it").wait_for()
 
 
 def test_from_two_geotiffs_to_a_map_and_back(
     page: Any, server: RunningServer, tmp_path: Path, open_page: Callable[..., Any]
 ) -> None:
     reader = Reader(page)
-    page.context.set_default_timeout(90_000)  # a busy machine is no fault
     reader.press("Choose or make a scene")
     make_scene(reader, tmp_path)
     assert "corner" in page.url
 
     reader.press("Train on it")
-    page.get_by_role("button", name="Start training").wait_for(timeout=60_000)
+    page.get_by_role("button", name="Start training").wait_for()
     page.get_by_text("Expert options").click()
     for label, value in {"epochs": "2", "candidates": "forest,linear"}.items():
         field = page.get_by_label(label, exact=True)
@@ -63,7 +62,7 @@ def test_from_two_geotiffs_to_a_map_and_back(
     reader.press("Start training")
     page.get_by_text("Train auto on corner").wait_for()
     page.reload(wait_until="commit")  # the job goes on
-    page.get_by_role("button", name="Map with this model").wait_for(timeout=180_000)
+    page.get_by_role("button", name="Map with this model").wait_for()
     second = open_page(server, context=page.context)  # a second tab sees the same run
     second.goto(page.url, wait_until="commit")
     second.get_by_role("button", name="Map with this model").wait_for()
@@ -74,7 +73,7 @@ def test_from_two_geotiffs_to_a_map_and_back(
 
     reader.press("Map with this model")
     page.get_by_role("button", name="Start mapping").click()
-    page.get_by_role("button", name="Open in the viewer").click(timeout=60_000)
+    page.get_by_role("button", name="Open in the viewer").click()
     reader.drawn()
 
     (name,) = parse_qs(urlsplit(page.url).query)["map"]

@@ -22,7 +22,7 @@ def upgrade(server: RunningServer, **headers: str) -> str:
         "Sec-WebSocket-Protocol: streamlit",
         *(f"{name}: {value}" for name, value in headers.items()),
     ]  # fmt: skip
-    with socket.create_connection(server.address, timeout=10) as connection:
+    with socket.create_connection(server.address, timeout=120) as connection:
         connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
         return connection.recv(4096).decode("latin-1").partition("\r\n\r\n")[0]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from geo_xmodal_app.sessions import LOCAL, session_folder
 from geo_xmodal_app.settings import VARIABLE, Settings
 from tests.rasters import utm_grid, write_raster
 from tests.tiny import write_scene
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -80,14 +82,15 @@ def test_a_fine_file_is_used_as_it_is_and_another_is_copied_once(work: Path, tmp
     assert first.is_relative_to(session_folder(LOCAL, "view"))
 
 
-def ready(prepare: Callable[[], object]) -> Path:
-    for _ in range(200):
+def ready(prepare: Callable[[], Any]) -> Path:
+    def is_ready() -> bool:
         copying = prepare()
-        if copying.ready:  # type: ignore[attr-defined]
-            return copying.out  # type: ignore[attr-defined]
-        assert copying.problem is None, copying.problem  # type: ignore[attr-defined]
-        time.sleep(0.05)
-    raise AssertionError("the copy was not made")
+        assert copying.problem is None, copying.problem
+        return bool(copying.ready)
+
+    wait_until(is_ready)
+    made: Path = prepare().out
+    return made
 
 
 def test_stretches_are_quantiles_and_those_of_radar_in_decibels(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def visit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Visit:
 
     def run(name: str, **parameters: str) -> AppTest:
         script = f"from geo_xmodal_app.screens import {name}\n{name}.show()"
-        page = AppTest.from_string(script, default_timeout=60)
+        page = AppTest.from_string(script, default_timeout=200)
         for key, value in parameters.items():
             page.query_params[key] = value
         page.run()
@@ -94,7 +94,7 @@ import sys
 from streamlit.testing.v1 import AppTest
 for name in ("home", "scenes", "drawing", "training", "mapping", "viewing", "validating", "takeaway"):
     script = f"from geo_xmodal_app.screens import {name}; {name}.show()"
-    page = AppTest.from_string(script, default_timeout=120)
+    page = AppTest.from_string(script, default_timeout=200)
     page.query_params["scene"] = "sample:berlin"
     page.run()
     assert not page.exception and not page.error
@@ -301,13 +301,21 @@ def test_labels_of_one_of_several_layers(visit: Visit, two_layers: Path) -> None
     assert "--labels=data/two.gpkg:east:crop" in page.code[0].value
 
 
+@pytest.fixture(scope="module")
+def berlin_map(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a map and its sidecars."""
+    folder = tmp_path_factory.mktemp("berlin_map")
+    gx.map_scene(gx.find_model("berlin-sar-hgr"), gx.open_scene("berlin").reader("sar"), folder / "map.tif")
+    return folder
+
+
 @pytest.fixture
-def mapped() -> str:
+def mapped(berlin_map: Path) -> str:
     """A map of this session that was made elsewhere."""
     item = workspace.new_item(
         LOCAL, "maps", "berlin-map", {"scene": "sample:berlin", "command": "geo-xmodal map"}
     )
-    gx.map_scene(gx.find_model("berlin-sar-hgr"), gx.open_scene("berlin").reader("sar"), item / "map.tif")
+    shutil.copytree(berlin_map, item, dirs_exist_ok=True)
     return item.name
 
 
@@ -451,7 +459,7 @@ def test_a_fault_is_said_in_our_own_words(visit: Visit, monkeypatch: pytest.Monk
         raise RuntimeError("the secret of the program")
 
     monkeypatch.setattr(workspace, "finished_maps", broken)
-    page = AppTest.from_file(str(Path(navigation.__file__).with_name("main.py")), default_timeout=60).run()
+    page = AppTest.from_file(str(Path(navigation.__file__).with_name("main.py")), default_timeout=200).run()
     assert not page.exception
     (said,) = [one.value for one in page.error]
     assert "a fault of the program, number" in said and "secret" not in said

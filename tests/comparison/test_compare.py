@@ -28,7 +28,7 @@ QUICK = {
     "epochs": "3", "learning_rate": "0.01", "contrasts": "", "widths": "8,8", "embedding": "8",
     "teachers": "1", "unlabelled": "300", "batch_size": "128", "least_steps": "4",
 }  # fmt: skip
-STRIP_ROWS = 12
+STRIP_ROWS = 9
 SETTINGS = [word for key, value in QUICK.items() for word in ("--set", f"{key}={value}")]
 
 
@@ -54,7 +54,7 @@ def write_scene(folder: Path, seed: int = 0) -> Path:
 
 
 def write_labelled_strip(folder: Path) -> Path:
-    """The north of the tiny scene, in which every pixel has a label."""
+    """The north of the tiny scene, all of it labelled: for training in the west, for testing elsewhere."""
     whole = tiny.write_scene(folder / "whole")
     strip = folder / "strip"
     strip.mkdir()
@@ -62,10 +62,9 @@ def write_labelled_strip(folder: Path) -> Path:
     for name in ("sar", "hsi", "train", "test"):
         with rasterio.open(whole / f"{name}.tif") as dataset:
             values = dataset.read()[:, :STRIP_ROWS]
-        if name == "train":
-            trained = values[0] > 0
-        elif name == "test":
-            values = np.where(trained, 0, tiny.truth(STRIP_ROWS))[None].astype(np.uint8)
+        if name in ("train", "test"):
+            west = np.arange(values.shape[2]) < tiny.HSI_COLUMNS
+            values = np.where(west == (name == "train"), tiny.truth(STRIP_ROWS), 0)[None].astype(np.uint8)
         tiny.write_raster(strip / f"{name}.tif", values)
     return strip
 

@@ -6,11 +6,11 @@ import os
 import random
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import textwrap
 from collections.abc import Callable
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -33,11 +33,12 @@ from geo_xmodal.mapping import Classifier, map_scene
 from geo_xmodal.raster.reader import AlignedReader, aligned_reader
 from geo_xmodal.raster.window_reader import Adaptation
 from geo_xmodal.types import FloatArray, Window
+from tests.forked import start_forked
 from tests.mapping.conftest import WriteInput, card_of, position_model, random_model, scene_values, with_holes
+from tests.memory import peak_kib
 
 ROTATED = Affine.translation(500_000, 5_000_000) @ Affine.rotation(30) @ Affine.scale(10, -10)
 SOUTH_UP = Affine(10, 0, 500_000, 0, 10, 4_000_000)
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
 @pytest.fixture
@@ -250,31 +251,16 @@ def test_older_map_stays_until_the_new_one_is_whole(
     assert read(out).any()
 
 
-SLOW_MAP = """
-    import os, signal, sys
-    from pathlib import Path
-    from geo_xmodal.mapping import map_scene
-    from geo_xmodal.raster.reader import aligned_reader
+def slow_map(folder: Path, told: Connection) -> None:
+    """Map window by window, each when it is told to."""
 
-    folder = Path(sys.argv[1])
+    def progress(done: int, total: int, message: str) -> None:
+        told.send(done)
+        told.recv()
 
-    def progress(done, total, message):
-        print(done, flush=True)
-        sys.stdin.readline()
-
-    map_scene(folder / "model", aligned_reader(folder / "input.tif", kind="sar"), folder / "cut" / "map.tif",
-              window=64, probability=True, progress=progress)
-"""
-
-
-def slow_map(folder: Path) -> subprocess.Popen[str]:
-    """A process that maps window by window, each when it is told to."""
-    return subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(SLOW_MAP), str(folder)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=ENVIRONMENT,
+    reader = aligned_reader(folder / "input.tif", kind="sar")
+    map_scene(
+        folder / "model", reader, folder / "cut" / "map.tif", window=64, probability=True, progress=progress
     )
 
 
@@ -283,15 +269,13 @@ def test_killed_map_is_resumed_to_the_same_bytes(
 ) -> None:
     window = random.randint(1, 35)
     map_scene(cnn_folder, reader, tmp_path / "whole" / "map.tif", window=64, probability=True)
-    child = slow_map(tmp_path)
-    assert child.stdin is not None and child.stdout is not None
-    for _ in range(window):
-        done = int(child.stdout.readline())
-        if done < window:
-            child.stdin.write("\n")
-            child.stdin.flush()
-    child.send_signal(signal.SIGKILL)
-    child.wait()
+    here, there = Pipe()
+    child = start_forked(slow_map, tmp_path, there)
+    there.close()
+    while here.recv() < window:
+        here.send("go on")
+    child.kill()
+    child.join()
     assert names(tmp_path / "cut") == {".map.tif.partial", ".map.tif.lock"}
     out = tmp_path / "cut" / "map.tif"
     result = map_scene(cnn_folder, reader, out, window=64, probability=True, resume=True)
@@ -301,46 +285,38 @@ def test_killed_map_is_resumed_to_the_same_bytes(
 
 
 def test_two_processes_cannot_write_one_map(cnn_folder: Path, reader: AlignedReader, tmp_path: Path) -> None:
-    child = slow_map(tmp_path)
-    assert child.stdout is not None
-    child.stdout.readline()
+    here, there = Pipe()
+    child = start_forked(slow_map, tmp_path, there)
+    there.close()
+    here.recv()
     try:
         with pytest.raises(OutputError, match="another process writes it"):
             map_scene(cnn_folder, reader, tmp_path / "cut" / "map.tif", window=64)
         assert names(tmp_path / "cut") == {".map.tif.partial", ".map.tif.lock"}
     finally:
         child.kill()
-        child.wait()
+        child.join()
 
 
-FULL_DISK = """
-    import json, resource, sys
-    from pathlib import Path
-    from geo_xmodal.errors import OutputError
-    from geo_xmodal.mapping import map_scene
-    from geo_xmodal.raster.reader import aligned_reader
+def limited_map(folder: Path, out: Path, limit: int) -> None:
+    """Map where files may have `limit` bytes; say what goes wrong."""
+    import resource
 
-    folder, out, limit = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
     reader = aligned_reader(folder / "input.tif", kind="sar")
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     try:
         map_scene(folder / "model", reader, out, window=64, probability=True)
     except OutputError as error:
-        print(json.dumps(str(error)))
-"""
+        print(json.dumps(str(error)), flush=True)
 
 
 def map_on_full_disk(folder: Path, out: Path, limit: int) -> str:
-    """Map in a process whose files may have `limit` bytes; the line that it ends with."""
-    child = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(FULL_DISK), str(folder), str(out), str(limit)],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=ENVIRONMENT,
-    )
-    assert child.stderr == ""
-    (line,) = child.stdout.splitlines()
+    """Map in a process whose files may have `limit` bytes; the line that is all that it says."""
+    said = folder / "said.txt"
+    child = start_forked(limited_map, folder, out, limit, said=said)
+    child.join()
+    assert child.exitcode == 0
+    (line,) = said.read_text().splitlines()
     message: str = json.loads(line)
     assert "\n" not in message
     assert names(out.parent) == {".map.tif.partial"}
@@ -497,21 +473,14 @@ def test_changed_model_is_refused(cnn_folder: Path, reader: AlignedReader, tmp_p
     assert not (tmp_path / "out").exists()
 
 
-SPARSE_MAP = """
-    import sys
-    from pathlib import Path
-    from geo_xmodal.mapping import map_scene
-    from geo_xmodal.raster.reader import aligned_reader
-    from tests.memory import peak_kib
-
-    folder = Path(sys.argv[1])
+def map_and_tell_growth(folder: Path) -> None:
+    """By how many MiB the peak of memory rises from a map to that of a larger scene."""
     peaks = []
     for name in ("quarter", "quarter", "whole"):  # what is imported, and the allocator, settle in two maps
         reader = aligned_reader(folder / f"{name}.tif", kind="sar")
         map_scene(folder / "model", reader, folder / f"{name}_map.tif", window=1024, threads=1)
         peaks.append(peak_kib())
-    print((peaks[2] - peaks[1]) // 1024)
-"""
+    print((peaks[2] - peaks[1]) // 1024, flush=True)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="peak_kib is for Linux only")
@@ -535,15 +504,9 @@ def test_memory_does_not_grow_with_the_scene(cnn_folder: Path, tmp_path: Path) -
             transform=Affine(10, 0, 5e5, 0, -10, 5e6),
         ) as dataset:
             dataset.write(scene_values((500, 500)), window=((side - 500, side), (side - 500, side)))
-    child = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(SPARSE_MAP), str(tmp_path)],
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-        env=ENVIRONMENT,
-        cwd=Path(__file__).parents[2],
-    )
-    assert int(child.stdout) < 50
+    child = start_forked(map_and_tell_growth, tmp_path, said=tmp_path / "said.txt")
+    child.join()
+    assert int((tmp_path / "said.txt").read_text()) < 50
     ids = read(tmp_path / "whole_map.tif")
     assert (ids[5500:, 5500:] > 0).all() and not ids[:5500].any()
 

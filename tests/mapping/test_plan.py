@@ -54,8 +54,8 @@ def test_it_says_what_the_map_then_is_and_writes_nothing(
     assert plan.windows_with_data is None and plan.resumed == 0
     assert plan.pixels_per_second is not None
     assert plan.seconds is not None and plan.seconds > 300 * 420 / plan.pixels_per_second
-    # one run of a second on busy cores: only the order of magnitude can be tested
-    assert made.seconds / 10 < plan.seconds < made.seconds * 10
+    # one run of a second on busy cores: only that it is no other unit can be tested
+    assert made.seconds / 100 < plan.seconds < made.seconds * 100
 
 
 def test_the_disk_it_asks_for_is_enough(cnn_folder: Path, write_input: WriteInput, tmp_path: Path) -> None:

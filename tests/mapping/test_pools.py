@@ -156,7 +156,7 @@ def test_killed_map_leaves_no_worker_behind(cnn_folder: Path, reader: AlignedRea
         workers = psutil.Process(child.pid).children(recursive=True)
         assert len(workers_of(child.pid)) == 2
         child.send_signal(signal.SIGKILL)
-        assert not psutil.wait_procs(workers, 30)[1]
+        assert not psutil.wait_procs(workers, 120)[1]
     out = tmp_path / "cut" / "map.tif"
     result = map_scene(cnn_folder, reader, out, window=64, engine="torch", resume=True)
     whole = map_scene(cnn_folder, reader, tmp_path / "whole.tif", window=64, engine="torch").out
@@ -171,7 +171,7 @@ def test_interrupted_map_ends_its_workers_in_one_line(
     with slow_map(tmp_path) as child:
         workers = psutil.Process(child.pid).children(recursive=True)
         os.killpg(child.pid, signal.SIGINT)
-        output, errors = child.communicate(timeout=60)
-        assert not psutil.wait_procs(workers, 30)[1]
+        output, errors = child.communicate(timeout=200)
+        assert not psutil.wait_procs(workers, 120)[1]
     assert "windows are kept: the same command with 'resume' goes on" in output.splitlines()[-1]
     assert errors == ""

@@ -4,51 +4,41 @@ import os
 import random
 import shutil
 import signal
-import subprocess
 import sys
-import textwrap
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from geo_xmodal.mapping import map_scene
+from geo_xmodal.raster.reader import aligned_reader
+from tests.forked import start_forked
 from tests.mapping.conftest import WriteInput, scene_values, with_holes
 
-REPOSITORY = Path(__file__).parents[2]
+ASKED: dict[str, Any] = {"window": 128, "probability": True, "engine": "torch"}
 
-KILLED_MAP = """
-    import os, signal, sys
-    from pathlib import Path
-    from geo_xmodal.mapping import map_scene
-    from geo_xmodal.raster.reader import aligned_reader
 
-    folder, out, event, place, last = Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:5], int(sys.argv[5])
+def killed_map(folder: Path, out: Path, event: str, place: str, number: int) -> None:
+    """Map `input.tif` with a picture, and be killed before an event of such a path."""
     seen = 0
 
-    def kill(name, arguments):
-        global seen
+    def kill(name: str, arguments: tuple[Any, ...]) -> None:
+        nonlocal seen
         if name == event and place in str(arguments[0]):
             seen += 1
-            if seen == last:
+            if seen == number:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(kill)
     reader = aligned_reader(folder / "input.tif", kind="sar")
-    picture = out.with_suffix(".png")
-    map_scene(folder / "model", reader, out, window=128, probability=True, engine="torch", picture=picture)
-"""
-ASKED: dict[str, Any] = {"window": 128, "probability": True, "engine": "torch"}
+    map_scene(folder / "model", reader, out, picture=out.with_suffix(".png"), **ASKED)
 
 
 def kill_map(folder: Path, out: Path, event: str, place: str, number: int = 1) -> None:
-    """Map `input.tif` with a picture, in a process that is killed before an event of such a path."""
-    child = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(KILLED_MAP), str(folder), str(out), event, place, str(number)],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)},
-        check=False,
-    )
-    assert child.returncode == -signal.SIGKILL
+    """`killed_map` in a process of its own."""
+    child = start_forked(killed_map, folder, out, event, place, number)
+    child.join()
+    assert child.exitcode == -signal.SIGKILL
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")

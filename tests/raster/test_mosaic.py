@@ -280,7 +280,7 @@ def test_thousands_of_tiles_are_looked_up_not_opened(thousands: Callable[[int], 
     packed = pickle.dumps(thousands(50))
     assert len(packed) < 2_000_000, "bytes that go once to each worker"
     assert pickle.loads(packed).near(Window(15, 15, 2, 2)) == [0, 1, 50, 51]
-    started = time.perf_counter()
+    started = time.process_time()
     for _ in range(1000):
         reader.near(Window(400, 400, 100, 100))
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1  # to open one tile of each would take seconds

@@ -1,14 +1,10 @@
-"""What several processes do in tests: each gets its share of batches that are known to all.
-
-Processes are forked from a server that has imported everything, so that they cost next to nothing.
-"""
+"""What several processes do in tests: each gets its share of batches that are known to all."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import itertools
-import multiprocessing
 import os
 import signal
 import socket
@@ -39,6 +35,7 @@ from geo_xmodal.objectives.self_supervised import CLIP, DeCUR, SimCLR
 from geo_xmodal.training.batch_norm import over_whole_batches
 from geo_xmodal.training.engine import Compute
 from geo_xmodal.training.loop import fit
+from tests.forked import start_forked
 from tests.training_data import make_training_data
 
 _SMALL = {
@@ -265,8 +262,6 @@ def others_differ(folder: Path) -> None:
 
 def run(work: Callable[..., None], folder: Path, *given: Any, count: int = 2) -> list[tuple[int | None, str]]:
     """Do some work in several processes; the exit status of each, and the line that it ends with."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
@@ -277,9 +272,7 @@ def run(work: Callable[..., None], folder: Path, *given: Any, count: int = 2) ->
             "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(count),
             "RANK": str(number), "LOCAL_RANK": str(number), "OMP_NUM_THREADS": "1",
         }  # fmt: skip
-        one = context.Process(target=_process, args=(variables, line, work, folder, *given))
-        one.start()
-        started.append(one)
+        started.append(start_forked(_process, variables, line, work, folder, *given))
     for one in started:
         one.join(120)
         if one.is_alive():

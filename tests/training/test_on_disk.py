@@ -82,7 +82,7 @@ def test_values_on_disk_teach_what_values_in_memory_teach(
     ("method", "settings"),
     [
         ("hgr", QUICK),
-        ("hgr", {**QUICK, "encoder": "resnet50", "patch": "3"}),
+        ("hgr", {**QUICK, "encoder": "resnet18", "patch": "3"}),
         ("cnn", METHODS_ON_DISK["cnn"]),
     ],
 )

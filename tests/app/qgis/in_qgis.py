@@ -7,15 +7,14 @@ than `run` are `load` (as the toolbox does it, with the layers described), `mode
 model) and `cancel` (once the command tells of progress). A parameter may be what an earlier step gave,
 `{"of": NAME, "output": OUTPUT}`, or a layer: `{"layer": SOURCE}` with
 `"where"` for its selected features, `"filter"` for a filter, or
-`"memory": true` for a copy that is in no file. ANSWER gets, by name, the result or the error, what
-was said, and the seconds that it took.
+`"memory": true` for a copy that is in no file. ANSWER gets, by name, the result or the error, and
+what was said.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-import time
 from pathlib import Path
 
 from qgis.core import (
@@ -45,7 +44,6 @@ class Feedback(QgsProcessingFeedback):
         self.cancels = cancels
         self.said = []
         self.percent = []
-        self.cancelled_at = None
         self.progressChanged.connect(self.percent.append)
 
     def pushInfo(self, text):
@@ -62,8 +60,7 @@ class Feedback(QgsProcessingFeedback):
 
     def setProgressText(self, text):
         self.said.append(["progress", text])
-        if self.cancels and self.cancelled_at is None:
-            self.cancelled_at = time.monotonic()
+        if self.cancels:
             self.cancel()
 
 
@@ -81,7 +78,6 @@ def main(request, answer):
     for step in request:
         feedback = Feedback(step["do"] == "cancel")
         answers[step["name"]] = told = {}
-        begun = time.monotonic()
         given = {key: meant(value, answers) for key, value in step["parameters"].items()}
         step = {**step, "parameters": given}
         try:
@@ -89,7 +85,7 @@ def main(request, answer):
         except QgsProcessingException as error:
             told["error"] = str(error)
         told["files"] = files_of(told.get("result"))
-        told |= {"said": feedback.said, "percent": feedback.percent, "took": time.monotonic() - begun}
+        told |= {"said": feedback.said, "percent": feedback.percent}
     Path(answer).write_text(json.dumps(answers, default=str), encoding="utf-8")
     plugin.unload()
     QgsProject.instance().clear()
@@ -178,13 +174,7 @@ def model(step, feedback, told):
     )
 
 
-def cancel(step, feedback, told):
-    result = run(step, feedback, told)
-    told["seconds"] = time.monotonic() - feedback.cancelled_at
-    return result
-
-
-DO = {"run": run, "load": load, "model": model, "cancel": cancel}
+DO = {"run": run, "load": load, "model": model, "cancel": run}
 
 if __name__ == "__main__":
     main(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")), sys.argv[2])

@@ -70,7 +70,7 @@ class Screen:
         said: dict[str, Any] = json.loads(text.removeprefix("STATE "))
         return said
 
-    def wait(self, right: Callable[[], bool], seconds: float = 8) -> None:
+    def wait(self, right: Callable[[], bool], seconds: float = 120) -> None:
         """Wait until something is as it should be, at most so long."""
         end = time.monotonic() + seconds
         while not right():
@@ -91,7 +91,7 @@ class Screen:
     def settled(self) -> None:
         """Wait until the map is drawn as it should be."""
         self.page.wait_for_timeout(50)
-        self.page.wait_for_selector("section.viewer[aria-busy=false]", timeout=20_000)
+        self.page.wait_for_selector("section.viewer[aria-busy=false]", timeout=120_000)
 
 
 @pytest.fixture(scope="session")
@@ -178,6 +178,6 @@ def open_screen(browser: Any, address: str, scene: str, drawn: bool = True) -> S
     page.route("**/*", guard)
     page.goto(f"{address}/?scene={scene}")
     if drawn:
-        page.wait_for_selector("section.viewer[aria-busy=false]", timeout=60_000)
+        page.wait_for_selector("section.viewer[aria-busy=false]", timeout=120_000)
         page.locator("[data-testid=stText]", has_text="STATE").wait_for()
     return screen

@@ -202,7 +202,7 @@ def test_a_loaded_area_is_checked_and_placed(screen: Screen, tmp_path: Path) -> 
     ):
         (tmp_path / "bad.geojson").write_text(content)
         screen.page.locator("input[type=file]").set_input_files(tmp_path / "bad.geojson")
-        screen.page.locator("[data-section=area] .problem", has_text=words).wait_for(timeout=3000)
+        screen.page.locator("[data-section=area] .problem", has_text=words).wait_for()
     assert screen.state()["area"] is None
 
 
@@ -391,7 +391,7 @@ def test_the_basemap_is_asked_only_when_wanted_and_fails_quietly(visit: Visit) -
     screen.section("Background")
     # the box unticks itself as soon as nothing answers
     screen.page.get_by_label("Basemap (OpenStreetMap, needs internet)", exact=True).click()
-    screen.page.get_by_text("the plain grid is shown instead").wait_for(timeout=8000)
+    screen.page.get_by_text("the plain grid is shown instead").wait_for()
     assert shown(screen) == colors_of(scenes.classes())
 
 
@@ -460,6 +460,6 @@ def test_a_lost_context_says_what_to_do(visit: Visit) -> None:
     )
     screen.page.get_by_role("alert").filter(has_text="lost WebGL").wait_for()
     screen.page.get_by_role("button", name="Load again").click()
-    screen.page.wait_for_selector("section.viewer[aria-busy=false]", timeout=60_000)
+    screen.page.wait_for_selector("section.viewer[aria-busy=false]", timeout=120_000)
     screen.settled()
     assert shown(screen) == colors_of(scenes.classes())
