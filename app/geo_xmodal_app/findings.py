@@ -57,6 +57,7 @@ def show_findings(
         st.dataframe(
             [_row(reference, "target", None), *(_row(other, "", shares[other.name]) for other in others)],
             hide_index=True,
+            height="content",
         )
         _counts(labels, legend)
     with right:

@@ -186,13 +186,16 @@ def job_of(session: str, folder: Path) -> Job | None:
     return next((job for job in queue().jobs(session) if job.folder == folder), None)
 
 
-def watch(session: str, job: Job, draw: Callable[[], None] | None = None) -> None:
+def watch(
+    session: str, job: Job, draw: Callable[[], None] | None = None, *, dismissible: bool = False
+) -> None:
     """A job that is looked at every second while it waits or runs; the page runs again when it has ended.
 
     Args:
         session: Whose.
         job: As it stands.
         draw: Shows more of it, each time.
+        dismissible: Whether it can be removed once it has ended: nothing else of it stays than its lines.
     """
     active = is_active(job)
 
@@ -209,6 +212,9 @@ def watch(session: str, job: Job, draw: Callable[[], None] | None = None) -> Non
                 offer_word(job.id)
             if draw is not None:
                 draw()
+            if dismissible and not is_active(now) and st.button("Dismiss", key=f"dismiss-{job.id}"):
+                queue().forget(session, job.id)
+                st.rerun()
 
     panel()
 

@@ -34,6 +34,7 @@ def show_points(scene: gx.Scene) -> None:
             for name, one in scene.config.modalities.items()
         ],
         hide_index=True,
+        height="content",
     )
     try:
         found = _read(scene)
@@ -41,7 +42,7 @@ def show_points(scene: gx.Scene) -> None:
         problem(error)
         return
     classes = found[found["class"] != ""]
-    st.dataframe(pd.crosstab(classes["class"], classes["part"]))
+    st.dataframe(pd.crosstab(classes["class"], classes["part"]), height="content")
     placed = found.dropna(subset=["x", "y"])
     if len(placed):
         shown = placed.sample(min(len(placed), _MAX_SHOWN), random_state=0)

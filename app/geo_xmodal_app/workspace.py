@@ -68,7 +68,16 @@ class RunEntry:
     @property
     def has_model(self) -> bool:
         """Whether it left a model that is done."""
-        return (self.folder / "model" / "card.json").is_file() and unfinished(self.folder) is None
+        return _has_model(self.folder)
+
+    @property
+    def controls(self) -> Mapping[str, Path]:
+        """The run folders of its controls that are done, by its name; of several seeds the first."""
+        found: dict[str, Path] = {}
+        for folder in sorted((self.folder / "controls").glob("*/seed-*"), key=_seed_of):
+            if _has_model(folder):
+                found.setdefault(folder.parent.name, folder)
+        return found
 
 
 @dataclass(frozen=True)
@@ -138,9 +147,14 @@ def run(session: str, id: str | None) -> RunEntry | None:
 
 def models(session: str) -> tuple[ModelEntry, ...]:
     """Trained here, uploaded, then shipped ones; cards are not read."""
-    trained = [
-        ModelEntry(f"run:{one.id}", one.id, one.folder, "yours") for one in runs(session) if one.has_model
-    ]
+    trained = []
+    for one in runs(session):
+        if one.has_model:
+            trained.append(ModelEntry(f"run:{one.id}", one.id, one.folder, "yours"))
+        trained += [
+            ModelEntry(control_id(one, name), f"{one.id}, control {name.replace('_', ' ')}", folder, "yours")
+            for name, folder in one.controls.items()
+        ]
     uploaded = [
         ModelEntry(f"upload:{one.id}", one.name, one.path, "yours")
         for one in uploads().uploads(session)
@@ -148,6 +162,20 @@ def models(session: str) -> tuple[ModelEntry, ...]:
     ]
     shipped = [ModelEntry(f"shipped:{one.name}", one.name, one.folder, "shipped") for one in gx.list_models()]
     return (*trained, *uploaded, *shipped)
+
+
+def control_id(run: RunEntry, control: str) -> str:
+    """The id of the model of a run's control."""
+    return f"run:{run.id}/{control}"
+
+
+def _has_model(folder: Path) -> bool:
+    return (folder / "model" / "card.json").is_file() and unfinished(folder) is None
+
+
+def _seed_of(folder: Path) -> int:
+    number = folder.name.removeprefix("seed-")
+    return int(number) if number.isdigit() else 0
 
 
 def model(session: str, id: str | None) -> ModelEntry | None:

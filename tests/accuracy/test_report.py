@@ -279,7 +279,7 @@ def test_whether_there_is_a_gain_is_said_in_words(self_training, words):
 
 
 def test_one_seed_decides_nothing():
-    assert verdict([0.9], target_only=[0.1]).startswith("undecided")
+    assert verdict([0.9], target_only=[0.1]).startswith("measured once")
 
 
 def test_undefined_measures_are_dashes_and_do_not_fail():

@@ -15,7 +15,7 @@ from rasterio import Affine
 
 import geo_xmodal as gx
 from geo_xmodal_app.copies import is_readable_by_range, prepared, small_pixels, write_copy
-from geo_xmodal_app.layers import first_bands, scene_layers, stretches
+from geo_xmodal_app.layers import file_layer, first_bands, scene_layers, stretches
 from geo_xmodal_app.registry import registry
 from geo_xmodal_app.sessions import LOCAL, session_folder
 from geo_xmodal_app.settings import VARIABLE, Settings
@@ -148,6 +148,17 @@ def test_a_missing_sensor_is_said_and_the_rest_is_shown(work: Path) -> None:
     found = scene_layers(LOCAL, gx.open_scene(folder))
     assert any("hsi" in line and "not there" in line for line in found.problems)
     assert str(folder) not in " ".join(found.problems)
+
+
+def test_the_file_that_a_map_was_made_from_is_a_layer(work: Path, tmp_path: Path) -> None:
+    path = write_scene(tmp_path / "scene") / "sar.tif"
+    found = file_layer(LOCAL, path, "radar.tif", "sar")
+    while found.waiting:
+        time.sleep(0.05)
+        found = file_layer(LOCAL, path, "radar.tif", "sar")
+    (layer,) = found.layers
+    assert (layer.title, layer.visible) == ("radar.tif", False)
+    assert layer.url.startswith("/files/") and not found.problems
 
 
 def test_small_pixels_are_small(tmp_path: Path) -> None:

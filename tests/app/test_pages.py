@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import rasterio
 import shapely
+import streamlit
 from streamlit.testing.v1 import AppTest
 
 import geo_xmodal as gx
@@ -195,6 +196,58 @@ def test_a_finished_run_shows_measures_gain_and_its_report(visit: Visit) -> None
     page = visit("training", run=finished_run(measures))
     assert [metric.value for metric in page.metric] == ["71.0 %", "64.0 %", "50.0 %", "-"]
     assert list(page.dataframe[0].value.iloc[0]) == ["target only", "+5.0 ± 1.0", "+4.0", "-"]
+
+
+def test_a_control_that_is_better_is_said_and_maps(visit: Visit) -> None:
+    gain = {"oa": {"mean": -0.16, "se": None}, "aa": {"mean": 0.01, "se": None}}
+    slight = {"oa": {"mean": -0.01, "se": None}}
+    run = finished_run({"oa": 0.5, "gain": {"self_training": slight, "target_only": gain}})
+    folder = workspace.runs(LOCAL)[0].folder / "controls" / "target_only"
+    for seed in ("seed-10", "seed-9"):
+        shutil.copytree(gx.find_model("berlin-sar-hgr"), folder / seed / "model")
+    page = visit("training", run=run)
+    (said,) = [one.value.replace("\\", "") for one in page.warning]
+    assert "control target only is ahead by 16.0 percentage points" in said and "undecided" not in words(page)
+    assert "± " not in str(page.dataframe[0].value)  # one repetition has no standard error
+    assert button(page, "Map with the control target only")
+    assert workspace.runs(LOCAL)[0].controls["target_only"].name == "seed-9"
+    (name,) = [one.name for one in workspace.models(LOCAL) if one.id.endswith("/target_only")]
+    assert name == f"{run}, control target only"
+    mapping = visit("mapping", model=f"run:{run}/target_only", scene="sample:berlin")
+    assert not mapping.error and button(mapping, "Start mapping")
+
+
+def test_an_export_that_ended_badly_is_dismissed(visit: Visit) -> None:
+    visit("home")
+    item = workspace.new_item(LOCAL, "maps", "town", {"command": "geo-xmodal map"})
+    (item / "map.tif").write_bytes(b"II*\0")
+    id_ = queue().submit(LOCAL, "GeoPackage of town", ["export", "--to=gpkg"], item / "export-gpkg")
+    queue().cancel(LOCAL, id_)
+    page = visit("takeaway", map=item.name)
+    assert "Cancelled" in words(page)
+    button(page, "Dismiss").click()  # type: ignore[attr-defined]
+    page.run()
+    assert not queue().jobs(LOCAL) and "Cancelled" not in words(visit("takeaway", map=item.name))
+
+
+def test_a_finished_run_is_removed_on_its_page(visit: Visit) -> None:
+    page = visit("training", run=finished_run({"oa": 0.5}))
+    button(page, "Remove").click()  # type: ignore[attr-defined]
+    page.run()
+    assert not workspace.runs(LOCAL)
+
+
+def test_tables_show_all_of_their_rows(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    heights = []
+
+    def spy(*_: object, height: object = "auto", **__: object) -> None:
+        heights.append(height)
+
+    monkeypatch.setattr(streamlit, "dataframe", spy)
+    visit("scenes")
+    visit("scenes", scene="sample:berlin")
+    visit("training", run=finished_run({"oa": 0.5, "gain": {"target_only": {}}}))
+    assert heights == ["content"] * 4
 
 
 def test_a_model_that_does_not_fit_is_said_before_anything_runs(visit: Visit) -> None:

@@ -71,6 +71,7 @@ def _all(entries: list[SceneEntry]) -> None:
             for entry in entries
         ],
         hide_index=True,
+        height="content",
     )
     st.caption("Choose one above, or make your own from two GeoTIFFs and labels with **New scene**.")
 

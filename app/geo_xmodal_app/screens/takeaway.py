@@ -122,7 +122,7 @@ def _export(session: str, entry: MapEntry, to: str, label: str) -> None:
     out = folder / _OUT[to]
     job = job_of(session, folder)
     if job is not None and (is_active(job) or not out.exists()):
-        watch(session, job)
+        watch(session, job, dismissible=True)
         if is_active(job):
             return
     if not out.exists():

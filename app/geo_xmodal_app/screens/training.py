@@ -195,7 +195,7 @@ def _finished(session: str, found: RunEntry) -> None:
     metrics = read_json_object(found.folder / "metrics.json", _METRICS)
     _measures(metrics)
     show_assumed(metrics.get("assumptions", ()))
-    _gain(metrics)
+    _gain(found, metrics)
     columns = st.columns(3)
     if columns[0].button("Map with this model", type="primary", width="stretch", icon=":material/map:"):
         navigation.go("map", model=f"run:{found.id}", scene=str(found.about.get("scene", "")))
@@ -203,6 +203,8 @@ def _finished(session: str, found: RunEntry) -> None:
         download(session, found.folder / "report.html", "report", "Report", f"{found.id}-report.html")
     if columns[2].button("All files of this run", width="stretch", icon=":material/folder:"):
         navigation.go("files", run=found.id)
+    with columns[2]:
+        removal(session, "runs", found.folder.parent, "train", job_of(session, found.folder))
     report, curves, explained = st.tabs(["Report", "Curves", "Explanation"])
     with report:
         show_report(found.folder / "report.html")
@@ -225,7 +227,7 @@ def _measures(metrics: dict[str, Any]) -> None:
         note("transductive: test pixels took part in training, unlabelled")
 
 
-def _gain(metrics: dict[str, Any]) -> None:
+def _gain(found: RunEntry, metrics: dict[str, Any]) -> None:
     for line in metrics.get("notes", ()):
         note(line)
     if not metrics.get("gain"):
@@ -243,7 +245,23 @@ def _gain(metrics: dict[str, Any]) -> None:
     ]
     st.markdown("**What the auxiliary sensor is worth** (percentage points)")
     st.caption(_spread_words(metrics))
-    st.dataframe(rows, hide_index=True)
+    st.dataframe(rows, hide_index=True, height="content")
+    _better_control(found, metrics["gain"])
+
+
+def _better_control(found: RunEntry, gains: dict[str, Any]) -> None:
+    """The control that is ahead of the method by most, and a way to map with it."""
+    losses = {name: one["oa"]["mean"] for name, one in gains.items() if (one.get("oa") or {}).get("mean")}
+    best = min(losses, key=lambda name: losses[name], default=None)
+    if best is None or losses[best] >= 0:
+        return
+    note(
+        f"the control {best.replace('_', ' ')} is ahead by {-100 * losses[best]:.1f} percentage points of "
+        "overall accuracy: the auxiliary sensor did not help here"
+    )
+    known = best in found.controls
+    if known and st.button(f"Map with the control {best.replace('_', ' ')}", icon=":material/map:"):
+        navigation.go("map", model=workspace.control_id(found, best), scene=str(found.about.get("scene", "")))
 
 
 def _spread_words(metrics: dict[str, Any]) -> str:
@@ -251,7 +269,7 @@ def _spread_words(metrics: dict[str, Any]) -> str:
     if len(metrics.get("seeds", ())) > 1:
         return "Mean ± standard error over repetitions. Negative: the control is the better model."
     return (
-        "Of one repetition: how much of it is luck, only several can tell. "
+        "Of one repetition, so without a standard error: how much of it is luck, only several can tell. "
         "Negative: the control is the better model."
     )
 

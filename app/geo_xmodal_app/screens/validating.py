@@ -286,7 +286,7 @@ def _result(session: str, entry: MapEntry, out: str) -> None:
     folder = entry.folder / _FOLDER / out
     job = job_of(session, folder)
     if job is not None and (is_active(job) or job.state != "done"):
-        watch(session, job)
+        watch(session, job, dismissible=True)
         if is_active(job):
             return
     report = folder / "report.html"

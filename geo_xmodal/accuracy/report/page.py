@@ -240,7 +240,7 @@ def _verdict(measure: str, gains: Mapping[str, PairedGain]) -> dict[str, Any]:
     }
     style = "open"
     if by_outcome["undecided"]:
-        words = "undecided: only several seeds can tell a gain from luck."
+        words = "measured once: only several seeds can tell a gain from luck."
         behind = [gain.mean for gain in gains.values() if gain.mean is not None and gain.mean < 0]
         if behind:
             style = "loss"
