@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import shapely
 
 import geo_xmodal as gx
 from geo_xmodal.types import Window
@@ -97,6 +98,14 @@ def test_all_take_strings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert call("describe_vector", "area.geojson").features == 1
     assert len(call("layer_names", "area.geojson")) == 1
     assert call("infinite_values", "tiny/sar.tif") is None
+    call("write_classes", scene.classes, "classes.toml")
+    Path("merged.csv").write_text("value,class\n1,Wheat\n")
+    assert call("read_reclass", "merged.csv") == {"1": "Wheat"}
+    Path("points.csv").write_text("x,y,class\n1,2,Wheat\n")
+    assert call("table_columns", "points.csv") == ("x", "y", "class")
+    call("export_map", "map.tif", "renamed.tif", classes="classes.toml")
+    triangle = shapely.Polygon([(0, 0), (4, 0), (0, 4)])
+    call("export_labels", [(scene.classes[0].id, triangle)], grid, scene.classes, "drawn.gpkg")
     call("export_onnx", "run", "model.onnx")
     call("export_polygons", "map.tif", "areas.gpkg")
     call("export_qgis", "map.tif", "project", run="run")
@@ -127,6 +136,8 @@ def test_all_take_strings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         call("correlate_arrays", "x.npy", "y.npy", blocks="blocks.npy", samples=400),
         "dependence",
     )
+    with pytest.raises(gx.GeoXmodalError, match=r"nothing\.npy"):
+        call("compare_objectives", "x.npy", "nothing.npy", "labels.npy", blocks="blocks.npy", test="test.npy")
     call("compare_methods", scene, "comparison", gx.CompareRequest(methods=("svm",), seeds=1))
     call("simulate_scene", "made", "berlin", 64, 64)
     with pytest.raises(gx.GeoXmodalError, match=r"nothing\.csv"):

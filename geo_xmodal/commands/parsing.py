@@ -95,6 +95,7 @@ def _warnings_as_notes(console: Console) -> Iterator[None]:
             usual(message, category, *where, **more)
 
     with warnings.catch_warnings():
+        warnings.simplefilter("always", OldNameWarning)
         warnings.showwarning = show
         yield
 
