@@ -11,7 +11,7 @@ import torch
 from geo_xmodal.errors import TrainingDataError, UsageError
 from geo_xmodal.methods import METHODS, Learner
 from geo_xmodal.methods.auto.candidates import CANDIDATES, candidates_of, self_trained
-from geo_xmodal.methods.auto.choosing import ranked
+from geo_xmodal.methods.auto.choosing import averaged, clearly_better, ranked
 from geo_xmodal.methods.auto.judging import Bench, Judged
 from geo_xmodal.methods.base import Work
 from geo_xmodal.patches import HeldPatches
@@ -179,6 +179,28 @@ def test_a_candidate_that_fails_in_a_fold_is_held_against_nobody() -> None:
     assert [one.judged.candidate.name for one in ranked([failed, Judged(second, {0: logits})], bench)] == [
         "boosting"
     ]
+
+
+@pytest.mark.parametrize(("wrong", "better"), [(0.4, True), (0.02, False)])
+def test_one_candidate_is_taken_for_better_than_the_average_only_beyond_chance(
+    wrong: float, better: bool
+) -> None:
+    """One is always right; another is wrong of some pixels, as sure of them as of the others."""
+    data = exclusive_or(0)
+    bench = Bench.of(data, 3, 0, 0)
+    draw = np.random.default_rng(0)
+    said: list[dict[int, Any]] = [{}, {}]
+    for fold, test in enumerate(bench.folds.test):
+        label = bench.places.label[test]
+        missed = draw.random(len(label)) < wrong
+        said[0][fold] = np.eye(2, dtype=np.float32)[label]
+        said[1][fold] = 4 * np.eye(2, dtype=np.float32)[np.where(missed, 1 - label, label)]
+    those = candidates_of(["linear", "boosting"], "sar", single_pixels=True)
+    standing = ranked([Judged(one, logits) for one, logits in zip(those, said, strict=True)], bench)
+    assert standing[0].judged.candidate.name == "linear"
+    members = [standing[1], standing[1]]
+    assert clearly_better(standing[0], members, [0.5, 0.5], bench) == better
+    assert averaged(standing, bench)[0][0] is standing[0]
 
 
 def test_labels_that_no_blocks_divide_choose_nothing() -> None:

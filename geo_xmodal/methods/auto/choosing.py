@@ -69,7 +69,7 @@ def choose(
 
     All are judged in `FIRST_FOLDS` folds, and the best of each kind of model with the next best in all of
     them. The average of these, in which each weighs exp(-loss), is chosen unless the best single one is
-    better in the same folds, with a probability of error of at most `MAX_ERROR`.
+    better in the same folds beyond chance (`clearly_better`).
 
     Args:
         candidates: two at least, the first of which is judged first.
@@ -103,19 +103,23 @@ def choose(
     if not standing:
         return None
     members, weights, average = averaged(standing, bench)
-    if average is None or _clearly_better(standing[0], members, weights, bench):
+    if average is None or clearly_better(standing[0], members, weights, bench):
         members, weights = [standing[0]], [1.0]
     found = _findings(everyone, standing, members, weights, average, bench, stopped)
     return found | {"calibration": _calibration(_mean(members, weights), bench)}
 
 
-def _clearly_better(
+def clearly_better(
     best: Standing, members: Sequence[Standing], weights: Sequence[float], bench: Bench
 ) -> bool:
-    """Whether a single one is better than the average beyond chance: few labels choose badly."""
+    """Whether the best single one is better than the average beyond chance: few labels choose badly.
+
+    It was picked among several by the same labels, so that the probability of error is divided by how many
+    they are (Bonferroni); and one whose log loss is higher is right more often, but knows less.
+    """
     single, together = (_on_land(one, bench) for one in (best.probability, _mean(members, weights)))
     gain = difference(single, together, bench.places.label, bench.folds.group)
-    return beyond_chance(gain, MAX_ERROR)
+    return gain.log_loss.value <= 0 and beyond_chance(gain, MAX_ERROR / len(members))
 
 
 def _mean(members: Sequence[Standing], weights: Sequence[float]) -> Probabilities:
