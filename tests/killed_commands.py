@@ -58,6 +58,11 @@ def _a_map(place: Path) -> None:
     shutil.copyfile(place / "inputs" / "tiny" / "test.tif", place / "inputs" / "reference.tif")
 
 
+def _a_map_over_another(place: Path) -> None:
+    _a_map(place)
+    _map(place, "svm", place / "work" / "map.tif", entropy=True)
+
+
 def _over(prepare: Callable[[Path], None], *files: str) -> Callable[[Path], None]:
     """Files of an earlier command, and one of the user."""
 
@@ -178,6 +183,14 @@ CASES = {
         _over(_a_map, "map.gpkg"),
         _command("export", "--map", "inputs/map.tif", "--to", "gpkg", "--out", "work/map.gpkg"),
         "map.gpkg",
+    ),
+    "export geotiff": Case(
+        _a_map_over_another,
+        _command(
+            "export", "--map", "inputs/map.tif", "--to", "geotiff", "--out", "work/map.tif",
+            "--reclass", "Wheat=Field",
+        ),
+        "map.tif",
     ),
     "export stac": Case(
         _over(_a_map, "map.json"),

@@ -30,7 +30,7 @@ LONG = (
     ("pretrain",),
     ("compare", "compare over"),
     ("align", "simulate", "import"),
-    ("export qgis", "export gpkg", "export stac", "export onnx"),
+    ("export qgis", "export gpkg", "export geotiff", "export stac", "export onnx"),
 )
 """Take minutes each: only with `GEO_XMODAL_KILL_EVERY=1`, which also kills before every change, not a few."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import rich.table
@@ -16,8 +16,10 @@ from geo_xmodal.named_options import option
 from geo_xmodal.outputs import check_writable
 from geo_xmodal.requests import CorrelateRequest
 
-_BENCHMARK = ("test", "components")
-"""Options of the benchmark alone that have no default; others do nothing elsewhere."""
+_BENCHMARK = ("test", "test_share", "components", "epochs", "seeds")
+_TIMING = ("batches", "dimensions", "device")
+_PAIRS = ("scene", "between", "x", "y", "labels", "blocks", "block_size", "target_classes", "samples")
+"""Options of one of the things that the command does, where they are refused elsewhere."""
 
 
 @command(CorrelateRequest)
@@ -30,10 +32,12 @@ def correlate(request: CorrelateRequest, console: Console) -> None:
         raise UsageError(
             f"give either {option('scene')} with {option('between')}, or {option('x')} and {option('y')}"
         )
+    if given := _given(request, _TIMING):
+        raise UsageError(f"{option(given[0])} goes with {option('timing')}")
     if request.labels is not None or request.objectives is not None:
         _two_views(request, console)
         return
-    if given := [name for name in _BENCHMARK if getattr(request, name) is not None]:
+    if given := _given(request, _BENCHMARK):
         raise UsageError(f"{option(given[0])} goes with {option('labels')} or {option('objectives')}")
     if request.out is not None:
         check_writable(request.out / "correlation.json")
@@ -97,12 +101,7 @@ def _two_views(request: CorrelateRequest, console: Console) -> None:
 
 def _timing(request: CorrelateRequest, console: Console) -> None:
     """What objectives cost."""
-    given = [
-        name
-        for name in ("scene", "between", "x", "y", "labels", "blocks", "block_size", *_BENCHMARK)
-        if getattr(request, name) is not None
-    ]
-    if given:
+    if given := _given(request, (*_PAIRS, *_BENCHMARK)):
         raise UsageError(f"{option('timing')} is on random features: leave {option(given[0])} out")
     if request.out is not None:
         check_writable(request.out / f"{gx.TimingStudy.file_name}.json")
@@ -118,6 +117,12 @@ def _timing(request: CorrelateRequest, console: Console) -> None:
     widths = sorted({size.features for size in study.sizes})
     tables: list[rich.table.Table | str] = [_costs(study, features) for features in widths]
     _finish(study, request, console, tables)
+
+
+def _given(request: CorrelateRequest, names: Sequence[str]) -> list[str]:
+    """Those of some options that are not as by default."""
+    described = type(request).describe()
+    return [name for name in names if getattr(request, name) != described[name].default]
 
 
 def _both_files(request: CorrelateRequest) -> tuple[Path, Path]:

@@ -681,9 +681,8 @@ class _Placing:
         legacy = {"transductive": True, "unlabelled_from": "test"} if asking.transductive else {}
         gather = self._gather.model_copy(update=legacy)
         cell = Cell(_canonical(variant), gather, self._trials, fixed, start)
-        return (
-            cell if cell.space else Cell(cell.variant, gather, start=start)
-        )  # nothing to try: one run for all who ask
+        # nothing to try: one run for all who ask
+        return cell if cell.space else Cell(cell.variant, gather, start=start)
 
     def untried(self, variant: Variant) -> Cell:
         """The cell of a variant as it comes."""

@@ -14,9 +14,10 @@ from geo_xmodal.export.smallest import Smallest, check_sizes, joined_regions
 from geo_xmodal.mapping import qml
 from geo_xmodal.mapping.attribute_table import MapCounts, class_side_car
 from geo_xmodal.mapping.geotiff import RasterLayer, legend_tag, write_cog
+from geo_xmodal.mapping.layers import Layers
 from geo_xmodal.mapping.map_legends import NO_DATA, ClassMapReader, MapLegend, legend_of_map, open_class_map
-from geo_xmodal.mapping.outputs import SHARES_TAG, side_car, style_file
-from geo_xmodal.outputs import folder_beside, to_disk
+from geo_xmodal.mapping.outputs import SHARES_TAG, put_map, side_car, style_file
+from geo_xmodal.outputs import folder_beside
 from geo_xmodal.raster import grid_of, name_key, pixel_areas
 from geo_xmodal.scenes import Reclass, free_id, read_map_classes
 from geo_xmodal.small_files import real_path, shortened
@@ -116,12 +117,7 @@ def export_map(
             write_cog(made, grid_of(opened.dataset), layer, blocks)
             side_car(made).write_bytes(class_side_car(legend, counts))
             style_file(made).write_bytes(qml.style(qml.paletted(legend)))
-            moves = [(of(made), of(out)) for of in (side_car, style_file, Path)]
-            for file, _ in moves:
-                to_disk(file)
-            out.unlink(missing_ok=True)
-            for file, place in moves:
-                file.replace(place)
+            put_map(out, [(of(made), of(out)) for of in (side_car, style_file, Path)], Layers())
     pixels = {entry.id: int(counts.pixels[entry.id]) for entry in legend}
     return ExportedMap(out, legend, pixels, changed, own.notes)
 

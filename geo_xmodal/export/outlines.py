@@ -5,7 +5,7 @@ turn, or pass straight by a place where two other regions meet, which must be a 
 polygons would not fit. Along each row and each column of crossings, the ends of a region's edges then come in
 pairs, and the pairs are the edges. So corners may be collected in any order, window by window.
 
-A region must hang together by pixel edges. Its outline has one outer ring then, and rings touch in points
+A region must be connected by pixel edges. Its outline has one outer ring then, and rings touch in points
 at most.
 """
 

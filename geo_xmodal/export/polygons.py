@@ -56,7 +56,7 @@ def export_polygons(
     classes: Path | str | None = None,
     progress: Progress | None = None,
 ) -> ExportedPolygons:
-    """Write a map as polygons: the areas of one class that hang together by pixel edges.
+    """Write a map as polygons: the connected components of each class (pixels that share an edge).
 
     Columns: `class_id`, `class_name`, `pixels`, `area_ha` (of the pixels, on the ellipsoid; missing without
     CRS) and `mean_probability` (0 to 1, over the pixels that had the class before small areas joined; missing

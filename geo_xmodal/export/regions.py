@@ -1,6 +1,6 @@
-"""Areas of one class that hang together, of a map of any size: found strip by strip, joined at the seams.
+"""Connected components of one class, of a map of any size: found strip by strip, joined at the seams.
 
-Two pixels hang together where they share an edge. Regions are numbered by their first pixel, row by row, so
+Two pixels are connected where they share an edge. Regions are numbered by their first pixel, row by row, so
 that nothing depends on how the map was cut. Memory grows with the number of regions, not of pixels.
 """
 

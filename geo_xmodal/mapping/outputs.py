@@ -223,14 +223,7 @@ def write_map(
             if picture is not None and files.picture is not None:
                 draw_picture(whole / files.out.name, picture, counts)
                 moves = [(picture, files.picture), *moves]
-            for made, _ in moves:
-                to_disk(made)
-            outdated = _outdated(files)
-            # the class map goes first and comes last: where it is, all that was made with it is its own
-            for path in (files.out, *outdated):
-                path.unlink(missing_ok=True)
-            for made, path in moves:
-                made.replace(path)
+            put_map(files.out, moves, files.layers)
         finally:
             shutil.rmtree(whole, ignore_errors=True)
     return {value: int(counts.pixels[value]) for value in (NO_CLASS, *(entry.id for entry in card.legend))}
@@ -253,9 +246,28 @@ def _beside_picture(files: MapFiles) -> Iterator[Path | None]:
                 hidden.unlink(missing_ok=True)
 
 
-def _outdated(files: MapFiles) -> list[Path]:
+def put_map(out: Path, moves: Sequence[tuple[Path, Path]], layers: Layers) -> None:
+    """Put the files of a finished map in their places, and take away what an older one of that name left.
+
+    The class map goes first and comes last: where it is, all that was made with it is its own.
+
+    Args:
+        out: The class map.
+        moves: Where each file was made, and its place; the class map last.
+        layers: What it has besides classes.
+    """
+    for made, _ in moves:
+        to_disk(made)
+    outdated = _outdated(out, layers)
+    for path in (out, *outdated):
+        path.unlink(missing_ok=True)
+    for made, path in moves:
+        made.replace(path)
+
+
+def _outdated(out: Path, layers: Layers) -> list[Path]:
     """What an older map of that name shows besides, which would be taken for this one's; rasters last."""
-    others = [layer_file(files.out, name) for name in _ENDINGS if name not in files.rasters]
+    others = [layer_file(out, name) for name in _ENDINGS if name not in layers.names]
     return [one for path in others if _is_layer(path) for one in (side_car(path), style_file(path), path)]
 
 

@@ -95,7 +95,10 @@ def test_what_cannot_be_compared(
 def test_options_of_another_study_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     views = two_views()
     options = saved(tmp_path, x=views["x"], y=views["y"])
-    assert "--components goes with --labels" in refusal(capsys, *options, "--components", "3")
+    for name, value in {"components": "3", "epochs": "7", "seeds": "2", "test-share": "0.5"}.items():
+        assert f"--{name} goes with --labels" in refusal(capsys, *options, f"--{name}", value)
+    assert "--batches goes with --timing" in refusal(capsys, *options, "--batches", "64")
+    assert "leave --seeds out" in refusal(capsys, "--timing", "--seeds", "2")
     assert "leave --x out" in refusal(capsys, *options, "--timing")
     assert "deep_lda needs labels" in refusal(capsys, *options, "--objectives", "deep_lda")
     assert "--batches: expected numbers from 2" in refusal(capsys, "--timing", "--batches", "1")

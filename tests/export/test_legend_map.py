@@ -18,6 +18,7 @@ from geo_xmodal.scenes.config import read_classes, read_map_classes
 from geo_xmodal.scenes.known_legends import KNOWN_LEGENDS
 from geo_xmodal.types import LandClass
 from tests.rasters import utm_grid, write_raster
+from tests.tiny import write_scene
 
 GRID = utm_grid(60, 50)
 LEGEND = (
@@ -111,6 +112,21 @@ def test_small_areas_join_their_neighbours(map_file: Path, tmp_path: Path) -> No
     assert gx.export_map(map_file, tmp_path / "all.tif", sieve=4).merged_pixels == 0
     joined = gx.export_map(map_file, tmp_path / "f.tif", reclass={"Oak": "Beech"}, sieve=600)
     assert joined.merged_pixels == 4  # areas of the new classes count
+
+
+def test_layers_of_an_older_map_of_that_name_go(tmp_path: Path) -> None:
+    scene = gx.open_scene(write_scene(tmp_path / "tiny"))
+    gx.train_scene(scene, tmp_path / "run", gx.TrainRequest(method="svm"))
+    reader = scene.reader("sar")
+    for name, entropy in (("new.tif", False), ("old.tif", True)):
+        gx.map_scene(tmp_path / "run", reader, tmp_path / name, entropy=entropy)
+    mine = tmp_path / "old_probability.tif"
+    mine.write_text("of the user")
+    gx.export_map(tmp_path / "new.tif", tmp_path / "old.tif", reclass={"Wheat": "Field"})
+    assert sorted(path.name for path in tmp_path.glob("old*")) == [
+        "old.qml", "old.tif", "old.tif.aux.xml", "old_probability.tif",
+    ]  # fmt: skip
+    assert mine.read_text() == "of the user"
 
 
 def test_what_cannot_be_is_said(map_file: Path, tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ def test_wrong_window_is_refused(cnn: Bundle, shape: tuple[int, ...]) -> None:
 
 
 def test_openvino_gives_the_same_but_for_rounding(cnn: Bundle) -> None:
-    pytest.importorskip("openvino", reason="the openvino extra")
+    pytest.importorskip("openvino", reason="OpenVINO is not installed: pip install geo_xmodal[openvino]")
     values = with_holes(scene_values((150, 200)))
     ids, probability = Classifier(cnn).classify(values)
     other, other_probability = Classifier(cnn, Runtime.of("openvino"), threads=1).classify(values)
@@ -147,7 +147,7 @@ def test_openvino_gives_the_same_but_for_rounding(cnn: Bundle) -> None:
 
 
 def test_workers_make_their_openvino_networks_at_the_same_time(cnn: Bundle) -> None:
-    pytest.importorskip("openvino", reason="the openvino extra")
+    pytest.importorskip("openvino", reason="OpenVINO is not installed: pip install geo_xmodal[openvino]")
     values = scene_values((40, 40))
     with ThreadPoolExecutor(4) as pool:
         made = list(
@@ -245,6 +245,6 @@ def test_probabilities_of_all_classes_are_those_of_patches_and_of_classify(cnn: 
 
 
 def test_int8_needs_to_know_what_the_layers_saw(cnn: Bundle) -> None:
-    pytest.importorskip("openvino", reason="the openvino extra")
+    pytest.importorskip("openvino", reason="OpenVINO is not installed: pip install geo_xmodal[openvino]")
     with pytest.raises(ModelMismatchError, match="which int8 must know: train it again"):
         Classifier(cnn, Runtime.of("openvino", "int8"))
