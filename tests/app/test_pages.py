@@ -198,6 +198,23 @@ def test_a_finished_run_shows_measures_gain_and_its_report(visit: Visit) -> None
     assert list(page.dataframe[0].value.iloc[0]) == ["target only", "+5.0 ± 1.0", "+4.0", "-"]
 
 
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (None, "in one repetition, which may be luck"),
+        (0.2, "which is within the standard error"),
+        (0.02, "the auxiliary sensor did not help here"),
+    ],
+)
+def test_of_a_better_control_no_more_is_said_than_is_known(
+    visit: Visit, error: float | None, told: str
+) -> None:
+    gain = {"oa": {"mean": -0.16, "se": error}}
+    page = visit("training", run=finished_run({"oa": 0.5, "gain": {"target_only": gain}}))
+    (said,) = [one.value.replace("\\", "") for one in page.warning]
+    assert said.endswith(told)
+
+
 def test_a_control_that_is_better_is_said_and_maps(visit: Visit) -> None:
     gain = {"oa": {"mean": -0.16, "se": None}, "aa": {"mean": 0.01, "se": None}}
     slight = {"oa": {"mean": -0.01, "se": None}}

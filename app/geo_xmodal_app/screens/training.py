@@ -251,13 +251,22 @@ def _gain(found: RunEntry, metrics: dict[str, Any]) -> None:
 
 def _better_control(found: RunEntry, gains: dict[str, Any]) -> None:
     """The control that is ahead of the method by most, and a way to map with it."""
-    losses = {name: one["oa"]["mean"] for name, one in gains.items() if (one.get("oa") or {}).get("mean")}
-    best = min(losses, key=lambda name: losses[name], default=None)
-    if best is None or losses[best] >= 0:
+    measured = {name: one["oa"] for name, one in gains.items() if (one.get("oa") or {}).get("mean")}
+    best = min(measured, key=lambda name: measured[name]["mean"], default=None)
+    if best is None or measured[best]["mean"] >= 0:
         return
+    loss, error = -measured[best]["mean"], measured[best].get("se")
+    if error is None:
+        told = "in one repetition, which may be luck"
+    else:
+        told = (
+            "which is within the standard error"
+            if loss <= error
+            else "the auxiliary sensor did not help here"
+        )
     note(
-        f"the control {best.replace('_', ' ')} is ahead by {-100 * losses[best]:.1f} percentage points of "
-        "overall accuracy: the auxiliary sensor did not help here"
+        f"the control {best.replace('_', ' ')} is ahead by {100 * loss:.1f} percentage points of overall "
+        f"accuracy: {told}"
     )
     known = best in found.controls
     if known and st.button(f"Map with the control {best.replace('_', ' ')}", icon=":material/map:"):
