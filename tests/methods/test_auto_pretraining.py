@@ -14,7 +14,7 @@ import pytest
 
 import geo_xmodal as gx
 from geo_xmodal.methods import METHODS
-from geo_xmodal.methods.auto import beginnings
+from geo_xmodal.methods.auto import initialisation
 from geo_xmodal.methods.pretraining.learner import PretrainLearner
 from geo_xmodal.training.request import options_for
 from geo_xmodal.training.work import work_in
@@ -48,7 +48,7 @@ def made() -> Iterator[Chosen]:
             super().__init__(data, *args)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(beginnings, "PretrainLearner", Watched)
+        patch.setattr(initialisation, "PretrainLearner", Watched)
         data = exclusive_or(margin=0)
         yield Chosen(data, chosen(data, **QUICK)[1], seen)
 
@@ -75,8 +75,8 @@ def test_the_choice_says_whether_pretraining_won_and_over_what(made: Chosen) -> 
     assert list(rows) == ["linear", "pretrained_hgr", "pretrained_pixel_cnn"]
     assert rows["linear"]["pretraining"] is None and rows["pretrained_hgr"]["auxiliary"]
     found = choice["pretraining"]
-    assert found["over"] == "linear" and found["candidate"] in beginnings.PRETRAINED
-    assert found["won"] == any(name in beginnings.PRETRAINED for name in choice["chosen"])
+    assert found["over"] == "linear" and found["candidate"] in initialisation.PRETRAINED
+    assert found["won"] == any(name in initialisation.PRETRAINED for name in choice["chosen"])
     assert "Pretraining" in choice["says"] and "decur on the pairs that train" in choice["says"]
     assert json.loads(json.dumps(choice)) == choice
 

@@ -18,13 +18,6 @@ from torch import Tensor
 
 from geo_xmodal.class_shares import Floats, HeldOut, learned_of_counts
 from geo_xmodal.errors import TrainingDataError
-from geo_xmodal.methods.auto.beginnings import (
-    PRETRAINED,
-    FromPairs,
-    FromRun,
-    in_turn,
-    pretrained_candidates,
-)
 from geo_xmodal.methods.auto.candidates import (
     CANDIDATES,
     FALLBACKS,
@@ -34,6 +27,13 @@ from geo_xmodal.methods.auto.candidates import (
     self_trained,
 )
 from geo_xmodal.methods.auto.choosing import choose
+from geo_xmodal.methods.auto.initialisation import (
+    PRETRAINED,
+    FromPairs,
+    FromRun,
+    in_turn,
+    pretrained_candidates,
+)
 from geo_xmodal.methods.auto.judging import Bench, learned, trained
 from geo_xmodal.methods.base import (
     Batch,
@@ -132,14 +132,14 @@ class AutoOptions(Options):
         """
         some = self.candidates if names is None else [one for one in names if one in CANDIDATES]
         made = candidates_of(some, target.kind, self.epochs, self.single_pixels)
-        beginning: FromRun | FromPairs
+        initialisation: FromRun | FromPairs
         if self.init is not None:
-            beginning = FromRun(Start.of(Path(self.init), target.name, target.kind))
+            initialisation = FromRun(Start.of(Path(self.init), target.name, target.kind))
         elif self.pretraining != "none":
-            beginning = FromPairs(self.pretraining, self.pretraining_epochs)
+            initialisation = FromPairs(self.pretraining, self.pretraining_epochs)
         else:
             return made
-        pretrained = pretrained_candidates(beginning, target.kind, self.epochs, self.single_pixels)
+        pretrained = pretrained_candidates(initialisation, target.kind, self.epochs, self.single_pixels)
         if names is None:
             return in_turn(made, pretrained)
         found = {one.name: one for one in (*made, *pretrained)}
@@ -260,8 +260,8 @@ def _possible(data: TrainingData, options: AutoOptions) -> list[str]:
         if one.uses_auxiliary and options.sensors == "target":
             continue
         try:
-            if one.beginning is not None:
-                one.beginning.check(data)
+            if one.initialisation is not None:
+                one.initialisation.check(data)
             one.method.check(data if one.uses_auxiliary else target, one.options)
         except TrainingDataError as error:
             first = first or f"{one.name}: {error}"

@@ -46,7 +46,7 @@ _QUICK_EPOCHS = 1 / 3
 """Share of the epochs that a network is trained for while it is judged."""
 
 
-class Beginning(Protocol):
+class Initialisation(Protocol):
     """Where the network of a candidate starts, if not from random weights."""
 
     @property
@@ -85,7 +85,7 @@ class Candidate:
         maps: the kind of model that maps.
         options: what it is trained with in the end.
         quick: what it is trained with while it is judged: the same, with fewer steps.
-        beginning: where its network starts; None for random weights.
+        initialisation: where its network starts; None for random weights.
     """
 
     name: str
@@ -93,12 +93,12 @@ class Candidate:
     maps: str
     options: Options
     quick: Options
-    beginning: Beginning | None = None
+    initialisation: Initialisation | None = None
 
     @property
     def uses_auxiliary(self) -> bool:
         """Whether the auxiliary sensor takes part in its training, or in what it starts from."""
-        return self.method.uses_auxiliary or self.beginning is not None
+        return self.method.uses_auxiliary or self.initialisation is not None
 
 
 def candidates_of(

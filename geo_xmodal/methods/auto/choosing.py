@@ -12,8 +12,8 @@ import numpy as np
 
 from geo_xmodal import processes
 from geo_xmodal.class_shares import equal_shares, held_out_calibration
-from geo_xmodal.methods.auto.beginnings import PRETRAINED
 from geo_xmodal.methods.auto.candidates import Candidate
+from geo_xmodal.methods.auto.initialisation import PRETRAINED
 from geo_xmodal.methods.auto.judging import FIRST_FOLDS, MAX_FINALISTS, Bench, Judged, judge
 from geo_xmodal.methods.base import Work
 from geo_xmodal.selection import (
@@ -223,7 +223,9 @@ def _findings(
             "name": name,
             "method": one.candidate.method.name,
             "auxiliary": one.candidate.uses_auxiliary,
-            "pretraining": None if one.candidate.beginning is None else one.candidate.beginning.says,
+            "pretraining": None
+            if one.candidate.initialisation is None
+            else one.candidate.initialisation.says,
             "folds": len(one.logits),
             "seconds": round(one.seconds, 1),
             "weight": chosen.get(name, 0.0),
@@ -285,20 +287,21 @@ def _pretraining(
     Returns:
         As JSON: `won`, `candidate`, `over`, `gain` and a sentence; None where none was asked for.
     """
-    asked = [one for one in everyone if one.candidate.beginning is not None]
+    asked = [one for one in everyone if one.candidate.initialisation is not None]
     if not asked:
         return None
-    won = any(one.judged.candidate.beginning is not None for one in members)
+    won = any(one.judged.candidate.initialisation is not None for one in members)
     found: dict[str, Any] = {"won": won, "candidate": None, "over": None, "gain": None}
     starting = ranked(asked, bench)
     if not starting:
         return found | {"says": "No candidate that starts from a pretraining could be judged."}
     best = starting[0].judged
-    others = [one for one in everyone if one.candidate.beginning is None]
+    others = [one for one in everyone if one.candidate.initialisation is None]
     like = [one for one in others if one.candidate.name == PRETRAINED[best.candidate.name]]
     rivals = ranked(like, bench) or ranked(others, bench)
     verdict = "takes part in the map" if won else "has no part in the map"
-    named = f"{best.candidate.name} ({best.candidate.beginning.says if best.candidate.beginning else ''})"
+    start = best.candidate.initialisation
+    named = f"{best.candidate.name} ({'' if start is None else start.says})"
     if not rivals:
         return found | {"candidate": best.candidate.name, "says": f"Pretraining {verdict}: {named}."}
     over = rivals[0].judged

@@ -143,7 +143,7 @@ def judge(judged: Judged, bench: Bench, fold: int, work: Work) -> None:
     if judged.failed or fold in judged.logits:
         return
     candidate, began = judged.candidate, time.perf_counter()
-    begins = "" if candidate.beginning is None else candidate.beginning.says
+    begins = "" if candidate.initialisation is None else candidate.initialisation.says
     key = (bench.word(fold), candidate.name, begins, repr(candidate.quick), bench.seed)
     try:
         if key not in _REMEMBERED:
@@ -188,8 +188,10 @@ def learned(candidate: Candidate, options: Options, data: TrainingData, seed: in
         TrainingDataError: It cannot learn from `data`.
     """
     with tempfile.TemporaryDirectory(prefix="geo-xmodal-") as folder:
-        if candidate.beginning is not None:
-            options, data = candidate.beginning.prepared(candidate, options, data, seed, work, Path(folder))
+        if candidate.initialisation is not None:
+            options, data = candidate.initialisation.prepared(
+                candidate, options, data, seed, work, Path(folder)
+            )
         seen = candidate.method.seen(data, options)
         candidate.method.check(seen, options)
         return trained(candidate.method, options, seen, seed, work)

@@ -113,12 +113,12 @@ class FromPairs:
 
 
 def pretrained_candidates(
-    beginning: FromRun | FromPairs, kind: str, epochs: int | None, single_pixels: bool
+    initialisation: FromRun | FromPairs, kind: str, epochs: int | None, single_pixels: bool
 ) -> tuple[Candidate, ...]:
     """Candidates that start from a pretraining.
 
     Args:
-        beginning: which it is.
+        initialisation: which it is.
         kind: of the target sensor.
         epochs: as in `candidates_of`.
         single_pixels: nothing looks further than a pixel.
@@ -129,13 +129,13 @@ def pretrained_candidates(
     made = []
     for name, like in PRETRAINED.items():
         more: dict[str, Any] = {}
-        if isinstance(beginning, FromRun):
-            more = beginning.start.settings(candidate_like(like, kind, None, False, {}).method)
+        if isinstance(initialisation, FromRun):
+            more = initialisation.start.settings(candidate_like(like, kind, None, False, {}).method)
         one = candidate_like(like, kind, epochs, single_pixels, more)
-        if isinstance(beginning, FromRun):
-            beginning.start.check(one.options)
+        if isinstance(initialisation, FromRun):
+            initialisation.start.check(one.options)
         assert isinstance(one.options, PixelBranchOptions)
-        made.append(dataclasses.replace(one, name=name, beginning=beginning))
+        made.append(dataclasses.replace(one, name=name, initialisation=initialisation))
     return tuple(made)
 
 
