@@ -89,7 +89,7 @@ _NLCD = """
 52 ccb879 Shrub/scrub
 71 dfdfc2 Grassland/herbaceous
 72 d1d182 Sedge/herbaceous
-73 a4cc51 Lichens
+73 a3cc51 Lichens
 74 82ba9e Moss
 81 dcd939 Pasture/hay
 82 ab6c28 Cultivated crops

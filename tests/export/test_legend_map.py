@@ -142,6 +142,19 @@ def test_what_cannot_be_is_said(map_file: Path, tmp_path: Path) -> None:
     assert ids(map_file).max() == 5 and not (tmp_path / "out.tif").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "id_", "title", "color"),
+    [
+        ("corine", 41, "Water bodies", "#80f2e6"),
+        ("worldcover", 40, "Cropland", "#f096ff"),
+        ("nlcd", 73, "Lichens", "#a3cc51"),
+        ("dynamic-world", 3, "Flooded vegetation", "#7a87c6"),
+    ],
+)
+def test_known_legends_are_those_published(name: str, id_: int, title: str, color: str) -> None:
+    assert (id_, title, color) in KNOWN_LEGENDS[name]
+
+
 def test_known_legends_are_sound() -> None:
     """Ids, names and colours come once; and one known answer of each."""
     counts = {name: len(entries) for name, entries in KNOWN_LEGENDS.items()}
