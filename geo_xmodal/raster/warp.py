@@ -250,6 +250,7 @@ def _by_grid(
         "width": there.width,
         "count": len(values),
         "dtype": "float32",
+        "interleave": "band",  # GDAL warps band by band
         "nodata": nodata,
         "crs": _wkt(source),
         "transform": source.translate_pix(there.col, there.row).affine,
