@@ -20,10 +20,10 @@ from geo_xmodal.errors import GeoXmodalError, OutputError, UsageError
 from geo_xmodal.small_files import first_problem
 from geo_xmodal.types import Window
 from geo_xmodal_app import drawings, workspace
+from geo_xmodal_app.answers import read_body, refused
 from geo_xmodal_app.drawings import MAX_BYTES, PACKAGE, Change, Drawing, OutdatedError
 from geo_xmodal_app.guard import request_session
 from geo_xmodal_app.segments import Rings, segments
-from geo_xmodal_app.texts import plain
 
 
 def drawing_routes() -> list[BaseRoute]:
@@ -40,35 +40,31 @@ async def _read(request: Request) -> Response:
     try:
         found = await run_in_threadpool(_found, request)
     except GeoXmodalError as error:
-        return _refused(404, str(error))
+        return refused(404, str(error))
     return JSONResponse(found.for_browser())
 
 
 async def _change(request: Request) -> Response:
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > MAX_BYTES:
-            return _refused(
-                413, f"more than {MAX_BYTES >> 20} MB of labels: draw larger areas with fewer strokes"
-            )
+    body = await read_body(request, MAX_BYTES)
+    if body is None:
+        return refused(413, f"more than {MAX_BYTES >> 20} MB of labels: draw larger areas with fewer strokes")
     session, drawing = request_session(request), request.path_params["drawing"]
     try:
         await run_in_threadpool(_found, request)
     except GeoXmodalError as error:
-        return _refused(404, str(error))
+        return refused(404, str(error))
     try:
         wanted = await run_in_threadpool(Change.model_validate_json, body)
         made = await run_in_threadpool(drawings.change, session, drawing, wanted)
     except ValidationError as error:
-        return _refused(422, first_problem(error))
+        return refused(422, first_problem(error))
     except OutdatedError as error:
         latest = await run_in_threadpool(_found, request)
         return JSONResponse({**latest.for_browser(), "problem": str(error)}, status_code=409)
     except OutputError as error:
-        return _refused(507, str(error))
+        return refused(507, str(error))
     except GeoXmodalError as error:
-        return _refused(422, str(error))
+        return refused(422, str(error))
     return JSONResponse(await run_in_threadpool(made.for_browser))
 
 
@@ -77,7 +73,7 @@ async def _divide(request: Request) -> Response:
         found = await run_in_threadpool(_found, request)
         polygons = await run_in_threadpool(_segments, request, found)
     except GeoXmodalError as error:
-        return _refused(422, str(error))
+        return refused(422, str(error))
     return JSONResponse({"segments": polygons})
 
 
@@ -85,7 +81,7 @@ async def _package(request: Request) -> Response:
     try:
         path, name = await run_in_threadpool(_written, request)
     except GeoXmodalError as error:
-        return _refused(422, str(error))
+        return refused(422, str(error))
     headers = {"cache-control": "no-store"}
     return FileResponse(path, media_type="application/octet-stream", filename=name, headers=headers)
 
@@ -132,7 +128,3 @@ def _scene(request: Request, drawing: Drawing) -> gx.Scene:
     if entry is None or entry.problem is not None:
         raise UsageError("the scene is not there any more: load the page again")
     return entry.opened()
-
-
-def _refused(status: int, why: str) -> Response:
-    return JSONResponse({"problem": plain(why)}, status_code=status)

@@ -310,7 +310,7 @@ def _with_added(
         new = shapely.make_valid(added.shape)
     # ends of strokes, and what is left of cuts, on a lattice: no slivers, and little to send
     new = shapely.set_precision(shapely.intersection(new, grid), 10.0**-_DIGITS)
-    fresh = _parts(new)
+    fresh = polygon_parts(new)
     if not fresh:
         raise UsageError("nothing of it lies on the scene: draw within it")
     kept: list[_Labelled] = []
@@ -319,11 +319,11 @@ def _with_added(
             kept.append((label, shape))
             continue
         rest = shapely.set_precision(shapely.difference(shape, new), 10.0**-_DIGITS)
-        kept += [(label, part) for part in _parts(rest)]
+        kept += [(label, part) for part in polygon_parts(rest)]
     return kept + ([] if added.label == ERASER else [(added.label, part) for part in fresh])
 
 
-def _parts(shape: shapely.Geometry) -> list[shapely.Polygon]:
+def polygon_parts(shape: shapely.Geometry) -> list[shapely.Polygon]:
     """The polygons of a geometry; lines and points that a cut leaves are none."""
     return [part for part in shapely.get_parts(shape) for part in _areas(part)]
 

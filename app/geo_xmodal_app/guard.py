@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from base64 import b64encode
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from hashlib import sha256
 from urllib.parse import urlsplit
 
@@ -37,10 +37,12 @@ class Guard:
     Args:
         app: What is guarded.
         hosts: Names (without port) that lead here; addresses and `localhost` always do.
-        headers: Of every answer.
+        headers: Of every answer, by the session whose page is asked for; of what is no page, the empty text.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str], headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, app: ASGIApp, hosts: Collection[str], headers: Callable[[str], Mapping[str, str]]
+    ) -> None:
         self._app = app
         self._hosts = frozenset({"localhost", *(host.lower() for host in hosts)})
         self._headers = headers
@@ -53,13 +55,16 @@ class Guard:
         headers = Headers(scope=scope)
         refusal = self._refusal(scope, headers)
         if refusal is not None:
-            await _refuse(*refusal, scope, receive, self._with_headers(send, None))
+            await _refuse(*refusal, scope, receive, self._with_headers(send, self._headers(""), None))
             return
-        fresh = None
-        if not request_session(HTTPConnection(scope)) and _may_start(scope, headers):
+        fresh, session = None, request_session(HTTPConnection(scope))
+        if not session and _may_start(scope, headers):
             fresh = new_id()
             scope["headers"] = _with_cookie(scope["headers"], fresh)
-        await self._app(scope, receive, self._with_headers(send, fresh and _set_cookie(fresh, headers)))
+        shown = self._headers(session if _asks_for_page(scope, headers) else "")
+        await self._app(
+            scope, receive, self._with_headers(send, shown, fresh and _set_cookie(fresh, headers))
+        )
 
     def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
         host = headers.get("host", "")
@@ -89,13 +94,13 @@ class Guard:
             return False
         return True
 
-    def _with_headers(self, send: Send, cookie: str | None) -> Send:
+    def _with_headers(self, send: Send, shown: Mapping[str, str], cookie: str | None) -> Send:
         async def with_headers(message: Message) -> None:
             if message["type"] in ("http.response.start", "websocket.accept"):
                 message.setdefault("headers", [])
                 headers = MutableHeaders(scope=message)
                 if message["type"] == "http.response.start":
-                    headers.update(self._headers)
+                    headers.update(shown)
                 if cookie is not None:
                     headers.append("set-cookie", cookie)
             await send(message)
@@ -109,12 +114,13 @@ def request_session(request: HTTPConnection) -> str:
     return found if is_id(found) else ""
 
 
-def security_headers(images: Collection[str], page: str) -> dict[str, str]:
+def security_headers(images: Collection[str], page: str, own_image: str = "") -> dict[str, str]:
     """Headers of every answer.
 
     Args:
         images: Origins beside our own from which a page may load images (the basemap's).
         page: Streamlit's page; the scripts that it holds may run, and no others beside those of files.
+        own_image: One more such origin: that of a session's own basemap.
 
     Streamlit sets styles from scripts and loads components as modules from blobs; GeoTIFF tiles are
     decoded in workers from blobs, some codecs of them in WebAssembly.
@@ -124,7 +130,7 @@ def security_headers(images: Collection[str], page: str) -> dict[str, str]:
         "default-src": "'self'",
         "script-src": " ".join(("'self' blob: 'wasm-unsafe-eval'", *(f"'sha256-{one}'" for one in inline))),
         "style-src": "'self' 'unsafe-inline'",
-        "img-src": " ".join(("'self' data: blob:", *images)),
+        "img-src": " ".join(("'self' data: blob:", *images, *own_image.split())),
         "font-src": "'self' data:",
         "connect-src": " ".join(("'self'", *images)),
         "worker-src": "'self' blob:",
@@ -153,8 +159,13 @@ def _may_start(scope: Scope, headers: Headers) -> bool:
     """
     if scope["type"] == "websocket":
         return True
-    asks_for_page = scope["method"] in _READING and "text/html" in headers.get("accept", "")
-    return asks_for_page and headers.get("sec-fetch-site", "none") in ("none", "same-origin")
+    return _asks_for_page(scope, headers) and headers.get("sec-fetch-site", "none") in ("none", "same-origin")
+
+
+def _asks_for_page(scope: Scope, headers: Headers) -> bool:
+    return (
+        scope["type"] == "http" and scope["method"] in _READING and "text/html" in headers.get("accept", "")
+    )
 
 
 def _with_cookie(headers: list[tuple[bytes, bytes]], session: str) -> list[tuple[bytes, bytes]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from odc.geo.geobox import GeoBox
 
 import geo_xmodal as gx
 from geo_xmodal.errors import GeoXmodalError
@@ -105,6 +106,21 @@ def target_file(scene: gx.Scene) -> gx.RasterInfo:
 def file_layer(session: str, path: Path, title: str, kind: Kind) -> Prepared:
     """A sensor's file by itself, switched off at first."""
     return _shown(title, partial(prepared, session, path), partial(_file_layer, session, path, title, kind))
+
+
+def background_layer(session: str, path: Path, title: str, grid: GeoBox) -> Prepared:
+    """A GeoTIFF as a background: on its own grid, or on `grid` where it has another CRS than that."""
+
+    def copied() -> Copying:
+        if gx.describe_raster(path).grid.crs == grid.crs:
+            return prepared(session, path)
+        return prepared_values(session, gx.aligned_reader(path, grid=grid))
+
+    def show(shown: Path) -> Layer:
+        layer = _file_layer(session, path, title, "other", shown)
+        return replace(layer, id="background", visible=True)
+
+    return _shown(title, copied, show)
 
 
 def explanation_layers(session: str, run: str, maps: Sequence[Path]) -> Prepared:

@@ -12,6 +12,7 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from geo_xmodal_app.basemap_routes import basemap_routes
 from geo_xmodal_app.drawing_routes import drawing_routes
 from geo_xmodal_app.guard import request_session
 from geo_xmodal_app.registry import FileEntry, registry
@@ -37,6 +38,7 @@ def routes() -> list[BaseRoute]:
         Route("/files/{file}/download", _download, methods=["GET"]),
         *upload_routes(),
         *drawing_routes(),
+        *basemap_routes(),
         Mount("/lib", _Scripts(directory=LIBRARIES, check_dir=False)),
         Mount("/viewer-js", _Scripts(directory=SCRIPTS, check_dir=False)),
     ]

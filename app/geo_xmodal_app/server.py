@@ -7,8 +7,9 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -89,6 +90,7 @@ def application(settings: Settings, script: Path, ready: Callable[[], None]) -> 
     from starlette.middleware import Middleware
     from streamlit.web import bootstrap
 
+    from geo_xmodal_app.basemaps import own_basemap
     from geo_xmodal_app.guard import Guard, security_headers
     from geo_xmodal_app.jobs import queue
     from geo_xmodal_app.routes import routes
@@ -114,8 +116,16 @@ def application(settings: Settings, script: Path, ready: Callable[[], None]) -> 
     basemap = urlsplit(settings.basemap)
     images = [f"{basemap.scheme}://{basemap.netloc}"] if basemap.netloc else []
     page = (Path(st.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
-    policy = security_headers(images, page)
-    guard = Middleware(Guard, hosts=(settings.host, *settings.hosts), headers=policy)
+
+    @lru_cache(maxsize=64)
+    def headers(own: str) -> Mapping[str, str]:
+        return security_headers(images, page, own)
+
+    def headers_of(session: str) -> Mapping[str, str]:
+        named = own_basemap(session)
+        return headers("" if named is None else named.origin)
+
+    guard = Middleware(Guard, hosts=(settings.host, *settings.hosts), headers=headers_of)
     return st.App(script, lifespan=lifespan, routes=routes(), middleware=[guard])
 
 

@@ -12,10 +12,14 @@ from pathlib import Path
 
 import geo_xmodal as gx
 from geo_xmodal.small_files import real_path
+from geo_xmodal_app.sessions import session_folder
 from geo_xmodal_app.settings import settings
 from geo_xmodal_app.uploads import uploads
 
 RASTERS = (".tif", ".tiff")
+AREAS, KEPT_AREA = "areas", "area.gpkg"
+"""Room of a session for areas that were drawn and saved, and the file of one."""
+
 _DEEPEST, _MAX = 4, 2000
 
 
@@ -24,7 +28,7 @@ class SourceFile:
     """A file to work with.
 
     Attributes:
-        id: `upload:...` or `data:...`.
+        id: `upload:...`, `data:...` or `area:...`.
         name: As the user knows it.
         path: Where it lies.
         labels: Uploaded as labels, or a vector.
@@ -58,7 +62,16 @@ def area_files(session: str) -> Mapping[str, SourceFile]:
         for one in uploads().uploads(session)
         if one.path is not None and one.purpose in ("area", "labels")
     )
-    return {one.id: one for one in (*uploaded, *data_files()) if not one.is_raster}
+    found = (*kept_areas(session), *uploaded, *data_files())
+    return {one.id: one for one in found if not one.is_raster}
+
+
+def kept_areas(session: str) -> tuple[SourceFile, ...]:
+    """Areas that were drawn on a map and saved, by name."""
+    files = sorted(session_folder(session, AREAS).glob(f"*/{KEPT_AREA}"))
+    return tuple(
+        SourceFile(f"area:{one.parent.name}", f"{one.parent.name}.gpkg", one, False) for one in files
+    )
 
 
 def data_files() -> tuple[SourceFile, ...]:

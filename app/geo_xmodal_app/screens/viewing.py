@@ -13,9 +13,13 @@ from geo_xmodal.errors import GeoXmodalError
 from geo_xmodal.types import Kind, LandClass
 from geo_xmodal_app import navigation, workspace
 from geo_xmodal_app.area_tables import write_areas
+from geo_xmodal_app.basemap_routes import ADDRESS as BASEMAP
+from geo_xmodal_app.basemaps import own_basemap
 from geo_xmodal_app.explanations import explained, maps_of
+from geo_xmodal_app.kept_areas import Area, show_areas
 from geo_xmodal_app.layers import (
     Prepared,
+    background_layer,
     explanation_layers,
     file_layer,
     map_layers,
@@ -27,7 +31,7 @@ from geo_xmodal_app.messages import note, problem
 from geo_xmodal_app.parts import choose, download, heading, scene_label
 from geo_xmodal_app.sessions import current_session
 from geo_xmodal_app.settings import settings
-from geo_xmodal_app.sources import source_files
+from geo_xmodal_app.sources import SourceFile, source_files
 from geo_xmodal_app.texts import literal, plain
 from geo_xmodal_app.viewer import (
     ChangeMatrix,
@@ -57,6 +61,7 @@ class _Choice:
     second: MapEntry | None
     scene: gx.Scene | None
     scene_id: str | None
+    background: SourceFile | None
 
 
 def show() -> None:
@@ -81,7 +86,7 @@ def _choose(session: str) -> _Choice | None:
     if not maps and "scene" not in st.query_params:
         heading("View", "Maps, sensors and labels, in the scene's own coordinates.")
     labels = {id_: id_ for id_ in maps}
-    columns = st.columns(3)
+    columns = st.columns(4)
     with columns[0]:
         first = choose("view", "Map", labels, "map", empty="No map yet", first="scene" not in st.query_params)
     with columns[1]:
@@ -91,6 +96,12 @@ def _choose(session: str) -> _Choice | None:
     with columns[2]:
         names = {id_: scene_label(entry) for id_, entry in scenes.items()}
         scene_id = choose("view", "Sensors and labels of", names, "scene", empty="Choose a scene")
+    files = _rasters(session)
+    with columns[3]:
+        below = choose(
+            "view", "GeoTIFF as background", {id_: one.name for id_, one in files.items()}, "background",
+            empty="none", help="One of your files, under everything else.",
+        )  # fmt: skip
     if first is None and scene_id is None:
         st.info(
             "Choose a map, or a scene to look at its sensors. The quickest way to a map: the page **Map**, "
@@ -101,7 +112,11 @@ def _choose(session: str) -> _Choice | None:
             navigation.go("map")
         return None
     scene = scenes[scene_id].opened() if scene_id is not None else None
-    return _Choice(maps.get(first or ""), maps.get(second or ""), scene, scene_id)
+    return _Choice(maps.get(first or ""), maps.get(second or ""), scene, scene_id, files.get(below or ""))
+
+
+def _rasters(session: str) -> Mapping[str, SourceFile]:
+    return {id_: one for id_, one in source_files(session).items() if one.is_raster}
 
 
 def _take_scene_of(entry: MapEntry | None, scenes: Mapping[str, SceneEntry]) -> None:
@@ -134,6 +149,9 @@ def _layers(session: str, choice: _Choice) -> Prepared:
             found += scene_layers(session, choice.scene, visible=choice.first is None)
         else:
             found += Prepared(problems=(f"scene {choice.scene.name} has another CRS than the map",))
+    if choice.background is not None:
+        below = choice.background
+        found += background_layer(session, below.path, below.name, _reference(choice).grid)
     return found
 
 
@@ -164,6 +182,7 @@ def _chosen(session: str) -> _Choice:
         workspace.find_map(session, st.query_params.get("other")),
         None if scene is None else scene.opened(),
         None if scene is None else scene.id,
+        _rasters(session).get(st.query_params.get("background") or ""),
     )
 
 
@@ -182,10 +201,14 @@ def _map(session: str, choice: _Choice, layers: tuple[Layer, ...], viewport: Vie
         comparison=comparison,
         still=_still(choice.first),
         basemap=settings().basemap,
+        own=own_basemap(session),
+        own_address=BASEMAP,
         height=HEIGHT,
     )
     for line in state.refused:
         note(line)
+    area = None if state.area is None else Area(state.area, _reference(choice).grid)
+    show_areas(session, area, "view")
     _tables(session, paths, legends, drawn, comparison)
 
 

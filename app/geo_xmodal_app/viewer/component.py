@@ -12,6 +12,7 @@ from typing import Any
 import streamlit as st
 
 from geo_xmodal.types import LandClass
+from geo_xmodal_app.basemaps import OwnBasemap
 from geo_xmodal_app.viewer.areas import ChangeMatrix, ClassArea
 from geo_xmodal_app.viewer.layer import Layer, Viewport, ViewState
 from geo_xmodal_app.viewer.palette import confusions, safe_palette
@@ -71,6 +72,8 @@ def view(
     comparison: Comparison | None = None,
     still: bytes | None = None,
     basemap: str = "",
+    own: OwnBasemap | None = None,
+    own_address: str = "",
     height: int = _HEIGHT,
     drawing: str = "",
 ) -> ViewState:
@@ -86,13 +89,16 @@ def view(
         comparison: Change matrix of the two maps that were chosen.
         still: PNG for browsers without WebGL.
         basemap: Address of map tiles with {z}, {x}, {y}, asked only when the reader asks; empty for none.
+        own: Tiles that this session's user named, asked in the same way.
+        own_address: Where the browser sends the address of such tiles; empty: none can be named.
         height: Pixels of the screen.
         drawing: Address of labels to draw on the map, in place of legend and areas; empty for none.
     """
     result = _component()(
         key=key,
         data=_data(layers, viewport, last_state(key, layers, viewport), drawn, comparison, still)
-        | {"basemap": basemap, "height": height, "drawing": drawing},
+        | {"basemap": basemap, "height": height, "drawing": drawing}
+        | {"own": None if own is None else own.for_browser(), "own_basemap_address": own_address},
         on_place_change=_nothing,
         on_area_change=_nothing,
         on_settings_change=_nothing,

@@ -7,6 +7,8 @@ from pathlib import Path
 import streamlit as st
 
 from geo_xmodal.errors import GeoXmodalError
+from geo_xmodal_app.basemap_routes import ADDRESS as BASEMAP
+from geo_xmodal_app.basemaps import own_basemap
 from geo_xmodal_app.registry import registry
 from geo_xmodal_app.sessions import current_session
 from geo_xmodal_app.settings import settings
@@ -61,6 +63,8 @@ value = view(
     comparison=comparison,
     still=still.read_bytes() if still.exists() else None,
     basemap=settings().basemap,
+    own=own_basemap(current_session()),
+    own_address=BASEMAP,
     height=620,
 )
 place = value.place

@@ -285,6 +285,77 @@ def test_a_stretch_is_filled_in_and_three_bands_come_back(visit: Visit) -> None:
     screen.wait(lambda: [pick.input_value() for pick in picks] == ["4", "2", "1"])
 
 
+def test_gamma_brightens_and_a_stretch_reaches_from_lowest_to_highest(visit: Visit) -> None:
+    screen = visit()
+    screen.check("Land cover", False)
+    screen.check("SAR")
+    screen.page.get_by_role("button", name="Settings of SAR").click()
+    plot = screen.page.get_by_role("img", name="Histogram of VV")
+    plot.locator("rect").nth(63).wait_for(state="attached")
+    screen.page.get_by_label("Gamma of SAR").fill("2")
+    screen.settled()
+    grey = int(screen.color(100, 250)[1:3], 16)
+    assert abs(grey - 255 * (250 / (scenes.COLS - 1)) ** 0.5) <= 2
+    screen.page.get_by_label("Highest value shown of VV").fill("-10")
+    screen.page.get_by_label("Highest value shown of VV").press("Enter")
+    screen.wait(lambda: plot.locator("rect.cut").count() in range(30, 34))  # half of them
+    screen.page.get_by_role("button", name="Lowest to highest").click()
+    high = screen.page.get_by_label("Highest value shown of VV")
+    screen.wait(lambda: -1 < float(high.input_value()) <= 0)  # the overview lacks the easternmost column
+
+
+def test_a_distance_is_that_on_the_ellipsoid(visit: Visit) -> None:
+    screen = visit()
+    screen.section("Measure")
+    screen.page.get_by_role("button", name="Draw a line").click()
+    corners = [(50, 100), (250, 400)]
+    screen.click(*corners[0])
+    screen.page.mouse.dblclick(*screen.at(*corners[1]))
+    words = screen.page.locator(".length")
+    screen.page.get_by_role("button", name="Draw a line").wait_for()
+    x = [scenes.WEST + col * scenes.PIXEL for _, col in corners]
+    y = [scenes.NORTH - row * scenes.PIXEL for row, _ in corners]
+    lon, lat = transform("EPSG:32633", "EPSG:4326", x, y)
+    geod = pyproj.Geod(ellps="WGS84")
+    wanted = geod.inv(lon[0], lat[0], lon[1], lat[1])[2] / 1000
+    pixel = 2 * scenes.PIXEL / 1000  # of the screen, about
+    assert float(words.inner_text().split()[1]) == pytest.approx(wanted, abs=pixel)
+    assert words.inner_text().endswith(" km")
+    random = np.random.default_rng(0)
+    start = np.column_stack([random.uniform(-180, 180, 50), random.uniform(-85, 85, 50)])
+    stop = start + random.uniform(-4, 4, (50, 2)) * np.repeat([1e-4, 1], 25)[:, None]
+    found = screen.page.evaluate(
+        """async (pairs) => {
+            const { geodesic } = await import("/viewer-js/ellipsoid.js");
+            return pairs.map(([one, two]) => geodesic(one, two));
+        }""",
+        np.stack([start, stop], 1).tolist(),
+    )
+    metres = geod.inv(*start.T, *stop.T)[2]
+    np.testing.assert_allclose(found, metres, rtol=2e-5, atol=1e-4)
+
+
+def test_an_own_basemap_is_asked_by_the_browser_once_it_is_switched_on(visit: Visit) -> None:
+    screen = visit()
+    screen.section("Background")
+    screen.section("Your own basemap")
+    address = screen.page.get_by_label("Address of your own basemap")
+    keep = screen.page.get_by_role("button", name="Keep and load the page again")
+    address.fill("https://own.example.net/{z}/{x}.png")
+    keep.click()
+    screen.page.get_by_text("expected {z}, {x} and {y}").wait_for()
+    address.fill("https://own.example.net/{z}/{x}/{y}.png")
+    assert "Your browser will ask own.example.net" in screen.page.locator(".basemap-form").inner_text()
+    with screen.page.expect_navigation():
+        keep.click()
+    screen.settled()
+    assert screen.outside == []
+    screen.section("Background")
+    screen.page.get_by_label("Your own basemap (own.example.net)").click()
+    screen.wait(lambda: screen.outside != [])
+    assert all(re.fullmatch(r"https://own\.example\.net/\d+/\d+/\d+\.png", one) for one in screen.outside)
+
+
 def test_keyboard_alone(visit: Visit) -> None:
     screen = visit()
     page = screen.page

@@ -23,14 +23,16 @@ export function createAreas(app) {
   pick.hidden = true;
   let drawing = false;
 
-  const start = button("Draw", begin, {
+  const start = button("Draw", () => begin(true), {
     title: "Click corners on the map; a double click ends, Escape gives up",
   });
+  const more = button("Add polygon", () => begin(false), { title: "Another polygon of the same area" });
   body.append(
     element(
       "div",
       { class: "presets" },
       start,
+      more,
       button("Current view", seen, { title: "The part of the map that is on the screen" }),
       button("Load GeoJSON", () => pick.click()),
       button("Clear", clear),
@@ -40,19 +42,19 @@ export function createAreas(app) {
     result,
   );
 
-  function begin() {
+  function begin(anew) {
     if (drawing) {
       pen.lay();
       return;
     }
     const draw = pen.polygon({
       source,
-      begun: () => source.clear(),
+      begun: () => anew && source.clear(),
       done: (rings) => {
-        send({
-          type: "Polygon",
-          coordinates: rings.map((ring) => ring.map(([x, y]) => app.geometry.toScene(x, y))),
-        });
+        const drawn = [...shapes(), rings].map((polygon) =>
+          polygon.map((ring) => ring.map(([x, y]) => app.geometry.toScene(x, y))),
+        );
+        send({ type: "MultiPolygon", coordinates: drawn });
         setTimeout(pen.lay); // after the double click that ended it
       },
     });
@@ -60,6 +62,13 @@ export function createAreas(app) {
     drawing = true;
     start.textContent = "Stop drawing";
   }
+
+  /** The polygons that are there, in the map's coordinates. */
+  const shapes = () =>
+    source.getFeatures().flatMap((feature) => {
+      const geometry = feature.getGeometry();
+      return geometry.getType() === "Polygon" ? [geometry.getCoordinates()] : geometry.getCoordinates();
+    });
 
   function end() {
     drawing = false;
@@ -105,7 +114,8 @@ export function createAreas(app) {
 
   function send(geometry) {
     problem.textContent = "";
-    result.replaceChildren(element("p", { class: "hint" }, "Counting…"));
+    const counted = app.layers.list().some(({ spec }) => spec.kind === "classes");
+    result.replaceChildren(...(counted ? [element("p", { class: "hint" }, "Counting…")] : []));
     node.open = true;
     app.send("area", geometry);
   }

@@ -1,5 +1,6 @@
-// Behind the layers: a plain grid, and OpenStreetMap where somebody asks for it and the internet is there.
+// Behind the layers: a plain grid, and a basemap where somebody asks for it and the internet is there.
 
+import { createBasemapForm } from "./basemap_form.js";
 import { element } from "./dom.js";
 import { roundDown } from "./numbers.js";
 
@@ -10,7 +11,7 @@ export function createBackdrop(app) {
   const { ol, map, geometry } = app;
   const grid = gridLayer(app);
   const words = element("p", { class: "hint", role: "status" });
-  const credit = element("span", { class: "credit" }, "© OpenStreetMap contributors");
+  const credit = element("span", { class: "credit" });
   credit.hidden = true;
   map.getTargetElement().append(credit);
   let basemap = null;
@@ -20,34 +21,58 @@ export function createBackdrop(app) {
     input.checked = checked;
     return element("label", { class: "check" }, input, element("span", {}, text));
   };
+  const boxOf = (label) => label.querySelector("input");
 
-  function turn(on) {
+  function turn(chosen, on) {
     if (basemap) map.removeLayer(basemap);
     basemap = null;
+    for (const { box } of offered) if (box !== chosen.box || !on) boxOf(box).checked = false;
     credit.hidden = !on;
+    credit.textContent = chosen.credit;
     words.textContent = "";
     if (!on) return;
     let failed = 0;
     let drawn = false;
-    const source = new ol.source.XYZ({ url: app.data.basemap, maxZoom: 19, transition: 0 });
+    const source = tiles(ol, chosen);
     source.on("tileloadend", () => (drawn = true));
     source.on("tileloaderror", () => {
       failed += 1;
-      if (drawn || failed < PATIENCE || !basemap) return;
-      turn(false);
-      online.querySelector("input").checked = false;
+      if (drawn || failed < PATIENCE || basemap?.getSource() !== source) return;
+      turn(chosen, false);
       words.textContent = "The basemap does not answer (no internet?): the plain grid is shown instead.";
       grid.show(true);
-      plain.querySelector("input").checked = true;
+      boxOf(plain).checked = true;
     });
-    basemap = new ol.layer.Tile({ source, zIndex: 1 });
+    // of a class of its own: pictures that are saved leave out what other servers have not allowed to be read
+    basemap = new ol.layer.Tile({ source, zIndex: 1, className: "basemap" });
     map.addLayer(basemap);
   }
 
   const plain = check("Grid", true, grid.show);
-  const online = check("Basemap (OpenStreetMap, needs internet)", false, turn);
-  const possible = Boolean(app.data.basemap && geometry.toLonLat && !geometry.pixels);
-  return { node: element("div", { class: "backdrop" }, plain, possible ? online : null, words) };
+  const { own } = app.data;
+  const known = [
+    app.data.basemap && {
+      kind: "xyz",
+      address: app.data.basemap,
+      words: "Basemap (OpenStreetMap, needs internet)",
+      credit: "© OpenStreetMap contributors",
+    },
+    own && { ...own, words: `Your own basemap (${own.host})`, credit: own.host },
+  ];
+  const possible = Boolean(geometry.toLonLat && !geometry.pixels);
+  const offered = known
+    .filter((one) => one && possible)
+    .map((one) => ({ ...one, box: check(one.words, false, (on) => turn(offered.find(({ words }) => words === one.words), on)) }));
+  const boxes = offered.map(({ box }) => box);
+  const form = possible && app.data.own_basemap_address ? createBasemapForm(app) : null;
+  return { node: element("div", { class: "backdrop" }, plain, boxes, words, form) };
+}
+
+/** Tiles of a server that the browser asks: by z, x and y, or by WMS. */
+function tiles(ol, { kind, address, layers }) {
+  if (kind === "xyz") return new ol.source.XYZ({ url: address, maxZoom: 19, transition: 0 });
+  const params = { LAYERS: layers, VERSION: "1.3.0" };
+  return new ol.source.TileWMS({ url: address, params, projection: "EPSG:3857", transition: 0 });
 }
 
 /** Lines of round coordinates under the layers and their numbers above them, drawn anew for what is seen. */

@@ -1,5 +1,7 @@
 // Where things lie: scene coordinates, rows and columns, what the map shows, and longitude and latitude.
 
+import { geodesic } from "./ellipsoid.js";
+
 const apply = ([a, b, c, d, e, f], col, row) => [a * col + b * row + c, d * col + e * row + f];
 
 const invert = ([a, b, c, d, e, f]) => {
@@ -32,6 +34,7 @@ export function sceneGeometry(ol, proj4, viewport) {
   const toPixel = (x, y) => (pixels ? [x, height - y] : apply(inverse, x, y));
   const fromPixel = (col, row) => (pixels ? [col, height - row] : apply(affine, col, row));
   const corners = [fromPixel(0, 0), fromPixel(width, height)];
+  const toLonLat = known ? (x, y) => finite(ol.proj.transform([x, y], known, "EPSG:4326")) : null;
   return {
     viewport,
     projection,
@@ -44,7 +47,13 @@ export function sceneGeometry(ol, proj4, viewport) {
     fromPixel,
     /** Rings of columns and rows as the map shows them. */
     fromRings: (rings) => rings.map((ring) => ring.map(([col, row]) => fromPixel(col, row))),
-    toLonLat: known ? (x, y) => finite(ol.proj.transform([x, y], known, "EPSG:4326")) : null,
+    toLonLat,
+    /** Metres on the ellipsoid between two places of the scene; without CRS, pixels. */
+    distance: (from, to) => {
+      if (toLonLat) return geodesic(toLonLat(...from) ?? [NaN, NaN], toLonLat(...to) ?? [NaN, NaN]);
+      const [one, two] = [from, to].map((place) => apply(inverse, ...place));
+      return Math.hypot(two[0] - one[0], two[1] - one[1]);
+    },
     fromLonLat: known ? (lon, lat) => finite(ol.proj.transform([lon, lat], "EPSG:4326", known)) : null,
     imageExtent: (own, columns, rows) =>
       ol.extent.boundingExtent([toDisplay(...apply(own, 0, 0)), toDisplay(...apply(own, columns, rows))]),

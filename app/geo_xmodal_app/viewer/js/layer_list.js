@@ -1,7 +1,9 @@
 // The list of layers: on and off, order, opacity, and which bands are shown.
 
+import { bandName, threeBands } from "./bands.js";
 import { button, choice, element, iconButton, section, slider } from "./dom.js";
 import { measured } from "./numbers.js";
+import { stretchControls } from "./stretch.js";
 import { rampColors } from "./styles.js";
 
 const UP = "M12 5l7 8h-4v6H9v-6H5z";
@@ -118,39 +120,17 @@ export function createLayerList(app) {
     const presets = [...spec.presets.map(([name, chosen]) => button(name, () => set(chosen)))];
     if (color) presets.push(button("One band", () => set([record.bands[0]])));
     else if (spec.bands.length >= 3) presets.push(button("Three bands", () => set(threeBands(spec))));
-    if (record.chosen.size)
-      presets.push(button("Stretch as at first", () => app.layers.setStretch(spec.id, 0, null)));
-    const stretches = record.bands.map((band, index) => stretchFields(record, band, index));
-    const rows = [element("div", { class: "presets" }, presets), ...picks.flatMap((pick, at) => [pick, stretches[at]])];
+    const { shared, each } = stretchControls(app, record);
+    const rows = [
+      element("div", { class: "presets" }, presets),
+      ...picks.flatMap((pick, at) => [pick, each[at] ?? null]),
+      ...shared,
+    ];
     if (!color && record.stretches.length) {
       const unit = spec.decibel ? "dB" : spec.unit;
       rows.push(key(record, ...record.stretches[0].map((value) => `${measured(value)} ${unit}`)));
     }
     return element("div", { class: "bands" }, rows);
-  }
-
-  /** Fields for the lowest and highest value shown of a band. */
-  function stretchFields({ spec, stretches }, band, index) {
-    const now = stretches[index];
-    if (!now) return null;
-    const field = (words, at) => {
-      const input = element("input", {
-        type: "number",
-        step: "any",
-        value: measured(Number(now[at].toPrecision(4))),
-        "aria-label": `${words} of ${bandName(spec, band)}`,
-        title: words,
-        "data-focus": `${spec.id} ${index} ${words}`,
-        onchange: (event) => {
-          const wanted = now.map((value, end) => (end === at ? Number(event.target.value) : value));
-          if (event.target.value !== "" && wanted[0] < wanted[1]) app.layers.setStretch(spec.id, band, wanted);
-          else event.target.value = measured(now[at]);
-        },
-      });
-      return input;
-    };
-    const ends = element("span", { class: "ends" }, field("Lowest value shown", 0), field("Highest value shown", 1));
-    return element("div", { class: "field" }, element("span", {}, spec.decibel ? "dB" : "from, to"), ends);
   }
 
   function key({ spec }, low, high) {
@@ -163,17 +143,4 @@ export function createLayerList(app) {
   app.on("data", render);
   render();
   return node;
-}
-
-/** Red, green and blue: those that the layer began with, where it began with three. */
-function threeBands(spec) {
-  if (spec.shown_bands.length >= 3) return spec.shown_bands.slice(0, 3);
-  return spec.presets[0]?.[1] ?? [0, 1, 2];
-}
-
-export function bandName(spec, band) {
-  const wavelength = spec.wavelengths[band];
-  const name = spec.bands[band] ?? `band ${band + 1}`;
-  if (wavelength === null || wavelength === undefined) return name;
-  return /\d\s*(nm|[uµμ]m)/i.test(name) ? name : `${name} (${Math.round(wavelength)} nm)`;
 }

@@ -39,7 +39,7 @@ export function createLayers(app) {
       style: {},
     });
     app.map.addLayer(layer);
-    const record = { spec, layer, bands: shownBands(spec), stretches: [], chosen: new Map(), state: "waiting", message: "" };
+    const record = { spec, layer, bands: shownBands(spec), stretches: [], chosen: new Map(), gamma: 1, state: "waiting", message: "" };
     if (spec.visible) load(record);
     return record;
   }
@@ -81,7 +81,7 @@ export function createLayers(app) {
       Promise.all(record.bands.map((band) => record.chosen.get(band) ?? stretchOf(spec, band, options))),
     ]);
     record.stretches = stretches;
-    record.layer.setStyle(numberStyle(stretches, spec.kind === "probability" ? "ramp" : "greys"));
+    record.layer.setStyle(numberStyle(stretches, spec.kind === "probability" ? "ramp" : "greys", record.gamma));
     record.layer.setSource(source);
   }
 
@@ -142,12 +142,19 @@ export function createLayers(app) {
     return load(record);
   }
 
-  /** Lowest and highest value shown of a band; null: as the layer began. */
-  function setStretch(id, band, stretch) {
+  /** Bands, each with its lowest and highest value shown; null: as the layer began. */
+  function setStretch(id, stretches) {
     const record = records.get(id);
-    if (stretch) record.chosen.set(band, stretch);
+    if (stretches) stretches.forEach(([band, ends]) => record.chosen.set(band, ends));
     else record.chosen.clear();
     return load(record);
+  }
+
+  function setGamma(id, gamma) {
+    const record = records.get(id);
+    record.gamma = gamma;
+    record.layer.updateStyleVariables({ exponent: 1 / gamma });
+    app.busy();
   }
 
   return {
@@ -156,6 +163,7 @@ export function createLayers(app) {
     move,
     setBands,
     setStretch,
+    setGamma,
     setThreshold,
     prepareThreshold,
     restyle: () => records.forEach(restyle),

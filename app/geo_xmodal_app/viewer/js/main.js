@@ -10,6 +10,7 @@ import { createLayers } from "./layers.js";
 import { createLabels } from "./labels.js";
 import { createLegend } from "./legend.js";
 import { hasWebGL, loadLibraries } from "./libraries.js";
+import { createMeasure } from "./measure.js";
 import { createPen } from "./pen.js";
 import { savePicture } from "./picture.js";
 import { createProbe } from "./probe.js";
@@ -137,6 +138,7 @@ function viewer(root, data, send) {
       createLayerList(app),
       createLegend(app),
       createAreas(app),
+      createMeasure(app),
       createSwipe(app),
       createCompare(app),
       base.node,

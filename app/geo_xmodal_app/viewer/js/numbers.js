@@ -8,6 +8,13 @@ export function hectares(value) {
   return `${value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits })} ha`;
 }
 
+/** Metres as people say them. */
+export function distance(metres) {
+  const [value, unit] = metres >= 1000 ? [metres / 1000, "km"] : [metres, "m"];
+  const digits = value >= 1000 ? 0 : value >= 100 ? 1 : value >= 10 ? 2 : 3;
+  return `${value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits })} ${unit}`;
+}
+
 export const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
 /** A measured value with as many digits as a float32 can mean. */

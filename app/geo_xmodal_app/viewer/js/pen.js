@@ -44,6 +44,17 @@ export function createPen(app) {
     return draw;
   }
 
+  /** Corner after corner, a double click ends: `moved` and `done` get the corners in the map's coordinates. */
+  function line({ source, begun, moved, done }) {
+    const draw = new ol.interaction.Draw({ source, type: "LineString" });
+    draw.on("drawstart", ({ feature }) => {
+      begun();
+      feature.getGeometry().on("change", ({ target }) => moved(target.getCoordinates()));
+    });
+    draw.on("drawend", ({ feature }) => done(feature.getGeometry().getCoordinates()));
+    return draw;
+  }
+
   /** The way of the pointer from where it is pressed: `moved` gets it so far, `done` all of it. */
   function path({ moved, done }) {
     let places = [];
@@ -73,5 +84,5 @@ export function createPen(app) {
   }
 
   app.on("escape", lay);
-  return { take, lay, polygon, path, click };
+  return { take, lay, polygon, line, path, click };
 }

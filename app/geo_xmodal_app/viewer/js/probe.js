@@ -2,7 +2,7 @@
 
 import { element, iconButton, swatch } from "./dom.js";
 import { pixelOf } from "./geometry.js";
-import { bandName } from "./layer_list.js";
+import { bandName } from "./bands.js";
 import { hasClasses } from "./layers.js";
 import { coordinate, lonLat, measured } from "./numbers.js";
 import { spectrumPlot } from "./spectrum.js";

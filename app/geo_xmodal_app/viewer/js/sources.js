@@ -42,8 +42,20 @@ export async function numberSource(ol, geometry, url, bands, { decibel, nodata }
   return tileSource(ol, geometry, file, bands.length + 1, read);
 }
 
-/** The 2 and 98 % quantiles of a band's coarsest level (of its middle, where that is large), in dB where asked. */
-export async function bandStretch(url, band, { decibel, nodata }) {
+const samples = new Map();
+
+/** A band's values in its coarsest level (in its middle, where that is large), sorted, in dB where asked. */
+export function bandSample(url, band, { decibel, nodata }) {
+  const key = [url, band, decibel, nodata].join();
+  if (!samples.has(key)) {
+    const reading = readSample(url, band, decibel, nodata);
+    reading.catch(() => samples.delete(key)); // so that the next try asks again
+    samples.set(key, reading);
+  }
+  return samples.get(key);
+}
+
+async function readSample(url, band, decibel, nodata) {
   const file = await openTiff(url);
   const coarsest = file.levels[0];
   const [across, down] = [coarsest.getWidth(), coarsest.getHeight()];
@@ -51,7 +63,12 @@ export async function bandStretch(url, band, { decibel, nodata }) {
   const window = [left, top, Math.min(across, left + MAX_SAMPLED), Math.min(down, top + MAX_SAMPLED)];
   const [values] = await coarsest.readRasters({ samples: [band], window, pool: workers() });
   const convert = converter(decibel, nodata ?? file.nodata);
-  const sorted = Float32Array.from(values, convert).filter(Number.isFinite).sort();
+  return Float32Array.from(values, convert).filter(Number.isFinite).sort();
+}
+
+/** The 2 and 98 % quantiles of a band's sample. */
+export async function bandStretch(url, band, options) {
+  const sorted = await bandSample(url, band, options);
   if (!sorted.length) return [0, 1];
   const at = (share) => sorted[Math.min(Math.floor(share * sorted.length), sorted.length - 1)];
   const [low, high] = [at(0.02), at(0.98)];

@@ -45,25 +45,23 @@ function table(classes, hidden, opacity) {
 
 export const rgb = (color) => [1, 3, 5].map((at) => Number.parseInt(color.slice(at, at + 2), 16));
 
-/** One or three bands between their limits; the last band is 0 where there is no data. */
-export function numberStyle(stretches, ramp) {
+/**
+ * One or three bands between their limits, their shares raised to 1 / gamma; the last band is 0 where there
+ * is no data.
+ */
+export function numberStyle(stretches, ramp, gamma) {
   const count = stretches.length;
   const there = [">", ["band", count + 1], 0.5];
-  const variables = {};
+  const variables = { exponent: 1 / gamma };
   stretches.forEach(([low, high], index) => {
     variables[`low${index}`] = low;
     variables[`high${index}`] = high;
   });
-  const shares = stretches.map((_, index) => [
-    "clamp",
-    [
-      "/",
-      ["-", ["band", index + 1], ["var", `low${index}`]],
-      ["-", ["var", `high${index}`], ["var", `low${index}`]],
-    ],
-    0,
-    1,
-  ]);
+  const shares = stretches.map((_, index) => {
+    const [low, high] = [["var", `low${index}`], ["var", `high${index}`]];
+    const share = ["/", ["-", ["band", index + 1], low], ["-", high, low]];
+    return ["^", ["clamp", share, 0, 1], ["var", "exponent"]];
+  });
   if (count >= 3) return { color: ["array", ...shares.slice(0, 3), ["case", there, 1, 0]], variables };
   const colors = ramp === "ramp" ? RAMP : GREYS;
   const stops = colors.flatMap((color, index) => [index / (colors.length - 1), color]);
