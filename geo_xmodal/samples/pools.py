@@ -13,8 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import maximum_filter
-from scipy.spatial import cKDTree
 
 from geo_xmodal.raster import WindowReader
 from geo_xmodal.samples.patches import block_side, blocks_with
@@ -153,6 +151,8 @@ def test_pool(
     """
     near = np.zeros(len(test), bool)
     if len(held_out) and len(test):
+        from scipy.spatial import cKDTree  # slow to import
+
         near = cKDTree(held_out).query(test, p=np.inf)[0] <= reach
     free = test[~near]
     pool = PixelPool(size, seed)
@@ -165,6 +165,8 @@ def _marks(positions: IntArray) -> LabelledPixels:
 
 
 def _dilated(marks: LabelledPixels, window: Window, reach: int) -> BoolArray:
+    from scipy.ndimage import maximum_filter  # slow to import
+
     near = maximum_filter(marks.within(window.padded(reach)), size=2 * reach + 1) > 0
     return np.asarray(near[reach : reach + window.height, reach : reach + window.width])
 

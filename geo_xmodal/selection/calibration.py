@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
 from geo_xmodal.types import IntArray
@@ -33,6 +32,7 @@ def temperature_of(logits: Logits, label: IntArray, shares: Logits | None = None
     """
     if not len(label):
         return 1.0
+    from scipy.optimize import minimize_scalar  # slow to import
 
     prior = 0.0 if shares is None else np.log(np.maximum(shares, MIN_SHARE))
 

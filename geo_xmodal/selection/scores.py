@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import numpy.typing as npt
-import scipy.stats
+from scipy.special import stdtrit
 
 from geo_xmodal.selection.folds import Folds
 from geo_xmodal.types import IntArray
@@ -110,7 +110,7 @@ def beyond_chance(gain: Score, error: float) -> bool:
     """
     if gain.oa.se is None or gain.aa.se is None:
         return False
-    least = scipy.stats.t.ppf(1 - error, gain.blocks - 1) * (gain.oa.se + gain.aa.se) / 2
+    least = stdtrit(gain.blocks - 1, 1 - error) * (gain.oa.se + gain.aa.se) / 2
     return bool((gain.oa.value + gain.aa.value) / 2 > least)
 
 
