@@ -42,7 +42,7 @@ class OwnBasemap(BaseModel):
 
     kind: Literal["xyz", "wms"]
     address: str = Field(max_length=1000)
-    layers: str = Field("", max_length=500)
+    layers: str = Field(default="", max_length=500)
 
     @model_validator(mode="after")
     def _check(self) -> OwnBasemap:

@@ -19,12 +19,14 @@ from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from geo_xmodal_app.accounts import Accounts
 from geo_xmodal_app.sessions import COOKIE, is_id, new_id
 
 _READING = ("GET", "HEAD")
-_BY_ID = ("/files/", "/upload/", "/drawing/")
+_BY_ID = ("/files/", "/upload/", "/drawing/", "/shared/")
 _ADDRESS = re.compile(
-    r"/files/[0-9a-f]{32}(/download)?|/upload/[0-9a-f]{32}|/drawing/[0-9a-f]{32}(/segments|/package)?",
+    r"/files/[0-9a-f]{32}(/download)?|/upload/[0-9a-f]{32}|/drawing/[0-9a-f]{32}(/segments|/package)?"
+    r"|/shared/[0-9a-f]{32}/[0-9a-f]{32}",
     re.ASCII,
 )
 _INLINE = re.compile(r"<script>(.*?)</script>", re.DOTALL)
@@ -38,14 +40,20 @@ class Guard:
         app: What is guarded.
         hosts: Names (without port) that lead here; addresses and `localhost` always do.
         headers: Of every answer, by the session whose page is asked for; of what is no page, the empty text.
+        accounts: Where a proxy says who asks, whose sessions take the place of those of cookies.
     """
 
     def __init__(
-        self, app: ASGIApp, hosts: Collection[str], headers: Callable[[str], Mapping[str, str]]
+        self,
+        app: ASGIApp,
+        hosts: Collection[str],
+        headers: Callable[[str], Mapping[str, str]],
+        accounts: Accounts | None = None,
     ) -> None:
         self._app = app
         self._hosts = frozenset({"localhost", *(host.lower() for host in hosts)})
         self._headers = headers
+        self._accounts = accounts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
@@ -57,13 +65,20 @@ class Guard:
         if refusal is not None:
             await _refuse(*refusal, scope, receive, self._with_headers(send, self._headers(""), None))
             return
+        if self._accounts is not None:
+            named = self._accounts.session(headers)
+            if named is None:
+                why = "nobody is signed in: open the app through the proxy that says who you are"
+                await _refuse(401, why, scope, receive, self._with_headers(send, self._headers(""), None))
+                return
+            scope["headers"] = _with_cookie(scope["headers"], named)
         fresh, session = None, request_session(HTTPConnection(scope))
         if not session and _may_start(scope, headers):
             fresh = new_id()
             scope["headers"] = _with_cookie(scope["headers"], fresh)
         shown = self._headers(session if _asks_for_page(scope, headers) else "")
         await self._app(
-            scope, receive, self._with_headers(send, shown, fresh and _set_cookie(fresh, headers))
+            scope, receive, self._with_headers(send, shown, fresh and session_cookie(fresh, headers))
         )
 
     def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
@@ -183,7 +198,8 @@ def _is_ours(part: bytes) -> bool:
     return re.match(rb"\s*" + COOKIE.encode() + rb"\s*=", part) is not None
 
 
-def _set_cookie(session: str, headers: Headers) -> str:
+def session_cookie(session: str, headers: Headers) -> str:
+    """What tells a browser that it is in a session; scripts cannot read it, other sites cannot send it."""
     secure = "; Secure" if headers.get("x-forwarded-proto") == "https" else ""
     return f"{COOKIE}={session}; Path=/; Max-Age={_YEAR}; HttpOnly; SameSite=Strict{secure}"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 import streamlit as st
 
@@ -16,15 +16,21 @@ _PAGES = {
     "view": ("viewing", "View", ":material/travel_explore:"),
     "validate": ("validating", "Validate", ":material/fact_check:"),
     "files": ("takeaway", "Download", ":material/download:"),
+    "project": ("project", "Project", ":material/folder_open:"),
+    "shared": ("shared", "Shared map", ":material/share:"),
 }
 """Name in the address to module, title and icon."""
+
+_BY_LINK = frozenset({"shared"})
+"""Pages that the menu does not show."""
 
 
 def page(name: str) -> st.Page:
     """A page by its name in the address."""
     module, title, icon = _PAGES[name]
     show = importlib.import_module(f"geo_xmodal_app.screens.{module}").show  # pages name one another
-    return st.Page(show, title=title, icon=icon, url_path=name, default=name == "home")
+    visibility: Literal["visible", "hidden"] = "hidden" if name in _BY_LINK else "visible"
+    return st.Page(show, title=title, icon=icon, url_path=name, default=name == "home", visibility=visibility)
 
 
 def pages() -> list[st.Page]:

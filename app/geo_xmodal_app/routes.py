@@ -14,8 +14,11 @@ from starlette.staticfiles import StaticFiles
 
 from geo_xmodal_app.basemap_routes import basemap_routes
 from geo_xmodal_app.drawing_routes import drawing_routes
+from geo_xmodal_app.entering import entering_routes
 from geo_xmodal_app.guard import request_session
+from geo_xmodal_app.links import find_link
 from geo_xmodal_app.registry import FileEntry, registry
+from geo_xmodal_app.settings import settings
 from geo_xmodal_app.upload_routes import upload_routes
 
 HERE = Path(__file__).resolve().parent
@@ -39,6 +42,8 @@ def routes() -> list[BaseRoute]:
         *upload_routes(),
         *drawing_routes(),
         *basemap_routes(),
+        *([] if settings().user_header else entering_routes()),
+        Route("/shared/{token}/{file}", _shared, methods=["GET"]),
         Mount("/lib", _Scripts(directory=LIBRARIES, check_dir=False)),
         Mount("/viewer-js", _Scripts(directory=SCRIPTS, check_dir=False)),
     ]
@@ -54,15 +59,25 @@ class _Scripts(StaticFiles):
 
 
 async def _file(request: Request) -> Response:
-    return await _answer(request, download=False)
+    return await _answer(request, request_session(request), download=False)
+
+
+async def _shared(request: Request) -> Response:
+    """A file of somebody's map, to whoever has a link to it."""
+    link = await run_in_threadpool(find_link, request.path_params["token"])
+    if link is None or request.path_params["file"] not in link.files:
+        return PlainTextResponse("no such file\n", status_code=404)
+    answer = await _answer(request, link.session, download=False)
+    answer.headers["cache-control"] = "no-store"  # a link that is withdrawn leads nowhere at once
+    return answer
 
 
 async def _download(request: Request) -> Response:
-    return await _answer(request, download=True)
+    return await _answer(request, request_session(request), download=True)
 
 
-async def _answer(request: Request, *, download: bool) -> Response:
-    session, file = request_session(request), request.path_params["file"]
+async def _answer(request: Request, session: str, *, download: bool) -> Response:
+    file = request.path_params["file"]
     wanted = None if request.method == "HEAD" else request.headers.get("range")
     entry, content = await run_in_threadpool(_looked_up, session, file, wanted)
     if entry is None:

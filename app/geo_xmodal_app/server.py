@@ -90,6 +90,7 @@ def application(settings: Settings, script: Path, ready: Callable[[], None]) -> 
     from starlette.middleware import Middleware
     from streamlit.web import bootstrap
 
+    from geo_xmodal_app.accounts import Accounts
     from geo_xmodal_app.basemaps import own_basemap
     from geo_xmodal_app.guard import Guard, security_headers
     from geo_xmodal_app.jobs import queue
@@ -125,7 +126,9 @@ def application(settings: Settings, script: Path, ready: Callable[[], None]) -> 
         named = own_basemap(session)
         return headers("" if named is None else named.origin)
 
-    guard = Middleware(Guard, hosts=(settings.host, *settings.hosts), headers=headers_of)
+    accounts = Accounts(settings.work, settings.user_header) if settings.user_header else None
+    hosts = (settings.host, *settings.hosts)
+    guard = Middleware(Guard, hosts=hosts, headers=headers_of, accounts=accounts)
     return st.App(script, lifespan=lifespan, routes=routes(), middleware=[guard])
 
 

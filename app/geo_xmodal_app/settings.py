@@ -35,6 +35,8 @@ class Settings(BaseModel):
         session_jobs: Jobs of one session that wait or run.
         days: Days after which what nobody used is removed.
         served: Whether a server runs the pages, so that a session comes by cookie alone.
+        user_header: Header in which a reverse proxy names users, each with a session of their own;
+            empty: a session comes by cookie, and no header is believed.
         basemap: Address of map tiles with `{z}`, `{x}`, `{y}`, for browsers with internet; empty for none.
     """
 
@@ -52,6 +54,7 @@ class Settings(BaseModel):
     session_jobs: int = Field(20, ge=1)
     days: float = Field(14, gt=0)
     served: bool = False
+    user_header: str = Field("", pattern=r"^[A-Za-z0-9-]{0,64}$")
     basemap: str = "https://tile.openstreetmap.org/{z}/{x}/{y}.png"
 
     @field_validator("work", "data")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import threading
 import webbrowser
 from contextlib import suppress
@@ -38,6 +39,10 @@ def serve(
         list[str] | None,
         typer.Option("--proxy-name", help="A name under which a reverse proxy is reached (again for more)."),
     ] = None,
+    user_header: Annotated[
+        str,
+        typer.Option(help="Header in which the reverse proxy, and it alone, names the user who asks."),
+    ] = "",
     upload_gib: Annotated[float, typer.Option(min=0.001, help="Largest upload, in GiB.")] = 20,
     session_gib: Annotated[float, typer.Option(min=0.001, help="All files of one session, in GiB.")] = 50,
     total_gib: Annotated[float, typer.Option(min=0.001, help="All files of all sessions, in GiB.")] = 200,
@@ -61,7 +66,10 @@ def serve(
     for folder in data or []:
         if not folder.expanduser().is_dir():
             raise UsageError(f"--data {folder}: no such folder")
+    if not re.fullmatch(r"[A-Za-z0-9-]{0,64}", user_header):
+        raise UsageError(f"--user-header {user_header[:80]!r}: give a name of a header, as X-Forwarded-User")
     given = {
+        "user_header": user_header,
         "work": work, "data": data or (), "host": host, "port": port, "hosts": proxy_name or (), "days": days,
         "upload_bytes": int(upload_gib * _GIB), "session_bytes": int(session_gib * _GIB),
         "total_bytes": int(total_gib * _GIB), "slots": jobs, "basemap": basemap,

@@ -28,6 +28,7 @@ ADDRESSES = {
     "map?scene=sample:berlin": 3,
     "scenes": 1,
     "files": 2,
+    "project": 1,
     "view?map=first": 3,
     "validate?map=first": 1,
 }

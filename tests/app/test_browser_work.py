@@ -259,3 +259,24 @@ def test_hostile_files_are_refused_on_the_page(
     shown = page.locator("body").inner_text()
     assert "secret" not in shown
     assert str(server.work) not in shown
+
+
+def test_a_map_is_shown_by_a_link_until_that_is_withdrawn(
+    shared_page: Any, server: RunningServer, maps: tuple[str, str], chromium: Any
+) -> None:
+    page = shared_page
+    page.goto(f"{server.url}/project?item=map:{maps[0]}")
+    page.get_by_role("button", name="Make a link").click()
+    link = page.locator("code", has_text="/shared?link=").first.inner_text()
+    visitor = chromium.new_context()
+    visitor.set_default_timeout(200_000)
+    other = visitor.new_page()
+    other.goto(link)
+    other.locator("section.viewer[aria-busy=false]").wait_for()
+    assert other.locator(".layers").inner_text().split() == [maps[0]]
+    assert other.locator("button.entry").count() == 8
+    page.get_by_role("button", name="Withdraw").click()
+    page.locator("code", has_text="/shared?link=").wait_for(state="detached")
+    other.reload()
+    other.get_by_text("this link leads nowhere").wait_for()
+    visitor.close()

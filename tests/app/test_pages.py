@@ -32,7 +32,7 @@ from tests.rasters import write_raster as write_grid_raster
 from tests.tiny import write_raster, write_scene
 
 Visit = Callable[..., AppTest]
-PAGES = ("home", "scenes", "drawing", "training", "mapping", "viewing", "validating", "takeaway")
+PAGES = ("home", "scenes", "drawing", "training", "mapping", "viewing", "validating", "takeaway", "project")
 EVIL = "**bold** <script>hacked()</script> [x](http://evil.example)"
 
 
@@ -85,7 +85,11 @@ def test_no_page_imports_pytorch(tmp_path: Path) -> None:
     """In the server that would hold up every other page."""
     environment = {**os.environ, VARIABLE: Settings(work=tmp_path / "work").model_dump_json()}
     done = subprocess.run(
-        [sys.executable, "-c", _ALL_PAGES], capture_output=True, text=True, check=False, env=environment
+        [sys.executable, "-c", _ALL_PAGES, *PAGES],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
     )
     assert done.stdout.splitlines() == [*PAGES, "without PyTorch"], done.stderr[-2000:]
 
@@ -93,7 +97,7 @@ def test_no_page_imports_pytorch(tmp_path: Path) -> None:
 _ALL_PAGES = """
 import sys
 from streamlit.testing.v1 import AppTest
-for name in ("home", "scenes", "drawing", "training", "mapping", "viewing", "validating", "takeaway"):
+for name in sys.argv[1:]:
     script = f"from geo_xmodal_app.screens import {name}; {name}.show()"
     page = AppTest.from_string(script, default_timeout=200)
     page.query_params["scene"] = "sample:berlin"
@@ -252,6 +256,28 @@ def test_a_finished_run_is_removed_on_its_page(visit: Visit) -> None:
     button(page, "Remove").click()  # type: ignore[attr-defined]
     page.run()
     assert not workspace.runs(LOCAL)
+
+
+def test_a_thing_is_named_and_noted_and_runs_stand_side_by_side(visit: Visit) -> None:
+    first, second = finished_run({"oa": 0.5}), finished_run({"oa": 0.75})
+    page = visit("project", item=f"run:{first}")
+    for field, text in (("Name", EVIL), ("Note", EVIL)):
+        next(one for one in page.text_input if one.label == field).set_value(text)
+    page.run()
+    button(page, "Save").click()  # type: ignore[attr-defined]
+    page.run()
+    assert not page.error
+    listed, compared = (one.value for one in page.dataframe)
+    assert sorted(listed["overall accuracy"]) == [50, 75]
+    assert set(listed["name"]) == {EVIL, second} == set(compared["run"])
+    assert EVIL in set(compared["note"])
+    next(one for one in page.multiselect if one.label == "Runs").set_value([f"run:{second}"])
+    page.run()
+    assert list(page.dataframe[1].value["run"]) == [second]
+    said = words(visit("home"))
+    assert "hacked" not in said
+    assert any(r"\<script\>" in one.label for one in visit("home").button)
+    assert visit("shared", link="0" * 32).error
 
 
 def test_tables_show_all_of_their_rows(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from geo_xmodal_app import navigation, workspace
 from geo_xmodal_app.jobs import queue
 from geo_xmodal_app.messages import problem
 from geo_xmodal_app.parts import heading, is_active, state_words, watch
+from geo_xmodal_app.remarks import shown_name
 from geo_xmodal_app.sessions import current_session
 from geo_xmodal_app.texts import literal
 
@@ -63,7 +64,12 @@ def _recent(session: str) -> None:
         st.subheader("Your maps", anchor=False)
         maps = workspace.finished_maps(session)[:_MAX]
         for entry in maps:
-            if st.button(literal(entry.id), key=f"map-{entry.id}", icon=":material/map:", type="tertiary"):
+            if st.button(
+                literal(shown_name(entry.folder)),
+                key=f"map-{entry.id}",
+                icon=":material/map:",
+                type="tertiary",
+            ):
                 navigation.go("view", map=entry.id)
         if not maps:
             st.caption(
@@ -74,7 +80,7 @@ def _recent(session: str) -> None:
         st.subheader("Your training runs", anchor=False)
         runs = workspace.runs(session)[:_MAX]
         for one in runs:
-            words = literal(one.id) + state_words(session, one.folder, one.finished)
+            words = literal(shown_name(one.folder.parent)) + state_words(session, one.folder, one.finished)
             if st.button(words, key=f"run-{one.id}", icon=":material/model_training:", type="tertiary"):
                 navigation.go("train", run=one.id)
         if not runs:

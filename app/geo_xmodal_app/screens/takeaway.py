@@ -30,6 +30,7 @@ from geo_xmodal_app.parts import (
     watch,
 )
 from geo_xmodal_app.registry import FileKind
+from geo_xmodal_app.remarks import shown_name
 from geo_xmodal_app.request_fields import given, option_fields
 from geo_xmodal_app.sessions import current_session
 from geo_xmodal_app.texts import literal
@@ -52,11 +53,19 @@ def show() -> None:
         left, right = st.columns(2)
         with left:
             map_id = choose(
-                "files", "Map", {id_: id_ for id_ in maps}, "map", empty=_EMPTY if maps else "No map yet"
+                "files",
+                "Map",
+                {id_: shown_name(entry.folder) for id_, entry in maps.items()},
+                "map",
+                empty=_EMPTY if maps else "No map yet",
             )
         with right:
             run_id = choose(
-                "files", "Run", {id_: id_ for id_ in runs}, "run", empty=_EMPTY if runs else "No run yet"
+                "files",
+                "Run",
+                {id_: shown_name(entry.folder.parent) for id_, entry in runs.items()},
+                "run",
+                empty=_EMPTY if runs else "No run yet",
             )
         if map_id is None and run_id is None:
             st.info("Choose a map or a training run.", icon=":material/download:")

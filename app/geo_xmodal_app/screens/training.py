@@ -9,15 +9,15 @@ from typing import Any
 import streamlit as st
 
 import geo_xmodal as gx
-from geo_xmodal.errors import GeoXmodalError, UsageError
+from geo_xmodal.errors import GeoXmodalError
 from geo_xmodal.requests import TrainCommand
-from geo_xmodal.small_files import SmallFile, read_json_object
 from geo_xmodal_app import navigation, workspace
 from geo_xmodal_app.curves import draw_curves, latest_log
 from geo_xmodal_app.explanations import show_explanation
 from geo_xmodal_app.fields import Field, Form
 from geo_xmodal_app.findings import show_assumed
 from geo_xmodal_app.inspection import assumed_of_scene
+from geo_xmodal_app.measures import MEASURES, run_metrics
 from geo_xmodal_app.messages import note, problem
 from geo_xmodal_app.methods import ask_options, check_options, methods
 from geo_xmodal_app.parts import (
@@ -43,7 +43,6 @@ from geo_xmodal_app.workspace import RUN, RunEntry, SceneEntry
 
 DEFAULT_METHOD = "auto"
 _MAX_SEEDS = 20
-_METRICS = SmallFile("the measures of a run", UsageError, "train again", 64 << 20)
 
 
 def show() -> None:
@@ -192,7 +191,7 @@ def _live(found: RunEntry) -> None:
 
 
 def _finished(session: str, found: RunEntry) -> None:
-    metrics = read_json_object(found.folder / "metrics.json", _METRICS)
+    metrics = run_metrics(found.folder)
     _measures(metrics)
     show_assumed(metrics.get("assumptions", ()))
     _gain(found, metrics)
@@ -217,9 +216,8 @@ def _finished(session: str, found: RunEntry) -> None:
 
 
 def _measures(metrics: dict[str, Any]) -> None:
-    words = {"oa": "Overall accuracy", "aa": "Average accuracy", "kappa": "Kappa", "miou": "Mean IoU"}
     mean, sd = metrics.get("mean", metrics), metrics.get("sd", {})
-    for column, (key, label) in zip(st.columns(len(words)), words.items(), strict=True):
+    for column, (key, label) in zip(st.columns(len(MEASURES)), MEASURES.items(), strict=True):
         value, spread = mean.get(key), sd.get(key)
         shown = "-" if value is None else f"{100 * value:.1f} %"
         column.metric(label, shown if spread is None else f"{shown} ± {100 * spread:.1f}", border=True)

@@ -29,6 +29,7 @@ from geo_xmodal_app.layers import (
 )
 from geo_xmodal_app.messages import note, problem
 from geo_xmodal_app.parts import choose, download, heading, scene_label
+from geo_xmodal_app.remarks import shown_name
 from geo_xmodal_app.sessions import current_session
 from geo_xmodal_app.settings import settings
 from geo_xmodal_app.sources import SourceFile, source_files
@@ -85,7 +86,7 @@ def _choose(session: str) -> _Choice | None:
     scenes = {entry.id: entry for entry in workspace.scenes(session) if entry.problem is None}
     if not maps and "scene" not in st.query_params:
         heading("View", "Maps, sensors and labels, in the scene's own coordinates.")
-    labels = {id_: id_ for id_ in maps}
+    labels = {id_: shown_name(entry.folder) for id_, entry in maps.items()}
     columns = st.columns(4)
     with columns[0]:
         first = choose("view", "Map", labels, "map", empty="No map yet", first="scene" not in st.query_params)
@@ -135,10 +136,10 @@ def _reference(choice: _Choice) -> gx.RasterInfo:
 def _layers(session: str, choice: _Choice) -> Prepared:
     found = Prepared()
     if choice.first is not None:
-        found += map_layers(session, choice.first, choice.first.id)
+        found += map_layers(session, choice.first, shown_name(choice.first.folder))
     if choice.second is not None:
         if gx.describe_raster(choice.second.classes).crs == _reference(choice).crs:
-            found += map_layers(session, choice.second, choice.second.id, visible=False)
+            found += map_layers(session, choice.second, shown_name(choice.second.folder), visible=False)
         else:
             found += Prepared(problems=(f"{choice.second.id} has another CRS: it cannot be laid over",))
     if choice.first is not None:
