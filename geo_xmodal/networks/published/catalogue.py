@@ -1,22 +1,26 @@
 """Encoders that others trained: which file holds them, and which bands in which units they expect.
 
 Nothing is downloaded. Bands, units, files and the first letters of their SHA-256, by which files are named,
-are those of torchgeo's source (`torchgeo.models`, version 0.8.1); where it says nothing, the source is named.
+are those of torchgeo's source (`torchgeo.models`, version 0.8.1); for Prithvi and TerraMind those of
+terratorch's (version 1.2.11), and for Galileo those of its repository (nasaharvest/galileo on GitHub, commit
+0f0b5b9). Where they say nothing, the source is named.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-Architecture = Literal["resnet18", "resnet50", "vit_s16", "croma", "dofa", "panopticon"]
+Architecture = Literal[
+    "resnet18", "resnet50", "vit_s16", "croma", "dofa", "galileo", "panopticon", "prithvi", "terramind"
+]
 
-Unit = Literal["decibel", "reflectance", "standardised", "two_deviations"]
-"""What an encoder is fed. `decibel`: (10 log10(power) - mean) / deviation. `reflectance`: as it is, 0 to 1.
-`standardised`: by mean and deviation of the training pixels. `two_deviations`: 0 where that is -2 and less, 1
-where it is 2 and more."""
+Unit = Literal["decibel", "metres", "reflectance", "standardised", "two_deviations"]
+"""What an encoder is fed. `decibel`: (10 log10(power) - mean) / deviation. `reflectance`, 0 to 1, and
+`metres`: as they are, or (value - mean) / deviation where these are given. `standardised`: by mean and
+deviation of the training pixels. `two_deviations`: 0 where that is -2 and less, 1 where it is 2 and more."""
 
 S1 = ("VV", "VH")
 S2_L1C = ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B10", "B11", "B12")
@@ -29,6 +33,7 @@ class Sensor:
 
     Attributes:
         kind: key of `geo_xmodal.kinds.KINDS`; empty takes any kind.
+        product: of the sensor, as the encoder calls it, where it knows several.
         bands: in the encoder's order; empty takes any, in the scene's order.
         may_lack: bands that may be missing, and are fed as 0.
         unit: of what it is fed.
@@ -36,7 +41,8 @@ class Sensor:
         deviation: per band, in that unit; empty is 1.
     """
 
-    kind: Literal["sar", "msi", ""]
+    kind: Literal["sar", "msi", "dem", ""]
+    product: str = ""
     bands: tuple[str, ...]
     may_lack: tuple[str, ...] = ()
     unit: Unit
@@ -55,7 +61,7 @@ class Published:
         settings: of its network, where an architecture has several sizes.
         file: that holds its weights.
         card: model card that the file is got from, on Hugging Face.
-        sha256: first letters of the file's SHA-256; empty where torchgeo does not publish them.
+        sha256: first letters of the file's SHA-256; empty where they are not published.
         licence: of the weights.
         paper: that describes it.
     """
@@ -91,6 +97,81 @@ _CROMA_S2 = Sensor(kind="msi", bands=S2_L2A, unit="two_deviations")
 _ANY_S1 = Sensor(kind="sar", bands=S1, unit="standardised")
 _ANY_S2 = Sensor(kind="msi", bands=S2_L2A, unit="standardised")
 _ANY = Sensor(kind="", bands=(), unit="standardised")
+_HLS = ("B2", "B3", "B4", "B8A", "B11", "B12")
+_GALILEO_S2 = ("B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B11", "B12")
+_SIXTY_METRES = ("B1", "B9", "B10")
+"""Bands of Sentinel-2 that a scene often lacks."""
+
+
+def _reflectance(
+    bands: tuple[str, ...], mean: Sequence[float], deviation: Sequence[float], product: str = ""
+) -> Sensor:
+    """A sensor of Sentinel-2 whose statistics are those of digital numbers, 10,000 for a reflectance of 1."""
+    lack = tuple(band for band in bands if band in _SIXTY_METRES)
+    return Sensor(
+        kind="msi", product=product, bands=bands, may_lack=lack, unit="reflectance",
+        mean=tuple(value / 1e4 for value in mean), deviation=tuple(value / 1e4 for value in deviation),
+    )  # fmt: skip
+
+
+def _two_deviations(
+    mean: Sequence[float], deviation: Sequence[float]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """What turns mean - 2 deviations into 0 and mean + 2 deviations into 1 (Galileo's `Normalizer`)."""
+    low = tuple(a - 2 * b for a, b in zip(mean, deviation, strict=True))
+    return low, tuple(4 * b for b in deviation)
+
+
+_PRITHVI_V1 = _reflectance(_HLS, (775, 1081, 1229, 2497, 2204, 1611), (1282, 1270, 1399, 1368, 1292, 1155))
+_PRITHVI_V2 = _reflectance(_HLS, (1087, 1342, 1433, 2734, 1958, 1363), (2248, 2179, 2178, 1850, 1242, 1049))
+
+_TERRAMIND: Mapping[str, Sensor] = MappingProxyType(
+    {
+        "s1": Sensor(
+            kind="sar", product="sen1grd", bands=S1, unit="decibel",
+            mean=(-12.599, -20.293), deviation=(5.195, 5.890),
+        ),
+        "s1_rtc": Sensor(
+            kind="sar", product="sen1rtc", bands=S1, unit="decibel",
+            mean=(-10.93, -17.329), deviation=(4.391, 4.459),
+        ),
+        "s2": _reflectance(
+            S2_L2A,
+            (1390.458, 1503.317, 1718.197, 1853.91, 2199.1, 2779.975, 2987.011, 3083.234, 3132.22, 3162.988,
+             2424.884, 1857.648),
+            (2106.761, 2141.107, 2038.973, 2134.138, 2085.321, 1889.926, 1820.257, 1871.918, 1753.829,
+             1797.379, 1434.261, 1334.311),
+            "sen2l2a",
+        ),
+        "s2_l1c": _reflectance(
+            S2_L1C,
+            (2357.089, 2137.385, 2018.788, 2082.986, 2295.651, 2854.537, 3122.849, 3040.56, 3306.481,
+             1473.847, 506.07, 2472.825, 1838.929),
+            (1624.683, 1675.806, 1557.708, 1833.702, 1823.738, 1733.977, 1732.131, 1679.732, 1727.26,
+             1024.687, 442.165, 1331.411, 1160.419),
+            "sen2l1c",
+        ),
+        "dem": Sensor(
+            kind="dem", product="dem", bands=("DEM",), unit="metres", mean=(670.665,), deviation=(951.272,)
+        ),
+    }
+)  # fmt: skip
+
+_LOW, _RANGE = _two_deviations((-11.728724, -18.855582), (4.887146, 5.730270))
+_GALILEO_GRD = Sensor(kind="sar", bands=S1, unit="decibel", mean=_LOW, deviation=_RANGE)
+_GALILEO_MSI = _reflectance(
+    _GALILEO_S2,
+    *_two_deviations(
+        (1395.34087, 1338.40269, 1343.09884, 1543.86080, 2186.20221, 2525.09329, 2410.33772, 2750.28546,
+         2234.91110, 1474.53113),
+        (917.704144, 913.298842, 1092.67872, 1047.22061, 1048.01012, 1143.69030, 1098.97918, 1204.47276,
+         1145.97741, 980.242998),
+    ),
+)  # fmt: skip
+
+_PRITHVI = ("Apache-2.0", "Jakubik et al. 2023, arXiv 2310.18660; Szwarcman et al. 2024, arXiv 2412.02732")
+_TERRAMIND_SOURCE = ("Apache-2.0", "Jakubik et al. 2025, arXiv 2504.11171")
+_GALILEO = ("nasaharvest/galileo", "MIT", "Tseng et al. 2025, arXiv 2502.09356")
 
 _DECUR = ("torchgeo/decur", "Apache-2.0", "Wang et al. 2024, arXiv 2309.05300")
 _SSL4EO = ("CC-BY-4.0", "Wang et al. 2023, arXiv 2211.07044")
@@ -163,6 +244,46 @@ def _all() -> tuple[Published, ...]:
         found.append(
             _one(f"panopticon{ending}", sensor, "panopticon", "panopticon_vitb14_teacher.pth", _PANOPTICON)
         )
+    for name, stem, width, depth, heads, token in (
+        ("v1_100", "1.0-100M", 768, 12, 12, 16),
+        ("v2_tiny_tl", "2.0-tiny-TL", 192, 12, 3, 16),
+        ("v2_100_tl", "2.0-100M-TL", 768, 12, 12, 16),
+        ("v2_300", "2.0-300M", 1024, 24, 16, 16),
+        ("v2_300_tl", "2.0-300M-TL", 1024, 24, 16, 16),
+        ("v2_600", "2.0-600M", 1280, 32, 16, 14),
+        ("v2_600_tl", "2.0-600M-TL", 1280, 32, 16, 14),
+    ):
+        number, _, size = stem.partition("-")
+        found.append(
+            _one(
+                f"prithvi_{name}", _PRITHVI_V1 if number == "1.0" else _PRITHVI_V2, "prithvi",
+                f"Prithvi_EO_V{number[0]}_{size.replace('-', '_')}.pt",
+                (f"ibm-nasa-geospatial/Prithvi-EO-{stem}", *_PRITHVI),
+                embed_dim=width, depth=depth, num_heads=heads, patch_size=token,
+            )
+        )  # fmt: skip
+    for size, width, depth, heads, gated in (
+        ("tiny", 192, 12, 3, 0),
+        ("small", 384, 12, 6, 0),
+        ("base", 768, 12, 12, 1),
+        ("large", 1024, 24, 16, 1),
+    ):
+        for product, sensor in _TERRAMIND.items():
+            found.append(
+                _one(
+                    f"terramind_{size}_{product}", sensor, "terramind", f"TerraMind_v1_{size}.pt",
+                    (f"ibm-esa-geospatial/TerraMind-1.0-{size}", *_TERRAMIND_SOURCE),
+                    dim=width, encoder_depth=depth, num_heads=heads, gated_mlp=gated,
+                )
+            )  # fmt: skip
+    for size, width, depth, heads in (("nano", 128, 4, 8), ("tiny", 192, 12, 3), ("base", 768, 12, 12)):
+        for ending, sensor in (("s1", _GALILEO_GRD), ("s2", _GALILEO_MSI)):
+            found.append(
+                _one(
+                    f"galileo_{size}_{ending}", sensor, "galileo", f"models/{size}/encoder.pt", _GALILEO,
+                    embedding_size=width, depth=depth, num_heads=heads,
+                )
+            )  # fmt: skip
     return tuple(found)
 
 

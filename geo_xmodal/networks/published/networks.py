@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
 
-from geo_xmodal.errors import UsageError
 from geo_xmodal.networks.backbones import make_backbone
-from geo_xmodal.networks.backbones.backbone import check_layout
 from geo_xmodal.networks.published import wavelengths
+from geo_xmodal.networks.published.by_terratorch import Prithvi, TerraMind
 from geo_xmodal.networks.published.catalogue import Published
+from geo_xmodal.networks.published.galileo import TOKEN, Galileo
+from geo_xmodal.networks.published.wrapped import Wrapped, module_of
+
+_TOKENS = {"croma": 8, "dofa": 16, "galileo": TOKEN, "panopticon": 14, "terramind": 16, "vit_s16": 16}
+"""Sides of the patches that become tokens, in pixels, where they are not a setting."""
 
 
 class ImageEncoder(Protocol):
@@ -43,7 +46,7 @@ def make_network(published: Published, side: int, given: Sequence[float], bands:
         bands: of its images.
 
     Raises:
-        UsageError: torchgeo, which holds the code of its network, is not installed.
+        UsageError: the package that holds the code of its network is not installed.
     """
     if published.architecture == "croma":
         return _Croma(published, side)
@@ -51,23 +54,19 @@ def make_network(published: Published, side: int, given: Sequence[float], bands:
         return _Dofa(published, side, given)
     if published.architecture == "panopticon":
         return _Panopticon(published, side, given)
+    if published.architecture == "prithvi":
+        return Prithvi(published, side)
+    if published.architecture == "terramind":
+        return TerraMind(published, side)
+    if published.architecture == "galileo":
+        return Galileo(published, side)
     return _Timm(published, bands, side)
 
 
 def side_of(published: Published, side: int) -> int:
     """The side of images next to one that is asked for, in whole tokens."""
-    token = {"croma": 8, "dofa": 16, "panopticon": 14, "vit_s16": 16}.get(published.architecture, 1)
+    token = published.settings.get("patch_size") or _TOKENS.get(published.architecture, 1)
     return max(1, round(side / token)) * token
-
-
-def _torchgeo(name: str) -> Any:
-    try:
-        return importlib.import_module(f"torchgeo.models.{name}")
-    except ImportError:
-        raise UsageError(
-            f"torchgeo, which holds the network of {name}, is not installed: "
-            "pip install 'geo_xmodal[torchgeo]'"
-        ) from None
 
 
 class _Timm(nn.Module):
@@ -88,34 +87,11 @@ class _Timm(nn.Module):
         self.net.start_from({**more, **weights})
 
 
-class _Torchgeo(nn.Module):
-    """A network of torchgeo, and the names of its weights that no file holds."""
-
-    net: nn.Module
-    features: int
-    fresh: tuple[str, ...] = ()
-
-    def start_from(self, weights: Mapping[str, Tensor]) -> None:
-        own = self.net.state_dict()
-        found = dict(self.named(weights))
-        found |= {name: own[name] for name in self.fresh if name in own and name not in found}
-        check_layout(type(self).__name__.strip("_"), own, found)
-        self.net.load_state_dict(found)
-
-    def named(self, weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """The weights by the names of the network."""
-        return weights
-
-    def _resampled(self, position: Tensor) -> Tensor:
-        """A position embedding (1, 1 + tokens, width) for the network's own number of tokens."""
-        side = round((cast(Tensor, self.net.get_parameter(self.position)).shape[1] - 1) ** 0.5)
-        resample = importlib.import_module("timm.layers").resample_abs_pos_embed
-        return cast(Tensor, resample(position, [side, side], num_prefix_tokens=1))
-
-    position = "pos_embed"
+def _torchgeo(name: str) -> Any:
+    return module_of("torchgeo", f"torchgeo.models.{name}", name)
 
 
-class _Croma(_Torchgeo):
+class _Croma(Wrapped):
     """One sensor's encoder of CROMA; the vector is what its contrastive loss sees (`GAP_FFN` of the mean)."""
 
     fresh = ("attn_bias",)  # made of the size of the image
@@ -136,7 +112,7 @@ class _Croma(_Torchgeo):
         return {name: value for name, value in weights.items() if name.startswith(own)}
 
 
-class _Dofa(_Torchgeo):
+class _Dofa(Wrapped):
     """DOFA; the vector is the mean of its tokens, normalised."""
 
     fresh = ("fc_norm.weight", "fc_norm.bias")  # made anew by torchgeo, too
@@ -153,11 +129,11 @@ class _Dofa(_Torchgeo):
     def named(self, weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         found = {name: value for name, value in weights.items() if not name.startswith("head.")}
         if self.position in found:
-            found[self.position] = self._resampled(found[self.position])
+            found[self.position] = self.resampled(found[self.position])
         return found
 
 
-class _Panopticon(_Torchgeo):
+class _Panopticon(Wrapped):
     """Panopticon; the vector is its class token."""
 
     position = "model.pos_embed"
@@ -177,5 +153,5 @@ class _Panopticon(_Torchgeo):
     def named(self, weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         found = {f"model.{name}": value for name, value in weights.items() if name != "mask_token"}
         if self.position in found:
-            found[self.position] = self._resampled(found[self.position])
+            found[self.position] = self.resampled(found[self.position])
         return found

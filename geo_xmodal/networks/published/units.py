@@ -79,7 +79,7 @@ class Units(nn.Module):
             self.get_buffer(name).copy_(torch.tensor(values).reshape(1, -1, 1, 1))
         highest = max(statistics.high[at] for at in place if at >= 0)
         as_reflectance = highest <= MAX_REFLECTANCE
-        self.factor.fill_(1.0 if as_reflectance else 1e-4)
+        self.factor.fill_(1.0 if as_reflectance or self.sensor.unit == "metres" else 1e-4)
         if self.sensor.unit != "reflectance":
             return ""
         taken = "reflectance" if as_reflectance else "reflectance times 10,000"

@@ -16,29 +16,10 @@ import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from geo_xmodal.networks import NetworkSpec, build_network
-from geo_xmodal.networks.published import PUBLISHED, PublishedBranch, networks
+from geo_xmodal.networks.published import PUBLISHED, networks
 from geo_xmodal.networks.published import catalogue as catalogue_file
 from geo_xmodal.networks.published.units import Units
-from geo_xmodal.networks.standardize import Standardize
-from geo_xmodal.types import BandStatistics
-
-S2 = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B11", "B12")
-
-
-def statistics(bands: tuple[str, ...], transform: str = "identity", high: float = 1e4) -> BandStatistics:
-    count = len(bands)
-    return BandStatistics(
-        bands, (transform,) * count, (1e-4,) * count, (1e-4,) * count, (high,) * count,  # type: ignore[arg-type]
-        tuple(0.1 * k for k in range(count)), tuple(1.0 + k for k in range(count)),
-    )  # fmt: skip
-
-
-def fed(name: str, found: BandStatistics, x: Tensor, named: tuple[str, ...] = ()) -> Tensor:
-    """What an encoder is fed of raw values (B, band, h, w)."""
-    units = Units(PUBLISHED[name], len(found.bands))
-    units.fit(found, named)
-    return units(Standardize(found)(x))
+from tests.networks.published.encoders import S2, branch, check_taken_over, fed, statistics
 
 
 @pytest.mark.parametrize("transform", ["log", "identity"])
@@ -106,13 +87,6 @@ def _small_model(made: Any, name: str, **settings: Any) -> nn.Module:
     return made("resnet18" if name == "resnet50" else name, **settings)
 
 
-def branch(name: str, bands: int, **settings: Any) -> PublishedBranch:
-    options = {"published": name, "patch": 3, "embedding": 4, "resized": 32, **settings}
-    made = build_network(NetworkSpec("published", options), bands, 3)
-    assert isinstance(made, PublishedBranch)
-    return made.eval()
-
-
 def as_published(name: str, side: int = 224) -> dict[str, Tensor]:
     """Random weights in the layout of the published file."""
     one = PUBLISHED[name]
@@ -151,24 +125,7 @@ ONE_OF_EACH = (
 def test_weights_of_the_published_layout_are_taken_over_and_mapped_densely(
     name: str, small: Mapping[str, Any]
 ) -> None:
-    bands = ("VV", "VH") if PUBLISHED[name].sensor.kind == "sar" else S2
-    made = branch(name, len(bands))
-    assert made.fit_input(statistics(bands), PUBLISHED[name].sensor.kind) is not None
-    weights = as_published(name)
-    made.start_from(weights)
-    own = made.encoder.backbone.state_dict()
-    same = sum(any(torch.equal(value, one) for one in weights.values()) for value in own.values())
-    assert same >= len(own) - 3  # but for position embeddings of another size and norms that files lack
-    x = torch.randn(1, len(bands), 4, 5)
-    with torch.inference_mode():
-        whole = made(x)
-        assert whole.shape == (1, 3, 2, 3)
-        torch.testing.assert_close(made(x[:, :, 1:, 2:])[0, :, 0, 0], whole[0, :, 1, 2], rtol=1e-4, atol=1e-5)
-    broken = dict(weights)
-    broken.popitem()
-    del broken[next(key for key in broken if key.endswith(("fc2.weight", "conv2.weight", "to_out.weight")))]
-    with pytest.raises(ValueError, match="another architecture than"):
-        made.start_from(broken)
+    check_taken_over(name, as_published(name))
 
 
 def test_panopticon_and_dofa_take_any_bands_by_wavelength(small: Mapping[str, Any]) -> None:
@@ -197,7 +154,13 @@ def test_what_to_get_is_said_with_its_checksum() -> None:
     assert "SHA-256" not in PUBLISHED["panopticon"].wanted
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+ELSEWHERE = ("galileo", "prithvi", "terramind")
+"""Architectures that torchgeo does not hold."""
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, one in PUBLISHED.items() if one.architecture not in ELSEWHERE]
+)
 def test_files_and_bands_are_those_of_torchgeo(name: str) -> None:
     models = pytest.importorskip("torchgeo.models")
     one = PUBLISHED[name]
