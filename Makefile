@@ -39,8 +39,8 @@ $(BROWSER)/.installed: app/package.json
 demo: setup ## train on two sensors, map with one, measure: sample scene berlin
 	@$(BIN)/python scripts/demo.py
 
-test: setup ## run every test, two at a time
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+test: setup ## run every test, three at a time
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 lint: setup ## check style, types and layers
 	@$(BIN)/ruff check .

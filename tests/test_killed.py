@@ -39,6 +39,7 @@ def test_every_case_is_killed() -> None:
     assert sorted(sum((*SHORT, *LONG), ())) == sorted(CASES)
 
 
+@pytest.mark.heavy
 @pytest.mark.timeout(7200 if os.environ.get(EVERY) == "1" else 900)
 @pytest.mark.parametrize("names", [*SHORT, *LONG], ids=", ".join)
 def test_killed_anywhere_leaves_the_old_or_the_new_whole_or_says_so(

@@ -23,9 +23,9 @@ CHROMIUM = (
 that takes the processor three times as long."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """A server that all tests share; every browser context is a session of its own."""
+    """A server that all tests of the app share; every browser context is a session of its own."""
     running = start_server(tmp_path_factory.mktemp("work"))
     yield running
     running.stop()
@@ -45,9 +45,9 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., RunningServer]]:
         running.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium(system_program: Callable[[str], str]) -> Iterator[Any]:
-    """A headless Chromium."""
+    """A headless Chromium, which ends with the tests of the app: it holds memory."""
     from playwright.sync_api import sync_playwright
 
     program = system_program("chromium")

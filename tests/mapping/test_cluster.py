@@ -30,6 +30,8 @@ from tests import rasters
 from tests.mapping.conftest import card_of, random_model, scene_values, with_holes
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.heavy
+
 REPOSITORY = Path(__file__).parents[2]
 DASK = str(Path(sys.executable).with_name("dask"))
 WINDOWS = 35

@@ -89,6 +89,7 @@ def test_window_size_changes_nothing_but_ties(
         assert np.abs(percent - maps[0][1]).max() <= 1
 
 
+@pytest.mark.heavy
 def test_threads_and_processes_give_the_same_bytes(
     cnn_folder: Path, reader: AlignedReader, tmp_path: Path
 ) -> None:

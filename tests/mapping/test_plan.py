@@ -173,6 +173,7 @@ def test_the_command_names_every_raster(
     assert Path(told["entropy"]).is_file() and Path(told["class_probabilities"]).is_file()
 
 
+@pytest.mark.heavy
 def test_processes_take_memory_each(cnn_folder: Path, reader: AlignedReader, tmp_path: Path) -> None:
     alone = plan_map(cnn_folder, reader, tmp_path / "map.tif", window=128, threads=1, engine="torch")
     two = plan_map(cnn_folder, reader, tmp_path / "map.tif", window=128, workers=2, engine="torch")

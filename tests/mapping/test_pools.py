@@ -85,6 +85,7 @@ def test_windows_in_flight_follow_the_slots() -> None:
     assert max(flying[:2]) == 2 and max(flying) == 8
 
 
+@pytest.mark.heavy
 def test_killed_local_worker_is_replaced(cnn_folder: Path, reader: AlignedReader, tmp_path: Path) -> None:
     here = map_scene(cnn_folder, reader, tmp_path / "here.tif", window=64, engine="torch")
     window = random.randint(1, 30)
@@ -151,6 +152,7 @@ def slow_map(folder: Path) -> Iterator[subprocess.Popen[str]]:
         child.communicate()
 
 
+@pytest.mark.heavy
 def test_killed_map_leaves_no_worker_behind(cnn_folder: Path, reader: AlignedReader, tmp_path: Path) -> None:
     with slow_map(tmp_path) as child:
         workers = psutil.Process(child.pid).children(recursive=True)
@@ -164,6 +166,7 @@ def test_killed_map_leaves_no_worker_behind(cnn_folder: Path, reader: AlignedRea
     assert out.read_bytes() == whole.read_bytes()
 
 
+@pytest.mark.heavy
 def test_interrupted_map_ends_its_workers_in_one_line(
     cnn_folder: Path, reader: AlignedReader, tmp_path: Path
 ) -> None:

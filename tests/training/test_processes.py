@@ -16,6 +16,8 @@ from geo_xmodal.commands.app import run
 from tests.tiny import QUICK, write_scene
 from tests.training import shares
 
+pytestmark = pytest.mark.heavy
+
 KILLED_AFTER = 12
 """Steps, which is some way into the last of three epochs, of which the first two are kept."""
 

@@ -99,7 +99,7 @@ def scene_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return scenes.write_scene(tmp_path_factory.mktemp("viewer"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def address(scene_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Of a running server with the page."""
     if not (REPOSITORY / "app/geo_xmodal_app/static/lib/ol.js").exists():
