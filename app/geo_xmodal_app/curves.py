@@ -14,7 +14,8 @@ from geo_xmodal.errors import UsageError
 from geo_xmodal.small_files import SmallFile, read_json_lines
 
 COLORS = ("#332288", "#117733", "#cc6677", "#88ccee", "#ddcc77", "#aa4499", "#44aa99", "#882255")
-"""That colour-blind readers tell apart."""
+DARK_COLORS = ("#77aadd", "#ee8866", "#eedd88", "#ffaabb", "#99ddff", "#44bb99", "#bbcc33", "#dddddd")
+"""That colour-blind readers tell apart: Paul Tol's "muted" on a light page, his "light" on a dark one."""
 
 MAX_EPOCHS = 300
 """Points of a curve: more than a screen tells apart."""
@@ -80,6 +81,7 @@ def thinned(rows: Rows, most: int = MAX_EPOCHS) -> Rows:
 
 def _lines(points: Sequence[Mapping[str, Any]]) -> None:
     terms = list(dict.fromkeys(point["term"] for point in points))
+    colors = DARK_COLORS if st.context.theme.type == "dark" else COLORS
     # Written out: altair takes a second to import, and checks every chart against its schema.
     spec = {
         "height": _HEIGHT,
@@ -96,7 +98,7 @@ def _lines(points: Sequence[Mapping[str, Any]]) -> None:
                 "field": "term",
                 "type": "nominal",
                 "title": None,
-                "scale": {"domain": terms, "range": [COLORS[i % len(COLORS)] for i in range(len(terms))]},
+                "scale": {"domain": terms, "range": [colors[i % len(colors)] for i in range(len(terms))]},
                 "legend": {"orient": "top"},
             },
         },

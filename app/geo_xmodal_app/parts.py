@@ -162,7 +162,12 @@ def shown_command(argv: Sequence[str], session: str, names: Mapping[Path, str] |
 def command_line(line: str) -> None:
     """The command line that does the same, to copy."""
     st.caption("The same on the command line")
-    st.code(line, language="bash", wrap_lines=True)
+    show_code(line)
+
+
+def show_code(line: str) -> None:
+    """A command line by itself; in one colour: those that Streamlit has for its parts are hard to read."""
+    st.code(line, language=None, wrap_lines=True)
 
 
 def download(session: str, path: Path, kind: FileKind, label: str, name: str | None = None) -> None:
@@ -217,6 +222,24 @@ def watch(
                 st.rerun()
 
     panel()
+
+
+def earlier(title: str, lines: Mapping[str, str], go: Callable[[str], None]) -> None:
+    """What was made before, folded away, each with a button that opens it; nothing where there is nothing.
+
+    Args:
+        title: Of the list.
+        lines: Id to what is said of it, as Markdown.
+        go: Opens the one of an id.
+    """
+    if not lines:
+        return
+    with st.expander(f"{title} ({len(lines)})"):
+        for id_, line in lines.items():
+            words, button = st.columns([5, 1], vertical_alignment="center")
+            words.markdown(line)
+            if button.button("Open", key=f"open-{id_}", width="stretch"):
+                go(id_)
 
 
 def state_words(session: str, folder: Path, finished: bool) -> str:

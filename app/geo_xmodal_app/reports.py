@@ -16,7 +16,9 @@ export default function ({ parentElement, data }) {
 }
 """
 
-_STYLE = f"iframe {{ width: 100%; height: {_HEIGHT}px; border: 1px solid #d6d9de; border-radius: 6px; }}"
+_STYLE = f"""
+iframe {{ width: 100%; height: {_HEIGHT}px; border: 1px solid var(--st-border-color); border-radius: 6px; }}
+"""
 
 
 def show_report(path: Path) -> None:

@@ -9,14 +9,30 @@ from pathlib import Path
 import geo_xmodal as gx
 from geo_xmodal_app.settings import settings
 
-_MARKDOWN = re.compile(r"([!-/:-@\[-`{-~])")
+_MARKDOWN = re.compile(
+    r"""
+    [\\`*\[\]<>$~@]               # anywhere
+    | (?<![^\W_])_ | _(?![^\W_])    # but within a word
+    | &(?=[\#\w])                  # characters by name or number
+    | :(?=\S)                      # icons, colours, addresses
+    | (?<=[-<])- | -(?=[->])       # dashes and arrows
+    | (?<=www)\.                   # addresses
+    """,
+    re.VERBOSE,
+)
+_START = re.compile(r"^(\s*\d*)([-+#=.)])")
+"""Of a list, or of a heading."""
+
 _LONGEST = 600
 
 
 def literal(text: str) -> str:
-    """`text` so that Markdown shows it letter for letter: names in files are not ours."""
+    """`text` so that Markdown shows it letter for letter: names in files are not ours.
+
+    No more is marked than must be: screen readers are told the label of a field as it stands.
+    """
     printable = "".join(letter if letter.isprintable() else " " for letter in text)
-    return _MARKDOWN.sub(r"\\\1", printable)
+    return _START.sub(r"\1\\\2", _MARKDOWN.sub(r"\\\g<0>", printable))
 
 
 def plain(text: str, names: Mapping[Path, str] | None = None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from PIL import Image
 from rasterio.windows import Window
 
 import geo_xmodal as gx
+from geo_xmodal_app import workspace
 from geo_xmodal_app.sessions import LOCAL
 from geo_xmodal_app.uploads import Purpose, uploads
 from tests.waiting import wait_until
@@ -59,13 +61,37 @@ def cut_berlin(folder: Path) -> Files:
     )
 
 
-def put_upload(purpose: Purpose, name: str, path: Path) -> str:
-    """A file as the browser would send it in one slice, for the session of scripts; its id."""
+def put_upload(purpose: Purpose, name: str, path: Path, session: str = LOCAL) -> str:
+    """A file as the browser would send it in one slice, for the session of scripts or another; its id."""
     content = path.read_bytes()
-    begun = uploads().begin(LOCAL, purpose, name, len(content))
-    with uploads().writing(LOCAL, begun.id, 0) as write:
+    begun = uploads().begin(session, purpose, name, len(content))
+    with uploads().writing(session, begun.id, 0) as write:
         write(content)
-    return uploads().finish(LOCAL, begun.id).id
+    return uploads().finish(session, begun.id).id
+
+
+def put_map(session: str, name: str, radar: Path, **about: str) -> Path:
+    """A map of a session that was made elsewhere; its folder."""
+    asked = {"input": radar.stem, "model": "berlin-sar-hgr", "command": "geo-xmodal map", **about}
+    item = workspace.new_item(session, "maps", name, asked)
+    reader = gx.aligned_reader(radar, kind="sar")
+    gx.map_scene(gx.find_model("berlin-sar-hgr"), reader, item / "map.tif")
+    return item
+
+
+def put_run(session: str, metrics: dict[str, object]) -> str:
+    """A finished run of a session that was made elsewhere; its id."""
+    item = workspace.new_item(
+        session, "runs", "berlin-hgr", {"scene": "sample:berlin", "command": "geo-xmodal"}
+    )
+    run = item / "run"
+    (run / "model").mkdir(parents=True)
+    (run / "report.html").write_text("<h1>Report</h1>")
+    (run / "log.jsonl").write_text(
+        json.dumps({"stage": "a", "epoch": 1, "loss": {"label": 0.5}, "validation": {"oa": 0.5}}) + "\n"
+    )
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    return item.name
 
 
 @dataclass

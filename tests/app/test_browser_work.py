@@ -20,7 +20,7 @@ from geo_xmodal_app import workspace
 from geo_xmodal_app.settings import VARIABLE, Settings
 from geo_xmodal_app.uploads import uploads
 from tests import tiny
-from tests.app.journey import COLS, ROWS, Reader, cut_berlin
+from tests.app.journey import COLS, ROWS, Reader, cut_berlin, put_map
 from tests.app.running import COOKIE, RunningServer
 from tests.rasters import vrt_that_reads, write_sparse
 from tests.waiting import wait_until
@@ -45,11 +45,8 @@ def maps(session: str, tmp_path: Path) -> tuple[str, str]:
     """Two maps of one place: the second is water in its lower half."""
     found = workspace.find_map(session, "first")
     if found is None:
-        asked = {"input": "radar", "model": "berlin-sar-hgr", "command": "geo-xmodal map"}
-        first = workspace.new_item(session, "maps", "first", asked)
-        second = workspace.new_item(session, "maps", "second", asked)
-        reader = gx.aligned_reader(cut_berlin(tmp_path).sar, kind="sar")
-        gx.map_scene(gx.find_model("berlin-sar-hgr"), reader, first / "map.tif")
+        first = put_map(session, "first", cut_berlin(tmp_path).sar)
+        second = workspace.new_item(session, "maps", "second", workspace.about(first))
         shutil.copy(first / "map.tif", second / "map.tif")
         with rasterio.open(second / "map.tif", "r+", IGNORE_COG_LAYOUT_BREAK="YES") as dataset:
             ids = dataset.read(1)

@@ -25,7 +25,7 @@ from geo_xmodal_app.drafts import apply_edits, drafts
 from geo_xmodal_app.jobs import queue
 from geo_xmodal_app.sessions import LOCAL, session_folder
 from geo_xmodal_app.settings import VARIABLE, Settings
-from tests.app.journey import put_upload
+from tests.app.journey import put_run, put_upload
 from tests.points import tables
 from tests.rasters import outline_area, utm_grid, vrt_that_reads, write_sparse
 from tests.rasters import write_raster as write_grid_raster
@@ -175,21 +175,6 @@ def test_options_that_cannot_be_are_said_before_anything_runs(visit: Visit) -> N
     assert not [one for one in page.button if one.label == "Start training"]
 
 
-def finished_run(metrics: dict[str, object]) -> str:
-    """A run of this session that was made elsewhere; its id."""
-    item = workspace.new_item(
-        LOCAL, "runs", "berlin-hgr", {"scene": "sample:berlin", "command": "geo-xmodal"}
-    )
-    run = item / "run"
-    (run / "model").mkdir(parents=True)
-    (run / "report.html").write_text("<h1>Report</h1>")
-    (run / "log.jsonl").write_text(
-        json.dumps({"stage": "a", "epoch": 1, "loss": {"label": 0.5}, "validation": {"oa": 0.5}}) + "\n"
-    )
-    (run / "metrics.json").write_text(json.dumps(metrics))
-    return item.name
-
-
 def test_a_finished_run_shows_measures_gain_and_its_report(visit: Visit) -> None:
     gain = {
         "oa": {"mean": 0.05, "se": 0.01},
@@ -197,7 +182,7 @@ def test_a_finished_run_shows_measures_gain_and_its_report(visit: Visit) -> None
         "miou": {"mean": None, "se": None},
     }
     measures = {"oa": 0.71, "aa": 0.64, "kappa": 0.5, "miou": None, "gain": {"target_only": gain}}
-    page = visit("training", run=finished_run(measures))
+    page = visit("training", run=put_run(LOCAL, measures))
     assert [metric.value for metric in page.metric] == ["71.0 %", "64.0 %", "50.0 %", "-"]
     assert list(page.dataframe[0].value.iloc[0]) == ["target only", "+5.0 ± 1.0", "+4.0", "-"]
 
@@ -214,7 +199,7 @@ def test_of_a_better_control_no_more_is_said_than_is_known(
     visit: Visit, error: float | None, told: str
 ) -> None:
     gain = {"oa": {"mean": -0.16, "se": error}}
-    page = visit("training", run=finished_run({"oa": 0.5, "gain": {"target_only": gain}}))
+    page = visit("training", run=put_run(LOCAL, {"oa": 0.5, "gain": {"target_only": gain}}))
     (said,) = [one.value.replace("\\", "") for one in page.warning]
     assert said.endswith(told)
 
@@ -222,7 +207,7 @@ def test_of_a_better_control_no_more_is_said_than_is_known(
 def test_a_control_that_is_better_is_said_and_maps(visit: Visit) -> None:
     gain = {"oa": {"mean": -0.16, "se": None}, "aa": {"mean": 0.01, "se": None}}
     slight = {"oa": {"mean": -0.01, "se": None}}
-    run = finished_run({"oa": 0.5, "gain": {"self_training": slight, "target_only": gain}})
+    run = put_run(LOCAL, {"oa": 0.5, "gain": {"self_training": slight, "target_only": gain}})
     folder = workspace.runs(LOCAL)[0].folder / "controls" / "target_only"
     for seed in ("seed-10", "seed-9"):
         shutil.copytree(gx.find_model("berlin-sar-hgr"), folder / seed / "model")
@@ -252,7 +237,7 @@ def test_an_export_that_ended_badly_is_dismissed(visit: Visit) -> None:
 
 
 def test_a_finished_run_is_removed_on_its_page(visit: Visit) -> None:
-    page = visit("training", run=finished_run({"oa": 0.5}))
+    page = visit("training", run=put_run(LOCAL, {"oa": 0.5}))
     button(page, "Remove").click()  # type: ignore[attr-defined]
     page.run()
     assert not workspace.runs(LOCAL)
@@ -289,7 +274,7 @@ def test_tables_show_all_of_their_rows(visit: Visit, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(streamlit, "dataframe", spy)
     visit("scenes")
     visit("scenes", scene="sample:berlin")
-    visit("training", run=finished_run({"oa": 0.5, "gain": {"target_only": {}}}))
+    visit("training", run=put_run(LOCAL, {"oa": 0.5, "gain": {"target_only": {}}}))
     assert heights == ["content"] * 4
 
 
@@ -796,13 +781,13 @@ def test_a_finished_map_and_run_say_what_was_taken_for_granted(
     model = gx.find_model("berlin-sar-hgr")
     gx.map_scene(model, gx.map_input([radar], gx.read_card(model)).reader, item / "map.tif")
     assert any(said in one.value for one in visit("mapping", map="radar").info)
-    run = finished_run({"oa": 0.5, "assumptions": ["sar.tif: bands are taken by their place"]})
+    run = put_run(LOCAL, {"oa": 0.5, "assumptions": ["sar.tif: bands are taken by their place"]})
     assert any(said in one.value for one in visit("training", run=run).info)
 
 
 def test_damaged_metrics_of_a_run_are_one_line(visit: Visit) -> None:
     visit("home")
-    run = finished_run({"oa": 0.5})
+    run = put_run(LOCAL, {"oa": 0.5})
     (workspace.runs(LOCAL)[0].folder / "metrics.json").write_bytes(b'{"oa": 0.5, \xff')
     page = visit("training", run=run)
     (line,) = [error.value.replace("\\", "") for error in page.error]

@@ -71,10 +71,11 @@ def _train(session: str, entry: SceneEntry, scene: gx.Scene, drawing: Drawing, a
     count = len(drawing.drawn_classes)
     words, save, train = st.columns([3, 1, 1], vertical_alignment="center")
     words.write(_tested(drawing) if count > 1 else "Draw areas of two classes at least.")
-    save.link_button(
-        "GeoPackage", f"{address}/package", icon=":material/download:", width="stretch",
-        disabled=not drawing.polygons, help="What is drawn, in the scene's CRS, with names and colours.",
-    )  # fmt: skip
+    if drawing.polygons:
+        save.link_button(
+            "GeoPackage", f"{address}/package", icon=":material/download:", width="stretch",
+            help="What is drawn, in the scene's CRS, with names and colours.",
+        )  # fmt: skip
     if train.button(
         "Train on these labels", type="primary", width="stretch", icon=":material/model_training:",
         disabled=count < 2 or busy,

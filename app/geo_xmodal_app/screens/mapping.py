@@ -24,6 +24,7 @@ from geo_xmodal_app.parts import (
     asked_or_shown,
     choose,
     command_line,
+    earlier,
     heading,
     is_active,
     job_of,
@@ -314,19 +315,19 @@ _SCALE = Field("scale", "choice", "Values are", "linear", {"linear": "linear pow
 
 
 def _earlier(session: str) -> None:
-    entries = workspace.maps(session)
-    if not entries:
-        return
-    with st.expander(f"Your maps ({len(entries)})"):
-        for entry in entries:
-            words, button = st.columns([5, 1], vertical_alignment="center")
-            state = state_words(session, entry.folder, entry.finished)
-            words.markdown(
-                f"**{literal(entry.id)}** · {literal(str(entry.about.get('input', '')))} "
-                f"with {literal(str(entry.about.get('model', '')))}{state}"
-            )
-            if button.button("Open", key=f"open-{entry.id}", width="stretch"):
-                navigation.go("view" if entry.finished else "map", map=entry.id)
+    entries = {entry.id: entry for entry in workspace.maps(session)}
+
+    def line(entry: MapEntry) -> str:
+        made = (
+            f"{literal(str(entry.about.get('input', '')))} with {literal(str(entry.about.get('model', '')))}"
+        )
+        return f"**{literal(entry.id)}** · {made}{state_words(session, entry.folder, entry.finished)}"
+
+    earlier(
+        "Your maps",
+        {id_: line(entry) for id_, entry in entries.items()},
+        lambda id_: navigation.go("view" if entries[id_].finished else "map", map=id_),
+    )
 
 
 def _progress(session: str, found: MapEntry) -> None:

@@ -25,6 +25,7 @@ from geo_xmodal_app.parts import (
     is_active,
     job_of,
     removal,
+    show_code,
     shown_command,
     start,
     watch,
@@ -144,7 +145,7 @@ def _export(session: str, entry: MapEntry, to: str, label: str) -> None:
                 st.rerun()
         shown = request.model_copy(update={"out": Path(_OUT[to])})
         line = shown_command(shown.argv(), session, {entry.classes: "map.tif"})
-        st.code(line, language="bash", wrap_lines=True)
+        show_code(line)
         return
     if out.is_dir():
         out = zip_folder(out, folder / f"{entry.id}-qgis.zip")

@@ -25,6 +25,7 @@ from geo_xmodal_app.parts import (
     choose,
     command_line,
     download,
+    earlier,
     heading,
     is_active,
     job_of,
@@ -151,15 +152,11 @@ settings of methods."""
 
 
 def _earlier(session: str) -> None:
-    runs = workspace.runs(session)
-    if not runs:
-        return
-    with st.expander(f"Earlier runs ({len(runs)})"):
-        for one in runs:
-            words, button = st.columns([5, 1], vertical_alignment="center")
-            words.markdown(f"**{literal(one.id)}**{state_words(session, one.folder, one.finished)}")
-            if button.button("Open", key=f"open-{one.id}", width="stretch"):
-                navigation.go("train", run=one.id)
+    lines = {
+        one.id: f"**{literal(one.id)}**{state_words(session, one.folder, one.finished)}"
+        for one in workspace.runs(session)
+    }
+    earlier("Earlier runs", lines, lambda id_: navigation.go("train", run=id_))
 
 
 def _run(session: str, found: RunEntry) -> None:

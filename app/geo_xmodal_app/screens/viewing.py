@@ -206,8 +206,9 @@ def _map(session: str, choice: _Choice, layers: tuple[Layer, ...], viewport: Vie
         own_address=BASEMAP,
         height=HEIGHT,
     )
-    for line in state.refused:
-        note(line)
+    for name, why in state.refused.items():
+        if name != "area":  # which the viewer itself says
+            note(f"{name}: {why}")
     area = None if state.area is None else Area(state.area, _reference(choice).grid)
     show_areas(session, area, "view")
     _tables(session, paths, legends, drawn, comparison)
@@ -217,7 +218,7 @@ def _drawn(
     state: ViewState, paths: Mapping[str, Path], legends: Mapping[str, tuple[LandClass, ...]]
 ) -> DrawnAreas | None:
     if state.area is None:
-        return None
+        return DrawnAreas({}, state.refused["area"]) if "area" in state.refused else None
     try:
         return DrawnAreas({id_: class_areas(path, legends[id_], state.area) for id_, path in paths.items()})
     except GeoXmodalError as error:

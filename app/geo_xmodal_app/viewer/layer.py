@@ -187,7 +187,7 @@ class ViewState:
         hidden: Class ids that are switched off.
         threshold: Probability below which pixels are dimmed, 0 to 1.
         compare: Ids of the two class layers that are compared.
-        refused: One line for each value that was not taken.
+        refused: `place`, `area` or `settings` to why it was not taken.
     """
 
     place: Place | None = None
@@ -195,7 +195,7 @@ class ViewState:
     hidden: frozenset[int] = frozenset()
     threshold: float = 0.0
     compare: tuple[str, str] | None = None
-    refused: tuple[str, ...] = field(default=())
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 _SHORT = MappingProxyType({"metre": "m", "foot": "ft", "US survey foot": "ft"})

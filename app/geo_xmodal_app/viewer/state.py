@@ -21,9 +21,9 @@ class _RefusedError(ValueError):
 
 
 def parse_state(raw: object, layers: Sequence[Layer], viewport: Viewport) -> ViewState:
-    """The state that a browser sent; a value that makes no sense is left out and named in `refused`."""
+    """The state that a browser sent; a value that makes no sense is left out, and `refused` says why."""
     given = raw if isinstance(raw, Mapping) else {}
-    refused: list[str] = []
+    refused: dict[str, str] = {}
 
     def taken(name: str, check: Callable[[Any], _Value]) -> _Value | None:
         value = given.get(name)
@@ -32,7 +32,7 @@ def parse_state(raw: object, layers: Sequence[Layer], viewport: Viewport) -> Vie
         try:
             return check(value)
         except _RefusedError as error:
-            refused.append(f"{name}: {error}")
+            refused[name] = str(error)
             return None
 
     place = taken("place", lambda value: _place(value, layers, viewport))
@@ -42,7 +42,7 @@ def parse_state(raw: object, layers: Sequence[Layer], viewport: Viewport) -> Vie
         0.0,
         None,
     )
-    return ViewState(place, area, hidden, threshold, compare, tuple(refused))
+    return ViewState(place, area, hidden, threshold, compare, refused)
 
 
 def _place(value: Any, layers: Sequence[Layer], viewport: Viewport) -> Place:

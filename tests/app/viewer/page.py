@@ -49,6 +49,8 @@ if state.area is not None:
         drawn = DrawnAreas({"map": class_areas(folder / files["map"], CLASSES, state.area)})
     except GeoXmodalError as error:
         drawn = DrawnAreas({}, str(error))
+elif "area" in state.refused:
+    drawn = DrawnAreas({}, state.refused["area"])
 if state.compare is not None:
     before, after = state.compare
     comparison = Comparison(
@@ -75,6 +77,6 @@ said = {
     "hidden": sorted(value.hidden),
     "threshold": value.threshold,
     "compare": value.compare,
-    "refused": value.refused,
+    "refused": dict(value.refused),
 }
 st.text(f"STATE {json.dumps(said)}")

@@ -50,7 +50,7 @@ def test_areas_become_multipolygons() -> None:
 def test_settings() -> None:
     state = parse(settings={"hidden": [1, 9], "threshold": 0.25, "compare": ["map", "other"]})
     assert (state.hidden, state.threshold, state.compare) == (frozenset({1, 9}), 0.25, ("map", "other"))
-    assert state.refused == ()
+    assert not state.refused
 
 
 @pytest.mark.parametrize(
@@ -85,8 +85,7 @@ def test_settings() -> None:
 def test_what_makes_no_sense_is_left_out_and_named(raw: dict[str, Any]) -> None:
     state = parse(**raw)
     assert (state.place, state.area, state.compare, state.hidden) == (None, None, None, frozenset())
-    assert len(state.refused) == 1
-    assert state.refused[0].startswith(f"{next(iter(raw))}: ")
+    assert list(state.refused) == list(raw)
 
 
 JSON = st.recursive(

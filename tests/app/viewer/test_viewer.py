@@ -184,6 +184,7 @@ def test_a_loaded_area_is_checked_and_placed(screen: Screen, tmp_path: Path) -> 
     }
     named = {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [ring]},
              "crs": {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32633"}}}  # fmt: skip
+    far = [[40, 10], [41, 10], [41, 11], [40, 10]]
     table = screen.page.locator("table.areas")
     for content in (collection, named):
         (tmp_path / "area.geojson").write_text(json.dumps(content))
@@ -199,11 +200,15 @@ def test_a_loaded_area_is_checked_and_placed(screen: Screen, tmp_path: Path) -> 
         (json.dumps({"type": "Polygon", "coordinates": [[[0, 0], [1, 1], [0, 0]]]}), "without proper rings"),
         (json.dumps({"type": "Polygon", "coordinates": [[[1e5, 1e5]] * 5]}), "beyond longitude and latitude"),
         (json.dumps({"type": "Polygon", "coordinates": [[[1, 1]] * 6000]}), "at most 5000"),
+        (json.dumps({"type": "Polygon", "coordinates": [far]}), "far outside the scene"),
+        (json.dumps({"type": "Polygon", "coordinates": [far]}), "far outside the scene"),  # counts for no time
     ):
         (tmp_path / "bad.geojson").write_text(content)
         screen.page.locator("input[type=file]").set_input_files(tmp_path / "bad.geojson")
         screen.page.locator("[data-section=area] .problem", has_text=words).wait_for()
     assert screen.state()["area"] is None
+    assert screen.page.get_by_text("Counting…").count() == 0
+    screen.page.get_by_role("button", name="Clear").click()
 
 
 def test_two_maps_are_compared(visit: Visit) -> None:

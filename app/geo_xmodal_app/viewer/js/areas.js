@@ -22,6 +22,7 @@ export function createAreas(app) {
   });
   pick.hidden = true;
   let drawing = false;
+  let counted = null; // the area, as text, that the answer on the page is of
 
   const start = button("Draw", () => begin(true), {
     title: "Click corners on the map; a double click ends, Escape gives up",
@@ -114,9 +115,12 @@ export function createAreas(app) {
 
   function send(geometry) {
     problem.textContent = "";
-    const counted = app.layers.list().some(({ spec }) => spec.kind === "classes");
-    result.replaceChildren(...(counted ? [element("p", { class: "hint" }, "Counting…")] : []));
     node.open = true;
+    const text = JSON.stringify(geometry);
+    if (text === counted) return render(); // the page does not run again for what it has been sent
+    counted = text;
+    const maps = app.layers.list().some(({ spec }) => spec.kind === "classes");
+    result.replaceChildren(...(maps ? [element("p", { class: "hint" }, "Counting…")] : []));
     app.send("area", geometry);
   }
 
@@ -125,6 +129,7 @@ export function createAreas(app) {
     source.clear();
     problem.textContent = "";
     result.replaceChildren();
+    counted = null;
     app.send("area", null);
   }
 

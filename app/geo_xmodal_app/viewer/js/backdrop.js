@@ -2,9 +2,9 @@
 
 import { createBasemapForm } from "./basemap_form.js";
 import { element } from "./dom.js";
-import { roundDown } from "./numbers.js";
+import { roundUp } from "./numbers.js";
 
-const LINES = 8; // about as many across the map
+const APART = 72; // pixels of the screen between two lines at least: a number has room
 const PATIENCE = 3; // tiles that fail before it is given up
 
 export function createBackdrop(app) {
@@ -136,7 +136,8 @@ function gridFeatures(ol, map, geometry) {
     const [low, high] = [Math.min(...values), Math.max(...values)];
     return placed ? [low, high] : [Math.max(low, 0), Math.min(high, side)];
   });
-  const step = roundDown(Math.max(...ranges.map(([low, high]) => high - low)) / LINES) || 1;
+  const longest = Math.max(...map.getSize());
+  const step = roundUp((Math.max(...ranges.map(([low, high]) => high - low)) * APART) / longest);
   const digits = Math.max(0, -Math.floor(Math.log10(step)));
   const name = (value) => `${value.toFixed(digits)}${viewport.unit === "degree" ? "°" : ""}`;
   const edge = 40 * resolution;

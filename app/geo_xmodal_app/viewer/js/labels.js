@@ -131,13 +131,18 @@ export function createLabels(app, address) {
     } else moving.getGeometry().setCoordinates(places);
   }
 
+  function dropped() {
+    if (moving) pending.removeFeature(moving);
+    moving = null;
+  }
+
   function painted(places) {
     moving = null;
     const path = thinned(places.map(pixelOf), settings.radius / 4);
     add({ label: label(), path, radius: settings.radius });
   }
 
-  const brush = () => pen.path({ moved: paint, done: painted });
+  const brush = () => pen.path({ moved: paint, done: painted, dropped });
   const made = {
     point: () => pen.click(point),
     polygon: () => pen.polygon({ source: pending, done: polygon }),

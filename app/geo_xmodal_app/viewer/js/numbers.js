@@ -36,6 +36,13 @@ export function lonLat([lon, lat]) {
   return `${north}, ${east}`;
 }
 
+/** The smallest of 1, 2, 5 x 10^n that is not below `value`. */
+export function roundUp(value) {
+  const power = 10 ** Math.floor(Math.log10(value));
+  const lead = value / power;
+  return (lead <= 1 ? 1 : lead <= 2 ? 2 : lead <= 5 ? 5 : 10) * power;
+}
+
 /** The largest of 1, 2, 5 x 10^n that is not above `value`. */
 export function roundDown(value) {
   const power = 10 ** Math.floor(Math.log10(value));

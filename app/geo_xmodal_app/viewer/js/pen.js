@@ -55,8 +55,11 @@ export function createPen(app) {
     return draw;
   }
 
-  /** The way of the pointer from where it is pressed: `moved` gets it so far, `done` all of it. */
-  function path({ moved, done }) {
+  /**
+   * The way of the pointer from where it is pressed: `moved` gets it so far, `done` all of it. A second finger
+   * makes it a pinch, and the way is `dropped`.
+   */
+  function path({ moved, done, dropped }) {
     let places = [];
     return new ol.interaction.Pointer({
       handleDownEvent: ({ coordinate, originalEvent }) => {
@@ -65,9 +68,14 @@ export function createPen(app) {
         moved(places);
         return true;
       },
-      handleDragEvent: ({ coordinate }) => moved((places = [...places, coordinate])),
+      handleDragEvent: ({ coordinate, activePointers }) => {
+        if (activePointers.length > 1) {
+          places = [];
+          dropped();
+        } else if (places.length) moved((places = [...places, coordinate]));
+      },
       handleUpEvent: () => {
-        done(places);
+        if (places.length) done(places);
         return false;
       },
     });

@@ -57,7 +57,7 @@ export function scaleBar({ map, geometry }) {
   const view = map.getView();
   const resolution = view.getResolution();
   const metres = geometry.metresPerPixel(resolution, view.getCenter());
-  const perPixel = metres ?? resolution;
+  const perPixel = metres ?? resolution / geometry.resolution;
   const value = roundDown(LONGEST_BAR * perPixel);
   const length = value / perPixel;
   if (metres === null) return { length, words: `${measured(value)} pixels` };
