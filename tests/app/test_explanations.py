@@ -14,7 +14,8 @@ from geo_xmodal_app.explanations import maps_of
 from geo_xmodal_app.jobs import queue
 from geo_xmodal_app.layers import explanation_layers
 from geo_xmodal_app.sessions import LOCAL
-from tests.app.test_pages import Visit, button, finished_run, words
+from tests.app.journey import put_run
+from tests.app.test_pages import Visit, button, words
 from tests.app.test_pages import visit as visit  # the fixture
 from tests.tiny import write_raster
 from tests.waiting import wait_until
@@ -28,7 +29,7 @@ FOUND = {
 
 @pytest.fixture
 def run(visit: Visit) -> str:
-    return finished_run({"oa": 0.5})
+    return put_run(LOCAL, {"oa": 0.5})
 
 
 def explained(run: str) -> Path:

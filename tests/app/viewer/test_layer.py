@@ -101,5 +101,7 @@ def test_presets_need_bands_near_the_wavelengths() -> None:
         ("True colour", [2, 1, 0]),
         ("False colour", [3, 2, 1]),
     ]
+    sentinel_2 = band_presets((443.0, 492.0, 560.0, 665.0, 704.0, 741.0, 783.0, 865.0))
+    assert sentinel_2 == [("True colour", [3, 2, 1]), ("False colour", [7, 3, 2])]  # 443 nm is for aerosol
     assert band_presets(()) == []
     assert band_presets((1600.0, None)) == []

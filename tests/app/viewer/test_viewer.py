@@ -201,7 +201,10 @@ def test_a_loaded_area_is_checked_and_placed(screen: Screen, tmp_path: Path) -> 
         (json.dumps({"type": "Polygon", "coordinates": [[[1e5, 1e5]] * 5]}), "beyond longitude and latitude"),
         (json.dumps({"type": "Polygon", "coordinates": [[[1, 1]] * 6000]}), "at most 5000"),
         (json.dumps({"type": "Polygon", "coordinates": [far]}), "far outside the scene"),
-        (json.dumps({"type": "Polygon", "coordinates": [far]}), "far outside the scene"),  # counts for no time
+        (
+            json.dumps({"type": "Polygon", "coordinates": [far]}),
+            "far outside the scene",
+        ),  # counts for no time
     ):
         (tmp_path / "bad.geojson").write_text(content)
         screen.page.locator("input[type=file]").set_input_files(tmp_path / "bad.geojson")
