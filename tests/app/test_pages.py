@@ -244,7 +244,7 @@ def test_a_finished_run_is_removed_on_its_page(visit: Visit) -> None:
 
 
 def test_a_thing_is_named_and_noted_and_runs_stand_side_by_side(visit: Visit) -> None:
-    first, second = finished_run({"oa": 0.5}), finished_run({"oa": 0.75})
+    first, second = put_run(LOCAL, {"oa": 0.5}), put_run(LOCAL, {"oa": 0.75})
     page = visit("project", item=f"run:{first}")
     for field, text in (("Name", EVIL), ("Note", EVIL)):
         next(one for one in page.text_input if one.label == field).set_value(text)
@@ -804,7 +804,7 @@ def test_markup_in_names_is_shown_as_text(visit: Visit, tmp_path: Path) -> None:
     assert "hacked" in shown  # as text
     assert "<script>" not in shown.replace("\\<script\\>", "")
     assert "**bold**" not in shown
-    assert "](http" not in shown
+    assert "](http" not in shown.replace("\\]", "")
 
 
 def test_files_that_do_not_meet_are_said_in_one_line(visit: Visit, tmp_path: Path) -> None:
