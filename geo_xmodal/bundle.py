@@ -379,6 +379,13 @@ def check_package(path: Path, network: NetworkEntry) -> None:
         )
 
 
+_BEFORE_STAGES = {
+    "resnet50": "encoder.backbone.conv1.weight",
+    "vit_s16": "encoder.backbone.patch_embed.proj.weight",
+}
+"""By network, a weight as versions named it whose backbones had no stages: `backbone.net.` begins it now."""
+
+
 def _check_shapes(path: Path, card: Card) -> None:
     """See that the weights are those of the card's network, before either takes memory.
 
@@ -389,6 +396,12 @@ def _check_shapes(path: Path, card: Card) -> None:
     from geo_xmodal.networks import PixelModel
 
     observed = read_tensor_header(path, _WEIGHTS_FILE).shapes
+    former = _BEFORE_STAGES.get(card.network.name)
+    if former is not None and any(name.endswith(former) for name in observed):
+        raise BundleError(
+            f"{path}: the weights of {card.network.name} are named as in an earlier geo_xmodal, which this "
+            "version does not read: train again, or map with the geo_xmodal that wrote it"
+        )
     try:
         with torch.device("meta"):
             model = PixelModel(card.spec, card.statistics, len(card.classes))

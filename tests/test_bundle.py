@@ -102,6 +102,20 @@ def test_weights_of_another_network_are_refused(saved: Path) -> None:
         bundle.load(saved)
 
 
+@pytest.mark.parametrize(
+    ("network", "first"), [("resnet50", "conv1.weight"), ("vit_s16", "patch_embed.proj.weight")]
+)
+def test_a_backbone_of_an_earlier_version_is_told_from_a_damaged_file(
+    saved: Path, network: str, first: str
+) -> None:
+    change_card(saved, network={"name": network, "options": {}})
+    resign(saved, save({f"network.encoder.backbone.{first}": torch.zeros(1)}))
+    with pytest.raises(
+        BundleError, match=rf"of {network} are named as in an earlier .*: train again, or map w"
+    ):
+        bundle.load(saved)
+
+
 def test_weights_that_are_not_finite_are_refused(saved: Path) -> None:
     state = load((saved / bundle.WEIGHTS).read_bytes())
     name = next(name for name, value in state.items() if value.is_floating_point())

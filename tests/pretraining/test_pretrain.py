@@ -186,6 +186,22 @@ def test_chips_pretrain_with_labels_and_without(tmp_path: Path) -> None:
     assert bare.metrics["probe"] == {} and bare.metrics["pairs"] == 300
 
 
+def test_the_command_takes_bf16_and_lars(folder: Path, tmp_path: Path) -> None:
+    settings = SMALL | {"optimizer": "lars", "labels_per_class": "2", "unlabelled": "64"}
+    found = {}
+    for precision in ("float32", "bf16"):
+        out = tmp_path / precision
+        chosen = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
+        asked = ["pretrain", "--scene", str(folder), "--out", str(out), "--epochs", "1", *chosen]
+        assert command([*asked, "--precision", precision]) == 0
+        config = json.loads((out / "config.json").read_text())
+        assert (config["compute"]["precision"], config["options"]["optimizer"]) == (precision, "lars")
+        found[precision] = load_file(out / "encoders" / "encoder-sar.safetensors")
+    kept = found["bf16"].values()
+    assert all(one.dtype != torch.bfloat16 and one.isfinite().all() for one in kept)
+    assert any(not torch.equal(one, found["float32"][name]) for name, one in found["bf16"].items())
+
+
 # --- whole images
 
 
