@@ -228,6 +228,14 @@ def test_backbones_see_whole_images_and_encoders_of_pixels_their_mean(of_images:
         PretrainingOptions(encoder="resnet18", image=5, auxiliary_contrasts=(), auxiliary_kernels=(1, 1))
 
 
+def test_images_are_no_smaller_than_a_backbone_takes() -> None:
+    with pytest.raises(
+        ValueError, match="image 31 is smaller than the 32 pixels a side that mit_b0 looks at"
+    ):
+        PretrainingOptions(encoder="mit_b0", image=31)
+    assert PretrainingOptions(encoder="mit_b0", image=33).image == 33
+
+
 def test_a_network_on_windows_starts_from_the_backbone_of_a_run(folder: Path, of_images: Path) -> None:
     scene, out = gx.open_scene(folder), of_images.parent / "fcn"
     quick = {"tile": "32", "overlap": "0", "least_steps": "1", "label_batch": "2", "learning_rate": "1e-12"}

@@ -12,7 +12,7 @@ from geo_xmodal.kinds import Kind
 from geo_xmodal.methods.base import LoopOptions
 from geo_xmodal.methods.target_branch import BRANCH_RECIPES, PixelBranchOptions
 from geo_xmodal.networks import NetworkSpec, branch_help, check_spec, checked_branch
-from geo_xmodal.networks.backbones import AttentionName
+from geo_xmodal.networks.backbones import BACKBONES, AttentionName
 from geo_xmodal.objectives.self_supervised import PUBLISHED_WEIGHT
 
 PRETRAINING_METHODS: Mapping[str, str] = MappingProxyType(
@@ -182,9 +182,12 @@ class PretrainingOptions(LoopOptions):
     def _networks_exist(self) -> PretrainingOptions:
         for network in (self.network, self.auxiliary_network):
             check_spec(network)
-            if 0 < self.image <= 2 * network.margin:
+            seen = 2 * network.margin + 1
+            if network.name in BACKBONES:  # which see the whole image, whatever their patches are
+                seen = max(seen, BACKBONES[network.name].smallest)
+            if 0 < self.image < seen:
                 raise ValueError(
-                    f"image {self.image} is smaller than the {2 * network.margin + 1} pixels a side that "
+                    f"image {self.image} is smaller than the {seen} pixels a side that "
                     f"{network.name} looks at: make it larger, or 0"
                 )
         return self
