@@ -17,6 +17,7 @@ from geo_xmodal.errors import GeoXmodalError
 from geo_xmodal.types import Kind, LandClass
 from geo_xmodal_app.copies import Copying, prepared, prepared_labels, prepared_values, small_pixels
 from geo_xmodal_app.registry import registry
+from geo_xmodal_app.remarks import remark
 from geo_xmodal_app.texts import plain
 from geo_xmodal_app.viewer.areas import class_areas
 from geo_xmodal_app.viewer.component import band_presets
@@ -179,7 +180,7 @@ def _shown(title: str, prepare: Callable[[], Copying], show: Callable[[Path], La
 def _class_layer(
     session: str, entry: MapEntry, title: str, probability: str | None, visible: bool, path: Path
 ) -> Layer:
-    legend = map_legend(entry.classes)
+    legend, date = map_legend(entry.classes), remark(entry.folder).date
     return Layer(
         id=f"map-{entry.id}",
         title=title,
@@ -190,6 +191,7 @@ def _class_layer(
         nodata=0,
         probability=probability,
         areas=class_areas(entry.classes, legend),
+        date="" if date is None else date.isoformat(),
         visible=visible,
     )
 

@@ -16,6 +16,7 @@ from geo_xmodal_app.area_tables import write_areas
 from geo_xmodal_app.basemap_routes import ADDRESS as BASEMAP
 from geo_xmodal_app.basemaps import own_basemap
 from geo_xmodal_app.explanations import explained, maps_of
+from geo_xmodal_app.fields import Field, Form
 from geo_xmodal_app.kept_areas import Area, show_areas
 from geo_xmodal_app.layers import (
     Prepared,
@@ -59,7 +60,7 @@ class _Choice:
     """What is to be looked at."""
 
     first: MapEntry | None
-    second: MapEntry | None
+    others: tuple[MapEntry, ...]
     scene: gx.Scene | None
     scene_id: str | None
     background: SourceFile | None
@@ -87,22 +88,28 @@ def _choose(session: str) -> _Choice | None:
     if not maps and "scene" not in st.query_params:
         heading("View", "Maps, sensors and labels, in the scene's own coordinates.")
     labels = {id_: shown_name(entry.folder) for id_, entry in maps.items()}
-    columns = st.columns(4)
+    files = _rasters(session)
+    columns = st.columns(4 if files else 3)
     with columns[0]:
         first = choose("view", "Map", labels, "map", empty="No map yet", first="scene" not in st.query_params)
     with columns[1]:
-        others = {_NONE: "none", **{id_: name for id_, name in labels.items() if id_ != first}}
-        second = choose("view", "Compare with", others, "other", empty="none") if first else None
+        others = {id_: name for id_, name in labels.items() if id_ != first}
+        compared = {_NONE: "none", **others}
+        second = choose("view", "Compare with", compared, "other", empty="none") if first else None
+    more = {id_: name for id_, name in others.items() if id_ != second}
+    if second in others and more:
+        _form(first).ask(_series(more))
     _take_scene_of(maps.get(first or ""), scenes)
     with columns[2]:
         names = {id_: scene_label(entry) for id_, entry in scenes.items()}
         scene_id = choose("view", "Sensors and labels of", names, "scene", empty="Choose a scene")
-    files = _rasters(session)
-    with columns[3]:
-        below = choose(
-            "view", "GeoTIFF as background", {id_: one.name for id_, one in files.items()}, "background",
-            empty="none", help="One of your files, under everything else.",
-        )  # fmt: skip
+    below = None
+    if files:
+        with columns[3]:
+            below = choose(
+                "view", "GeoTIFF as background", {id_: one.name for id_, one in files.items()}, "background",
+                empty="none", help="One of your files, under everything else.",
+            )  # fmt: skip
     if first is None and scene_id is None:
         st.info(
             "Choose a map, or a scene to look at its sensors. The quickest way to a map: the page **Map**, "
@@ -113,7 +120,27 @@ def _choose(session: str) -> _Choice | None:
             navigation.go("map")
         return None
     scene = scenes[scene_id].opened() if scene_id is not None else None
-    return _Choice(maps.get(first or ""), maps.get(second or ""), scene, scene_id, files.get(below or ""))
+    return _Choice(maps.get(first or ""), _others(maps, first), scene, scene_id, files.get(below or ""))
+
+
+def _form(first: str | None) -> Form:
+    return Form("view", first or "")
+
+
+def _series(more: Mapping[str, str]) -> Field:
+    return Field(
+        "series", "choices", "More maps of the series", [], more,
+        help="Swipe shows them by their dates, which are written on the page Project.",
+    )  # fmt: skip
+
+
+def _others(maps: Mapping[str, MapEntry], first: str | None) -> tuple[MapEntry, ...]:
+    """The maps beside the first: that of the address, then the rest of the series."""
+    second = st.query_params.get("other")
+    if first is None or second not in maps or second == first:
+        return ()
+    wanted = dict.fromkeys((second, *(_form(first).value("series") or ())))
+    return tuple(maps[id_] for id_ in wanted if id_ in maps and id_ != first)
 
 
 def _rasters(session: str) -> Mapping[str, SourceFile]:
@@ -137,11 +164,11 @@ def _layers(session: str, choice: _Choice) -> Prepared:
     found = Prepared()
     if choice.first is not None:
         found += map_layers(session, choice.first, shown_name(choice.first.folder))
-    if choice.second is not None:
-        if gx.describe_raster(choice.second.classes).crs == _reference(choice).crs:
-            found += map_layers(session, choice.second, shown_name(choice.second.folder), visible=False)
+    for other in choice.others:
+        if gx.describe_raster(other.classes).crs == _reference(choice).crs:
+            found += map_layers(session, other, shown_name(other.folder), visible=False)
         else:
-            found += Prepared(problems=(f"{choice.second.id} has another CRS: it cannot be laid over",))
+            found += Prepared(problems=(f"{other.id} has another CRS: it cannot be laid over",))
     if choice.first is not None:
         found += _mapped_file(session, choice.first, _reference(choice))
     if choice.scene is not None:
@@ -178,9 +205,11 @@ def _mapped_file(session: str, entry: MapEntry, reference: gx.RasterInfo) -> Pre
 def _chosen(session: str) -> _Choice:
     """What the address names; for the fragment, which draws no fields."""
     scene = workspace.scene(session, st.query_params.get("scene"))
+    maps = {entry.id: entry for entry in workspace.finished_maps(session)}
+    first = st.query_params.get("map")
     return _Choice(
-        workspace.find_map(session, st.query_params.get("map")),
-        workspace.find_map(session, st.query_params.get("other")),
+        maps.get(first or ""),
+        _others(maps, first),
         None if scene is None else scene.opened(),
         None if scene is None else scene.id,
         _rasters(session).get(st.query_params.get("background") or ""),
@@ -188,11 +217,13 @@ def _chosen(session: str) -> _Choice:
 
 
 def _map(session: str, choice: _Choice, layers: tuple[Layer, ...], viewport: Viewport) -> None:
-    paths = {f"map-{entry.id}": entry.classes for entry in (choice.first, choice.second) if entry is not None}
+    entries = (*([] if choice.first is None else [choice.first]), *choice.others)
+    paths = {f"map-{entry.id}": entry.classes for entry in entries}
     legends = {id_: map_legend(path) for id_, path in paths.items()}
     key = f"viewer-{choice.first.id if choice.first else ''}-{choice.scene_id or ''}"
     state = last_state(key, layers, viewport)
-    drawn = _drawn(state, paths, legends)
+    laid = {id_: path for id_, path in paths.items() if id_ in {layer.id for layer in layers}}
+    drawn = _drawn(state, laid, legends)
     comparison = _comparison(state, paths, legends)
     state = view(
         layers,

@@ -61,6 +61,7 @@ class Layer:
             (an HSI with the bands of a pixel together).
         unit: Of the values.
         areas: Class areas of the whole map (`class_areas`).
+        date: Of the image of a class map, as 2024-05-31; orders the maps of a time series.
         visible: Shown at first.
         opacity: At first, 0 to 1.
     """
@@ -81,6 +82,7 @@ class Layer:
     probe_url: str | None = None
     unit: str = ""
     areas: tuple[ClassArea, ...] = ()
+    date: str = ""
     visible: bool = True
     opacity: float = 1.0
 

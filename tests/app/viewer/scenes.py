@@ -112,9 +112,9 @@ def scene_layers(folder: Path, url: Callable[[str], str] = str) -> tuple[Layer, 
     areas = class_areas(folder / "classes.tif", CLASSES)
     return (
         Layer("map", "Land cover", url("classes.tif"), "classes", CLASSES, ("class",), nodata=0,
-              probability="probability", areas=areas),
+              probability="probability", areas=areas, date="2024-05-31"),
         Layer("other", f"Second map {EVIL}", url("other.tif"), "classes", CLASSES, ("class",), nodata=0,
-              visible=False),
+              visible=False, date="2023-06-01"),
         Layer("probability", "Probability", url("probability.tif"), "probability", bands=("probability",),
               nodata=255, scale=0.01, visible=False),
         Layer("labels", "Labels", url("labels.tif"), "labels", CLASSES, ("label",), nodata=0, visible=False),

@@ -137,6 +137,25 @@ def test_swipe_shows_one_layer_left_and_the_other_right(visit: Visit) -> None:
     assert shown(screen) == colors_of(scenes.classes())
 
 
+def test_the_right_side_of_a_swipe_goes_through_dates(visit: Visit) -> None:
+    screen = visit()
+    screen.section("Swipe")
+    screen.page.get_by_label("Layer on the left").select_option("labels")
+    dates = screen.page.get_by_label("Map on the right, by date")
+    right = [place for place in CENTRES if place[1] > 300]
+    for key, ids, words in (
+        ("End", scenes.classes(), "2024-05-31: Land cover"),
+        ("Home", scenes.other_classes(), f"2023-06-01: Second map {scenes.EVIL}"),
+    ):
+        dates.press(key)
+        screen.page.locator("[data-section=swipe]").get_by_text(words, exact=True).wait_for()
+        screen.settled()
+        picture = screen.picture()
+        shown_there = [screen.color(*place, picture) for place in right]
+        assert shown_there == [COLORS[int(ids[place])] for place in right]
+        assert dates.evaluate("one => one.getRootNode().activeElement === one")
+
+
 def test_a_drawn_area_is_counted_exactly(visit: Visit) -> None:
     screen = visit()
     screen.section("Area")

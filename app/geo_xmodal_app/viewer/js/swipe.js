@@ -1,4 +1,5 @@
-// Two layers side by side under one bar: what lies left of it shows one, what lies right the other.
+// Two layers side by side under one bar: what lies left of it shows one, what lies right the other; the right
+// one goes through the dates of class maps.
 
 import { choice, element, section, slider } from "./dom.js";
 
@@ -45,9 +46,39 @@ export function createSwipe(app) {
       element("label", { class: "check" }, check, element("span", {}, "Compare two layers")),
       pick("left"),
       pick("right"),
+      ...dates(),
       element("label", { class: "field" }, element("span", {}, "Bar"), input),
     );
     if (focus) body.querySelector(`[data-focus="${CSS.escape(focus)}"]`)?.focus();
+  }
+
+  /** A slider through the class maps in the order of their dates, where there are two or more. */
+  function dates() {
+    const series = app.layers
+      .list()
+      .map(({ spec }) => spec)
+      .filter(({ kind }) => kind === "classes")
+      .sort((one, other) => one.date.localeCompare(other.date) || one.title.localeCompare(other.title));
+    if (series.length < 2) return [];
+    const words = ({ date, title }) => [date, title].filter(Boolean).join(": ");
+    const now = series.findIndex(({ id }) => id === state.right);
+    const said = element("p", { class: "hint" }, now < 0 ? "no map" : words(series[now]));
+    const field = slider(
+      "Map on the right, by date",
+      Math.max(now, 0),
+      (at) => (said.textContent = words(series[at])),
+      {
+        max: series.length - 1,
+        "aria-valuetext": said.textContent,
+        "data-focus": "swipe date",
+        // once it is let go, as the panel is drawn anew
+        onchange: (event) => {
+          state.right = series[Number(event.target.value)].id;
+          turn(true);
+        },
+      },
+    );
+    return [element("label", { class: "field" }, element("span", {}, "Date"), field), said];
   }
 
   function turn(on) {
