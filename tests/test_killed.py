@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,12 +12,15 @@ from typing import Any
 import pytest
 
 import geo_xmodal as gx
+from geo_xmodal.cli import main
 from geo_xmodal.commands.app import run
 from geo_xmodal.errors import BundleError, OutputError, TrainingDataError
 from geo_xmodal.outputs import held, unfinished
 from tests import tiny
+from tests.forked import start_forked
 from tests.killed_commands import CASES, SETTINGS
-from tests.killing import EVERY, REPOSITORY, kill_everywhere, tree
+from tests.killing import EVERY, kill_everywhere, tree
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 
@@ -155,19 +156,18 @@ def test_a_signal_ends_a_command_as_ctrl_c_does(
     number: signal.Signals, status: int, scene: Path, tmp_path: Path
 ) -> None:
     arguments = ["train", "--scene", str(scene), "--method", "cnn", *SETTINGS, "--out", str(tmp_path / "run")]
-    child = subprocess.Popen(
-        [sys.executable, "-m", "geo_xmodal.train", *arguments[1:], "--epochs", "100000"],
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert child.stderr is not None
-    while "loss" not in (line := child.stderr.readline()):
-        assert line, "it ended before its first epoch"
-    child.send_signal(number)
-    child.send_signal(number)
-    told = child.stderr.read().splitlines()
-    assert child.wait() == status
+    said = tmp_path / "said"
+    child = start_forked(main, [*arguments, "--epochs", "100000"], said=said)
+    try:
+        wait_until(lambda: child.exitcode is not None or (said.exists() and "loss" in said.read_text()))
+        assert child.exitcode is None, "it ended before its first epoch"
+        assert child.pid is not None
+        os.kill(child.pid, number)
+        os.kill(child.pid, number)
+        child.join()
+    finally:
+        child.kill()
+    told = said.read_text().splitlines()
+    assert child.exitcode == status
     assert told[-1].startswith("stopped; to go on: geo-xmodal train ") and told[-1].endswith(" --resume")
-    assert {path.name for path in tmp_path.iterdir()} == {"tiny", "run"}
+    assert {path.name for path in tmp_path.iterdir()} == {"tiny", "run", "said"}
