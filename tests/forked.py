@@ -9,7 +9,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-_SLOW = ["geo_xmodal.mapping.mapper", "geo_xmodal.mapping.picture", "tests.training.shares"]
+_SLOW = ["geo_xmodal.mapping.mapper", "geo_xmodal.mapping.picture", "tests.training.shares", "torch._dynamo"]
+"""The last is what optimisers of PyTorch import in their first step."""
 
 
 def start_forked(work: Callable[..., None], *given: Any, said: Path | None = None) -> BaseProcess:
