@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import geo_xmodal as gx
+from geo_xmodal.commands.describing import known_words
 from geo_xmodal.requests import REQUESTS, described, help_page, reference_page
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -15,10 +16,7 @@ PLUGIN = Path("app", "qgis", "geo_xmodal_qgis")
 def pages() -> dict[Path, str]:
     """The files, by their place in the repository; methods are those that ship, without extensions."""
     requests = REQUESTS.values()
-    known = {
-        "method": [name for name, method in gx.METHODS.items() if _ships(method)],
-        "pretraining method": list(gx.PRETRAINING_METHODS),
-    }
+    known = known_words([name for name, method in gx.METHODS.items() if _ships(method)])
     return {
         Path("docs", "reference.md"): reference_page(requests),
         PLUGIN / "commands.json": json.dumps(described(requests, known), indent=1) + "\n",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import typer
@@ -24,7 +25,7 @@ def describe(
         raise UsageError(f"no description of {command!r}: give one of {', '.join(REQUESTS)}")
     asked = [one for name, one in REQUESTS.items() if command in (None, name)]
     Console(json).result(
-        described(asked, {"method": tuple(gx.METHODS), "pretraining method": tuple(gx.PRETRAINING_METHODS)}),
+        described(asked, known_words(tuple(gx.METHODS))),
         table(
             "command",
             "option",
@@ -37,3 +38,13 @@ def describe(
             ],
         ),
     )
+
+
+def known_words(methods: Sequence[str]) -> Mapping[str, Sequence[str]]:
+    """Words that options can be, by what they take; `methods` are the training methods to offer."""
+    return {
+        "method": methods,
+        "methods": (*methods, "ceiling"),
+        "pretraining method": tuple(gx.PRETRAINING_METHODS),
+        "published scene": (*(one.name for one in gx.published_scenes()), "points"),
+    }

@@ -142,6 +142,7 @@ class ComparedOn(Request):
             "Methods",
             "Methods (default: all); see geo-xmodal methods. Also: ceiling, a classifier that sees both "
             "sensors at test time.",
+            takes="methods",
             metavar="A,B,...",
         ),
     ] = None

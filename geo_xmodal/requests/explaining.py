@@ -35,6 +35,8 @@ class ExplainOptions(Request):
             "Which: of a trained model integrated_gradients, occlusion, gradcam, shap; of a pretraining run "
             "alignment, tsne, gradcam, agreement, integrated_gradients, occlusion (default: all that say "
             "something of it).",
+            takes="routines",
+            words=("integrated_gradients", "occlusion", "gradcam", "shap", "alignment", "tsne", "agreement"),
             metavar="NAME,...",
         ),
     ] = None

@@ -54,7 +54,12 @@ class ImportRequest(Request):
 
     name: Annotated[
         str | None,
-        Option("Scene", "A published scene, as {list} names it, or points.", positional=True),
+        Option(
+            "Scene",
+            "A published scene, as {list} names it, or points.",
+            positional=True,
+            takes="published scene",
+        ),
     ] = None
     folder: Annotated[
         Path | None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -27,7 +27,10 @@ Takes = Literal[
     "scene",
     "model",
     "method",
+    "methods",
     "pretraining method",
+    "routines",
+    "published scene",
     "raster",
     "rasters",
     "sensor files",
@@ -57,6 +60,7 @@ class Option:
         unit: Of its number.
         expert: Whether forms fold it away.
         takes: What it stands for.
+        words: What forms offer of a text that can be one of few words, or several with commas between.
         name: Its public name, where the field cannot have it or several values read better in the singular:
             `name` is `--name` on the command line and `NAME` in QGIS.
         metavar: What the command line's help calls its value.
@@ -74,6 +78,7 @@ class Option:
     unit: str = ""
     expert: bool = False
     takes: Takes = ""
+    words: tuple[str, ...] = ()
     name: str = ""
     metavar: str = ""
     applies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -247,11 +252,16 @@ class Described:
             "required": self.required,
             "group": "expert" if option.expert else "basic",
             "takes": option.takes,
-            "words": option.metavar.split("|") if option.takes == "shares" else list(self.choices),
+            "words": list(self._words()),
             "suffix": option.suffix,
             "applies": {name: list(values) for name, values in option.applies.items()},
             "surfaces": list(option.surfaces),
         }
+
+    def _words(self) -> Sequence[str]:
+        if self.option.takes == "shares":
+            return self.option.metavar.split("|")
+        return self.option.words or self.choices
 
 
 def _bound(metadata: Iterable[Any], name: str) -> float | None:

@@ -22,6 +22,7 @@ class SimulateRequest(Request):
         Option(
             "Benchmark to be like",
             "The benchmark to be like: berlin or houston.",
+            words=("berlin", "houston"),
             default_text="berlin",
         ),
     ] = None

@@ -15,8 +15,10 @@ from geo_xmodal.commands.app import app, run
 from geo_xmodal.commands.console import Console
 from geo_xmodal.commands.parsing import command
 from geo_xmodal.errors import UsageError
+from geo_xmodal.explain import model_routines, pretrained_routines
 from geo_xmodal.requests import (
     REQUESTS,
+    ExplainRequest,
     MapOptions,
     MapRequest,
     Option,
@@ -25,6 +27,7 @@ from geo_xmodal.requests import (
     described,
     reference_page,
 )
+from geo_xmodal.simulate import PRESETS
 from scripts.reference import pages
 from tests.conftest import REPOSITORY
 
@@ -103,6 +106,13 @@ def test_describe_prints_it_for_programs(capsys: pytest.CaptureFixture[str]) -> 
     assert run(["describe", "map"]) == 0
     assert "--class-probabilities" in capsys.readouterr().out
     assert run(["describe", "nothing"]) == 2
+
+
+def test_words_that_forms_offer_are_all_that_there_are() -> None:
+    words = {one.field: one.option.words for one in ExplainRequest.describe().values()}
+    assert set(words["routines"]) == {*model_routines.NAMES, *pretrained_routines.NAMES}
+    words = {one.field: one.option.words for one in SimulateRequest.describe().values()}
+    assert set(words["like"]) == set(PRESETS)
 
 
 def test_values_that_cannot_be_are_refused_in_python_too() -> None:

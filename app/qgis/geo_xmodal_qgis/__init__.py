@@ -8,4 +8,4 @@ def classFactory(iface):  # noqa: N802 - the name that QGIS calls
     """The plugin, as QGIS asks for it; `iface` is None in qgis_process."""
     from .plugin import GeoXmodalPlugin
 
-    return GeoXmodalPlugin()
+    return GeoXmodalPlugin(iface)

@@ -10,7 +10,6 @@ from qgis.core import (
     QgsProcessingContext,
     QgsProcessingException,
     QgsProcessingLayerPostProcessorInterface,
-    QgsProcessingParameterMapLayer,
     QgsSettings,
 )
 from qgis.PyQt.QtCore import QUrl
@@ -19,7 +18,7 @@ from qgis.PyQt.QtGui import QIcon
 from .command import Cancelled, CommandError, command_version, find_command, run_command
 from .description import commands, options
 from .layers import Files
-from .parameters import OUTPUT, Values, labels_of, parameters, plain_layer
+from .parameters import OUTPUT, Values, labels_of, parameters
 from .version import plugin_version
 
 SETTING = "GEO_XMODAL_COMMAND"
@@ -48,6 +47,7 @@ class GeoXmodalAlgorithm(QgsProcessingAlgorithm):
         super().__init__()
         self._arguments = []
         self._refused = None
+        self._loading = None
         self.out = ""
 
     def name(self):
@@ -95,14 +95,6 @@ class GeoXmodalAlgorithm(QgsProcessingAlgorithm):
             return False, str(error)
         return True, ""
 
-    def checkParameterValues(self, values, context):  # noqa: N802
-        """As QGIS checks them; label layers may say that only their selected features are meant."""
-        plain = dict(values)
-        for definition in self.parameterDefinitions():
-            if isinstance(definition, QgsProcessingParameterMapLayer):
-                plain[definition.name()] = plain_layer(plain.get(definition.name()))
-        return super().checkParameterValues(plain, context)
-
     def prepareAlgorithm(self, values, context, feedback):  # noqa: N802
         """Layers belong to the main thread, where this runs: they become files here."""
         try:
@@ -116,6 +108,8 @@ class GeoXmodalAlgorithm(QgsProcessingAlgorithm):
         given = Values(self, values, context, files)
         self.check(given)
         self.out = given.out
+        if context.willLoadLayerOnCompletion(self.out):
+            self._loading = context.layerToLoadOnCompletionDetails(self.out)
         place = self.place(given)
         self._arguments = [self.command]
         for option in options(self.command):
@@ -128,6 +122,9 @@ class GeoXmodalAlgorithm(QgsProcessingAlgorithm):
         """Run the subcommand."""
         if self._refused is not None:
             raise self._refused
+        # in a thread of its own it has another context, which knows nothing of layers that were to be loaded
+        if self._loading is not None and not context.willLoadLayerOnCompletion(self.out):
+            context.addLayerToLoadOnCompletion(self.out, self._loading)
         result = self._run(self._arguments, feedback)
         return self.results(result, context) if result is not None else {}
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from pathlib import Path
 
 from osgeo import gdal
 from qgis.core import (
+    QgsCoordinateTransform,
+    QgsCsException,
     QgsFeatureSink,
     QgsProcessingException,
     QgsProcessingFeatureSourceDefinition,
@@ -23,6 +26,8 @@ _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _VECTORS = (".gpkg", ".geojson", ".json")
 _MAX_SHARE = 0.9
 """Of the free disk that a copy may take."""
+MAX_SERVICE_PIXELS = 25_000_000
+"""Of a copy of a service: nobody's server should be asked for a country at the scale of houses."""
 
 
 class Files:
@@ -37,8 +42,13 @@ class Files:
         self._feedback = feedback
         self.copied = []
 
-    def raster(self, layer, what):
+    def raster(self, layer, what, others):
         """A GeoTIFF with the values of a raster layer.
+
+        Args:
+            layer: The layer.
+            what: The parameter's name in messages.
+            others: Gives the layers of the run: a service of images is copied where they lie.
 
         Raises:
             QgsProcessingException: It cannot be copied, or nobody knows where it lies.
@@ -55,19 +65,17 @@ class Files:
         own = layer.dataProvider().crs()
         if layer.providerType() == "gdal" and _is_tiff(path) and own.isValid() and own == layer.crs():
             return path
-        if layer.providerType() != "gdal" and not (layer.width() and layer.height()):
-            raise _refused(
-                layer,
-                what,
-                f"has no rows and columns of its own ({_origin(layer)}): a service of images shows colours, "
-                "not the values of a sensor. Choose a file",
-            )
+        is_service = layer.providerType() != "gdal" and not (layer.width() and layer.height())
+        if is_service:
+            extent, columns, rows = self._part_of_service(layer, what, list(others()))
+        else:
+            extent, columns, rows = layer.extent(), layer.width(), layer.height()
+        self._check_room(layer, columns * rows, what)
         out = self._place(layer, ".tif")
-        self._check_room(layer, what)
         if layer.providerType() == "gdal":
             self._translate(layer, out, what)
         else:
-            self._write_raster(layer, out, what)
+            self._write_raster(layer, out, (extent, columns, rows), what)
         return out
 
     def vector(self, layer, value, what):
@@ -99,15 +107,11 @@ class Files:
         return self._write_features(layer, value, what)
 
     def labels(self, layer, value, column, what):
-        """`FILE` of label rasters, `FILE:COLUMN` or `FILE:LAYER:COLUMN` of vectors.
+        """`FILE:COLUMN` or `FILE:LAYER:COLUMN` of features.
 
         Raises:
-            QgsProcessingException: It is no layer of labels.
+            QgsProcessingException: The column is not said, or as `vector`.
         """
-        if isinstance(layer, QgsRasterLayer):
-            return self.raster(layer, what)
-        if not isinstance(layer, QgsVectorLayer):
-            raise _refused(layer, what, "is neither raster nor vector: choose a label raster or polygons")
         if not column:
             columns = ", ".join(layer.fields().names())
             raise _refused(layer, what, f"has the classes in one of its columns: choose which ({columns})")
@@ -119,10 +123,53 @@ class Files:
         self.copied.append(f"layer '{layer.name()}' is copied to {out} for the command")
         return out
 
-    def _check_room(self, layer, what):
+    def _part_of_service(self, layer, what, others):
+        """Extent, columns and rows of the copy of what has no rows and columns of its own."""
+        grids = [one for one in others if isinstance(one, QgsRasterLayer) and one.width() and one.height()]
+        grid = grids[0] if grids else None
+        drawn = [one for one in others if isinstance(one, QgsVectorLayer)]
+        extent, inside = layer.extent(), None
+        for around in (grids or drawn)[:1]:
+            way = QgsCoordinateTransform(around.crs(), layer.crs(), self._context.transformContext())
+            try:
+                inside = way.transformBoundingBox(around.extent())
+            except QgsCsException:
+                raise _refused(
+                    layer, what, f"cannot be copied where layer '{around.name()}' lies: choose a file"
+                ) from None
+            extent = inside if extent.isEmpty() else extent.intersect(inside)
+        if extent.isEmpty() or not extent.isFinite():
+            raise _refused(
+                layer, what, "says no extent, or lies elsewhere than the other layers: choose a file"
+            )
+        sizes = layer.dataProvider().nativeResolutions()
+        if grid is None and not sizes:
+            raise _refused(
+                layer,
+                what,
+                f"has no pixel size of its own ({_origin(layer)}): save the part that matters with Export > "
+                "Save As..., and choose that file",
+            )
+        size = min(sizes) if grid is None else inside.width() / grid.width()
+        columns, rows = math.ceil(extent.width() / size), math.ceil(extent.height() / size)
+        if columns * rows > MAX_SERVICE_PIXELS:
+            raise _refused(
+                layer,
+                what,
+                f"is a service: a copy would have {columns} x {rows} pixels of {size:g}, expected at most "
+                f"{MAX_SERVICE_PIXELS / 1e6:g} million: choose polygons to map within, or save the part "
+                "that matters with Export > Save As..., and choose that file",
+            )
+        self._feedback.pushWarning(
+            f"{what}: layer '{layer.name()}' is a service of images: its colours from 0 to 255 are taken for "
+            f"the values of a sensor, {columns} x {rows} pixels of {size:g}"
+        )
+        return extent, columns, rows
+
+    def _check_room(self, layer, pixels, what):
         provider = layer.dataProvider()
         sizes = [provider.dataTypeSize(band) for band in range(1, layer.bandCount() + 1)]
-        needed = layer.width() * layer.height() * sum(max(size, 1) for size in sizes)
+        needed = pixels * sum(max(size, 1) for size in sizes)
         free = shutil.disk_usage(QgsProcessingUtils.tempFolder()).free
         if needed > _MAX_SHARE * free:
             raise _refused(
@@ -154,17 +201,12 @@ class Files:
             raise _refused(layer, what, f"cannot be copied ({gdal.GetLastErrorMsg() or 'it was stopped'})")
         del made
 
-    def _write_raster(self, layer, out, what):
+    def _write_raster(self, layer, out, part, what):
+        extent, columns, rows = part
         pipe = QgsRasterPipe()
         pipe.set(layer.dataProvider().clone())
         failed = QgsRasterFileWriter(out).writeRaster(
-            pipe,
-            layer.width(),
-            layer.height(),
-            layer.extent(),
-            layer.crs(),
-            self._context.transformContext(),
-            None,
+            pipe, columns, rows, extent, layer.crs(), self._context.transformContext(), None
         )
         if failed:
             raise _refused(layer, what, f"cannot be copied ({_origin(layer)})")

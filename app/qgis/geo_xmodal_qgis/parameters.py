@@ -15,7 +15,6 @@ from qgis.core import (
     QgsProcessingParameterFile,
     QgsProcessingParameterFileDestination,
     QgsProcessingParameterFolderDestination,
-    QgsProcessingParameterMapLayer,
     QgsProcessingParameterMultipleLayers,
     QgsProcessingParameterNumber,
     QgsProcessingParameterRasterDestination,
@@ -28,7 +27,8 @@ from .description import commands, help_text, options
 OUTPUT = "OUTPUT"
 _NAMES = {"out": OUTPUT, "set": "SETTINGS"}
 _FOLDERS = ("scene", "model", "folder")
-_METHODS = ("method", "pretraining method")
+_ONE_OF = ("method", "pretraining method", "published scene")
+_SOME_OF = ("methods", "routines")
 _LAYERS = ("raster", "sensor files")
 
 
@@ -59,12 +59,15 @@ def parameters(command):
 def _made(option, name):
     label, optional, takes = option["label"], not option["required"], option["takes"]
     if takes == "labels":
-        types = [QgsProcessing.TypeRaster, QgsProcessing.TypeVectorAnyGeometry]
+        # not one parameter for both: QGIS 3.22 crashes where the layer beside a column is a raster
         return [
-            QgsProcessingParameterMapLayer(name, label, optional=optional, types=types),
-            QgsProcessingParameterField(
-                name + "_COLUMN", label + ": column (polygons)", parentLayerParameterName=name, optional=True
+            QgsProcessingParameterFeatureSource(
+                name, label, [QgsProcessing.TypeVectorAnyGeometry], optional=True
             ),
+            QgsProcessingParameterField(
+                name + "_COLUMN", label + ": column of classes", parentLayerParameterName=name, optional=True
+            ),
+            QgsProcessingParameterRasterLayer(name + "_RASTER", label + ": or a raster", optional=True),
         ]
     if takes == "shares":
         asked = [word for word in option["words"] if word != "FILE"]
@@ -92,7 +95,9 @@ def _single(option, name, label, optional, takes):
         return QgsProcessingParameterFeatureSource(
             name, label, [QgsProcessing.TypeVectorPolygon], optional=optional
         )
-    if takes in _METHODS:
+    if takes in _SOME_OF:
+        return _choice(name, label, option["words"], None, many=True)
+    if takes in _ONE_OF or (option["type"] == "text" and option["words"]):
         return _choice(name, label, option["words"], default)
     if takes in _FOLDERS:
         return QgsProcessingParameterFile(
@@ -206,12 +211,16 @@ class Values:
             return ["yes"] if algorithm.parameterAsBool(given, name, context) else []
         if takes in _LAYERS:
             return self._rasters(name, label)
-        if takes in ("polygons", "labels"):
-            return self._features(name, label, takes)
+        if takes == "polygons":
+            return self._features(name, label, False)
+        if takes == "labels":
+            return self._labels(option, name, label)
         if takes == "shares":
             return self._shares(name, label)
         if option["type"] in ("integer", "number"):
             return self._number(option, name)
+        if takes in _SOME_OF:
+            return list(filter(None, [",".join(algorithm.parameterAsEnumStrings(given, name, context))]))
         if option["type"] == "choice" and option["many"]:
             return list(algorithm.parameterAsEnumStrings(given, name, context))
         text = self.text(name)
@@ -234,20 +243,46 @@ class Values:
             layers = self._algorithm.parameterAsLayerList(self._given, name, self._context)
         if not layers or None in layers:
             raise QgsProcessingException(self._algorithm.invalidRasterError(self._given, name))
-        return [self._files.raster(layer, label) for layer in layers]
+        return [self._files.raster(layer, label, self._layers) for layer in layers]
 
-    def _features(self, name, label, takes):
+    def _layers(self):
+        """The layers of all parameters."""
+        algorithm, given, context = self._algorithm, self._given, self._context
+        for definition in algorithm.parameterDefinitions():
+            if given.get(definition.name()) in (None, "", []):
+                continue
+            if isinstance(definition, QgsProcessingParameterRasterLayer):
+                yield algorithm.parameterAsRasterLayer(given, definition.name(), context)
+            elif isinstance(definition, QgsProcessingParameterMultipleLayers):
+                yield from algorithm.parameterAsLayerList(given, definition.name(), context)
+            elif isinstance(definition, QgsProcessingParameterFeatureSource):
+                yield self._vector(definition.name())
+
+    def _features(self, name, label, column):
+        """`FILE` or `FILE:LAYER` of features, with `:COLUMN` if it is asked for."""
         value = self._given.get(name)
         if value in (None, ""):
             return []
-        plain = {**self._given, name: plain_layer(value)}
-        layer = self._algorithm.parameterAsLayer(plain, name, self._context)
+        layer = self._vector(name)
         if layer is None:
-            raise QgsProcessingException(f"{label}: {plain[name]} cannot be opened: choose another layer")
-        if takes == "polygons":
+            raise QgsProcessingException(f"{label}: {_source(value)} cannot be opened: choose another layer")
+        if not column:
             return [self._files.vector(layer, value, label)]
         columns = self._algorithm.parameterAsFields(self._given, name + "_COLUMN", self._context)
         return [self._files.labels(layer, value, (columns or [""])[0], label)]
+
+    def _vector(self, name):
+        """The layer of a parameter, whichever of its features are meant: QGIS 3.22 opens only whole ones."""
+        whole = {**self._given, name: _source(self._given[name])}
+        return self._algorithm.parameterAsVectorLayer(whole, name, self._context)
+
+    def _labels(self, option, name, label):
+        found = [*self._features(name, label, True), *self._rasters(name + "_RASTER", label)]
+        if len(found) > 1:
+            raise QgsProcessingException(f"{label}: choose features or a raster, not both")
+        if option["required"] and not found:
+            raise QgsProcessingException(f"{label}: choose features with a column of classes, or a raster")
+        return found
 
     def _shares(self, name, label):
         choice, table = self.text(name), self.text("AREAS")
@@ -269,7 +304,7 @@ class Values:
         return [] if number == option["default"] else [str(number)]
 
 
-def plain_layer(value):
-    """The layer that a parameter names, whichever of its features are meant."""
+def _source(value):
+    """What a parameter of features names."""
     source = getattr(value, "source", None)
     return source.staticValue() if hasattr(source, "staticValue") else value

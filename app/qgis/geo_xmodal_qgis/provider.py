@@ -25,7 +25,15 @@ ALGORITHMS = (Align, Correlate, Train, Map, Evaluate, Compare, Export, Simulate)
 
 
 class GeoXmodalProvider(QgsProcessingProvider):
-    """`geo_xmodal:align`, `geo_xmodal:train`, `geo_xmodal:map` and so on."""
+    """`geo_xmodal:align`, `geo_xmodal:train`, `geo_xmodal:map` and so on.
+
+    Args:
+        trained: Called with the folder of a run that Train has finished, in whichever thread that is.
+    """
+
+    def __init__(self, trained):
+        super().__init__()
+        self.trained = trained
 
     def id(self):
         """What algorithm ids start with."""

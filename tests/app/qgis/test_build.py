@@ -65,6 +65,6 @@ def test_what_a_map_should_be_right_about_is_asked_in_the_words_of_the_pages() -
 
 
 ALLOWED = {"qgis", "osgeo", "processing", "__future__"} | {
-    "configparser", "contextlib", "functools", "json", "os", "pathlib", "queue", "re", "shlex", "shutil",
-    "signal", "subprocess", "threading", "time",
+    "base64", "binascii", "configparser", "contextlib", "functools", "html", "json", "math", "os", "pathlib",
+    "queue", "re", "shlex", "shutil", "signal", "subprocess", "threading", "time",
 }  # fmt: skip

@@ -14,7 +14,7 @@ class Compare(GeoXmodalAlgorithm):
 
     command = "compare"
     keywords = "methods benchmark gain controls significance"
-    help = """Methods are names with commas between, such as hgr,cnn,svm; empty for all, which takes long."""
+    help = """Without a choice of methods, all are compared, which takes long."""
 
     def outputs(self):
         """The report."""

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qgis.core import QgsProcessingException, QgsProcessingOutputFile, QgsProcessingOutputVectorLayer
+from qgis.core import (
+    QgsProcessingException,
+    QgsProcessingOutputFile,
+    QgsProcessingOutputRasterLayer,
+    QgsProcessingOutputVectorLayer,
+)
 
 from ..algorithm import GeoXmodalAlgorithm
 
@@ -29,6 +34,7 @@ onnx: a model as a network for other programs, such as QGIS plugins that run mod
         return [
             QgsProcessingOutputFile("FILE", "What was written in it"),
             QgsProcessingOutputVectorLayer("POLYGONS", "Polygons"),
+            QgsProcessingOutputRasterLayer("RASTER", "Map with another legend"),
         ]
 
     def check(self, given):
@@ -48,9 +54,12 @@ onnx: a model as a network for other programs, such as QGIS plugins that run mod
         return Path(given.out) / f"{Path(given.text('MODEL')).name}.onnx" if to == "onnx" else given.out
 
     def results(self, result, context):
-        """The folder and the file in it; polygons are loaded."""
+        """The folder and the file in it; polygons and maps are loaded."""
         outputs = {"OUTPUT": self.out, "FILE": result.get("project", result["out"])}
         if "polygons" in result:
             outputs["POLYGONS"] = result["out"]
             self.load_also(result["out"], result["layer"], "POLYGONS", context)
+        elif "classes" in result:
+            outputs["RASTER"] = result["out"]
+            self.load_also(result["out"], Path(result["out"]).stem, "RASTER", context)
         return outputs

@@ -19,7 +19,8 @@ class Train(GeoXmodalAlgorithm):
     help = """The scene is a folder that Align, Import or Simulate made, or the name of a sample scene \
 (berlin, houston). The run folder holds the model, the metrics on the test pixels and a report.
 
-"Controls" also trains twice without the auxiliary sensor, so that its worth is known. Settings are \
+"Controls" also trains twice without the auxiliary sensor, so that its worth is known. The panel "which \
+sensor helped" (menu Plugins > geo_xmodal) shows it, and how "auto" chose. Settings are \
 KEY=VALUE with spaces between, those that `geo-xmodal methods NAME` lists."""
 
     def outputs(self):
@@ -35,6 +36,7 @@ KEY=VALUE with spaces between, those that `geo-xmodal methods NAME` lists."""
 
     def results(self, result, context):
         """The run folder, its model, report and metrics."""
+        self.provider().trained(self.out)
         return {
             "OUTPUT": self.out,
             "MODEL": str(Path(self.out) / "model"),
