@@ -133,5 +133,5 @@ async def _answered(head: h11.Request, body: bytes, *, whole: bool) -> int:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    await Guard(Starlette(routes=routes()), (), {})(scope, receive, send)  # type: ignore[arg-type]
+    await Guard(Starlette(routes=routes()), (), lambda session: {})(scope, receive, send)  # type: ignore[arg-type]
     return int(sent[0]["status"])

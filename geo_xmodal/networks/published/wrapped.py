@@ -6,6 +6,7 @@ import importlib
 from collections.abc import Mapping
 from typing import Any, cast
 
+import torch
 from torch import Tensor, nn
 
 from geo_xmodal.errors import UsageError
@@ -48,6 +49,8 @@ class Wrapped(nn.Module):
 def module_of(package: str, name: str, network: str) -> Any:
     """A module of an optional package, imported when its network is asked for.
 
+    Precision stays as it is: importing terratorch lowers that of all products of matrices in the process.
+
     Args:
         package: that holds it, which is the name of an extra of this one.
         name: of the module.
@@ -56,6 +59,7 @@ def module_of(package: str, name: str, network: str) -> Any:
     Raises:
         UsageError: The package is not installed.
     """
+    precision = torch.get_float32_matmul_precision()
     try:
         return importlib.import_module(name)
     except ImportError:
@@ -63,3 +67,5 @@ def module_of(package: str, name: str, network: str) -> Any:
             f"{package}, which holds the network of {network}, is not installed: "
             f"pip install 'geo_xmodal[{package}]'"
         ) from None
+    finally:
+        torch.set_float32_matmul_precision(precision)

@@ -47,6 +47,7 @@ def terratorch() -> Any:
         patch.setattr(socket.socket, "connect", refuse)
         make_network(small("prithvi_v2_300"), 32, (), 6)
     assert not asked
+    assert torch.get_float32_matmul_precision() == "highest"  # terratorch asks for another
     return importlib.import_module("terratorch.models.backbones")
 
 
