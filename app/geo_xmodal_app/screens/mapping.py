@@ -36,6 +36,7 @@ from geo_xmodal_app.parts import (
     uploaded,
     watch,
 )
+from geo_xmodal_app.remarks import shown_name
 from geo_xmodal_app.request_fields import given, option_fields, option_labels
 from geo_xmodal_app.shares import Shares, ask_shares
 from geo_xmodal_app.sources import area_files, source_files
@@ -321,7 +322,8 @@ def _earlier(session: str) -> None:
         made = (
             f"{literal(str(entry.about.get('input', '')))} with {literal(str(entry.about.get('model', '')))}"
         )
-        return f"**{literal(entry.id)}** · {made}{state_words(session, entry.folder, entry.finished)}"
+        state = state_words(session, entry.folder, entry.finished)
+        return f"**{literal(shown_name(entry.folder))}** · {made}{state}"
 
     earlier(
         "Your maps",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ class _Thing:
         """What it is called."""
         return self.said.name or self.item.name
 
-    @property
+    @cached_property
     def metrics(self) -> Mapping[str, Any]:
         """Measures of a run (the mean of its repetitions), of a map those of its latest validation."""
         pattern = FILE if self.kind == "run" else f"*/*/{FILE}"

@@ -36,6 +36,7 @@ from geo_xmodal_app.parts import (
     state_words,
     watch,
 )
+from geo_xmodal_app.remarks import shown_name
 from geo_xmodal_app.reports import show_report
 from geo_xmodal_app.request_fields import given, option_fields
 from geo_xmodal_app.shares import ask_shares
@@ -152,10 +153,12 @@ settings of methods."""
 
 
 def _earlier(session: str) -> None:
-    lines = {
-        one.id: f"**{literal(one.id)}**{state_words(session, one.folder, one.finished)}"
-        for one in workspace.runs(session)
-    }
+
+    def line(one: RunEntry) -> str:
+        name = literal(shown_name(one.folder.parent))
+        return f"**{name}**{state_words(session, one.folder, one.finished)}"
+
+    lines = {one.id: line(one) for one in workspace.runs(session)}
     earlier("Earlier runs", lines, lambda id_: navigation.go("train", run=id_))
 
 

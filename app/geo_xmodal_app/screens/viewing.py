@@ -168,7 +168,9 @@ def _layers(session: str, choice: _Choice) -> Prepared:
         if gx.describe_raster(other.classes).crs == _reference(choice).crs:
             found += map_layers(session, other, shown_name(other.folder), visible=False)
         else:
-            found += Prepared(problems=(f"{other.id} has another CRS: it cannot be laid over",))
+            found += Prepared(
+                problems=(f"{shown_name(other.folder)} has another CRS: it cannot be laid over",)
+            )
     if choice.first is not None:
         found += _mapped_file(session, choice.first, _reference(choice))
     if choice.scene is not None:
